@@ -1,0 +1,261 @@
+//! A service as its contract describes it, read out of descriptors and checked on the way.
+
+use prost_reflect::{
+    DynamicMessage, MessageDescriptor, MethodDescriptor, ReflectMessage as _, ServiceDescriptor,
+    Value,
+};
+
+use crate::idents::{is_dotted, pascal};
+use crate::problems::Problems;
+use crate::source::{Source, extension, number_of, text_of};
+
+/// One service.
+pub(crate) struct Contract {
+    /// Its name in the contract: `LedgerService`.
+    pub(crate) name: String,
+    pub(crate) full_name: String,
+    pub(crate) doc: String,
+    pub(crate) methods: Vec<Method>,
+}
+
+/// One method.
+pub(crate) struct Method {
+    pub(crate) name: String,
+    pub(crate) doc: String,
+    pub(crate) kind: Kind,
+    pub(crate) streams: bool,
+    pub(crate) permission: String,
+    pub(crate) job: Option<Job>,
+    pub(crate) http: Option<Http>,
+    pub(crate) request: MessageDescriptor,
+    pub(crate) reply: MessageDescriptor,
+}
+
+/// What a method may do.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Query,
+    Command,
+    Effect,
+}
+
+/// How a job is tried, defaults filled in.
+pub(crate) struct Job {
+    pub(crate) max_attempts: u32,
+    pub(crate) backoff_ms: u32,
+    pub(crate) timeout_ms: u32,
+}
+
+/// Where REST serves a method.
+pub(crate) struct Http {
+    pub(crate) verb: &'static str,
+    pub(crate) path: String,
+    pub(crate) body: String,
+}
+
+impl Contract {
+    /// The one service of the package.
+    pub(crate) fn read(source: &Source, problems: &mut Problems) -> Option<Self> {
+        let services = source.services();
+        let expected = format!("{}Service", pascal(source.service_name()));
+        for service in services.iter().filter(|service| service.name() != expected) {
+            let message = format!("service {} must be called {expected}", service.name());
+            problems.0.push(source.problem(&service.parent_file(), service.path(), message));
+        }
+        let Some(service) = services.iter().find(|service| service.name() == expected) else {
+            if let (true, Some(file)) = (services.is_empty(), source.files.first()) {
+                let message = format!("{} declares no service {expected}", source.package);
+                problems.0.push(source.problem(file, &[2], message));
+            }
+            return None;
+        };
+        let reader = Reader { source, service };
+        Some(Self {
+            name: service.name().to_owned(),
+            full_name: service.full_name().to_owned(),
+            doc: source.comment(&service.parent_file(), service.path()).to_owned(),
+            methods: service.methods().map(|method| reader.method(&method, problems)).collect(),
+        })
+    }
+}
+
+struct Reader<'a> {
+    source: &'a Source,
+    service: &'a ServiceDescriptor,
+}
+
+impl Reader<'_> {
+    fn method(&self, method: &MethodDescriptor, problems: &mut Problems) -> Method {
+        let options = method.options();
+        let file = self.service.parent_file();
+        let mut wrong = |message: String| {
+            let message = format!("method {}: {message}", method.name());
+            problems.0.push(self.source.problem(&file, method.path(), message));
+        };
+        let effect = extension(&options, "stoa.v1.effect").and_then(|value| value.as_bool());
+        let reads = options
+            .get_field_by_name("idempotency_level")
+            .is_some_and(|level| level.as_enum_number() == Some(NO_SIDE_EFFECTS));
+        let streams = method.is_server_streaming();
+        let kind = kind(effect.unwrap_or(false), reads, streams, &mut wrong);
+        if method.is_client_streaming() {
+            wrong("streams from the client are not supported; take a list or a blob".into());
+        }
+        let job = extension(&options, "stoa.v1.job").map(|value| job(&value));
+        if job.is_some() && kind == Kind::Query {
+            wrong("a query that declares a write: `(stoa.v1.job)` is for commands and effects".into());
+        }
+        if job.is_some() && streams {
+            wrong("a stream cannot be run as a job".into());
+        }
+        self.names(method, &mut wrong);
+        let comment = self.source.comment(&file, method.path());
+        Method {
+            name: method.name().to_owned(),
+            doc: comment.to_owned(),
+            kind,
+            streams,
+            permission: self.permission(&options, &mut wrong),
+            job,
+            http: http(&options, &mut wrong),
+            request: method.input(),
+            reply: method.output(),
+        }
+    }
+
+    fn permission(&self, options: &DynamicMessage, wrong: &mut dyn FnMut(String)) -> String {
+        let permission = extension(options, "stoa.v1.permission")
+            .and_then(|value| value.as_str().map(str::to_owned))
+            .unwrap_or_default();
+        let service = self.source.service_name();
+        match permission.as_str() {
+            "" => wrong(format!(
+                "has no permission; say `option (stoa.v1.permission) = \"{service}.….…\"`, or \
+                 public, authenticated or internal"
+            )),
+            "public" | "authenticated" | "internal" => {}
+            named if is_dotted(named, service) => {}
+            named => wrong(format!(
+                "permission `{named}` is neither public, authenticated or internal nor two or \
+                 more lower-case words joined by dots that start with `{service}.`"
+            )),
+        }
+        permission
+    }
+
+    fn names(&self, method: &MethodDescriptor, wrong: &mut dyn FnMut(String)) {
+        let pairs = [("takes", "Request", method.input()), ("returns", "Response", method.output())];
+        for (verb, suffix, message) in pairs {
+            let expected = format!("{}.{}{suffix}", self.source.package, method.name());
+            if message.full_name() != expected {
+                let short = format!("{}{suffix}", method.name());
+                wrong(format!("{verb} {}; it must be {short}", message.name()));
+            }
+        }
+    }
+}
+
+/// The number of `NO_SIDE_EFFECTS` in `google.protobuf.MethodOptions.IdempotencyLevel`.
+const NO_SIDE_EFFECTS: i32 = 1;
+
+fn kind(effect: bool, reads: bool, streams: bool, wrong: &mut dyn FnMut(String)) -> Kind {
+    if effect && reads {
+        wrong("is an effect, so it cannot promise NO_SIDE_EFFECTS".into());
+    }
+    if streams && !effect {
+        wrong("is a stream, so it must say `option (stoa.v1.effect) = true`".into());
+    }
+    if effect || streams {
+        Kind::Effect
+    } else if reads {
+        Kind::Query
+    } else {
+        Kind::Command
+    }
+}
+
+fn job(value: &Value) -> Job {
+    let number = |name: &str, default: u32| {
+        let number = value.as_message().map_or(0, |message| number_of(message, name));
+        if number == 0 { default } else { number }
+    };
+    Job {
+        max_attempts: number("max_attempts", 8),
+        backoff_ms: number("backoff_ms", 1_000),
+        timeout_ms: number("timeout_ms", 30_000),
+    }
+}
+
+fn http(options: &DynamicMessage, wrong: &mut dyn FnMut(String)) -> Option<Http> {
+    let rule = extension(options, "google.api.http")?;
+    let rule = rule.as_message()?;
+    for unsupported in ["additional_bindings", "custom", "response_body"] {
+        if rule.has_field_by_name(unsupported) {
+            wrong(format!("`{unsupported}` of google.api.http is not supported"));
+        }
+    }
+    let verbs = [
+        ("get", "GET"),
+        ("put", "PUT"),
+        ("post", "POST"),
+        ("delete", "DELETE"),
+        ("patch", "PATCH"),
+    ];
+    let Some((field, verb)) = verbs.into_iter().find(|(field, _)| rule.has_field_by_name(field))
+    else {
+        wrong("google.api.http names no path; use get, put, post, delete or patch".into());
+        return None;
+    };
+    Some(Http { verb, path: text_of(rule, field), body: text_of(rule, "body") })
+}
+
+/// What a message says about being an event.
+pub(crate) struct Event {
+    pub(crate) topic: String,
+    pub(crate) subject: String,
+}
+
+/// What a message says about being a resource.
+pub(crate) struct Resource {
+    pub(crate) kind: String,
+    pub(crate) id: String,
+    pub(crate) owner: String,
+    pub(crate) wide: String,
+}
+
+impl Event {
+    pub(crate) fn read(message: &MessageDescriptor) -> Option<Self> {
+        let value = extension(&message.options(), "stoa.v1.event")?;
+        let event = value.as_message()?;
+        Some(Self { topic: text_of(event, "topic"), subject: text_of(event, "subject") })
+    }
+}
+
+impl Resource {
+    pub(crate) fn read(message: &MessageDescriptor) -> Option<Self> {
+        let value = extension(&message.options(), "stoa.v1.resource")?;
+        let resource = value.as_message()?;
+        Some(Self {
+            kind: text_of(resource, "type"),
+            id: text_of(resource, "id"),
+            owner: text_of(resource, "owner"),
+            wide: text_of(resource, "wide"),
+        })
+    }
+}
+
+/// What an enum value says about the failure it names: its code in Rust, and help.
+pub(crate) fn problem_of(options: &DynamicMessage) -> Option<(String, String)> {
+    let value = extension(options, "stoa.v1.problem")?;
+    let problem = value.as_message()?;
+    let field = problem.descriptor().get_field_by_name("code")?;
+    let number = problem.get_field(&field).as_enum_number()?;
+    let kind = field.kind();
+    let name = kind.as_enum()?.get_value(number)?.name().to_owned();
+    let code: String = name
+        .trim_start_matches("CODE_")
+        .split('_')
+        .map(|word| pascal(&word.to_ascii_lowercase()))
+        .collect();
+    (number != 0).then(|| (code, text_of(problem, "help")))
+}

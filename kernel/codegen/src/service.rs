@@ -1,0 +1,188 @@
+//! Writes what a service is: its requests, its trait, its contract as a value.
+
+use std::fmt::Write as _;
+
+use crate::emit::{Package, doc};
+use crate::idents::{ident, snake};
+use crate::model::{Contract, Event, Kind, Method};
+
+/// Everything about the service of a package.
+pub(crate) fn text(package: &Package<'_>, contract: &Contract) -> String {
+    let mut out = String::new();
+    for method in &contract.methods {
+        out.push_str(&request(package, contract, method));
+    }
+    out.push_str(&service_trait(package, contract));
+    out.push_str(&contract_value(package, contract));
+    out.push_str(&serve(package, contract));
+    out
+}
+
+fn request(package: &Package<'_>, contract: &Contract, method: &Method) -> String {
+    let c = package.names.contract;
+    let request = package.rust_type(&method.request);
+    let reply = package.rust_type(&method.reply);
+    let kind = kind(method.kind);
+    let permission = match method.permission.as_str() {
+        "public" => "Public".to_owned(),
+        "authenticated" => "Authenticated".to_owned(),
+        "internal" => "Internal".to_owned(),
+        named => format!("Named({named:?})"),
+    };
+    let none = || "::core::option::Option::None".to_owned();
+    let job = method.job.as_ref().map_or_else(none, |job| {
+        format!(
+            "::core::option::Option::Some({c}::Job {{ max_attempts: {}, backoff_ms: {}, \
+             timeout_ms: {} }})",
+            job.max_attempts, job.backoff_ms, job.timeout_ms
+        )
+    });
+    let http = method.http.as_ref().map_or_else(none, |http| {
+        format!("::core::option::Option::Some(({:?}, {:?}, {:?}))", http.verb, http.path, http.body)
+    });
+    format!(
+        "\nimpl {c}::Request for {request} {{\n\
+         type Reply = {reply};\n\
+         const METHOD: &'static {c}::Method = {{\n\
+         static METHOD: {c}::Method = {c}::Method {{\n\
+         path: {path:?},\n\
+         service: {service:?},\n\
+         name: {name:?},\n\
+         doc: {doc:?},\n\
+         kind: {c}::Kind::{kind},\n\
+         streams: {streams},\n\
+         permission: {c}::Permission::{permission},\n\
+         job: {job},\n\
+         http: {http},\n\
+         request: <{request} as {c}::Message>::SHAPE,\n\
+         reply: <{reply} as {c}::Message>::SHAPE,\n}};\n\
+         &METHOD\n}};\n}}\n\n\
+         impl {c}::{kind} for {request} {{}}\n",
+        path = format!("{}/{}", contract.full_name, method.name),
+        service = package.source.service_name(),
+        name = method.name,
+        doc = first_paragraph(&method.doc),
+        streams = method.streams,
+    )
+}
+
+fn kind(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Query => "Query",
+        Kind::Command => "Command",
+        Kind::Effect => "Effect",
+    }
+}
+
+fn first_paragraph(comment: &str) -> String {
+    let lines: Vec<&str> = comment.lines().take_while(|line| !line.trim().is_empty()).collect();
+    lines.join(" ")
+}
+
+fn service_trait(package: &Package<'_>, contract: &Contract) -> String {
+    let mut methods = String::new();
+    for method in &contract.methods {
+        let request = package.rust_type(&method.request);
+        let reply = package.rust_type(&method.reply);
+        let name = ident(&snake(&method.name));
+        let signature = match (method.kind, method.streams) {
+            (Kind::Command, _) => format!(
+                "fn {name}(&self, tx: &mut ::stoa_kit::Tx<'_>, request: {request}) \
+                 -> ::stoa_kit::Result<{reply}>;"
+            ),
+            (Kind::Query, _) => format!(
+                "fn {name}(&self, view: &::stoa_kit::View<'_>, request: {request}) \
+                 -> ::stoa_kit::Result<{reply}>;"
+            ),
+            (Kind::Effect, streams) => {
+                let reply =
+                    if streams { format!("::stoa_kit::Stream<{reply}>") } else { reply };
+                format!(
+                    "fn {name}(&self, ctx: &::stoa_kit::Ctx, request: {request}) \
+                     -> impl ::core::future::Future<Output = ::stoa_kit::Result<{reply}>> \
+                     + ::core::marker::Send;"
+                )
+            }
+        };
+        let _ = writeln!(methods, "{}{signature}", doc(&method.doc));
+    }
+    format!(
+        "\n{doc}pub trait {name}: ::core::marker::Send + ::core::marker::Sync + 'static {{\n\
+         {methods}}}\n",
+        doc = doc(&contract.doc),
+        name = contract.name,
+    )
+}
+
+fn contract_value(package: &Package<'_>, contract: &Contract) -> String {
+    let c = package.names.contract;
+    let methods: String = contract
+        .methods
+        .iter()
+        .map(|method| {
+            format!("<{} as {c}::Request>::METHOD,\n", package.rust_type(&method.request))
+        })
+        .collect();
+    let events: String = package
+        .source
+        .messages()
+        .iter()
+        .filter_map(|message| {
+            let event = Event::read(message)?;
+            Some(format!("({:?}, {:?}),\n", message.full_name(), event.topic))
+        })
+        .collect();
+    format!(
+        "\n/// The contract, for faces.\n\
+         pub static CONTRACT: {c}::Contract = {c}::Contract {{\n\
+         name: {name:?},\n\
+         full_name: {full_name:?},\n\
+         doc: {doc:?},\n\
+         methods: &[\n{methods}],\n\
+         events: &[\n{events}],\n\
+         descriptors: include_bytes!({descriptors:?}),\n}};\n",
+        name = package.source.service_name(),
+        full_name = contract.full_name,
+        doc = contract.doc,
+        descriptors = format!("{}.descriptors.binpb", package.module),
+    )
+}
+
+fn serve(package: &Package<'_>, contract: &Contract) -> String {
+    let mut out = format!(
+        "\n/// Binds an implementation to its contract.\n\
+         pub fn serve(service: impl {}) -> ::stoa_kit::Methods {{\n\
+         let service = ::std::sync::Arc::new(service);\n\
+         let methods = ::stoa_kit::Methods::new(&CONTRACT);\n",
+        contract.name
+    );
+    for method in &contract.methods {
+        let request = package.rust_type(&method.request);
+        // By the trait's path: a method of `Arc` or of a trait in scope may have its name.
+        let name = format!("{}::{}", contract.name, ident(&snake(&method.name)));
+        let (register, context, call) = match (method.kind, method.streams) {
+            (Kind::Command, _) => {
+                ("command", "tx: &mut ::stoa_kit::Tx<'_>", format!("{name}(&*service, tx, request)"))
+            }
+            (Kind::Query, _) => {
+                ("query", "view: &::stoa_kit::View<'_>", format!("{name}(&*service, view, request)"))
+            }
+            (Kind::Effect, streams) => (
+                if streams { "stream" } else { "effect" },
+                "ctx: ::stoa_kit::Ctx",
+                format!(
+                    "{{\nlet service = service.clone();\n\
+                     async move {{ {name}(&*service, &ctx, request).await }}\n}}"
+                ),
+            ),
+        };
+        let _ = writeln!(
+            out,
+            "let methods = methods.{register}({{\n\
+             let service = service.clone();\n\
+             move |{context}, request: {request}| {call}\n}});"
+        );
+    }
+    out.push_str("methods\n}\n");
+    out
+}

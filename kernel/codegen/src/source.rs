@@ -1,0 +1,211 @@
+//! One compiled package: its descriptors, and where and how each item is written down.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use prost_reflect::prost::Message as _;
+use prost_reflect::{
+    DescriptorPool, DynamicMessage, EnumDescriptor, FieldDescriptor, FileDescriptor, MessageDescriptor,
+    ServiceDescriptor, Value,
+};
+
+use crate::problems::{Problem, Problems};
+
+/// A package and everything it imports.
+pub(crate) struct Source {
+    /// The package's name: `stoa.ledger.v1`.
+    pub(crate) package: String,
+    /// Its own files, in the order of their names.
+    pub(crate) files: Vec<FileDescriptor>,
+    /// The whole descriptor set, comments included.
+    pub(crate) encoded: Vec<u8>,
+    /// The files on disk, for Cargo to watch.
+    pub(crate) paths: Vec<PathBuf>,
+    pool: DescriptorPool,
+    places: BTreeMap<String, BTreeMap<Vec<i32>, Place>>,
+}
+
+struct Place {
+    line: usize,
+    comment: String,
+}
+
+impl Source {
+    /// Compiles the files of a package, named as imports name them.
+    pub(crate) fn compile(root: &Path, package: &str, names: &[String]) -> Result<Self, Problems> {
+        let mut includes = vec![root.to_owned()];
+        includes.extend(Some(root.join("vendor")).filter(|vendor| vendor.is_dir()));
+        let mut compiler = protox::Compiler::new(includes).map_err(Problems::one)?;
+        compiler.include_source_info(true).include_imports(true);
+        let mut problems = Problems::default();
+        for name in names {
+            if let Err(error) = compiler.open_file(name) {
+                // Its `Debug` is the form with file, line and column.
+                problems.0.extend(Problems::one(format!("proto/{error:?}")).0);
+            }
+        }
+        problems.into_result()?;
+        let pool = compiler.descriptor_pool();
+        let files: Vec<FileDescriptor> =
+            names.iter().filter_map(|name| pool.get_file_by_name(name)).collect();
+        Ok(Self {
+            package: package.to_owned(),
+            places: files.iter().map(|file| (file.name().to_owned(), places(file))).collect(),
+            files,
+            encoded: compiler.encode_file_descriptor_set(),
+            paths: compiler.files().filter_map(|file| Some(file.path()?.to_owned())).collect(),
+            pool,
+        })
+    }
+
+    /// The short name of the service: `ledger` of `stoa.ledger.v1`.
+    pub(crate) fn service_name(&self) -> &str {
+        self.package.strip_prefix("stoa.").and_then(|rest| rest.strip_suffix(".v1")).unwrap_or("")
+    }
+
+    /// Every message, nested ones after the message they are in, without the entries of maps.
+    pub(crate) fn messages(&self) -> Vec<MessageDescriptor> {
+        fn add(message: MessageDescriptor, out: &mut Vec<MessageDescriptor>) {
+            if !message.is_map_entry() {
+                out.push(message.clone());
+                message.child_messages().for_each(|child| add(child, out));
+            }
+        }
+        let mut out = Vec::new();
+        self.files.iter().flat_map(FileDescriptor::messages).for_each(|m| add(m, &mut out));
+        out
+    }
+
+    /// Every enum, nested ones included.
+    pub(crate) fn enums(&self) -> Vec<EnumDescriptor> {
+        let nested = self.messages().into_iter().flat_map(|message| {
+            message.child_enums().collect::<Vec<_>>()
+        });
+        self.files.iter().flat_map(FileDescriptor::enums).chain(nested).collect()
+    }
+
+    /// Every service.
+    pub(crate) fn services(&self) -> Vec<ServiceDescriptor> {
+        self.files.iter().flat_map(FileDescriptor::services).collect()
+    }
+
+    /// The comment of the item at a path of descriptor numbers.
+    pub(crate) fn comment(&self, file: &FileDescriptor, path: &[i32]) -> &str {
+        let place = self.places.get(file.name()).and_then(|places| places.get(path));
+        place.map_or("", |place| place.comment.as_str())
+    }
+
+    /// Something wrong at a path; the closest enclosing item with a known line names the place.
+    pub(crate) fn problem(
+        &self,
+        file: &FileDescriptor,
+        path: &[i32],
+        message: impl Into<String>,
+    ) -> Problem {
+        let places = self.places.get(file.name());
+        let line = (0..=path.len())
+            .rev()
+            .filter_map(|length| places?.get(&path[..length]))
+            .map(|place| place.line)
+            .next();
+        Problem {
+            file: format!("proto/{}", file.name()),
+            line: line.unwrap_or(1),
+            message: message.into(),
+        }
+    }
+
+    /// Where, below a field, one of its rules may be written down; longest first is tried.
+    pub(crate) fn option_path(&self, rule: Option<&FieldDescriptor>) -> Vec<i32> {
+        const FIELD_OPTIONS: i32 = 8;
+        const BUF_VALIDATE_FIELD: i32 = 1159;
+        let _ = rule;
+        vec![FIELD_OPTIONS, BUF_VALIDATE_FIELD]
+    }
+
+    /// The descriptor set for faces: comments of Stoa's own files are documentation and stay;
+    /// positions and the comments of vendored files are nine tenths of the bytes and go.
+    pub(crate) fn documented(&self) -> Vec<u8> {
+        let name = "google.protobuf.FileDescriptorSet";
+        let Some(set) = self.pool.get_message_by_name(name) else {
+            return self.encoded.clone();
+        };
+        let Ok(mut set) = DynamicMessage::decode(set, self.encoded.as_slice()) else {
+            return self.encoded.clone();
+        };
+        if let Some(Value::List(files)) = set.get_field_by_name_mut("file") {
+            for file in files {
+                if let Value::Message(file) = file {
+                    strip(file);
+                }
+            }
+        }
+        set.encode_to_vec()
+    }
+}
+
+fn strip(file: &mut DynamicMessage) {
+    let ours = file.get_field_by_name("name").is_some_and(|name| {
+        name.as_str().is_some_and(|name| name.starts_with("stoa/"))
+    });
+    if !ours {
+        file.clear_field_by_name("source_code_info");
+        return;
+    }
+    let info = file.get_field_by_name_mut("source_code_info").and_then(Value::as_message_mut);
+    let locations = info.and_then(|info| info.get_field_by_name_mut("location"));
+    if let Some(Value::List(locations)) = locations {
+        locations.retain(|location| {
+            location.as_message().is_some_and(|location| {
+                ["leading_comments", "trailing_comments"]
+                    .iter()
+                    .any(|name| location.has_field_by_name(name))
+            })
+        });
+    }
+}
+
+fn places(file: &FileDescriptor) -> BTreeMap<Vec<i32>, Place> {
+    let mut out = BTreeMap::new();
+    let info = file.file_descriptor_proto().source_code_info.as_ref();
+    for location in info.iter().flat_map(|info| &info.location) {
+        let leading = location.leading_comments.as_deref().unwrap_or("");
+        let trailing = location.trailing_comments.as_deref().unwrap_or("");
+        let comment = if leading.trim().is_empty() { trailing } else { leading };
+        let line = location.span.first().map_or(1, |line| usize::try_from(*line).unwrap_or(0) + 1);
+        let place = Place { line, comment: text(comment) };
+        out.entry(location.path.clone()).or_insert(place);
+    }
+    out
+}
+
+/// A comment without the space that follows `//`. Deeper indents would be code to rustdoc.
+fn text(comment: &str) -> String {
+    let lines: Vec<&str> = comment
+        .lines()
+        .map(|line| {
+            let line = line.strip_prefix(' ').unwrap_or(line).trim_end();
+            if line.starts_with("    ") { line.trim_start() } else { line }
+        })
+        .collect();
+    lines.join("\n").trim().to_owned()
+}
+
+/// The value of an extension among options, if it is set.
+pub(crate) fn extension(options: &DynamicMessage, name: &str) -> Option<Value> {
+    options
+        .extensions()
+        .find(|(extension, _)| extension.full_name() == name)
+        .map(|(_, value)| value.clone())
+}
+
+/// A text field of an options message.
+pub(crate) fn text_of(message: &DynamicMessage, name: &str) -> String {
+    let value = message.get_field_by_name(name);
+    value.and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
+}
+
+/// A number of an options message.
+pub(crate) fn number_of(message: &DynamicMessage, name: &str) -> u32 {
+    message.get_field_by_name(name).and_then(|value| value.as_u32()).unwrap_or_default()
+}

@@ -1,0 +1,193 @@
+//! How a call fails: a code of a small closed set, a stable reason, words for people, the paths
+//! of the fields at fault, and what to do next. The cause inside never leaves the process.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::time::Duration;
+
+pub use crate::v1::Code;
+
+/// The result of everything a service does.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// A failed call.
+#[derive(Clone)]
+pub struct Error(Box<Body>);
+
+#[derive(Clone)]
+struct Body {
+    code: Code,
+    reason: Cow<'static, str>,
+    message: Cow<'static, str>,
+    help: Cow<'static, str>,
+    violations: Vec<Violation>,
+    retry_after: Option<Duration>,
+    cause: Option<String>,
+}
+
+/// One field that breaks one rule.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Violation {
+    /// The field's path by the names of the contract: `legs[2].amount`.
+    pub path: String,
+    /// The rule it breaks, by its name in the contract: `string.min_len`.
+    pub rule: Cow<'static, str>,
+    /// The same for people.
+    pub message: String,
+}
+
+/// A reason that a contract declares: a value of its enum `Reason`.
+pub trait Reason: Copy {
+    /// The code it travels under.
+    fn code(self) -> Code;
+    /// Its stable name, `<service>.<reason>`.
+    fn name(self) -> &'static str;
+    /// What the caller can do next.
+    fn help(self) -> &'static str;
+
+    /// The error that gives this reason, with words about this one case.
+    fn because(self, message: impl Into<Cow<'static, str>>) -> Error {
+        Error::new(self.code(), self.name(), message).help(self.help())
+    }
+}
+
+impl Error {
+    /// An error of the kernel or a face; services use the reasons of their contract.
+    pub fn new(
+        code: Code,
+        reason: impl Into<Cow<'static, str>>,
+        message: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        Self(Box::new(Body {
+            code,
+            reason: reason.into(),
+            message: message.into(),
+            help: Cow::Borrowed(""),
+            violations: Vec::new(),
+            retry_after: None,
+            cause: None,
+        }))
+    }
+
+    /// The request breaks rules of its contract.
+    pub fn invalid(violations: Vec<Violation>) -> Self {
+        let message = match violations.as_slice() {
+            [one] => format!("{}: {}", one.path, one.message),
+            many => format!("{} fields break the rules of this method", many.len()),
+        };
+        let mut error = Self::new(Code::InvalidArgument, "request.invalid", message)
+            .help("Correct the fields named in `violations` and send the request again.");
+        error.0.violations = violations;
+        error
+    }
+
+    /// One field is wrong in a way that only the code can see.
+    pub fn field(path: impl Into<String>, rule: &'static str, message: impl Into<String>) -> Self {
+        Self::invalid(vec![Violation {
+            path: path.into(),
+            rule: Cow::Borrowed(rule),
+            message: message.into(),
+        }])
+    }
+
+    /// There is no such thing, or none that this caller may see.
+    pub fn not_found(what: &str, id: &str) -> Self {
+        Self::new(Code::NotFound, "resource.not_found", format!("there is no {what} `{id}`"))
+            .help("Check the identifier; a resource of somebody else looks the same as none.")
+    }
+
+    /// A fault of ours. The cause is logged, never sent.
+    pub fn internal(cause: impl fmt::Display) -> Self {
+        Self::new(Code::Internal, "internal", "something went wrong on our side")
+            .help("Retry with the same idempotency key; if it stays, report the trace id.")
+            .cause(cause)
+    }
+
+    /// Not now: nothing is known to have happened.
+    pub fn unavailable(reason: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(Code::Unavailable, reason, message)
+            .help("Retry with the same idempotency key after a short wait.")
+    }
+
+    /// Too much at once: come back after `wait`.
+    pub fn exhausted(
+        reason: &'static str,
+        message: impl Into<Cow<'static, str>>,
+        wait: Duration,
+    ) -> Self {
+        let mut error = Self::new(Code::ResourceExhausted, reason, message)
+            .help("Wait as long as `Retry-After` says, then try again.");
+        error.0.retry_after = Some(wait);
+        error
+    }
+
+    /// Says what the caller can do next.
+    #[must_use]
+    pub fn help(mut self, help: impl Into<Cow<'static, str>>) -> Self {
+        self.0.help = help.into();
+        self
+    }
+
+    /// Keeps, for the log alone, what lies behind the error.
+    #[must_use]
+    pub fn cause(mut self, cause: impl fmt::Display) -> Self {
+        self.0.cause = Some(cause.to_string());
+        self
+    }
+
+    /// The code, of the Connect set.
+    pub fn code(&self) -> Code {
+        self.0.code
+    }
+
+    /// The stable reason programs can rely on.
+    pub fn reason(&self) -> &str {
+        &self.0.reason
+    }
+
+    /// Words for people.
+    pub fn message(&self) -> &str {
+        &self.0.message
+    }
+
+    /// What to do next.
+    pub fn next(&self) -> &str {
+        &self.0.help
+    }
+
+    /// The fields at fault.
+    pub fn violations(&self) -> &[Violation] {
+        &self.0.violations
+    }
+
+    /// How long to wait before trying again, where that is known.
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.0.retry_after
+    }
+
+    /// What lies behind it, for the log.
+    pub fn internal_cause(&self) -> Option<&str> {
+        self.0.cause.as_deref()
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.reason(), self.message())
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} {}: {}", self.code(), self.reason(), self.message())?;
+        for violation in self.violations() {
+            write!(f, "\n  {} ({}): {}", violation.path, violation.rule, violation.message)?;
+        }
+        if let Some(cause) = self.internal_cause() {
+            write!(f, "\n  caused by {cause}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Error {}

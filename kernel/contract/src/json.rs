@@ -1,0 +1,255 @@
+//! JSON, read strictly and written canonically (protobuf's JSON mapping).
+//!
+//! Generated `Deserialize` code skips names it does not know, so a misspelled field would be
+//! lost in silence. One cheap pass over the text compares its names with the message's
+//! [`Shape`] first.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::de::{
+    DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor,
+};
+
+use crate::message::{Field, Message, Shape, Value};
+use crate::{Code, Error, Result, Violation};
+
+/// Reads a message.
+///
+/// # Errors
+/// `json.malformed` where the text is not JSON; `request.invalid` with the field's path where a
+/// name is unknown or a value has the wrong type.
+pub fn decode<M: Message>(text: &[u8]) -> Result<M> {
+    if text.iter().all(u8::is_ascii_whitespace) {
+        return Ok(M::default());
+    }
+    let mut path = String::new();
+    let mut reader = serde_json::Deserializer::from_slice(text);
+    let names = Names { shape: M::SHAPE, path: &mut path };
+    if let Err(error) = names.deserialize(&mut reader).and_then(|()| reader.end()) {
+        return Err(refuse(&path, &error));
+    }
+    serde_json::from_slice(text).or_else(|_| {
+        // Only a refusal pays for finding its place.
+        let reader = &mut serde_json::Deserializer::from_slice(text);
+        serde_path_to_error::deserialize(reader)
+            .map_err(|error| refuse(&contract_path(M::SHAPE, error.path()), error.inner()))
+    })
+}
+
+/// Writes a message.
+///
+/// # Errors
+/// `internal`; a message that was built by this program can always be written.
+pub fn encode<M: Message>(message: &M) -> Result<Vec<u8>> {
+    serde_json::to_vec(message).map_err(Error::internal)
+}
+
+fn refuse(path: &str, error: &serde_json::Error) -> Error {
+    let text = error.to_string();
+    if !error.is_data() {
+        return Error::new(Code::InvalidArgument, "json.malformed", format!("not JSON: {text}"))
+            .help("Send one JSON object that follows the method's contract.");
+    }
+    let (rule, message) = match text.strip_prefix(UNKNOWN) {
+        Some(rest) => ("json.unknown_field", rest.to_owned()),
+        None => ("json.type", text),
+    };
+    Error::invalid(vec![Violation { path: path.to_owned(), rule: Cow::Borrowed(rule), message }])
+}
+
+const UNKNOWN: &str = "unknown field: ";
+
+/// Walks JSON and knows only which names may stand where.
+struct Names<'a> {
+    shape: &'static Shape,
+    path: &'a mut String,
+}
+
+impl<'de> DeserializeSeed<'de> for Names<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Names<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_unit<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        while let Some(name) = map.next_key::<Cow<'de, str>>()? {
+            let length = self.path.len();
+            if length > 0 {
+                self.path.push('.');
+            }
+            let Some(field) = self.shape.field(&name) else {
+                self.path.push_str(&name);
+                let hint = match self.shape.nearest(&name) {
+                    Some(known) => format!("; did you mean `{known}`?"),
+                    None => String::new(),
+                };
+                return Err(A::Error::custom(format_args!(
+                    "{UNKNOWN}{} has no field `{name}`{hint}",
+                    self.shape.name
+                )));
+            };
+            self.path.push_str(field.name);
+            match field.value {
+                Value::Leaf => {
+                    map.next_value::<IgnoredAny>()?;
+                }
+                Value::Message(shape) => map.next_value_seed(Names { shape, path: self.path })?,
+                Value::List(shape) | Value::Map(shape) => {
+                    map.next_value_seed(Many { shape, path: self.path })?;
+                }
+            }
+            self.path.truncate(length);
+        }
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, _: A) -> Result<(), A::Error> {
+        Err(A::Error::custom("expected an object, found a list"))
+    }
+
+    fn visit_str<E: serde::de::Error>(self, _: &str) -> Result<(), E> {
+        Err(E::custom("expected an object, found a string"))
+    }
+
+    fn visit_bool<E: serde::de::Error>(self, _: bool) -> Result<(), E> {
+        Err(E::custom("expected an object, found a boolean"))
+    }
+
+    fn visit_i64<E: serde::de::Error>(self, _: i64) -> Result<(), E> {
+        Err(E::custom("expected an object, found a number"))
+    }
+
+    fn visit_u64<E: serde::de::Error>(self, _: u64) -> Result<(), E> {
+        Err(E::custom("expected an object, found a number"))
+    }
+
+    fn visit_f64<E: serde::de::Error>(self, _: f64) -> Result<(), E> {
+        Err(E::custom("expected an object, found a number"))
+    }
+}
+
+/// A list or a map of messages.
+struct Many<'a> {
+    shape: &'static Shape,
+    path: &'a mut String,
+}
+
+impl<'de> DeserializeSeed<'de> for Many<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Many<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list or a map of objects")
+    }
+
+    fn visit_unit<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
+        let length = self.path.len();
+        for index in 0.. {
+            self.path.push_str(&format!("[{index}]"));
+            if items.next_element_seed(Names { shape: self.shape, path: self.path })?.is_none() {
+                self.path.truncate(length);
+                break;
+            }
+            self.path.truncate(length);
+        }
+        Ok(())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        let length = self.path.len();
+        while let Some(key) = map.next_key::<Cow<'de, str>>()? {
+            self.path.push_str(&format!("[\"{key}\"]"));
+            map.next_value_seed(Names { shape: self.shape, path: self.path })?;
+            self.path.truncate(length);
+        }
+        Ok(())
+    }
+}
+
+impl Shape {
+    fn field(&self, name: &str) -> Option<&Field> {
+        self.fields.iter().find(|field| field.json == name || field.name == name)
+    }
+
+    fn nearest(&self, name: &str) -> Option<&'static str> {
+        let wanted = name.to_ascii_lowercase().replace('_', "");
+        self.fields
+            .iter()
+            .map(|field| (distance(&wanted, &field.json.to_ascii_lowercase()), field.json))
+            .filter(|(distance, _)| *distance <= 1 + wanted.len() / 4)
+            .min()
+            .map(|(_, known)| known)
+    }
+}
+
+/// Levenshtein's distance between two short names.
+pub fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.chars().enumerate() {
+        let mut diagonal = i;
+        row[0] = i + 1;
+        for (j, y) in b.iter().enumerate() {
+            let replaced = diagonal + usize::from(x != *y);
+            diagonal = row[j + 1];
+            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[b.len()]
+}
+
+/// A path of JSON names, in the names of the contract.
+fn contract_path(shape: &'static Shape, path: &serde_path_to_error::Path) -> String {
+    use serde_path_to_error::Segment;
+    let mut shape = Some(shape);
+    let mut keyed = false;
+    let mut out = String::new();
+    for segment in path {
+        match segment {
+            Segment::Seq { index } => out.push_str(&format!("[{index}]")),
+            Segment::Map { key } | Segment::Enum { variant: key } if !keyed => {
+                let field = shape.and_then(|shape| shape.field(key));
+                if !out.is_empty() {
+                    out.push('.');
+                }
+                out.push_str(field.map_or(key.as_str(), |field| field.name));
+                keyed = matches!(field.map(|field| field.value), Some(Value::Map(_)));
+                shape = match field.map(|field| field.value) {
+                    Some(Value::Message(next) | Value::List(next) | Value::Map(next)) => Some(next),
+                    _ => None,
+                };
+            }
+            Segment::Map { key } | Segment::Enum { variant: key } => {
+                out.push_str(&format!("[\"{key}\"]"));
+                keyed = false;
+            }
+            Segment::Unknown => {}
+        }
+    }
+    out
+}

@@ -1,0 +1,102 @@
+//! Messages: what they are called, what they look like, which rules they obey.
+
+use crate::Check;
+
+/// A message of some contract.
+pub trait Message:
+    buffa::Message
+    + serde::Serialize
+    + serde::de::DeserializeOwned
+    + Clone
+    + Default
+    + Send
+    + Sync
+    + 'static
+{
+    /// Its full name: `stoa.ledger.v1.Account`.
+    const NAME: &'static str;
+
+    /// Its fields, as JSON names them.
+    const SHAPE: &'static Shape;
+
+    /// Reports every rule of its contract that it breaks.
+    fn check(&self, check: &mut Check);
+}
+
+/// The fields of a message.
+#[derive(Debug)]
+pub struct Shape {
+    /// The message's full name.
+    pub name: &'static str,
+    /// Its fields, in the order of the contract.
+    pub fields: &'static [Field],
+}
+
+/// One field of a message.
+#[derive(Debug)]
+pub struct Field {
+    /// Its name in the contract: `create_time`.
+    pub name: &'static str,
+    /// Its name in JSON: `createTime`.
+    pub json: &'static str,
+    /// What it holds.
+    pub value: Value,
+    /// It holds a secret or something personal: never logged, never stored with a reply.
+    pub redact: bool,
+}
+
+/// What a field holds, as far as reading JSON is concerned.
+#[derive(Debug, Clone, Copy)]
+pub enum Value {
+    /// A scalar, an enum or a well-known type.
+    Leaf,
+    /// A message.
+    Message(&'static Shape),
+    /// A list of messages.
+    List(&'static Shape),
+    /// A map whose values are messages.
+    Map(&'static Shape),
+}
+
+impl Shape {
+    /// Whether any field within reach is marked `debug_redact`.
+    pub fn redacts(&self) -> bool {
+        self.redacts_within(8)
+    }
+
+    fn redacts_within(&self, depth: u8) -> bool {
+        self.fields.iter().any(|field| {
+            field.redact
+                || match field.value {
+                    Value::Leaf => false,
+                    Value::Message(shape) | Value::List(shape) | Value::Map(shape) => {
+                        depth > 0 && shape.redacts_within(depth - 1)
+                    }
+                }
+        })
+    }
+}
+
+/// A message that is appended to the cell's log by the commit that caused it.
+pub trait Event: Message {
+    /// The topic: `<service>.<noun>`.
+    const TOPIC: &'static str;
+
+    /// What it is about. Events of one subject are delivered in order.
+    fn subject(&self) -> &str;
+}
+
+/// A message that stands for a row with an owner.
+pub trait Resource: Message {
+    /// Its type: `<service>.<noun>`.
+    const TYPE: &'static str;
+
+    /// The permission that shows every row; empty where there is none.
+    const WIDE: &'static str;
+
+    /// Its identifier.
+    fn id(&self) -> &str;
+
+    /// Its owner, a user's id; empty where it has none.
+    fn owner(&self) -> &str;
+}

@@ -1,0 +1,99 @@
+//! Methods: what kind of work each is, who may call it, which messages it takes and gives.
+
+use crate::message::{Message, Shape};
+
+/// A service as its contract describes it.
+#[derive(Debug)]
+pub struct Contract {
+    /// The short name: `ledger`.
+    pub name: &'static str,
+    /// The full name: `stoa.ledger.v1.LedgerService`.
+    pub full_name: &'static str,
+    /// What the contract says the service is for.
+    pub doc: &'static str,
+    /// Its methods, in the order of the contract.
+    pub methods: &'static [&'static Method],
+    /// The events it declares, as (full message name, topic).
+    pub events: &'static [(&'static str, &'static str)],
+    /// The encoded `FileDescriptorSet` of the file and what it imports, comments included.
+    pub descriptors: &'static [u8],
+}
+
+/// A method as its contract describes it.
+#[derive(Debug)]
+pub struct Method {
+    /// The path it is served under, without the leading slash.
+    pub path: &'static str,
+    /// The short name of its service: `ledger`.
+    pub service: &'static str,
+    /// Its name: `CreateTransfer`.
+    pub name: &'static str,
+    /// The first paragraph of its comment.
+    pub doc: &'static str,
+    /// What kind of work it is.
+    pub kind: Kind,
+    /// Whether its reply is a stream.
+    pub streams: bool,
+    /// Who may call it.
+    pub permission: Permission,
+    /// How it is tried when run as a job.
+    pub job: Option<Job>,
+    /// Where REST serves it, as (verb, path template, body field or `*` or empty).
+    pub http: Option<(&'static str, &'static str, &'static str)>,
+    /// What it takes.
+    pub request: &'static Shape,
+    /// What it gives.
+    pub reply: &'static Shape,
+}
+
+/// What a method may do; each kind has its own signature in Rust.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Reads one consistent snapshot.
+    Query,
+    /// Reads and changes the store, in one commit.
+    Command,
+    /// Talks to the outside, streams, or needs the processor for long.
+    Effect,
+}
+
+/// Who may call a method.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Permission {
+    /// Anybody.
+    Public,
+    /// Anybody who signed in.
+    Authenticated,
+    /// Services, jobs, subscriptions and timers; absent from every face.
+    Internal,
+    /// Whoever has been granted this permission.
+    Named(&'static str),
+}
+
+/// How a job is tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Job {
+    /// Attempts before it is parked as dead.
+    pub max_attempts: u32,
+    /// Wait before the second attempt in milliseconds, doubled for each later one.
+    pub backoff_ms: u32,
+    /// How long one attempt may run before another worker takes it, in milliseconds.
+    pub timeout_ms: u32,
+}
+
+/// A message that asks for one method; the type of the request finds the method.
+pub trait Request: Message {
+    /// What is given in return.
+    type Reply: Message;
+    /// The method.
+    const METHOD: &'static Method;
+}
+
+/// A request that reads and changes the store.
+pub trait Command: Request {}
+
+/// A request that reads one snapshot.
+pub trait Query: Request {}
+
+/// A request that reaches outside.
+pub trait Effect: Request {}

@@ -1,0 +1,110 @@
+//! `Delta`: totals that many change at once and few read.
+//!
+//! A row that every command updates makes concurrent transactions collide. A delta turns the
+//! update into an insert: movements are rows of their own, and the total is a checkpoint plus
+//! the movements not folded into it yet. On an engine whose commands run one after another the
+//! update costs nothing, so the checkpoint is moved at once; a service sees no difference.
+//!
+//! The service's migration makes two tables, for a delta called `ledger_total`:
+//!
+//! ```sql
+//! CREATE TABLE ledger_total (tenant TEXT NOT NULL, key TEXT NOT NULL, value BIGINT NOT NULL,
+//!     PRIMARY KEY (tenant, key));
+//! CREATE TABLE ledger_total_tail (tenant TEXT NOT NULL, key TEXT NOT NULL, id TEXT NOT NULL,
+//!     value BIGINT NOT NULL, PRIMARY KEY (tenant, key, id));
+//! ```
+
+use crate::{Result, Tx, View};
+
+/// A set of totals by key.
+#[derive(Debug, Clone, Copy)]
+pub struct Delta {
+    /// `INSERT` into the tail: `$1` key, `$2` id, `$3` value.
+    pub append: &'static str,
+    /// Adds to the checkpoint: `$1` key, `$2` value.
+    pub add: &'static str,
+    /// The checkpoint plus the tail, as BIGINT: `$1` key.
+    pub value: &'static str,
+    /// Deletes a key's tail and returns its values: `$1` key.
+    pub fold: &'static str,
+    /// Keys with a tail: `$1` how many at the most.
+    pub tails: &'static str,
+}
+
+/// The statements of a delta of this name, as literals, so that they are prepared once and can
+/// be checked like every other statement.
+#[macro_export]
+macro_rules! delta {
+    ($table:literal) => {
+        $crate::Delta {
+            append: concat!(
+                "INSERT INTO ",
+                $table,
+                "_tail (tenant, key, id, value) VALUES (:tenant, $1, $2, $3)"
+            ),
+            add: concat!(
+                "INSERT INTO ",
+                $table,
+                " (tenant, key, value) VALUES (:tenant, $1, $2) ",
+                "ON CONFLICT (tenant, key) DO UPDATE SET value = ",
+                $table,
+                ".value + excluded.value"
+            ),
+            value: concat!(
+                "SELECT CAST(COALESCE((SELECT value FROM ",
+                $table,
+                " WHERE tenant = :tenant AND key = $1), 0) + COALESCE((SELECT SUM(value) FROM ",
+                $table,
+                "_tail WHERE tenant = :tenant AND key = $1), 0) AS BIGINT)"
+            ),
+            fold: concat!(
+                "DELETE FROM ",
+                $table,
+                "_tail WHERE tenant = :tenant AND key = $1 RETURNING value"
+            ),
+            tails: concat!(
+                "SELECT DISTINCT key FROM ",
+                $table,
+                "_tail WHERE tenant = :tenant LIMIT $1"
+            ),
+        }
+    };
+}
+
+impl Delta {
+    /// Moves a total.
+    ///
+    /// # Errors
+    /// Those of the engine, also for a total that leaves 64 bits.
+    pub fn add(&self, tx: &mut Tx<'_>, key: &str, value: i64) -> Result<()> {
+        if tx.is_serial() {
+            tx.execute(self.add, (key, value))?;
+        } else {
+            let id = tx.new_id("d");
+            tx.execute(self.append, (key, id, value))?;
+        }
+        Ok(())
+    }
+
+    /// A total.
+    ///
+    /// # Errors
+    /// Those of the engine.
+    pub fn value(&self, view: &View<'_>, key: &str) -> Result<i64> {
+        Ok(view.row::<(i64,)>(self.value, (key,))?.map_or(0, |(value,)| value))
+    }
+
+    /// Folds the tails of up to `most` keys; for a timer. Gives how many were folded.
+    ///
+    /// # Errors
+    /// Those of the engine.
+    pub fn fold(&self, tx: &mut Tx<'_>, most: i64) -> Result<usize> {
+        let keys = tx.rows::<(String,)>(self.tails, (most,))?;
+        for (key,) in &keys {
+            let tail = tx.rows::<(i64,)>(self.fold, (key,))?;
+            let sum = tail.iter().map(|(value,)| value).sum::<i64>();
+            tx.execute(self.add, (key, sum))?;
+        }
+        Ok(keys.len())
+    }
+}

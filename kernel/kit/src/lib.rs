@@ -1,0 +1,102 @@
+//! # Writing a service
+//!
+//! A service is a contract, plain functions and its tables. The contract, a `.proto`, says what
+//! is promised; the functions keep the promise; the tables remember. Everything else — HTTP,
+//! sign-in, permissions, validation, idempotency, retries, metrics, the command line — is made
+//! from the contract, and is not the service's business.
+//!
+//! A method is one of three kinds, and its signature says what it may do:
+//!
+//! ```ignore
+//! impl LedgerService for Ledger {
+//!     // A query reads one consistent snapshot. It cannot write.
+//!     fn get_account(&self, view: &View, request: GetAccountRequest) -> Result<GetAccountResponse> {
+//!         let account = store::account(view, &request.id)?;
+//!         Ok(GetAccountResponse { account: view.visible(account, &request.id)?.into() })
+//!     }
+//!
+//!     // A command reads and changes the store, in one commit. It cannot do I/O.
+//!     fn create_account(&self, tx: &mut Tx, request: CreateAccountRequest) -> Result<CreateAccountResponse> {
+//!         let account = model::open(tx.new_id("acc"), tx.now(), request)?;
+//!         store::insert(tx, &account)?;
+//!         tx.emit(&AccountOpened { account_id: account.id.clone() });
+//!         Ok(CreateAccountResponse { account: account.into() })
+//!     }
+//! }
+//!
+//! // An effect talks to the outside. It holds no transaction: it reaches the store by calling.
+//! async fn sign_in(&self, ctx: &Ctx, request: SignInRequest) -> Result<SignInResponse> {
+//!     let user = ctx.call(FindUserRequest { email: request.email.clone() }).await?;
+//!     let matches = ctx.compute(move || verify(&user.hash, &request.password)).await?;
+//!     ctx.call(RecordAttemptRequest { user_id: user.id, succeeded: matches }).await
+//! }
+//! ```
+//!
+//! What a command does becomes durable together or not at all:
+//!
+//! | | |
+//! | --- | --- |
+//! | [`tx.execute`](Tx::execute), [`tx.row`](View::row), [`tx.rows`](View::rows) | its own rows, in SQL that names `tenant = :tenant` |
+//! | [`tx.call`](Tx::call) | another service's command, in the same commit; the request's type finds it |
+//! | [`tx.emit`](Tx::emit) | an event, for whoever subscribes |
+//! | [`tx.enqueue`](Tx::enqueue) | a job: what must happen outside, after the commit |
+//! | [`tx.now`](View::now), [`tx.new_id`](Tx::new_id), [`tx.random`](Tx::random) | time and ids, the same when the command is run again |
+//!
+//! An error undoes the whole commit. It is one of the reasons that the contract declares:
+//! `return Err(Reason::InsufficientFunds.because("the balance is 3.00"))`. Where a failure is
+//! expected and survivable, [`tx.attempt`](Tx::attempt) undoes only what was tried.
+//!
+//! A service describes itself as data, its manifest:
+//!
+//! ```ignore
+//! /// Orders: a cart becomes a purchase in one commit of four services.
+//! pub fn service() -> Service {
+//!     Service::new(orders::serve(Orders))
+//!         .needs(&["catalog", "inventory", "ledger", "notify"])
+//!         .migrations(&[Migration::expand("0001_orders", include_str!("../migrations/0001_orders.sql"))])
+//! }
+//! ```
+//!
+//! **Invariant:** a query cannot write, a command cannot do I/O, an effect cannot hold a
+//! transaction open: there is no function for it.
+//!
+//! **Invariant:** a command is deterministic: with the same rows and the same stamp it writes
+//! the same again.
+//!
+//! **Invariant:** the kit knows no engine and no transport; [`session::Session`] is the one port
+//! between a transaction and its engine.
+
+#![forbid(unsafe_code)]
+
+mod caller;
+mod ctx;
+mod delta;
+pub mod id;
+mod page;
+pub mod ports;
+pub mod registry;
+mod service;
+pub mod session;
+mod time;
+pub mod tx;
+pub mod value;
+pub mod world;
+
+pub use caller::{Access, Caller, MAIN, Pattern};
+pub use ctx::{Ctx, Runner, Step, Stream};
+pub use delta::Delta;
+pub use page::Page;
+pub use registry::{Methods, Registry};
+pub use service::{
+    Authenticated, Authenticator, Clock, From, Migration, Outcome, Phase, Service, Subscription,
+    Timer,
+};
+pub use stoa_contract::{
+    Code, Error, Event, Message, Reason, Request, Resource, Result, Violation, v1,
+};
+pub use time::Micros;
+pub use tx::{Cause, Schedule, Tx, View};
+pub use world::World;
+
+#[doc(hidden)]
+pub use stoa_contract as contract;

@@ -1,0 +1,300 @@
+//! The manifest: a service described as data.
+
+use std::any::Any;
+use std::sync::Arc;
+use std::time::Duration;
+
+use stoa_contract::{AnyMessage, Contract, Event, Format, Method, Request};
+
+use crate::caller::Caller;
+use crate::registry::{Handler, Methods};
+use crate::{Error, Micros, Result, Tx, View};
+
+/// A service: its contract bound to functions, its tables, what it needs, how it reacts.
+pub struct Service {
+    /// The short name, unique in a node: `ledger`.
+    pub name: &'static str,
+    /// What it promises; the kernel promises nothing here.
+    pub contract: Option<&'static Contract>,
+    /// The services it may call.
+    pub needs: &'static [&'static str],
+    /// Its tables, oldest change first.
+    pub migrations: &'static [Migration],
+    /// How it reacts to events.
+    pub subscriptions: Vec<Subscription>,
+    /// What follows its jobs.
+    pub outcomes: Vec<Outcome>,
+    /// What it does by the clock.
+    pub timers: Vec<Timer>,
+    /// How it recognises callers, if it is the one service of a node that does.
+    pub authenticator: Option<Authenticator>,
+    pub(crate) handlers: Vec<(&'static Method, Handler)>,
+}
+
+/// One change of a service's tables.
+#[derive(Debug, Clone, Copy)]
+pub struct Migration {
+    /// Its name, `0001_accounts`; its order and its identity.
+    pub name: &'static str,
+    /// The statements.
+    pub sql: &'static str,
+    /// Whether older code keeps working after it.
+    pub phase: Phase,
+}
+
+/// What a migration does to older code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// Older code keeps working.
+    Expand,
+    /// Older code breaks: refused while an older node is registered.
+    Contract,
+}
+
+impl Migration {
+    /// A change after which older code keeps working.
+    pub const fn expand(name: &'static str, sql: &'static str) -> Self {
+        Self { name, sql, phase: Phase::Expand }
+    }
+
+    /// A change that older code does not survive.
+    pub const fn contract(name: &'static str, sql: &'static str) -> Self {
+        Self { name, sql, phase: Phase::Contract }
+    }
+}
+
+/// Where a new subscription starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum From {
+    /// With what happens after it is first registered.
+    #[default]
+    Now,
+    /// With everything the log still holds.
+    Start,
+}
+
+/// A command triggered by an event. Its cursor advances in the commit that it causes, so its
+/// effect is exactly once.
+pub struct Subscription {
+    /// Its name, unique in the service.
+    pub name: &'static str,
+    /// The topic it listens to.
+    pub topic: &'static str,
+    /// The full name of the event's message.
+    pub message: &'static str,
+    /// In how many independent lanes subjects are handled.
+    pub partitions: u16,
+    /// Where it starts when it is new.
+    pub from: From,
+    run: Box<dyn Fn(&mut Tx<'_>, &[u8]) -> Result<()> + Send + Sync>,
+}
+
+impl Subscription {
+    /// Handles one event.
+    ///
+    /// # Errors
+    /// What the handler returns, or `protobuf.malformed`.
+    pub fn run(&self, tx: &mut Tx<'_>, payload: &[u8]) -> Result<()> {
+        (self.run)(tx, payload)
+    }
+}
+
+type Follow = dyn Fn(&mut Tx<'_>, &dyn AnyMessage, Result<&dyn AnyMessage, &Error>) -> Result<()>
+    + Send
+    + Sync;
+
+/// What follows a job: runs in the commit that completes it.
+pub struct Outcome {
+    /// The path of the job's method.
+    pub method: &'static str,
+    run: Box<Follow>,
+}
+
+impl Outcome {
+    /// Records what the job came to; `Err` only once no attempt is left.
+    ///
+    /// # Errors
+    /// What the service's function returns.
+    pub fn run(
+        &self,
+        tx: &mut Tx<'_>,
+        request: &dyn AnyMessage,
+        outcome: Result<&dyn AnyMessage, &Error>,
+    ) -> Result<()> {
+        (self.run)(tx, request, outcome)
+    }
+}
+
+/// A command that runs by the clock, once however many nodes there are.
+#[derive(Debug, Clone)]
+pub struct Timer {
+    /// Its name, unique in the service.
+    pub name: &'static str,
+    /// When it fires.
+    pub schedule: Clock,
+    /// The path of the command.
+    pub method: &'static str,
+    /// The request, canonical.
+    pub request: Vec<u8>,
+}
+
+/// When a timer fires.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Clock {
+    /// So long after it last fired.
+    Every(Duration),
+    /// By a cron expression of five fields in a time zone: a time that the zone skips fires at
+    /// the instant of the change, one that it repeats fires once.
+    Cron {
+        /// Minute, hour, day of month, month, day of week.
+        expression: &'static str,
+        /// The zone's name in the IANA database.
+        zone: &'static str,
+    },
+}
+
+/// Whoever a token belongs to.
+#[derive(Debug, Clone)]
+pub struct Authenticated {
+    /// The caller.
+    pub caller: Caller,
+    /// When the token must be looked at again, at the latest.
+    pub until: Micros,
+}
+
+/// How a node recognises the bearer of a token.
+pub struct Authenticator {
+    /// The tables that the answer rests on: a commit that writes one of them makes every
+    /// answer that was kept worthless.
+    pub tables: &'static [&'static str],
+    /// Finds the bearer; none for a token that is unknown, expired or revoked.
+    pub run: fn(&View<'_>, token: &str) -> Result<Option<Authenticated>>,
+}
+
+impl Service {
+    /// A service with nothing but its methods.
+    pub fn new(methods: Methods) -> Self {
+        Self {
+            name: methods.contract.name,
+            contract: Some(methods.contract),
+            needs: &[],
+            migrations: &[],
+            subscriptions: Vec::new(),
+            outcomes: Vec::new(),
+            timers: Vec::new(),
+            authenticator: None,
+            handlers: methods.handlers,
+        }
+    }
+
+    pub(crate) fn kernel() -> Self {
+        Self {
+            name: "stoa",
+            contract: None,
+            needs: &[],
+            migrations: &[],
+            subscriptions: Vec::new(),
+            outcomes: Vec::new(),
+            timers: Vec::new(),
+            authenticator: None,
+            handlers: Vec::new(),
+        }
+    }
+
+    /// Names the services it may call.
+    #[must_use]
+    pub fn needs(mut self, needs: &'static [&'static str]) -> Self {
+        self.needs = needs;
+        self
+    }
+
+    /// Names the changes that made its tables, oldest first.
+    #[must_use]
+    pub fn migrations(mut self, migrations: &'static [Migration]) -> Self {
+        self.migrations = migrations;
+        self
+    }
+
+    /// Reacts to an event, subject by subject in order.
+    #[must_use]
+    pub fn on<E: Event>(
+        mut self,
+        name: &'static str,
+        from: From,
+        partitions: u16,
+        run: impl Fn(&mut Tx<'_>, E) -> Result<()> + Send + Sync + 'static,
+    ) -> Self {
+        self.subscriptions.push(Subscription {
+            name,
+            topic: E::TOPIC,
+            message: E::NAME,
+            partitions: partitions.max(1),
+            from,
+            run: Box::new(move |tx, payload| {
+                run(tx, stoa_contract::decode::<E>(payload, Format::Binary)?)
+            }),
+        });
+        self
+    }
+
+    /// Records what a job came to, in the commit that completes it.
+    #[must_use]
+    pub fn outcome<R: Request>(
+        mut self,
+        run: impl Fn(&mut Tx<'_>, &R, Result<&R::Reply, &Error>) -> Result<()> + Send + Sync + 'static,
+    ) -> Self {
+        let run = Arc::new(run);
+        self.outcomes.push(Outcome {
+            method: R::METHOD.path,
+            run: Box::new(move |tx, request, outcome| {
+                let request = cast::<R>(request.as_any())?;
+                match outcome {
+                    Ok(reply) => run(tx, request, Ok(cast::<R::Reply>(reply.as_any())?)),
+                    Err(error) => run(tx, request, Err(error)),
+                }
+            }),
+        });
+        self
+    }
+
+    /// Runs a command of its own by the clock.
+    #[must_use]
+    pub fn timer<R: Request>(mut self, name: &'static str, schedule: Clock, request: &R) -> Self {
+        self.timers.push(Timer {
+            name,
+            schedule,
+            method: R::METHOD.path,
+            request: request.encode_to_vec(),
+        });
+        self
+    }
+
+    /// Recognises the bearers of tokens for the node.
+    #[must_use]
+    pub fn authenticates(
+        mut self,
+        tables: &'static [&'static str],
+        run: fn(&View<'_>, &str) -> Result<Option<Authenticated>>,
+    ) -> Self {
+        self.authenticator = Some(Authenticator { tables, run });
+        self
+    }
+
+    /// Whether every method of its contract is bound, and as the kind that the contract says.
+    ///
+    /// # Errors
+    /// `internal`, naming the method.
+    pub fn check(&self) -> Result<()> {
+        for method in self.contract.map_or(&[][..], |contract| contract.methods) {
+            let bound = self.handlers.iter().find(|(known, _)| known.path == method.path);
+            if !bound.is_some_and(|(_, handler)| crate::registry::fits(method, handler)) {
+                return Err(Error::internal(format!("{} is not bound", method.path)));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn cast<T: Any>(message: &dyn Any) -> Result<&T> {
+    message.downcast_ref().ok_or_else(|| Error::internal("a job was handed another message"))
+}

@@ -1,0 +1,63 @@
+//! The port between the kit and an engine: one open transaction or snapshot.
+
+use crate::value::{Row, Value};
+use crate::{Micros, Result};
+
+/// Where a statement comes from.
+#[derive(Debug, Clone, Copy)]
+pub struct Origin<'a> {
+    /// The service whose tables it may touch, by its index in the registry.
+    pub service: u16,
+    /// The tenant that `:tenant` stands for.
+    pub tenant: &'a str,
+    /// Whether it may write: false in a query, also one called by a command.
+    pub writes: bool,
+}
+
+/// One open transaction or snapshot of an engine.
+pub trait Session {
+    /// Runs a statement and shows its rows, if it returns any; gives the number of rows it
+    /// changed. `each` returns whether it wants more.
+    ///
+    /// # Errors
+    /// `internal` for a statement the engine refuses, `unavailable` where the engine is in
+    /// trouble, `aborted` where a concurrent change got in the way.
+    fn run(
+        &mut self,
+        origin: Origin<'_>,
+        sql: &'static str,
+        params: &[Value<'_>],
+        each: &mut dyn FnMut(&dyn Row) -> Result<bool>,
+    ) -> Result<u64>;
+
+    /// Opens a savepoint inside the transaction.
+    ///
+    /// # Errors
+    /// As [`Session::run`].
+    fn savepoint(&mut self) -> Result<()>;
+
+    /// Closes the youngest savepoint, keeping what was done since.
+    ///
+    /// # Errors
+    /// As [`Session::run`].
+    fn release(&mut self) -> Result<()>;
+
+    /// Closes the youngest savepoint, undoing what was done since.
+    ///
+    /// # Errors
+    /// As [`Session::run`].
+    fn rollback(&mut self) -> Result<()>;
+
+    /// Whether commands of this engine run one after another, so that a row which many update
+    /// costs no conflicts.
+    fn is_serial(&self) -> bool;
+}
+
+/// What a command gets its time, ids and randomness from. A re-run gets the same stamp.
+#[derive(Debug, Clone, Copy)]
+pub struct Stamp {
+    /// The time of the commit.
+    pub now: Micros,
+    /// Where its ids and random numbers start.
+    pub seed: [u64; 2],
+}

@@ -1,0 +1,427 @@
+//! Transactions and snapshots, as a service sees them.
+
+use std::cell::{Cell, RefCell};
+use std::ops::Deref;
+use std::sync::Arc;
+use std::time::Duration;
+
+use stoa_contract::{Code, Event, Kind, Request, Resource};
+
+use crate::caller::{Access, Caller};
+use crate::id::{self, Stream};
+use crate::registry::{Registry, ServiceId};
+use crate::session::{Origin, Session, Stamp};
+use crate::value::{FromRow, Params};
+use crate::{Error, Micros, Result};
+
+/// Nested calls deeper than this are a mistake.
+const DEPTH_MAX: u8 = 16;
+
+/// One open transaction or snapshot and everything a run of a method gathers.
+pub struct Core<'a> {
+    session: RefCell<&'a mut dyn Session>,
+    registry: &'a Registry,
+    caller: &'a Caller,
+    cause: &'a Cause,
+    stamp: Stamp,
+    ids: RefCell<Stream>,
+    doomed: RefCell<Option<Error>>,
+    depth: Cell<u8>,
+    gathered: RefCell<Gathered>,
+}
+
+/// What a command leaves for the commit record, in the order in which it happened.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Gathered {
+    /// Events to append to the log.
+    pub events: Vec<Emitted>,
+    /// Jobs to enqueue.
+    pub jobs: Vec<Enqueued>,
+    /// Keys that were touched, as `type/id`.
+    pub touched: Vec<String>,
+}
+
+/// An event on its way into the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Emitted {
+    /// Its topic.
+    pub topic: &'static str,
+    /// The full name of its message.
+    pub message: &'static str,
+    /// What it is about.
+    pub subject: String,
+    /// The message, canonical.
+    pub payload: Vec<u8>,
+}
+
+/// A job on its way into the queue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Enqueued {
+    /// Its identifier, which stays the same over all attempts.
+    pub id: String,
+    /// The method it runs.
+    pub method: &'static str,
+    /// The request, canonical.
+    pub request: Vec<u8>,
+    /// When, and how.
+    pub schedule: Schedule,
+}
+
+/// When and how a job runs.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Schedule {
+    /// Not before this time; at once if none.
+    pub at: Option<Micros>,
+    /// A job of the same method and the same key that still waits makes this one superfluous.
+    pub dedupe: Option<String>,
+    /// Higher ones first.
+    pub priority: i64,
+    /// Jobs with the same key run one after another.
+    pub lane: Option<String>,
+}
+
+/// Why a method runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Cause {
+    /// Somebody asked, over a face.
+    Request,
+    /// An event was delivered, by its identifier.
+    Event(String),
+    /// A job came due, by its identifier.
+    Job(String),
+    /// A timer fired, by its name.
+    Timer(String),
+}
+
+impl<'a> Core<'a> {
+    /// What a run of a method stands on. For the node; services are handed a [`Tx`] or a
+    /// [`View`].
+    pub fn new(
+        session: &'a mut dyn Session,
+        registry: &'a Registry,
+        caller: &'a Caller,
+        cause: &'a Cause,
+        stamp: Stamp,
+    ) -> Self {
+        Self {
+            session: RefCell::new(session),
+            registry,
+            caller,
+            cause,
+            stamp,
+            ids: RefCell::new(Stream::new(stamp.seed[0] ^ stamp.seed[1].rotate_left(32))),
+            doomed: RefCell::new(None),
+            depth: Cell::new(0),
+            gathered: RefCell::new(Gathered::default()),
+        }
+    }
+
+    /// A snapshot for a query of this service.
+    pub fn view(&'a self, service: ServiceId) -> View<'a> {
+        View { core: self, service, writes: false }
+    }
+
+    /// A transaction for a command of this service.
+    pub fn tx(&'a self, service: ServiceId) -> Tx<'a> {
+        Tx { view: View { core: self, service, writes: true } }
+    }
+
+    /// Ends the run: what was gathered, or the error that doomed the transaction although the
+    /// command swallowed it.
+    ///
+    /// # Errors
+    /// The first error met outside [`Tx::attempt`].
+    pub fn finish<T>(self, outcome: Result<T>) -> Result<(T, Gathered)> {
+        match self.doomed.into_inner() {
+            Some(first) => Err(first),
+            None => outcome.map(|value| (value, self.gathered.into_inner())),
+        }
+    }
+
+    fn alive(&self) -> Result<()> {
+        match &*self.doomed.borrow() {
+            Some(first) => Err(first.clone()),
+            None => Ok(()),
+        }
+    }
+
+    /// Remembers the first error, so that every later use returns it.
+    fn doom<T>(&self, result: Result<T>) -> Result<T> {
+        if let Err(error) = &result {
+            self.doomed.borrow_mut().get_or_insert_with(|| error.clone());
+        }
+        result
+    }
+}
+
+/// One consistent snapshot: what a query reads.
+#[derive(Clone, Copy)]
+pub struct View<'a> {
+    core: &'a Core<'a>,
+    service: ServiceId,
+    writes: bool,
+}
+
+impl View<'_> {
+    /// The rows that a statement gives. `:tenant` is bound by the kernel, `$1` and on by `params`.
+    ///
+    /// # Errors
+    /// `internal` for a statement that is refused; any error dooms the transaction.
+    pub fn rows<T: FromRow>(&self, sql: &'static str, params: impl Params) -> Result<Vec<T>> {
+        let mut rows = Vec::new();
+        self.run(sql, params, &mut |row| {
+            rows.push(row);
+            true
+        })?;
+        Ok(rows)
+    }
+
+    /// The first row that a statement gives, if any.
+    ///
+    /// # Errors
+    /// As [`View::rows`].
+    pub fn row<T: FromRow>(&self, sql: &'static str, params: impl Params) -> Result<Option<T>> {
+        let mut first = None;
+        // A statement that writes must run to its end, so later rows are read and dropped.
+        self.run(sql, params, &mut |row| {
+            first.get_or_insert(row);
+            self.writes
+        })?;
+        Ok(first)
+    }
+
+    fn run<T: FromRow>(
+        &self,
+        sql: &'static str,
+        params: impl Params,
+        each: &mut dyn FnMut(T) -> bool,
+    ) -> Result<u64> {
+        self.core.alive()?;
+        let origin = Origin {
+            service: self.service.0,
+            tenant: &self.core.caller.tenant,
+            writes: self.writes,
+        };
+        let mut session = self.core.session.borrow_mut();
+        self.core.doom(
+            params.with(|values| {
+                session.run(origin, sql, values, &mut |row| Ok(each(T::read(row)?)))
+            }),
+        )
+    }
+
+    /// Asks a query, of this service or one that it needs, on the same snapshot.
+    ///
+    /// # Errors
+    /// What the query returns; outside [`Tx::attempt`] it dooms the transaction.
+    pub fn call<R: Request>(&self, request: R) -> Result<R::Reply> {
+        const { assert!(matches!(R::METHOD.kind, Kind::Query), "a view can only ask queries") };
+        self.dispatch(request, |bound, callee, request| bound.query::<R>(&callee, request))
+    }
+
+    fn dispatch<R: Request>(
+        &self,
+        request: R,
+        run: impl FnOnce(&crate::registry::Bound, View<'_>, R) -> Result<R::Reply>,
+    ) -> Result<R::Reply> {
+        let core = self.core;
+        core.alive()?;
+        let outcome = (|| {
+            let bound = core.registry.callee(self.service, R::METHOD)?;
+            stoa_contract::validate(&request)?;
+            if core.depth.get() == DEPTH_MAX {
+                return Err(Error::internal(format!("calls nest deeper than {DEPTH_MAX}")));
+            }
+            core.depth.set(core.depth.get() + 1);
+            let writes = self.writes && bound.method.kind == Kind::Command;
+            let outcome = run(bound, View { core, service: bound.service, writes }, request);
+            core.depth.set(core.depth.get() - 1);
+            outcome
+        })();
+        core.doom(outcome)
+    }
+
+    /// The time of this commit, or of the snapshot.
+    pub fn now(&self) -> Micros {
+        self.core.stamp.now
+    }
+
+    /// Who asked first: a nested call sees the caller of the outermost one.
+    pub fn caller(&self) -> &Caller {
+        self.core.caller
+    }
+
+    /// The user who asked.
+    ///
+    /// # Errors
+    /// `auth.no_user` where the caller is not a user.
+    pub fn user(&self) -> Result<&str> {
+        self.caller().user().ok_or_else(|| {
+            Error::new(Code::FailedPrecondition, "auth.no_user", "only a user can do this")
+                .help("Sign in as a user instead of using a key of a service account.")
+        })
+    }
+
+    /// Why this runs.
+    pub fn cause(&self) -> &Cause {
+        self.core.cause
+    }
+
+    /// Whether a service of this node asks, rather than somebody over a face.
+    pub fn is_nested(&self) -> bool {
+        self.core.depth.get() > 0
+    }
+
+    /// Which rows of a resource the caller may see: the one question about rows.
+    pub fn access<T: Resource>(&self) -> Access {
+        let caller = self.caller();
+        if self.is_nested() || caller.is_system() || (!T::WIDE.is_empty() && caller.may(T::WIDE)) {
+            return Access::All;
+        }
+        match caller.user() {
+            Some(user) => Access::Own(user.to_owned()),
+            None if caller.is_anonymous() => Access::None,
+            None => Access::Granted(caller.subject.to_string()),
+        }
+    }
+
+    /// A row, if the caller may see it.
+    ///
+    /// # Errors
+    /// `resource.not_found`, the same for a row that is not there and for one of somebody else.
+    pub fn visible<T: Resource>(&self, row: Option<T>, id: &str) -> Result<T> {
+        let visible = row.filter(|row| match self.access::<T>() {
+            Access::All => true,
+            Access::Own(user) => !row.owner().is_empty() && row.owner() == user,
+            Access::Granted(_) | Access::None => false,
+        });
+        visible.ok_or_else(|| {
+            let noun = T::TYPE.rsplit('.').next().unwrap_or(T::TYPE);
+            Error::not_found(noun, id)
+        })
+    }
+
+    /// Whether commands run one after another on this engine; for kit primitives.
+    pub(crate) fn is_serial(&self) -> bool {
+        self.core.session.borrow().is_serial()
+    }
+}
+
+/// One open transaction: what a command reads and changes.
+pub struct Tx<'a> {
+    view: View<'a>,
+}
+
+impl<'a> Deref for Tx<'a> {
+    type Target = View<'a>;
+
+    fn deref(&self) -> &View<'a> {
+        &self.view
+    }
+}
+
+impl Tx<'_> {
+    /// Runs a statement and gives the number of rows it changed.
+    ///
+    /// # Errors
+    /// `internal` for a statement that is refused; any error dooms the transaction.
+    pub fn execute(&mut self, sql: &'static str, params: impl Params) -> Result<u64> {
+        self.view.run::<()>(sql, params, &mut |()| true)
+    }
+
+    /// Calls a command or a query, of this service or one that it needs, in this transaction.
+    ///
+    /// # Errors
+    /// What the method returns; outside [`Tx::attempt`] it dooms the transaction.
+    pub fn call<R: Request>(&mut self, request: R) -> Result<R::Reply> {
+        const { assert!(!matches!(R::METHOD.kind, Kind::Effect), "an effect cannot run here") };
+        self.view.dispatch(request, |bound, callee, request| match R::METHOD.kind {
+            Kind::Query => bound.query::<R>(&callee, request),
+            _ => bound.command::<R>(&mut Tx { view: callee }, request),
+        })
+    }
+
+    /// Tries something that may fail: an error undoes what `body` did, and nothing else.
+    ///
+    /// # Errors
+    /// What `body` returns, after its changes are undone.
+    pub fn attempt<T>(&mut self, body: impl FnOnce(&mut Tx<'_>) -> Result<T>) -> Result<T> {
+        let core = self.view.core;
+        core.alive()?;
+        let before = core.gathered.borrow().clone();
+        core.doom(core.session.borrow_mut().savepoint())?;
+        let outcome = body(self);
+        let failed = core.doomed.borrow_mut().take().or_else(|| outcome.as_ref().err().cloned());
+        match failed {
+            None => {
+                core.doom(core.session.borrow_mut().release())?;
+                outcome
+            }
+            Some(error) => {
+                core.doom(core.session.borrow_mut().rollback())?;
+                *core.gathered.borrow_mut() = before;
+                Err(error)
+            }
+        }
+    }
+
+    /// Appends an event to the cell's log, in this commit.
+    pub fn emit<E: Event>(&mut self, event: &E) {
+        self.view.core.gathered.borrow_mut().events.push(Emitted {
+            topic: E::TOPIC,
+            message: E::NAME,
+            subject: event.subject().to_owned(),
+            payload: event.encode_to_vec(),
+        });
+    }
+
+    /// Enqueues a job of this service: its method runs after this commit.
+    ///
+    /// # Errors
+    /// `internal` where the method is not declared as a job of this service.
+    pub fn enqueue<R: Request>(&mut self, request: &R, schedule: Schedule) -> Result<String> {
+        let core = self.view.core;
+        core.alive()?;
+        let service = core.registry.service(self.view.service).name;
+        if R::METHOD.job.is_none() || R::METHOD.service != service {
+            return core.doom(Err(Error::internal(format!(
+                "{} is not a job of {service}",
+                R::METHOD.path
+            ))));
+        }
+        let id = self.new_id("job");
+        core.gathered.borrow_mut().jobs.push(Enqueued {
+            id: id.clone(),
+            method: R::METHOD.path,
+            request: request.encode_to_vec(),
+            schedule,
+        });
+        Ok(id)
+    }
+
+    /// Names something this commit changed, for the commit's story and for live queries.
+    pub fn touch(&mut self, kind: &str, id: &str) {
+        self.view.core.gathered.borrow_mut().touched.push(format!("{kind}/{id}"));
+    }
+
+    /// A new identifier: `<prefix>_` and 26 characters. A re-run of the command gets it again.
+    pub fn new_id(&mut self, prefix: &str) -> String {
+        let chance = u128::from(self.random()) << 64 | u128::from(self.random());
+        id::format(prefix, self.now(), chance)
+    }
+
+    /// A random number, not for secrets. A re-run of the command gets it again.
+    pub fn random(&mut self) -> u64 {
+        self.view.core.ids.borrow_mut().next()
+    }
+
+    /// The time so much later.
+    pub fn after(&self, wait: Duration) -> Micros {
+        self.now().after(wait)
+    }
+}
+
+/// A subject that acts through a service: `service:orders on behalf of user:usr_…`.
+pub fn on_behalf(service: &str, subject: &str) -> Arc<str> {
+    format!("service:{service} on behalf of {subject}").into()
+}

@@ -1,0 +1,108 @@
+-- What the kernel keeps beside the services' rows, in the same commits.
+
+-- One row a commit: why, who, what. `tables` is `ledger_transfer:1 ledger_entry:2`.
+CREATE TABLE stoa_commit (
+    tenant TEXT NOT NULL,
+    position BIGINT NOT NULL,
+    time BIGINT NOT NULL,
+    cause TEXT NOT NULL,
+    caller TEXT NOT NULL,
+    method TEXT NOT NULL,
+    trace TEXT NOT NULL,
+    tables TEXT NOT NULL,
+    touched TEXT NOT NULL,
+    duration_us BIGINT NOT NULL,
+    PRIMARY KEY (tenant, position)
+);
+
+-- Replies remembered under their idempotency key.
+CREATE TABLE stoa_key (
+    tenant TEXT NOT NULL,
+    hash BYTEA NOT NULL,
+    fingerprint BYTEA NOT NULL,
+    position BIGINT NOT NULL,
+    reply BYTEA NOT NULL,
+    expires BIGINT NOT NULL,
+    PRIMARY KEY (tenant, hash)
+);
+CREATE INDEX stoa_key_expires ON stoa_key (tenant, expires);
+
+-- The log: a delivery queue, not the store of record.
+CREATE TABLE stoa_event (
+    tenant TEXT NOT NULL,
+    position BIGINT NOT NULL,
+    ordinal BIGINT NOT NULL,
+    topic TEXT NOT NULL,
+    message TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    payload BYTEA NOT NULL,
+    PRIMARY KEY (tenant, position, ordinal)
+);
+
+-- How far each lane of each subscription has come.
+CREATE TABLE stoa_cursor (
+    tenant TEXT NOT NULL,
+    subscription TEXT NOT NULL,
+    lane BIGINT NOT NULL,
+    position BIGINT NOT NULL,
+    ordinal BIGINT NOT NULL,
+    state TEXT NOT NULL,
+    PRIMARY KEY (tenant, subscription, lane)
+);
+
+-- Events that could not be handled, and those of the same subject behind them. `attempts` is 0
+-- for one that only waits.
+CREATE TABLE stoa_parked (
+    tenant TEXT NOT NULL,
+    subscription TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    position BIGINT NOT NULL,
+    ordinal BIGINT NOT NULL,
+    payload BYTEA NOT NULL,
+    attempts BIGINT NOT NULL,
+    error TEXT NOT NULL,
+    time BIGINT NOT NULL,
+    PRIMARY KEY (tenant, subscription, subject, position, ordinal)
+);
+
+-- Jobs: `ready`, `leased`, `done` or `dead`.
+CREATE TABLE stoa_job (
+    tenant TEXT NOT NULL,
+    id TEXT NOT NULL,
+    method TEXT NOT NULL,
+    request BYTEA NOT NULL,
+    state TEXT NOT NULL,
+    position BIGINT NOT NULL,
+    run_at BIGINT NOT NULL,
+    priority BIGINT NOT NULL,
+    attempts BIGINT NOT NULL,
+    lease BIGINT NOT NULL,
+    lease_until BIGINT NOT NULL,
+    dedupe TEXT,
+    lane TEXT,
+    error TEXT NOT NULL,
+    time BIGINT NOT NULL,
+    PRIMARY KEY (tenant, id)
+);
+CREATE INDEX stoa_job_due ON stoa_job (tenant, state, run_at);
+CREATE UNIQUE INDEX stoa_job_dedupe ON stoa_job (tenant, method, dedupe);
+CREATE INDEX stoa_job_position ON stoa_job (tenant, position);
+
+-- When each timer fired last and fires next.
+CREATE TABLE stoa_timer (
+    tenant TEXT NOT NULL,
+    name TEXT NOT NULL,
+    last BIGINT NOT NULL,
+    next BIGINT NOT NULL,
+    schedule TEXT NOT NULL,
+    PRIMARY KEY (tenant, name)
+);
+
+-- Rows granted one by one.
+CREATE TABLE stoa_grant (
+    tenant TEXT NOT NULL,
+    type TEXT NOT NULL,
+    id TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    PRIMARY KEY (tenant, type, id, subject)
+);

@@ -1,0 +1,251 @@
+//! Statements are looked at before any engine sees them.
+//!
+//! Each is prepared once on an in-memory SQLite that has the cell's schema and an authorizer:
+//! one mechanism gives ownership (only tables of its own service), tenancy (every table it
+//! touches is named together with its tenant), the dialect of both engines, and the set of
+//! tables it reads and writes.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use rusqlite::Connection;
+use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
+use stoa_contract::{Code, Error, Result};
+
+use crate::schema::{Dialect, Schema};
+
+/// A statement that has been looked at.
+#[derive(Debug)]
+pub struct Statement {
+    /// In the words of SQLite.
+    pub sqlite: String,
+    /// In the words of PostgreSQL.
+    pub postgres: String,
+    /// The tables it writes.
+    pub writes: Vec<Arc<str>>,
+    /// The tables it reads.
+    pub reads: Vec<Arc<str>>,
+    /// Whether it gives rows.
+    pub returns: bool,
+}
+
+/// A service and a statement in its code.
+type Place = (u16, usize, usize);
+
+/// Looks at statements.
+pub struct Inspector {
+    services: Vec<&'static str>,
+    inner: Mutex<Inner>,
+}
+
+struct Inner {
+    connection: Connection,
+    touched: Arc<Mutex<Touched>>,
+    seen: HashMap<Place, Arc<Statement>>,
+}
+
+#[derive(Default)]
+struct Touched {
+    reads: BTreeSet<String>,
+    writes: BTreeSet<String>,
+    tenants: BTreeSet<String>,
+    refused: Option<String>,
+}
+
+impl Inspector {
+    /// An inspector for a schema.
+    ///
+    /// # Errors
+    /// `store.migration` where the schema's own statements do not fit together.
+    pub fn new(schema: &Schema) -> Result<Self> {
+        let mut connection = Connection::open_in_memory().map_err(Error::internal)?;
+        for step in &schema.steps {
+            for sql in step.statements(Dialect::Sqlite)? {
+                connection.execute_batch(&sql).map_err(|error| {
+                    Error::new(
+                        Code::FailedPrecondition,
+                        "store.migration",
+                        format!("migration {} of `{}`: {error}", step.name, step.service),
+                    )
+                })?;
+            }
+        }
+        let touched = Arc::new(Mutex::new(Touched::default()));
+        let record = Arc::clone(&touched);
+        connection
+            .authorizer(Some(move |context: AuthContext<'_>| lock(&record).note(&context)))
+            .map_err(Error::internal)?;
+        let inner = Inner { connection, touched, seen: HashMap::new() };
+        Ok(Self { services: schema.services.clone(), inner: Mutex::new(inner) })
+    }
+
+    /// Looks at a statement of a service; the second time costs a look-up.
+    ///
+    /// # Errors
+    /// `internal`, saying what is wrong with the statement.
+    pub fn inspect(&self, service: u16, sql: &'static str) -> Result<Arc<Statement>> {
+        let place = (service, sql.as_ptr() as usize, sql.len());
+        let mut inner = lock(&self.inner);
+        if let Some(known) = inner.seen.get(&place) {
+            return Ok(Arc::clone(known));
+        }
+        let name = self.services.get(usize::from(service)).copied().unwrap_or("?");
+        let statement = inner.look(name, sql).map_err(|what| {
+            Error::internal(format!("a statement of `{name}` is refused: {what}: {sql}"))
+        })?;
+        let statement = Arc::new(statement);
+        inner.seen.insert(place, Arc::clone(&statement));
+        Ok(statement)
+    }
+}
+
+impl Inner {
+    fn look(&self, service: &str, sql: &'static str) -> Result<Statement, String> {
+        dialect(sql)?;
+        let (sqlite, postgres) = rewrite(sql);
+        *lock(&self.touched) = Touched::default();
+        let prepared = self.connection.prepare(&sqlite);
+        let touched = std::mem::take(&mut *lock(&self.touched));
+        if let Some(what) = touched.refused {
+            return Err(what);
+        }
+        let prepared = prepared.map_err(|error| error.to_string())?;
+        let prefix = format!("{service}_");
+        for table in touched.reads.iter().chain(&touched.writes) {
+            let granted = table == "stoa_grant" && !touched.writes.contains(table);
+            if service != "stoa" && !table.starts_with(&prefix) && !granted {
+                return Err(format!("`{table}` belongs to another service"));
+            }
+            if service != "stoa" && !touched.tenants.contains(table) {
+                return Err(format!("`{table}` is used without its tenant"));
+            }
+        }
+        if service != "stoa" && !sql.contains(":tenant") {
+            return Err("it does not name :tenant".to_owned());
+        }
+        let shared = |names: BTreeSet<String>| names.into_iter().map(Arc::from).collect();
+        Ok(Statement {
+            returns: prepared.column_count() > 0,
+            sqlite,
+            postgres,
+            writes: shared(touched.writes),
+            reads: shared(touched.reads),
+        })
+    }
+}
+
+impl Touched {
+    fn note(&mut self, context: &AuthContext<'_>) -> Authorization {
+        match context.action {
+            AuthAction::Read { table_name, column_name } => {
+                if column_name == "tenant" {
+                    self.tenants.insert(table_name.to_owned());
+                }
+                self.reads.insert(table_name.to_owned());
+            }
+            AuthAction::Insert { table_name } => {
+                // An insert names the tenant or breaks NOT NULL.
+                self.tenants.insert(table_name.to_owned());
+                self.writes.insert(table_name.to_owned());
+            }
+            AuthAction::Update { table_name, column_name } => {
+                if column_name == "tenant" {
+                    self.refused = Some("a row cannot move to another tenant".to_owned());
+                }
+                self.writes.insert(table_name.to_owned());
+            }
+            AuthAction::Delete { table_name } => {
+                self.writes.insert(table_name.to_owned());
+            }
+            AuthAction::Select | AuthAction::Recursive => {}
+            AuthAction::Function { function_name } if FUNCTIONS.contains(&function_name) => {}
+            other => self.refused = Some(format!("{other:?} is not allowed")),
+        }
+        if self.refused.is_some() { Authorization::Deny } else { Authorization::Allow }
+    }
+}
+
+/// The functions that mean the same on both engines.
+const FUNCTIONS: &[&str] = &[
+    "abs",
+    "avg",
+    "coalesce",
+    "count",
+    "length",
+    "lag",
+    "lead",
+    "max",
+    "min",
+    "nullif",
+    "rank",
+    "row_number",
+    "substr",
+    "sum",
+];
+
+/// Words that mean something else on the other engine, and what to write instead.
+const REFUSED: &[(&str, &str)] = &[
+    ("LIKE", "store a normalised column and compare it"),
+    ("GLOB", "store a normalised column and compare it"),
+    ("LOWER", "normalise in Rust, into a column"),
+    ("UPPER", "normalise in Rust, into a column"),
+    ("RANDOM", "use tx.random()"),
+    ("CURRENT_TIMESTAMP", "use tx.now()"),
+    ("CURRENT_TIME", "use tx.now()"),
+    ("CURRENT_DATE", "use tx.now()"),
+    ("ROWID", "tables have none"),
+    ("PRAGMA", "it is SQLite's own"),
+    ("REPLACE", "use ON CONFLICT"),
+];
+
+fn dialect(sql: &str) -> Result<(), String> {
+    let upper = sql.to_ascii_uppercase();
+    let mut words = upper.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+    if let Some(word) = words.clone().find(|word| REFUSED.iter().any(|(bad, _)| bad == word)) {
+        let instead = REFUSED.iter().find(|(bad, _)| *bad == word).map_or("", |(_, text)| text);
+        return Err(format!("{word}: {instead}"));
+    }
+    let sums = words.clone().filter(|word| *word == "SUM").count();
+    let casts = words.clone().filter(|word| *word == "CAST").count();
+    if sums > 0 && casts == 0 {
+        return Err("SUM: cast sums to BIGINT, the engines give other types".to_owned());
+    }
+    if upper.contains(';') {
+        return Err("one statement at a time".to_owned());
+    }
+    if words.next().is_none() { Err("it is empty".to_owned()) } else { Ok(()) }
+}
+
+/// The statement in both engines' words. The tenant is the first parameter, `$n` the one after
+/// the n-th: SQLite would bind `$2, $1` in the order of appearance.
+fn rewrite(sql: &str) -> (String, String) {
+    let (mut sqlite, mut postgres) = (String::new(), String::new());
+    let mut rest = sql;
+    while let Some(at) = rest.find(['$', ':']) {
+        let (before, after) = rest.split_at(at);
+        sqlite.push_str(before);
+        postgres.push_str(before);
+        let digits: String = after[1..].chars().take_while(char::is_ascii_digit).collect();
+        if after.starts_with(":tenant") {
+            sqlite.push_str("?1");
+            postgres.push_str("$1");
+            rest = &after[":tenant".len()..];
+        } else if after.starts_with('$') && !digits.is_empty() {
+            let number = digits.parse::<usize>().unwrap_or(0) + 1;
+            sqlite.push_str(&format!("?{number}"));
+            postgres.push_str(&format!("${number}"));
+            rest = &after[1 + digits.len()..];
+        } else {
+            sqlite.push_str(&after[..1]);
+            postgres.push_str(&after[..1]);
+            rest = &after[1..];
+        }
+    }
+    sqlite.push_str(rest);
+    postgres.push_str(rest);
+    (sqlite.replace("BIGINT", "INTEGER").replace("DOUBLE PRECISION", "REAL"), postgres)
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

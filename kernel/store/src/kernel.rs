@@ -1,0 +1,255 @@
+//! The kernel's own rows: the same statements on both engines, written once.
+
+use std::sync::Arc;
+
+use stoa_contract::Format;
+use stoa_kit::session::{Origin, Session};
+use stoa_kit::tx::{Enqueued, Gathered};
+use stoa_kit::value::{FromRow, Params, Row};
+use stoa_kit::{Code, Error, Micros, Result};
+
+use crate::{Changes, Header, Key, Outcome, Reply};
+
+/// Runs one of the kernel's own statements and gives its rows.
+///
+/// # Errors
+/// Those of the engine.
+pub fn rows<T: FromRow>(
+    session: &mut dyn Session,
+    tenant: &str,
+    sql: &'static str,
+    params: impl Params,
+) -> Result<Vec<T>> {
+    let mut rows = Vec::new();
+    let origin = Origin { service: 0, tenant, writes: true };
+    let mut each = |row: &dyn Row| {
+        rows.push(T::read(row)?);
+        Ok(true)
+    };
+    params.with(|values| session.run(origin, sql, values, &mut each))?;
+    Ok(rows)
+}
+
+/// Runs one of the kernel's own statements and gives the number of rows it changed.
+///
+/// # Errors
+/// Those of the engine.
+pub fn execute(
+    session: &mut dyn Session,
+    tenant: &str,
+    sql: &'static str,
+    params: impl Params,
+) -> Result<u64> {
+    let origin = Origin { service: 0, tenant, writes: true };
+    params.with(|values| session.run(origin, sql, values, &mut |_| Ok(true)))
+}
+
+/// What an earlier commit left under an idempotency key.
+#[derive(Debug)]
+pub struct Remembered {
+    /// Its position.
+    pub position: i64,
+    /// Its reply, canonical; none where it was not kept.
+    pub reply: Option<Vec<u8>>,
+}
+
+/// Finds what an earlier commit left under a key.
+///
+/// # Errors
+/// `idempotency.key_reused` where the key came with another request.
+pub fn remembered(
+    session: &mut dyn Session,
+    tenant: &str,
+    key: &Key,
+) -> Result<Option<Remembered>> {
+    const FIND: &str =
+        "SELECT fingerprint, position, reply FROM stoa_key WHERE tenant = :tenant AND hash = $1";
+    let found = rows::<(Vec<u8>, i64, Vec<u8>)>(session, tenant, FIND, (key.hash.as_slice(),))?;
+    let Some((fingerprint, position, reply)) = found.into_iter().next() else { return Ok(None) };
+    if fingerprint != key.fingerprint {
+        return Err(Error::new(
+            Code::InvalidArgument,
+            "idempotency.key_reused",
+            "this idempotency key came with another request before",
+        )
+        .help("Use a new key for a new request, and the same key only to retry the same one."));
+    }
+    let reply = match reply.split_first() {
+        Some((&KEPT, reply)) => Some(reply.to_vec()),
+        _ => None,
+    };
+    Ok(Some(Remembered { position, reply }))
+}
+
+/// The first byte of a remembered reply: it was kept.
+const KEPT: u8 = 1;
+/// The first byte of a remembered reply: it had secret fields.
+const WITHHELD: u8 = 0;
+
+/// Claims a key; false if somebody has it.
+///
+/// # Errors
+/// Those of the engine.
+pub fn claim(
+    session: &mut dyn Session,
+    tenant: &str,
+    key: &Key,
+    position: i64,
+    now: Micros,
+    reply: &[u8],
+) -> Result<bool> {
+    const CLAIM: &str = "INSERT INTO stoa_key (tenant, hash, fingerprint, position, reply, expires) \
+         VALUES (:tenant, $1, $2, $3, $4, $5) ON CONFLICT (tenant, hash) DO NOTHING";
+    let expires = now.after(key.life).0;
+    let (hash, fingerprint) = (key.hash.as_slice(), key.fingerprint.as_slice());
+    let claimed = execute(session, tenant, CLAIM, (hash, fingerprint, position, reply, expires))?;
+    Ok(claimed == 1)
+}
+
+/// Writes the reply under a key that was claimed before the command ran.
+///
+/// # Errors
+/// Those of the engine.
+pub fn remember(session: &mut dyn Session, tenant: &str, key: &Key, reply: &[u8]) -> Result<()> {
+    const REMEMBER: &str = "UPDATE stoa_key SET reply = $2 WHERE tenant = :tenant AND hash = $1";
+    execute(session, tenant, REMEMBER, (key.hash.as_slice(), reply))?;
+    Ok(())
+}
+
+/// A reply as it is kept under a key.
+///
+/// # Errors
+/// `internal` where it cannot be encoded.
+pub fn kept(key: &Key, outcome: &Outcome) -> Result<Vec<u8>> {
+    let mut kept = vec![if key.keeps_reply { KEPT } else { WITHHELD }];
+    if let (true, Some(reply)) = (key.keeps_reply, &outcome.reply) {
+        kept.extend(reply.encode(Format::Binary)?);
+    }
+    Ok(kept)
+}
+
+/// A remembered reply, as the caller gets it.
+pub fn replay(remembered: Remembered) -> Reply {
+    remembered.reply.map_or(Reply::Withheld, Reply::Replayed)
+}
+
+/// What the commit record needs besides the header.
+pub struct Record<'a> {
+    /// The commit's position.
+    pub position: i64,
+    /// Its time.
+    pub now: Micros,
+    /// Rows changed by table.
+    pub changes: &'a Changes,
+    /// How long the command ran, in microseconds.
+    pub duration_us: i64,
+}
+
+/// Writes events, jobs and the commit record.
+///
+/// # Errors
+/// Those of the engine.
+pub fn record(
+    session: &mut dyn Session,
+    header: &Header,
+    gathered: &Gathered,
+    record: &Record<'_>,
+) -> Result<()> {
+    const EVENT: &str = "INSERT INTO stoa_event \
+         (tenant, position, ordinal, topic, message, subject, payload) \
+         VALUES (:tenant, $1, $2, $3, $4, $5, $6)";
+    const COMMIT: &str = "INSERT INTO stoa_commit \
+         (tenant, position, time, cause, caller, method, trace, tables, touched, duration_us) \
+         VALUES (:tenant, $1, $2, $3, $4, $5, $6, $7, $8, $9)";
+    let tenant = &*header.tenant;
+    for (ordinal, event) in gathered.events.iter().enumerate() {
+        let place = (record.position, ordinal as i64);
+        let about = (event.topic, event.message, &event.subject);
+        execute(
+            session,
+            tenant,
+            EVENT,
+            (place.0, place.1, about.0, about.1, about.2, event.payload.as_slice()),
+        )?;
+    }
+    for job in &gathered.jobs {
+        enqueue(session, tenant, job, record.position, record.now)?;
+    }
+    if header.method.is_empty() {
+        return Ok(());
+    }
+    let who = (header.cause.as_str(), &*header.caller, header.method, header.trace.as_str());
+    let tables = join(record.changes);
+    let touched = gathered.touched.join(" ");
+    execute(
+        session,
+        tenant,
+        COMMIT,
+        (
+            record.position,
+            record.now.0,
+            who.0,
+            who.1,
+            who.2,
+            who.3,
+            tables,
+            touched,
+            record.duration_us,
+        ),
+    )?;
+    Ok(())
+}
+
+fn join(changes: &Changes) -> String {
+    let mut text = String::with_capacity(changes.len() * 24);
+    for (table, rows) in changes {
+        if !text.is_empty() {
+            text.push(' ');
+        }
+        text.push_str(table);
+        text.push(':');
+        text.push_str(&rows.to_string());
+    }
+    text
+}
+
+fn enqueue(
+    session: &mut dyn Session,
+    tenant: &str,
+    job: &Enqueued,
+    position: i64,
+    now: Micros,
+) -> Result<()> {
+    const ENQUEUE: &str = "INSERT INTO stoa_job (tenant, id, method, request, state, position, \
+         run_at, priority, attempts, lease, lease_until, dedupe, lane, error, time) \
+         VALUES (:tenant, $1, $2, $3, 'ready', $4, $5, $6, 0, 0, 0, $7, $8, '', $9) \
+         ON CONFLICT (tenant, method, dedupe) DO NOTHING";
+    let schedule = &job.schedule;
+    execute(
+        session,
+        tenant,
+        ENQUEUE,
+        (
+            &job.id,
+            job.method,
+            job.request.as_slice(),
+            position,
+            schedule.at.unwrap_or(now).0,
+            schedule.priority,
+            &schedule.dedupe,
+            &schedule.lane,
+            now.0,
+        ),
+    )?;
+    Ok(())
+}
+
+/// Adds rows changed to a table's count.
+pub(crate) fn count(changes: &mut Changes, table: &Arc<str>, rows: u64) {
+    match changes.get_mut(table) {
+        Some(known) => *known += rows,
+        None => {
+            changes.insert(Arc::clone(table), rows);
+        }
+    }
+}

@@ -1,0 +1,273 @@
+//! The commit: one meaning on two engines.
+//!
+//! A [`Store`] takes commands as values ([`Commit`]) and makes each of them durable together
+//! with its events, jobs, remembered reply and audit entry, or not at all. Queries run on one
+//! consistent snapshot. What differs between SQLite and PostgreSQL stays behind this page; what
+//! is the same — the kernel's own rows, idempotency, migrations, the inspection of statements —
+//! is written once, beside it.
+//!
+//! **Invariant:** a reply leaves only after the commit that it speaks of is durable.
+//!
+//! **Invariant:** no statement reaches an engine that [`inspect`] has not seen: it touches only
+//! tables of its own service, names the tenant, and stays within the dialect of both engines.
+//!
+//! **Invariant:** nothing here knows a service or a transport.
+
+#![forbid(unsafe_code)]
+
+pub mod inspect;
+pub mod kernel;
+mod postgres;
+pub mod schema;
+mod sqlite;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64};
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use stoa_contract::AnyMessage;
+use stoa_kit::session::{Session, Stamp};
+use stoa_kit::tx::Gathered;
+use stoa_kit::{Error, Result, Service, World};
+
+/// A command on its way to an engine.
+pub struct Commit {
+    /// What the commit record says about it.
+    pub header: Header,
+    /// The command. It may run several times; only the last run counts.
+    pub run: Run,
+}
+
+/// What an engine runs: with the same rows and the same stamp it must do the same again.
+pub type Run = Box<dyn FnMut(&mut dyn Session, Stamp) -> Result<Outcome> + Send>;
+
+/// A query on its way to an engine. It may run several times; only the last run counts.
+pub type Read<T> = Box<dyn FnMut(&mut dyn Session, Stamp) -> Result<T> + Send>;
+
+/// What a commit record says about a command.
+#[derive(Debug, Clone)]
+pub struct Header {
+    /// The tenant whose rows it changes.
+    pub tenant: Arc<str>,
+    /// Why it ran: `request`, `event:…`, `job:…`, `timer:…`.
+    pub cause: String,
+    /// Who asked.
+    pub caller: Arc<str>,
+    /// The path of the method; empty for the kernel's own housekeeping, which leaves no record.
+    pub method: &'static str,
+    /// The W3C trace it belongs to.
+    pub trace: String,
+    /// The idempotency key it was sent with.
+    pub key: Option<Key>,
+    /// Uptime after which nobody waits for it any more.
+    pub deadline: Option<Duration>,
+    /// About how many bytes it keeps in the queue.
+    pub bytes: usize,
+}
+
+/// An idempotency key, as the store keeps it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Key {
+    /// A hash over tenant, subject, method and key.
+    pub hash: [u8; 16],
+    /// A keyed hash over method and canonical request.
+    pub fingerprint: [u8; 16],
+    /// Whether the reply may be kept; a reply with secret fields is not.
+    pub keeps_reply: bool,
+    /// How long the reply is remembered.
+    pub life: Duration,
+}
+
+/// What a run of a command came to.
+pub struct Outcome {
+    /// Its reply.
+    pub reply: Option<Box<dyn AnyMessage>>,
+    /// Events, jobs and touched keys.
+    pub gathered: Gathered,
+}
+
+/// A durable command.
+pub struct Committed {
+    /// Where it stands among the commits of its cell.
+    pub position: i64,
+    /// Its reply.
+    pub reply: Reply,
+}
+
+/// The reply of a durable command.
+pub enum Reply {
+    /// This run's own.
+    Fresh(Option<Box<dyn AnyMessage>>),
+    /// Remembered under the key, canonical protobuf.
+    Replayed(Vec<u8>),
+    /// The command happened before; its reply had secret fields and was not kept.
+    Withheld,
+}
+
+/// What a commit has changed, for whoever waits for it.
+#[derive(Debug, Clone, Default)]
+pub struct Notice {
+    /// The position of the youngest durable commit.
+    pub position: i64,
+    /// The tables written since the last notice.
+    pub tables: Vec<Arc<str>>,
+    /// Whether events were appended.
+    pub events: bool,
+    /// Whether jobs were enqueued.
+    pub jobs: bool,
+}
+
+/// An engine that is open.
+pub trait Engine: Send + Sync + 'static {
+    /// Makes a command durable.
+    fn commit(&self, commit: Commit) -> BoxFuture<'static, Result<Committed>>;
+
+    /// Runs a query on one snapshot that holds at least everything up to `position`. The result
+    /// is handed back through `read` itself.
+    fn read(&self, position: Option<i64>, read: Read<()>) -> BoxFuture<'static, Result<()>>;
+
+    /// Tells of commits, also of other nodes on the same cell within a second.
+    fn notices(&self) -> tokio::sync::broadcast::Receiver<Notice>;
+
+    /// The highest position below which no commit can appear any more.
+    fn settled(&self) -> BoxFuture<'static, Result<i64>>;
+
+    /// The time that leases are counted in: the database's own where several nodes share it.
+    fn lease_now(&self) -> BoxFuture<'static, Result<stoa_kit::Micros>>;
+
+    /// Whether the engine can take work: what is wrong, if not.
+    fn health(&self) -> Result<()>;
+
+    /// What it has done.
+    fn metrics(&self) -> &Metrics;
+
+    /// `sqlite` or `postgres`.
+    fn name(&self) -> &'static str;
+
+    /// Finishes what was accepted and closes; later work is refused.
+    fn close(&self) -> BoxFuture<'static, ()>;
+}
+
+/// An open engine.
+pub type Store = Arc<dyn Engine>;
+
+/// What an engine counts.
+#[derive(Debug, Default)]
+pub struct Metrics {
+    /// Commands made durable.
+    pub commits: AtomicU64,
+    /// Transactions that made them durable.
+    pub batches: AtomicU64,
+    /// Time spent in those transactions, in microseconds.
+    pub batch_us: AtomicU64,
+    /// The latest batch's size.
+    pub batch_last: AtomicU64,
+    /// Batches that were rolled back and run again.
+    pub void_batches: AtomicU64,
+    /// Commands that ran again after a conflict.
+    pub retries: AtomicU64,
+    /// Commands waiting.
+    pub queue: AtomicI64,
+    /// Bytes of the write-ahead log, where the engine is embedded.
+    pub wal_bytes: AtomicU64,
+    /// Queries run.
+    pub reads: AtomicU64,
+    /// Queries that outgrew the inline budget and moved to the scan lane.
+    pub scans: AtomicU64,
+}
+
+/// How to open a store.
+#[derive(Clone)]
+pub struct Options {
+    /// Where it is.
+    pub place: Place,
+    /// Points at which a test makes the process die or an engine fail; empty in service.
+    pub faults: Faults,
+    /// Run every command twice and compare what it writes: a test's way to find what is not
+    /// deterministic.
+    pub rehearse: bool,
+    /// How long one command may keep the writer, in SQL.
+    pub command_budget: Duration,
+    /// WAL bytes past which writes are refused.
+    pub wal_ceiling: u64,
+    /// Connections to PostgreSQL.
+    pub pool: usize,
+    /// Commands that may wait.
+    pub queue: usize,
+}
+
+/// Where a store is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// A directory with an SQLite database.
+    Directory(PathBuf),
+    /// A PostgreSQL URL.
+    Url(String),
+}
+
+impl Options {
+    /// The usual way to open a store at a place.
+    pub fn at(place: Place) -> Self {
+        Self {
+            place,
+            faults: Faults::default(),
+            rehearse: false,
+            command_budget: Duration::from_millis(250),
+            wal_ceiling: 256 << 20,
+            pool: 12,
+            queue: 4_096,
+        }
+    }
+}
+
+/// Named points where a test can make things go wrong.
+#[derive(Clone, Default)]
+pub struct Faults(Option<Arc<dyn Fn(&str) -> Option<Fault> + Send + Sync>>);
+
+/// What goes wrong at a fault point.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// The process ends as by `kill -9`.
+    Die,
+    /// The engine reports an I/O error.
+    Fail,
+}
+
+impl Faults {
+    /// Asks `choose` at every point.
+    pub fn new(choose: impl Fn(&str) -> Option<Fault> + Send + Sync + 'static) -> Self {
+        Self(Some(Arc::new(choose)))
+    }
+
+    /// Passes a point.
+    pub(crate) fn pass(&self, point: &str) -> Result<()> {
+        match self.0.as_ref().and_then(|choose| choose(point)) {
+            None => Ok(()),
+            Some(Fault::Fail) => {
+                Err(Error::unavailable("store.fault", format!("fault at `{point}`")))
+            }
+            Some(Fault::Die) => std::process::abort(),
+        }
+    }
+}
+
+/// Opens a store: creates or migrates it, and refuses one that is newer than this code or not
+/// ours, untouched. `services` come in the registry's order, the kernel first.
+///
+/// # Errors
+/// `store.not_ours`, `store.newer`, `store.changed_migration`, or `unavailable`.
+pub fn open(options: Options, services: &[Service], world: Arc<dyn World>) -> Result<Store> {
+    let schema = schema::Schema::of(services)?;
+    match options.place.clone() {
+        Place::Directory(directory) => {
+            sqlite::open(&directory, options, schema, world).map(|store| store as Store)
+        }
+        Place::Url(url) => postgres::open(&url, options, schema, world),
+    }
+}
+
+/// Rows changed by table.
+pub(crate) type Changes = BTreeMap<Arc<str>, u64>;

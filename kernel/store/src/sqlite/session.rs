@@ -1,0 +1,232 @@
+//! One connection as a [`Session`].
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::{Connection, ErrorCode, ToSql};
+use stoa_contract::Code;
+use stoa_kit::session::{Origin, Session};
+use stoa_kit::value::{Row, Type, Value};
+use stoa_kit::{Error, Result};
+
+use crate::inspect::{Inspector, Statement};
+use crate::{Changes, kernel};
+
+/// Statements by service, address and length: a look-up without hashing their text.
+pub(super) type Known = HashMap<(u16, usize, usize), Arc<Statement>>;
+
+/// One connection while a command or a query runs on it.
+pub(super) struct SqliteSession<'c> {
+    connection: &'c Connection,
+    inspector: &'c Inspector,
+    known: &'c mut Known,
+    /// Whether the first write opens a savepoint, so that the command alone can be undone.
+    pub guarded: bool,
+    /// Whether anything was written.
+    pub wrote: bool,
+    /// Whether the guarding savepoint is open.
+    pub guard_open: bool,
+    /// Rows changed by table.
+    pub changes: Changes,
+    /// A digest of every statement that wrote, for rehearsals.
+    pub digest: Option<blake3::Hasher>,
+}
+
+impl<'c> SqliteSession<'c> {
+    pub(super) fn new(
+        connection: &'c Connection,
+        inspector: &'c Inspector,
+        known: &'c mut Known,
+        guarded: bool,
+    ) -> Self {
+        Self {
+            connection,
+            inspector,
+            known,
+            guarded,
+            wrote: false,
+            guard_open: false,
+            changes: Changes::new(),
+            digest: None,
+        }
+    }
+
+    /// Closes the guard: keeps or undoes what the command wrote.
+    pub(super) fn close_guard(&mut self, keep: bool) -> Result<()> {
+        if !self.guard_open {
+            return Ok(());
+        }
+        self.guard_open = false;
+        if !keep {
+            self.plain("ROLLBACK TO guard")?;
+        }
+        self.plain("RELEASE guard")
+    }
+
+    /// Turns the order of unordered selects around, so that a rehearsal finds who relies on it.
+    pub(super) fn reverse(&self, on: bool) -> Result<()> {
+        self.connection
+            .pragma_update(None, "reverse_unordered_selects", on)
+            .map_err(|error| translate(&error))
+    }
+
+    fn plain(&self, sql: &str) -> Result<()> {
+        let run = || self.connection.prepare_cached(sql)?.raw_execute();
+        run().map(|_| ()).map_err(|error| translate(&error))
+    }
+
+    fn statement(&mut self, service: u16, sql: &'static str) -> Result<Arc<Statement>> {
+        let place = (service, sql.as_ptr() as usize, sql.len());
+        if let Some(known) = self.known.get(&place) {
+            return Ok(Arc::clone(known));
+        }
+        let statement = self.inspector.inspect(service, sql)?;
+        self.known.insert(place, Arc::clone(&statement));
+        Ok(statement)
+    }
+
+    fn note(&mut self, statement: &Statement, origin: Origin<'_>, params: &[Value<'_>], rows: u64) {
+        if let Some(digest) = &mut self.digest {
+            digest.update(statement.sqlite.as_bytes());
+            digest.update(format!("{} {params:?} {rows}", origin.tenant).as_bytes());
+        }
+        if origin.service != 0 && rows > 0 {
+            for table in &statement.writes {
+                kernel::count(&mut self.changes, table, rows);
+            }
+        }
+    }
+}
+
+impl Session for SqliteSession<'_> {
+    fn run(
+        &mut self,
+        origin: Origin<'_>,
+        sql: &'static str,
+        params: &[Value<'_>],
+        each: &mut dyn FnMut(&dyn Row) -> Result<bool>,
+    ) -> Result<u64> {
+        let statement = self.statement(origin.service, sql)?;
+        let writes = !statement.writes.is_empty();
+        if writes && !origin.writes {
+            return Err(Error::internal(format!("a query writes: {sql}")));
+        }
+        if writes && self.guarded && !self.guard_open {
+            self.plain("SAVEPOINT guard")?;
+            self.guard_open = true;
+        }
+        self.wrote |= writes;
+        let mut failed = None;
+        let mut run = || -> rusqlite::Result<u64> {
+            let mut prepared = self.connection.prepare_cached(&statement.sqlite)?;
+            let count = prepared.parameter_count();
+            if count > 0 {
+                prepared.raw_bind_parameter(1, origin.tenant)?;
+            }
+            for (index, value) in params.iter().enumerate().take(count.saturating_sub(1)) {
+                prepared.raw_bind_parameter(index + 2, Bound(*value))?;
+            }
+            if !statement.returns {
+                return Ok(prepared.raw_execute()? as u64);
+            }
+            let mut rows = prepared.raw_query();
+            while let Some(row) = rows.next()? {
+                match each(&SqliteRow(row)) {
+                    Ok(true) => {}
+                    Ok(false) => break,
+                    Err(error) => {
+                        failed = Some(error);
+                        break;
+                    }
+                }
+            }
+            drop(rows);
+            Ok(if writes { self.connection.changes() } else { 0 })
+        };
+        let rows = run().map_err(|error| translate(&error).cause(format!("{error}: {sql}")))?;
+        if let Some(error) = failed {
+            return Err(error);
+        }
+        if writes {
+            self.note(&statement, origin, params, rows);
+        }
+        Ok(rows)
+    }
+
+    fn savepoint(&mut self) -> Result<()> {
+        self.plain("SAVEPOINT attempt")
+    }
+
+    fn release(&mut self) -> Result<()> {
+        self.plain("RELEASE attempt")
+    }
+
+    fn rollback(&mut self) -> Result<()> {
+        self.plain("ROLLBACK TO attempt")?;
+        self.plain("RELEASE attempt")
+    }
+
+    fn is_serial(&self) -> bool {
+        true
+    }
+}
+
+struct Bound<'a>(Value<'a>);
+
+impl ToSql for Bound<'_> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(match self.0 {
+            Value::Null(_) => ValueRef::Null,
+            Value::Int(value) => ValueRef::Integer(value),
+            Value::Float(value) => ValueRef::Real(value),
+            Value::Bool(value) => ValueRef::Integer(value.into()),
+            Value::Text(value) => ValueRef::Text(value.as_bytes()),
+            Value::Bytes(value) => ValueRef::Blob(value),
+        }))
+    }
+}
+
+struct SqliteRow<'a, 's>(&'a rusqlite::Row<'s>);
+
+impl Row for SqliteRow<'_, '_> {
+    fn value(&self, column: usize) -> Result<Value<'_>> {
+        match self.0.get_ref(column).map_err(Error::internal)? {
+            ValueRef::Null => Ok(Value::Null(Type::Text)),
+            ValueRef::Integer(value) => Ok(Value::Int(value)),
+            ValueRef::Real(value) => Ok(Value::Float(value)),
+            ValueRef::Text(value) => {
+                std::str::from_utf8(value).map(Value::Text).map_err(Error::internal)
+            }
+            ValueRef::Blob(value) => Ok(Value::Bytes(value)),
+        }
+    }
+}
+
+/// An error of SQLite, as callers see it. What it means for the transaction is the writer's
+/// business.
+pub(super) fn translate(error: &rusqlite::Error) -> Error {
+    let code = error.sqlite_error_code();
+    match code {
+        Some(ErrorCode::DiskFull) => {
+            Error::unavailable("store.disk_full", "the disk is full").cause(error)
+        }
+        Some(ErrorCode::SystemIoFailure | ErrorCode::CannotOpen | ErrorCode::ReadOnly) => {
+            Error::unavailable("store.io", "the disk does not answer").cause(error)
+        }
+        Some(ErrorCode::OperationInterrupted) => Error::new(
+            Code::ResourceExhausted,
+            "store.too_slow",
+            "the statement took longer than its budget",
+        )
+        .help("Ask for less at once: a smaller page, a narrower filter, a job in chunks.")
+        .cause(error),
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+            Error::unavailable("store.busy", "the database is locked by somebody else").cause(error)
+        }
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+            Error::new(Code::DataLoss, "store.corrupt", "the database is damaged").cause(error)
+        }
+        _ => Error::internal(error),
+    }
+}

@@ -1,0 +1,433 @@
+//! The writer: one thread that makes commands durable, a batch at a time.
+//!
+//! Commands that wait are run one after another in one transaction and share one `fsync`. A
+//! command that fails before it wrote costs nothing. One that fails after it wrote voids the
+//! batch: everything is rolled back and run again, now with a savepoint around each member, so
+//! that the one alone can be undone. Batches are therefore run without savepoints, whose
+//! sub-journal would cost half the speed, for as long as nothing fails.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use rusqlite::Connection;
+use stoa_contract::Code;
+use stoa_kit::session::{Session, Stamp};
+use stoa_kit::{Error, Micros, Result};
+use tokio::sync::oneshot;
+
+use super::readers::Gate;
+use super::session::{Known, SqliteSession, translate};
+use super::{Shared, connect};
+use crate::{Commit, Committed, Outcome, Reply, kernel};
+
+/// Commands in a batch at the most.
+const BATCH_MAX: usize = 256;
+/// How many batches stay guarded after one was void.
+const GUARDED_AFTER_VOID: u32 = 16;
+/// WAL bytes at which it is checkpointed.
+pub(super) const WAL_STEP: u64 = 8 << 20;
+
+/// A command and whoever waits for it.
+pub(super) struct Waiting {
+    pub commit: Commit,
+    pub reply: oneshot::Sender<Result<Committed>>,
+    /// When it was accepted, in uptime.
+    pub since: Duration,
+}
+
+/// A member of a batch.
+struct Member {
+    waiting: Waiting,
+    stamp: Option<Stamp>,
+    outcome: Option<Result<Committed>>,
+}
+
+/// Why a batch has to be run again.
+enum Void {
+    /// A member failed after it wrote.
+    Guard,
+    /// The engine gave up the whole transaction while this member ran.
+    Culprit(usize),
+}
+
+/// The writer's state.
+pub(super) struct Writer {
+    shared: Arc<Shared>,
+    connection: Connection,
+    known: Known,
+    position: i64,
+    now: Micros,
+    guarded: u32,
+    gate: Arc<Gate>,
+}
+
+impl Writer {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        connection: Connection,
+        gate: Arc<Gate>,
+    ) -> Result<Self> {
+        let (position, now) = last(&connection)?;
+        Ok(Self { shared, connection, known: Known::new(), position, now, guarded: 0, gate })
+    }
+
+    pub(super) fn position(&self) -> i64 {
+        self.position
+    }
+
+    /// One step: waits for commands and makes them durable. False when the store closes.
+    pub(super) fn step(&mut self) -> bool {
+        let Some(batch) = self.shared.queue.take(BATCH_MAX) else { return false };
+        let uptime = self.shared.world.uptime();
+        let mut members = Vec::with_capacity(batch.len());
+        for waiting in batch {
+            if waiting.commit.header.deadline.is_some_and(|deadline| deadline <= uptime) {
+                let late = Error::new(
+                    Code::DeadlineExceeded,
+                    "request.deadline",
+                    "the deadline passed before the command could run",
+                )
+                .help("Nothing was changed; retry with the same idempotency key.");
+                // Whoever stopped waiting does not miss the reply.
+                let _ = waiting.reply.send(Err(late));
+            } else {
+                members.push(Member { waiting, stamp: None, outcome: None });
+            }
+        }
+        if !members.is_empty() {
+            self.batch(members);
+            let metrics = &self.shared.metrics;
+            metrics.batches.fetch_add(1, Relaxed);
+            let spent = self.shared.world.uptime().saturating_sub(uptime);
+            metrics.batch_us.fetch_add(spent.as_micros() as u64, Relaxed);
+        }
+        self.checkpoint();
+        true
+    }
+
+    /// Runs a batch until it is durable, or known not to be.
+    fn batch(&mut self, mut members: Vec<Member>) {
+        self.shared.metrics.batch_last.store(members.len() as u64, Relaxed);
+        let mut guarded = self.guarded > 0 || self.shared.options.rehearse;
+        self.guarded = self.guarded.saturating_sub(1);
+        let mut changed;
+        let result = loop {
+            changed = Changed::default();
+            match self.attempt(&mut members, guarded, &mut changed) {
+                Ok(None) => break self.make_durable(),
+                Ok(Some(void)) => {
+                    self.shared.metrics.void_batches.fetch_add(1, Relaxed);
+                    self.guarded = GUARDED_AFTER_VOID;
+                    guarded = true;
+                    if let Err(error) = self.roll_back() {
+                        break Err(error);
+                    }
+                    if let Void::Culprit(index) = void {
+                        let culprit = members.remove(index);
+                        release(culprit, None);
+                    }
+                }
+                Err(error) => break Err(error),
+            }
+        };
+        match result {
+            Ok(()) => {
+                self.publish(&members, changed);
+                for member in members {
+                    release(member, None);
+                }
+            }
+            Err(error) => {
+                tracing::error!(error = ?error, members = members.len(), "a batch was lost");
+                self.recover();
+                for member in members {
+                    release(member, Some(&error));
+                }
+            }
+        }
+    }
+
+    /// Runs every member once. Some: the transaction must be rolled back and run again.
+    fn attempt(
+        &mut self,
+        members: &mut [Member],
+        guarded: bool,
+        changed: &mut Changed,
+    ) -> Result<Option<Void>> {
+        let before = self.position;
+        self.plain("BEGIN IMMEDIATE")?;
+        self.shared.options.faults.pass("begin")?;
+        for index in 0..members.len() {
+            let member = &mut members[index];
+            let void = self.member(member, guarded, changed)?;
+            let lost = self.connection.is_autocommit();
+            if void || lost {
+                self.position = before;
+                return Ok(Some(if lost { Void::Culprit(index) } else { Void::Guard }));
+            }
+        }
+        self.shared.options.faults.pass("ran")?;
+        Ok(None)
+    }
+
+    /// Runs one member. True: it failed after it wrote, and nothing guards the others.
+    fn member(
+        &mut self,
+        member: &mut Member,
+        guarded: bool,
+        changed: &mut Changed,
+    ) -> Result<bool> {
+        let shared = Arc::clone(&self.shared);
+        let stamp = match member.stamp {
+            Some(stamp) => stamp,
+            None => *member.stamp.insert(self.stamp()),
+        };
+        let commit = &mut member.waiting.commit;
+        shared.watch.enter(commit.header.method, shared.world.uptime());
+        shared.budget.start(&shared, shared.options.command_budget);
+        let position = self.position + 1;
+        let mut session =
+            SqliteSession::new(&self.connection, &shared.inspector, &mut self.known, guarded);
+        let started = shared.world.uptime();
+        let mut outcome = if shared.options.rehearse {
+            rehearse(&mut session, commit, stamp, position, started, &shared)
+        } else {
+            run(&mut session, commit, stamp, position, started, &shared)
+        };
+        shared.budget.stop();
+        shared.watch.leave();
+        let (wrote, open) = (session.wrote, session.guard_open);
+        if !self.connection.is_autocommit() {
+            if let Err(error) = session.close_guard(outcome.is_ok()) {
+                outcome = outcome.and(Err(error));
+            }
+        }
+        // The kernel's own housekeeping leaves no record, and so takes no position.
+        let recorded = !member.waiting.commit.header.method.is_empty();
+        let keeps = recorded && matches!(&outcome, Ok(done) if done.position == position);
+        if keeps {
+            self.position = position;
+            changed.tables.extend(session.changes.into_keys());
+            changed.events |= commit_has(&outcome, |done| done.events);
+            changed.jobs |= commit_has(&outcome, |done| done.jobs);
+        }
+        let failed = outcome.is_err();
+        member.outcome =
+            Some(outcome.map(|done| Committed { position: done.position, reply: done.reply }));
+        Ok(failed && wrote && !open)
+    }
+
+    fn stamp(&mut self) -> Stamp {
+        self.now = Micros(self.shared.world.now().0.max(self.now.0 + 1));
+        let mut seed = [0u8; 16];
+        self.shared.world.entropy(&mut seed);
+        let (low, high) = seed.split_at(8);
+        let number = |bytes: &[u8]| bytes.iter().fold(0, |all, byte| all << 8 | u64::from(*byte));
+        Stamp { now: self.now, seed: [number(low), number(high)] }
+    }
+
+    fn make_durable(&mut self) -> Result<()> {
+        self.shared.options.faults.pass("commit")?;
+        self.plain("COMMIT")?;
+        self.shared.options.faults.pass("committed")
+    }
+
+    fn roll_back(&mut self) -> Result<()> {
+        if self.connection.is_autocommit() { Ok(()) } else { self.plain("ROLLBACK") }
+    }
+
+    /// After a failed commit nothing about the connection is trusted.
+    fn recover(&mut self) {
+        let reopened = connect(&self.shared, true)
+            .and_then(|connection| last(&connection).map(|(position, _)| (connection, position)));
+        match reopened {
+            Ok((connection, position)) => {
+                self.connection = connection;
+                self.known.clear();
+                self.position = position;
+            }
+            Err(error) => {
+                tracing::error!(error = ?error, "the database could not be opened again");
+                // The old connection is kept: the next batch tries, fails and comes here again.
+                let _ = self.roll_back();
+            }
+        }
+    }
+
+    fn publish(&self, members: &[Member], changed: Changed) {
+        let done = members.iter().filter(|member| matches!(member.outcome, Some(Ok(_)))).count();
+        self.shared.metrics.commits.fetch_add(done as u64, Relaxed);
+        self.shared.publish(self.position, changed);
+    }
+
+    /// Keeps the log short: the bulk is copied by the checkpointer while commands run; what is
+    /// left is copied here, while the gate holds new snapshots back.
+    fn checkpoint(&mut self) {
+        let bytes = self.shared.wal_bytes();
+        self.shared.metrics.wal_bytes.store(bytes, Relaxed);
+        if bytes < WAL_STEP {
+            return;
+        }
+        if !self.shared.checkpointer.is_done() {
+            self.shared.checkpointer.ask();
+            return;
+        }
+        let held = self.gate.hold();
+        let result = self
+            .connection
+            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0));
+        drop(held);
+        self.shared.checkpointer.reset();
+        if let Err(error) = result {
+            tracing::warn!(%error, "a checkpoint failed");
+        }
+        self.shared.metrics.wal_bytes.store(self.shared.wal_bytes(), Relaxed);
+    }
+
+    fn plain(&self, sql: &str) -> Result<()> {
+        let run = || self.connection.prepare_cached(sql)?.raw_execute();
+        run().map(|_| ()).map_err(|error| translate(&error))
+    }
+}
+
+/// What a batch changed.
+#[derive(Default)]
+pub(super) struct Changed {
+    pub tables: std::collections::BTreeSet<Arc<str>>,
+    pub events: bool,
+    pub jobs: bool,
+}
+
+/// A member that ran.
+struct Done {
+    position: i64,
+    reply: Reply,
+    events: bool,
+    jobs: bool,
+}
+
+fn commit_has(outcome: &Result<Done>, what: impl Fn(&Done) -> bool) -> bool {
+    outcome.as_ref().is_ok_and(what)
+}
+
+/// Runs one command and writes the kernel's rows for it. There is one writer, so a key that is
+/// not there now cannot appear before it is claimed at the end.
+fn run(
+    session: &mut SqliteSession<'_>,
+    commit: &mut Commit,
+    stamp: Stamp,
+    position: i64,
+    started: Duration,
+    shared: &Shared,
+) -> Result<Done> {
+    let header = &commit.header;
+    if let Some(key) = &header.key {
+        if let Some(found) = kernel::remembered(session, &header.tenant, key)? {
+            let position = found.position;
+            return Ok(Done { position, reply: kernel::replay(found), events: false, jobs: false });
+        }
+    }
+    let outcome = guarded_run(&mut commit.run, session, stamp)?;
+    shared.options.faults.pass("command")?;
+    if let Some(key) = &header.key {
+        let kept = kernel::kept(key, &outcome)?;
+        if !kernel::claim(session, &header.tenant, key, position, stamp.now, &kept)? {
+            return Err(Error::internal("an idempotency key was claimed by nobody"));
+        }
+    }
+    let changes = std::mem::take(&mut session.changes);
+    // A rehearsal compares two runs, and their durations differ.
+    let ended = if shared.options.rehearse { started } else { shared.world.uptime() };
+    let spent = ended.saturating_sub(started);
+    let record = kernel::Record {
+        position,
+        now: stamp.now,
+        changes: &changes,
+        duration_us: spent.as_micros() as i64,
+    };
+    kernel::record(session, header, &outcome.gathered, &record)?;
+    session.changes = changes;
+    shared.options.faults.pass("recorded")?;
+    let (events, jobs) = (!outcome.gathered.events.is_empty(), !outcome.gathered.jobs.is_empty());
+    Ok(Done { position, reply: Reply::Fresh(outcome.reply), events, jobs })
+}
+
+/// Runs a command; a panic is a fault of ours and a rollback.
+pub(crate) fn guarded_run(
+    run: &mut crate::Run,
+    session: &mut dyn Session,
+    stamp: Stamp,
+) -> Result<Outcome> {
+    let run = std::panic::AssertUnwindSafe(|| run(session, stamp));
+    std::panic::catch_unwind(run).unwrap_or_else(|panic| {
+        let text = panic
+            .downcast_ref::<String>()
+            .map(String::as_str)
+            .or_else(|| panic.downcast_ref::<&str>().copied())
+            .unwrap_or("a panic");
+        Err(Error::internal(format!("panic: {text}")))
+    })
+}
+
+/// Runs a command, undoes it, runs it again with the order of unordered selects reversed, and
+/// compares what both runs wrote.
+fn rehearse(
+    session: &mut SqliteSession<'_>,
+    commit: &mut Commit,
+    stamp: Stamp,
+    position: i64,
+    started: Duration,
+    shared: &Shared,
+) -> Result<Done> {
+    session.digest = Some(blake3::Hasher::new());
+    let first = run(session, commit, stamp, position, started, shared)?;
+    let before = session.digest.take();
+    session.close_guard(false)?;
+    session.changes.clear();
+    session.reverse(true)?;
+    session.digest = Some(blake3::Hasher::new());
+    let second = run(session, commit, stamp, position, started, shared);
+    session.reverse(false)?;
+    let after = session.digest.take();
+    let same = before.map(|d| d.finalize()) == after.map(|d| d.finalize());
+    if first.position == position && !same {
+        return Err(Error::internal(format!(
+            "{} is not deterministic: run again, it writes something else",
+            commit.header.method
+        )));
+    }
+    second
+}
+
+fn release(member: Member, lost: Option<&Error>) {
+    let outcome = match (lost, member.outcome) {
+        (Some(error), _) => Err(Error::unavailable(
+            "store.outcome_unknown",
+            "the commit failed, and whether it is durable is not known",
+        )
+        .cause(error)),
+        (None, Some(outcome)) => outcome,
+        (None, None) => Err(Error::internal("a command was not run")),
+    };
+    // Whoever stopped waiting does not miss the reply.
+    let _ = member.waiting.reply.send(outcome);
+}
+
+/// The youngest commit's position and time: one look-up a tenant.
+fn last(connection: &Connection) -> Result<(i64, Micros)> {
+    const LAST: &str = "WITH RECURSIVE tenants (name) AS (
+            SELECT MIN(tenant) FROM stoa_commit
+            UNION ALL
+            SELECT (SELECT MIN(tenant) FROM stoa_commit WHERE tenant > name)
+            FROM tenants WHERE name IS NOT NULL
+        )
+        SELECT c.position, c.time FROM tenants JOIN stoa_commit c ON c.tenant = name
+            AND c.position = (SELECT MAX(position) FROM stoa_commit WHERE tenant = name)
+        ORDER BY c.position DESC LIMIT 1";
+    let row = connection.query_row(LAST, [], |row| Ok((row.get(0)?, Micros(row.get(1)?))));
+    match row {
+        Err(rusqlite::Error::QueryReturnedNoRows) => Ok((0, Micros(0))),
+        other => other.map_err(|error| translate(&error)),
+    }
+}
