@@ -1,0 +1,5 @@
+//! Generates the contracts of this context.
+
+fn main() {
+    stoa_codegen::contracts(&["notify"]);
+}

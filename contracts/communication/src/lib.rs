@@ -1,0 +1,3 @@
+//! What the services of communication promise: notify. Generated from `proto/stoa`.
+
+include!(concat!(env!("OUT_DIR"), "/contracts.rs"));
