@@ -32,9 +32,10 @@ impl Package<'_> {
         if self.names.contract == "crate" {
             return Vec::new();
         }
-        let siblings = self.names.siblings.iter().map(|service| {
-            (format!("stoa.{service}.v1"), format!("crate::{}", ident(service)))
-        });
+        let siblings =
+            self.names.siblings.iter().map(|service| {
+                (format!("stoa.{service}.v1"), format!("crate::{}", ident(service)))
+            });
         [("stoa.v1", "v1"), ("google.rpc", "rpc")]
             .into_iter()
             .map(|(proto, rust)| (proto.to_owned(), format!("{}::{rust}", self.names.contract)))
@@ -104,7 +105,9 @@ pub(crate) fn messages(package: &Package<'_>, problems: &mut Problems) -> String
         .iter()
         .flat_map(|file| {
             let messages = file.messages().map(|message| message.name().to_owned());
-            messages.chain(file.enums().map(|descriptor| descriptor.name().to_owned())).collect::<Vec<_>>()
+            messages
+                .chain(file.enums().map(|descriptor| descriptor.name().to_owned()))
+                .collect::<Vec<_>>()
         })
         .collect();
     for message in package.source.messages() {
@@ -141,8 +144,7 @@ fn flat_name(message: &MessageDescriptor) -> String {
 fn message_impl(package: &Package<'_>, message: &MessageDescriptor, check: &str) -> String {
     let contract = package.names.contract;
     let name = message.full_name();
-    let fields: String =
-        message.fields().map(|field| shape_field(package, &field)).collect();
+    let fields: String = message.fields().map(|field| shape_field(package, &field)).collect();
     let argument = if check.is_empty() { "_" } else { "check" };
     let shape = shape_name(message);
     format!(

@@ -39,10 +39,8 @@ pub(crate) fn check(package: &Package<'_>, problems: &mut Problems) {
         if descriptor.name() == "Reason" && descriptor.parent_message().is_none() {
             for value in descriptor.values().filter(|value| value.number() != 0) {
                 if problem_of(&value.options()).is_none() {
-                    let message = format!(
-                        "reason {} has no `(stoa.v1.problem)` with a code",
-                        value.name()
-                    );
+                    let message =
+                        format!("reason {} has no `(stoa.v1.problem)` with a code", value.name());
                     lint.wrong(&file, value.path(), message);
                 }
             }
@@ -84,7 +82,9 @@ impl Lint<'_> {
             self.comment(&file, field.path(), "field", field.name());
             // The type of a map's field is its entry, which belongs to the message.
             let kind = match field.kind() {
-                Kind::Message(entry) if entry.is_map_entry() => entry.map_entry_value_field().kind(),
+                Kind::Message(entry) if entry.is_map_entry() => {
+                    entry.map_entry_value_field().kind()
+                }
                 kind => kind,
             };
             let (name, package) = match &kind {

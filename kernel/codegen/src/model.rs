@@ -103,7 +103,9 @@ impl Reader<'_> {
         }
         let job = extension(&options, "stoa.v1.job").map(|value| job(&value));
         if job.is_some() && kind == Kind::Query {
-            wrong("a query that declares a write: `(stoa.v1.job)` is for commands and effects".into());
+            wrong(
+                "a query that declares a write: `(stoa.v1.job)` is for commands and effects".into(),
+            );
         }
         if job.is_some() && streams {
             wrong("a stream cannot be run as a job".into());
@@ -144,7 +146,8 @@ impl Reader<'_> {
     }
 
     fn names(&self, method: &MethodDescriptor, wrong: &mut dyn FnMut(String)) {
-        let pairs = [("takes", "Request", method.input()), ("returns", "Response", method.output())];
+        let pairs =
+            [("takes", "Request", method.input()), ("returns", "Response", method.output())];
         for (verb, suffix, message) in pairs {
             let expected = format!("{}.{}{suffix}", self.source.package, method.name());
             if message.full_name() != expected {

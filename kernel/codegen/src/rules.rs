@@ -206,9 +206,9 @@ impl Compiler<'_> {
             (false, true) => self.line(format!(
                 "check.each_entry({name:?}, &{access}, |check, key, value| {{\n{body}}});"
             )),
-            (false, false) => self.line(format!(
-                "check.each({name:?}, &{access}, |check, value| {{\n{body}}});"
-            )),
+            (false, false) => {
+                self.line(format!("check.each({name:?}, &{access}, |check, value| {{\n{body}}});"))
+            }
         }
     }
 
@@ -251,13 +251,8 @@ impl Compiler<'_> {
             self.mismatch(field, typed_name);
             return String::new();
         }
-        let scalar = scalars::Scalar {
-            contract: self.package.names.contract,
-            kind,
-            name,
-            reference,
-            value,
-        };
+        let scalar =
+            scalars::Scalar { contract: self.package.names.contract, kind, name, reference, value };
         let mut out = String::new();
         for (rule, wanted) in typed.fields() {
             match scalar.rule(rule.name(), wanted) {

@@ -149,9 +149,9 @@ impl Scalar<'_> {
                 &format!("({reference}).chars().count() as u64 == {n}"),
                 &format!("exactly {n} characters long"),
             ),
-            ("min_bytes" | "max_bytes", Value::U64(n)) => format!(
-                "check.{rule}({name:?}, \"string.{rule}\", ({reference}).as_bytes(), {n});"
-            ),
+            ("min_bytes" | "max_bytes", Value::U64(n)) => {
+                format!("check.{rule}({name:?}, \"string.{rule}\", ({reference}).as_bytes(), {n});")
+            }
             ("prefix", Value::String(prefix)) => self.bound(
                 "string.prefix",
                 &format!("({reference}).starts_with({prefix:?})"),

@@ -95,8 +95,7 @@ fn service_trait(package: &Package<'_>, contract: &Contract) -> String {
                  -> ::stoa_kit::Result<{reply}>;"
             ),
             (Kind::Effect, streams) => {
-                let reply =
-                    if streams { format!("::stoa_kit::Stream<{reply}>") } else { reply };
+                let reply = if streams { format!("::stoa_kit::Stream<{reply}>") } else { reply };
                 format!(
                     "fn {name}(&self, ctx: &::stoa_kit::Ctx, request: {request}) \
                      -> impl ::core::future::Future<Output = ::stoa_kit::Result<{reply}>> \
@@ -161,12 +160,16 @@ fn serve(package: &Package<'_>, contract: &Contract) -> String {
         // By the trait's path: a method of `Arc` or of a trait in scope may have its name.
         let name = format!("{}::{}", contract.name, ident(&snake(&method.name)));
         let (register, context, call) = match (method.kind, method.streams) {
-            (Kind::Command, _) => {
-                ("command", "tx: &mut ::stoa_kit::Tx<'_>", format!("{name}(&*service, tx, request)"))
-            }
-            (Kind::Query, _) => {
-                ("query", "view: &::stoa_kit::View<'_>", format!("{name}(&*service, view, request)"))
-            }
+            (Kind::Command, _) => (
+                "command",
+                "tx: &mut ::stoa_kit::Tx<'_>",
+                format!("{name}(&*service, tx, request)"),
+            ),
+            (Kind::Query, _) => (
+                "query",
+                "view: &::stoa_kit::View<'_>",
+                format!("{name}(&*service, view, request)"),
+            ),
             (Kind::Effect, streams) => (
                 if streams { "stream" } else { "effect" },
                 "ctx: ::stoa_kit::Ctx",

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use prost_reflect::prost::Message as _;
 use prost_reflect::{
-    DescriptorPool, DynamicMessage, EnumDescriptor, FieldDescriptor, FileDescriptor, MessageDescriptor,
-    ServiceDescriptor, Value,
+    DescriptorPool, DynamicMessage, EnumDescriptor, FieldDescriptor, FileDescriptor,
+    MessageDescriptor, ServiceDescriptor, Value,
 };
 
 use crate::problems::{Problem, Problems};
@@ -78,9 +78,10 @@ impl Source {
 
     /// Every enum, nested ones included.
     pub(crate) fn enums(&self) -> Vec<EnumDescriptor> {
-        let nested = self.messages().into_iter().flat_map(|message| {
-            message.child_enums().collect::<Vec<_>>()
-        });
+        let nested = self
+            .messages()
+            .into_iter()
+            .flat_map(|message| message.child_enums().collect::<Vec<_>>());
         self.files.iter().flat_map(FileDescriptor::enums).chain(nested).collect()
     }
 
@@ -115,12 +116,23 @@ impl Source {
         }
     }
 
-    /// Where, below a field, one of its rules may be written down; longest first is tried.
+    /// Where, below a field, one of its rules is written down. A rule of the items of a list is
+    /// looked for where it would stand for the field itself: too short a path is still close.
     pub(crate) fn option_path(&self, rule: Option<&FieldDescriptor>) -> Vec<i32> {
         const FIELD_OPTIONS: i32 = 8;
         const BUF_VALIDATE_FIELD: i32 = 1159;
-        let _ = rule;
-        vec![FIELD_OPTIONS, BUF_VALIDATE_FIELD]
+        let mut path = vec![FIELD_OPTIONS, BUF_VALIDATE_FIELD];
+        let Some(rule) = rule else { return Vec::new() };
+        let owner = rule.parent_message();
+        let of_field = self.pool.get_message_by_name("buf.validate.FieldRules");
+        let types = of_field.iter().flat_map(|rules| rules.fields().collect::<Vec<_>>());
+        let number = |field: FieldDescriptor| i32::try_from(field.number()).ok();
+        path.extend(
+            types.into_iter().find(|kind| kind.kind().as_message() == Some(owner)).and_then(number),
+        );
+        path.extend(number(rule.clone()));
+        path.extend(rule.is_list().then_some(0));
+        path
     }
 
     /// The descriptor set for faces: comments of Stoa's own files are documentation and stay;
@@ -145,9 +157,9 @@ impl Source {
 }
 
 fn strip(file: &mut DynamicMessage) {
-    let ours = file.get_field_by_name("name").is_some_and(|name| {
-        name.as_str().is_some_and(|name| name.starts_with("stoa/"))
-    });
+    let ours = file
+        .get_field_by_name("name")
+        .is_some_and(|name| name.as_str().is_some_and(|name| name.starts_with("stoa/")));
     if !ours {
         file.clear_field_by_name("source_code_info");
         return;

@@ -72,6 +72,7 @@ impl Error {
     /// The request breaks rules of its contract.
     pub fn invalid(violations: Vec<Violation>) -> Self {
         let message = match violations.as_slice() {
+            [one] if one.path.is_empty() => one.message.clone(),
             [one] => format!("{}: {}", one.path, one.message),
             many => format!("{} fields break the rules of this method", many.len()),
         };

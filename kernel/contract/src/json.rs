@@ -51,9 +51,11 @@ fn refuse(path: &str, error: &serde_json::Error) -> Error {
         return Error::new(Code::InvalidArgument, "json.malformed", format!("not JSON: {text}"))
             .help("Send one JSON object that follows the method's contract.");
     }
+    // The path says where; the line and column that serde appends would only repeat it.
+    let text = text.rsplit_once(" at line ").map_or(text.as_str(), |(text, _)| text);
     let (rule, message) = match text.strip_prefix(UNKNOWN) {
         Some(rest) => ("json.unknown_field", rest.to_owned()),
-        None => ("json.type", text),
+        None => ("json.type", text.to_owned()),
     };
     Error::invalid(vec![Violation { path: path.to_owned(), rule: Cow::Borrowed(rule), message }])
 }
@@ -201,7 +203,7 @@ impl Shape {
         self.fields
             .iter()
             .map(|field| (distance(&wanted, &field.json.to_ascii_lowercase()), field.json))
-            .filter(|(distance, _)| *distance <= 1 + wanted.len() / 4)
+            .filter(|(distance, _)| *distance <= 1 + wanted.len() / 4 && *distance < wanted.len())
             .min()
             .map(|(_, known)| known)
     }

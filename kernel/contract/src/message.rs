@@ -1,5 +1,7 @@
 //! Messages: what they are called, what they look like, which rules they obey.
 
+use std::fmt;
+
 use crate::Check;
 
 /// A message of some contract.
@@ -46,7 +48,7 @@ pub struct Field {
 }
 
 /// What a field holds, as far as reading JSON is concerned.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub enum Value {
     /// A scalar, an enum or a well-known type.
     Leaf,
@@ -56,6 +58,18 @@ pub enum Value {
     List(&'static Shape),
     /// A map whose values are messages.
     Map(&'static Shape),
+}
+
+impl fmt::Debug for Value {
+    /// Names the message instead of showing it: messages may hold each other in a circle.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Leaf => f.write_str("Leaf"),
+            Self::Message(shape) => write!(f, "Message({})", shape.name),
+            Self::List(shape) => write!(f, "List({})", shape.name),
+            Self::Map(shape) => write!(f, "Map({})", shape.name),
+        }
+    }
 }
 
 impl Shape {

@@ -1,0 +1,311 @@
+//! The code generator, run on small contracts: what it writes and what it refuses.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail by panicking")]
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+
+use stoa_codegen::{Build, Problems};
+use tempfile::TempDir;
+
+/// A contract with everything in order; tests replace lines of it.
+const GOOD: &str = r#"syntax = "proto3";
+package stoa.shop.v1;
+import "buf/validate/validate.proto";
+import "google/api/annotations.proto";
+import "google/protobuf/timestamp.proto";
+import "stoa/v1/money.proto";
+import "stoa/v1/options.proto";
+// Sells things.
+service ShopService {
+  // Places an order.
+  // In one commit.
+  //
+  // Not before it is paid.
+  rpc Move(MoveRequest) returns (MoveResponse) {
+    option (stoa.v1.permission) = "shop.orders.create";
+    option (stoa.v1.job) = {max_attempts: 3};
+    option (google.api.http) = {post: "/v1/orders", body: "*"};
+  }
+  // Gets an order.
+  rpc Get(GetRequest) returns (GetResponse) {
+    option (stoa.v1.permission) = "authenticated";
+    option idempotency_level = NO_SIDE_EFFECTS;
+  }
+  // Follows orders.
+  rpc Follow(FollowRequest) returns (stream FollowResponse) {
+    option (stoa.v1.permission) = "internal";
+    option (stoa.v1.effect) = true;
+  }
+}
+// Why a call fails.
+enum Reason {
+  // Not a reason.
+  REASON_UNSPECIFIED = 0;
+  // There is none left.
+  REASON_SOLD_OUT = 1 [(stoa.v1.problem) = {code: CODE_FAILED_PRECONDITION, help: "Wait."}];
+}
+// An order.
+message Order {
+  option (stoa.v1.resource) = {type: "shop.order", id: "id", owner: "owner"};
+  // What names it.
+  string id = 1;
+  // Whose it is.
+  string owner = 2 [debug_redact = true];
+  // The order it replaces.
+  Order before = 3;
+}
+// Asks for an order.
+message MoveRequest {
+  // How many.
+  int64 count = 1 [(buf.validate.field).int64 = {gte: 1, lte: 10}];
+  // What it costs.
+  stoa.v1.Money price = 2 [(buf.validate.field).required = true];
+  // What for.
+  string type = 3 [
+    (buf.validate.field).string.pattern = "^[a-z]+$",
+    (buf.validate.field).ignore = IGNORE_IF_ZERO_VALUE
+  ];
+  // How it is paid.
+  oneof payment {
+    option (buf.validate.oneof).required = true;
+    // From an account.
+    string account = 4;
+    // With a promise.
+    Order promise = 5;
+  }
+  // When.
+  google.protobuf.Timestamp time = 6;
+}
+// The answer.
+message MoveResponse {}
+// Asks.
+message GetRequest {}
+// The answer.
+message GetResponse {}
+// Asks.
+message FollowRequest {}
+// The answer.
+message FollowResponse {}
+// It was placed.
+message OrderPlaced {
+  option (stoa.v1.event) = {topic: "shop.order", subject: "order_id"};
+  // The order.
+  string order_id = 1;
+}
+"#;
+
+/// Generates the contract `shop` from one file.
+fn generate(proto: &str) -> Result<(String, TempDir), Vec<String>> {
+    let home = tempfile::tempdir().unwrap();
+    let protos = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../proto");
+    let root = home.path().join("proto");
+    fs::create_dir_all(root.join("stoa/shop/v1")).unwrap();
+    symlink(protos.join("vendor"), root.join("vendor")).unwrap();
+    symlink(protos.join("stoa/v1"), root.join("stoa/v1")).unwrap();
+    fs::write(root.join("stoa/shop/v1/shop.proto"), proto).unwrap();
+    match Build::new(root).out_dir(home.path()).services(&["shop"]) {
+        Ok(()) => Ok((fs::read_to_string(home.path().join("contracts.rs")).unwrap(), home)),
+        Err(error) => match error.downcast::<Problems>() {
+            Ok(problems) => Err(problems.0.iter().map(ToString::to_string).collect()),
+            Err(error) => panic!("{error}"),
+        },
+    }
+}
+
+/// Generates the good contract with lines replaced, and gives what is wrong with it.
+fn wrong(replaced: &[(&str, &str)]) -> Vec<String> {
+    let mut proto = GOOD.to_owned();
+    for (from, to) in replaced {
+        assert!(proto.contains(from), "{from}");
+        proto = proto.replacen(from, to, 1);
+    }
+    generate(&proto).err().unwrap_or_default()
+}
+
+/// The number of the first line of the good contract that holds a text.
+fn line(text: &str) -> usize {
+    GOOD.lines().position(|line| line.contains(text)).unwrap() + 1
+}
+
+/// A message at the place of a text of the good contract.
+fn at(text: &str, message: &str) -> String {
+    format!("proto/stoa/shop/v1/shop.proto:{}: {message}", line(text))
+}
+
+#[test]
+fn a_contract_becomes_a_module() {
+    let (code, _home) = generate(GOOD).unwrap();
+    let flat = code.split_whitespace().collect::<Vec<_>>().join(" ");
+    for expected in [
+        "pub mod shop { include!(\"stoa.shop.v1.mod.rs\");",
+        "pub use __buffa::oneof::move_request::Payment as MoveRequestPayment;",
+        "impl ::stoa_contract::Message for Order {",
+        // A message that holds itself.
+        "name: \"before\", json: \"before\", value: ::stoa_contract::Value::Message(&SHAPE_ORDER)",
+        "value: ::stoa_contract::Value::Message(<::stoa_contract::v1::Money as ::stoa_contract::Message>::SHAPE)",
+        "name: \"owner\", json: \"owner\", value: ::stoa_contract::Value::Leaf, redact: true",
+        "impl ::stoa_contract::Command for MoveRequest {}",
+        "impl ::stoa_contract::Query for GetRequest {}",
+        "impl ::stoa_contract::Effect for FollowRequest {}",
+        "doc: \"Places an order. In one commit.\"",
+        "::stoa_contract::Permission::Named(\"shop.orders.create\")",
+        "max_attempts: 3, backoff_ms: 1000, timeout_ms: 30000",
+        "::core::option::Option::Some((\"POST\", \"/v1/orders\", \"*\"))",
+        "Self::REASON_SOLD_OUT => ::stoa_contract::Code::FailedPrecondition,",
+        "Self::REASON_SOLD_OUT => \"shop.sold_out\",",
+        "const TOPIC: &'static str = \"shop.order\";",
+        "fn owner(&self) -> &str { &self.owner }",
+        "fn r#move(&self, tx: &mut ::stoa_kit::Tx<'_>, request: MoveRequest) -> ::stoa_kit::Result<MoveResponse>;",
+        "-> impl ::core::future::Future<Output = ::stoa_kit::Result<::stoa_kit::Stream<FollowResponse>>> + ::core::marker::Send;",
+        "(\"stoa.shop.v1.OrderPlaced\", \"shop.order\"),",
+        "ShopService::r#move(&*service, tx, request)",
+    ] {
+        assert!(flat.contains(expected), "{expected}\n\n{code}");
+    }
+}
+
+#[test]
+fn rules_become_comparisons() {
+    let (code, _home) = generate(GOOD).unwrap();
+    let flat = code.split_whitespace().collect::<Vec<_>>().join(" ");
+    for expected in [
+        "check.bound(\"count\", \"int64.gte\", self.count >= 1, \"at least 1\");",
+        "check.bound(\"count\", \"int64.lte\", self.count <= 10, \"at most 10\");",
+        "check.required(\"price\", self.price.is_set());",
+        "check.text(\"type\", &self.r#type); if !self.r#type.is_empty() { { static PATTERN",
+        "check.required(\"payment\", self.payment.is_some());",
+        "Some(__buffa::oneof::move_request::Payment::Account(value)) => { check.text(\"account\", value);",
+        "check.within(\"promise\", |check| {",
+    ] {
+        assert!(flat.contains(expected), "{expected}\n\n{code}");
+    }
+}
+
+#[test]
+fn the_same_contract_gives_the_same_bytes() {
+    let (first, one) = generate(GOOD).unwrap();
+    let (second, two) = generate(GOOD).unwrap();
+    assert_eq!(first, second);
+    let read = |home: &TempDir| fs::read(home.path().join("shop.descriptors.binpb")).unwrap();
+    assert_eq!(read(&one), read(&two));
+}
+
+#[test]
+fn descriptors_keep_our_comments_and_no_others() {
+    let (_, home) = generate(GOOD).unwrap();
+    let bytes = fs::read(home.path().join("shop.descriptors.binpb")).unwrap();
+    let text = String::from_utf8_lossy(&bytes);
+    assert!(text.contains("Not before it is paid."));
+    assert!(!text.contains("WARRANTIES"), "a licence of a vendored file");
+}
+
+#[test]
+fn every_problem_is_reported_at_once_with_its_line() {
+    let problems = wrong(&[
+        ("    option (stoa.v1.permission) = \"shop.orders.create\";\n", "\n"),
+        ("\"authenticated\"", "\"Shop.Get\""),
+        ("    option (stoa.v1.effect) = true;\n", "\n"),
+        ("  // How many.\n", "\n"),
+        ("subject: \"order_id\"", "subject: \"order\""),
+        ("owner: \"owner\"", "owner: \"before\""),
+        (" [(stoa.v1.problem) = {code: CODE_FAILED_PRECONDITION, help: \"Wait.\"}]", ""),
+    ]);
+    assert_eq!(
+        problems,
+        [
+            at(
+                "rpc Move",
+                "method Move: has no permission; say `option (stoa.v1.permission) = \"shop.….…\"`, or public, authenticated or internal"
+            ),
+            at(
+                "rpc Get",
+                "method Get: permission `Shop.Get` is neither public, authenticated or internal nor two or more lower-case words joined by dots that start with `shop.`"
+            ),
+            at(
+                "rpc Follow",
+                "method Follow: is a stream, so it must say `option (stoa.v1.effect) = true`"
+            ),
+            at("REASON_SOLD_OUT", "reason REASON_SOLD_OUT has no `(stoa.v1.problem)` with a code"),
+            at("message Order {", "resource Order: its owner `before` is not a string"),
+            at("int64 count", "field count has no comment"),
+            at("message OrderPlaced", "event OrderPlaced: its subject `order` does not exist"),
+        ]
+    );
+}
+
+#[test]
+fn methods_must_be_of_one_kind() {
+    let level = "    option idempotency_level = NO_SIDE_EFFECTS;\n";
+    assert_eq!(
+        wrong(&[(level, &format!("option (stoa.v1.job) = {{}};{level}"))]),
+        [at(
+            "rpc Get",
+            "method Get: a query that declares a write: `(stoa.v1.job)` is for commands and effects"
+        )]
+    );
+    assert_eq!(
+        wrong(&[(level, &format!("option (stoa.v1.effect) = true;{level}"))]),
+        [at("rpc Get", "method Get: is an effect, so it cannot promise NO_SIDE_EFFECTS")]
+    );
+    assert_eq!(
+        wrong(&[("rpc Get(GetRequest)", "rpc Get(stream GetRequest)")]),
+        [at(
+            "rpc Get",
+            "method Get: streams from the client are not supported; take a list or a blob"
+        )]
+    );
+    assert_eq!(
+        wrong(&[("rpc Get(GetRequest)", "rpc Get(MoveRequest)")]),
+        [at("rpc Get", "method Get: takes MoveRequest; it must be GetRequest")]
+    );
+}
+
+#[test]
+fn rules_that_nobody_would_check_are_refused() {
+    let pattern = "(buf.validate.field).string.pattern = \"^[a-z]+$\"";
+    let refused = |rule: &str| wrong(&[(pattern, rule)]);
+    assert_eq!(
+        refused("(buf.validate.field).string.hostname = true"),
+        [at(
+            "string.pattern",
+            "rule string.hostname is not supported; use one of len, min_len, max_len, min_bytes, max_bytes, pattern, prefix, in, email, uuid, uri"
+        )]
+    );
+    assert_eq!(
+        refused("(buf.validate.field).cel = {id: \"x\"}"),
+        [at(
+            "string.pattern",
+            "rule cel is not supported; use one of required, ignore or the rules of a type"
+        )]
+    );
+    assert_eq!(
+        refused("(buf.validate.field).int64.gt = 1"),
+        [at("string type", "field type: rules of int64 do not fit its type")]
+    );
+    let unclosed = refused("(buf.validate.field).string.pattern = \"(\"");
+    assert_eq!(unclosed.len(), 1);
+    assert!(unclosed[0].starts_with(&at("string.pattern", "field type: rule pattern: ")));
+    assert_eq!(
+        wrong(&[("{gte: 1, lte: 10}", "{gte: 11, lte: 10}")]),
+        [at("int64 count", "field count: no number lies between its bounds")]
+    );
+}
+
+#[test]
+fn what_protobuf_itself_refuses_has_its_line() {
+    let problems = wrong(&[("Order promise", "Nothing promise")]);
+    assert_eq!(problems.len(), 1);
+    assert!(problems[0].starts_with(&at("Order promise", "")[..at("Order promise", "").len() - 1]));
+}
+
+#[test]
+fn a_package_has_its_one_service() {
+    assert_eq!(
+        wrong(&[("service ShopService", "service Shop")]),
+        [at("service ShopService", "service Shop must be called ShopService")]
+    );
+    let missing = Build::new("/nowhere").out_dir("/nowhere").services(&["none"]);
+    assert!(missing.unwrap_err().to_string().starts_with("proto/stoa/none/v1: "));
+}
