@@ -1,5 +1,5 @@
 //! Generates the contracts of this context.
 
 fn main() {
-    stoa_codegen::contracts(&["catalog", "inventory", "orders"]);
+    stoa_codegen::contracts(&["catalog", "inventory", "ledger", "orders"]);
 }
