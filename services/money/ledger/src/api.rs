@@ -1,0 +1,482 @@
+//! The contract's functions.
+
+use std::time::Duration;
+
+use stoa_kit::{Error, Micros, Page, Reason as _, Resource as _, Result, Tx, View, v1::Money};
+use stoa_money::ledger::{
+    Account, AccountClosed, AccountOpened, CloseAccountRequest, CloseAccountResponse,
+    CreateAccountRequest, CreateAccountResponse, CreateTransferRequest, CreateTransferResponse,
+    ExpireTransfersRequest, ExpireTransfersResponse, FoldTotalsRequest, FoldTotalsResponse,
+    GetAccountRequest, GetAccountResponse, GetBalanceRequest, GetBalanceResponse,
+    GetStatementRequest, GetStatementResponse, GetTransferRequest, GetTransferResponse,
+    GetTrialBalanceRequest, GetTrialBalanceResponse, LedgerService, ListAccountsRequest,
+    ListAccountsResponse, ListTransfersRequest, ListTransfersResponse, PostTransferRequest,
+    PostTransferResponse, Reason, ReverseTransferRequest, ReverseTransferResponse, Transfer,
+    TransferExpired, TransferHeld, TransferPosted, TransferState, TransferVoided,
+    VoidTransferRequest, VoidTransferResponse,
+};
+
+use crate::model::{self, Posting, Step};
+use crate::{jobs, store};
+
+/// Whoever was granted this says when a transfer was true.
+const BACKDATE: &str = "ledger.transfers.backdate";
+/// How long a transfer is pending if nobody says.
+const PENDING: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+/// Sorts after every identifier.
+const LAST: &str = "~";
+
+/// The service.
+pub(crate) struct Ledger;
+
+impl LedgerService for Ledger {
+    fn create_account(
+        &self,
+        tx: &mut Tx<'_>,
+        request: CreateAccountRequest,
+    ) -> Result<CreateAccountResponse> {
+        if request.code.starts_with(model::ACCOUNT_PREFIX) {
+            return Err(Error::field("code", "code.prefix", "must not look like an identifier"));
+        }
+        let account = Account {
+            id: tx.new_id("acc"),
+            code: request.code,
+            owner_id: request.owner_id,
+            currency: request.currency,
+            kind: request.kind,
+            floor: request.floor,
+            metadata: request.metadata,
+            create_time: tx.now().timestamp(),
+            ..Account::default()
+        };
+        if !store::insert_account(tx, &account)? {
+            return Err(Reason::AccountExists
+                .because(format!("another account has the code `{}`", account.code)));
+        }
+        tx.emit(&AccountOpened { account_id: account.id.clone() });
+        tx.touch(Account::TYPE, &account.id);
+        Ok(CreateAccountResponse { account: account.into() })
+    }
+
+    fn close_account(
+        &self,
+        tx: &mut Tx<'_>,
+        request: CloseAccountRequest,
+    ) -> Result<CloseAccountResponse> {
+        let mut account = existing(tx, &request.account)?;
+        if account.balance != 0 || account.held != 0 {
+            return Err(Reason::AccountNotEmpty.because(format!(
+                "account `{}` holds {} {}, of which {} are held",
+                account.id, account.balance, account.currency, account.held
+            )));
+        }
+        if !store::close_account(tx, &account.id)? {
+            return Err(model::closed(&account.id));
+        }
+        account.close_time = tx.now().timestamp();
+        tx.emit(&AccountClosed { account_id: account.id.clone() });
+        tx.touch(Account::TYPE, &account.id);
+        Ok(CloseAccountResponse { account: account.into() })
+    }
+
+    fn get_account(
+        &self,
+        view: &View<'_>,
+        request: GetAccountRequest,
+    ) -> Result<GetAccountResponse> {
+        Ok(GetAccountResponse { account: visible(view, &request.account)?.into() })
+    }
+
+    fn list_accounts(
+        &self,
+        view: &View<'_>,
+        request: ListAccountsRequest,
+    ) -> Result<ListAccountsResponse> {
+        let page = Page::read(request.page_size, &request.page_token, 1)?;
+        let access = view.access::<Account>();
+        let wanted = Some(request.owner_id.as_str()).filter(|owner| !owner.is_empty());
+        if let (Some(own), Some(wanted)) = (access.owner(), wanted) {
+            if own != wanted {
+                return Ok(ListAccountsResponse::default());
+            }
+        }
+        let filter = store::Filter {
+            owner: access.owner().or(wanted),
+            currency: &request.currency,
+            kind: request.kind.as_known().unwrap_or_default(),
+        };
+        let mut accounts = store::accounts(view, &filter, page.after(), page.limit())?;
+        let next_page_token = page.cut(&mut accounts, |account| vec![account.id.clone()]);
+        Ok(ListAccountsResponse { accounts, next_page_token })
+    }
+
+    fn create_transfer(
+        &self,
+        tx: &mut Tx<'_>,
+        request: CreateTransferRequest,
+    ) -> Result<CreateTransferResponse> {
+        let effective = effective_time(tx, &request)?;
+        let expires = expire_time(tx, &request)?;
+        let transfer = Transfer {
+            id: tx.new_id("trf"),
+            currency: request.currency,
+            legs: request.legs,
+            description: request.description,
+            reference: request.reference,
+            metadata: request.metadata,
+            effective_time: effective.timestamp(),
+            create_time: tx.now().timestamp(),
+            expire_time: expires.map(Micros::timestamp).unwrap_or_default(),
+            ..Transfer::default()
+        };
+        let transfer = if request.pending { hold(tx, transfer)? } else { post(tx, transfer)? };
+        Ok(CreateTransferResponse { transfer: transfer.into() })
+    }
+
+    fn post_transfer(
+        &self,
+        tx: &mut Tx<'_>,
+        request: PostTransferRequest,
+    ) -> Result<PostTransferResponse> {
+        let transfer = post_held(tx, pending(tx, &request.id)?)?;
+        Ok(PostTransferResponse { transfer: transfer.into() })
+    }
+
+    fn void_transfer(
+        &self,
+        tx: &mut Tx<'_>,
+        request: VoidTransferRequest,
+    ) -> Result<VoidTransferResponse> {
+        let pending = pending(tx, &request.id)?;
+        let transfer = release(tx, pending, TransferState::TRANSFER_STATE_VOIDED)?;
+        Ok(VoidTransferResponse { transfer: transfer.into() })
+    }
+
+    fn reverse_transfer(
+        &self,
+        tx: &mut Tx<'_>,
+        request: ReverseTransferRequest,
+    ) -> Result<ReverseTransferResponse> {
+        let transfer = reverse(tx, transfer(tx, &request.id)?, request.description)?;
+        Ok(ReverseTransferResponse { transfer: transfer.into() })
+    }
+
+    fn get_transfer(
+        &self,
+        view: &View<'_>,
+        request: GetTransferRequest,
+    ) -> Result<GetTransferResponse> {
+        Ok(GetTransferResponse { transfer: transfer(view, &request.id)?.into() })
+    }
+
+    fn list_transfers(
+        &self,
+        view: &View<'_>,
+        request: ListTransfersRequest,
+    ) -> Result<ListTransfersResponse> {
+        let mut transfers;
+        let next_page_token;
+        if request.account.is_empty() {
+            let page = Page::read(request.page_size, &request.page_token, 1)?;
+            let before = page.after.as_ref().map_or(LAST, |_| page.after());
+            transfers = store::transfers(view, before, page.limit())?;
+            next_page_token = page.cut(&mut transfers, |transfer| vec![transfer.id.clone()]);
+        } else {
+            let page = Page::read(request.page_size, &request.page_token, 2)?;
+            let account = existing(view, &request.account)?;
+            let before = match page.after.as_deref() {
+                Some([time, id]) => (Micros(number(time)?), id.as_str()),
+                _ => (Micros(i64::MAX), ""),
+            };
+            transfers = store::transfers_of(view, &account.id, before, page.limit())?;
+            next_page_token = page.cut(&mut transfers, |transfer| {
+                vec![effective(transfer).0.to_string(), transfer.id.clone()]
+            });
+        }
+        Ok(ListTransfersResponse { transfers, next_page_token })
+    }
+
+    fn get_balance(
+        &self,
+        view: &View<'_>,
+        request: GetBalanceRequest,
+    ) -> Result<GetBalanceResponse> {
+        let account = visible(view, &request.account)?;
+        let time = request.time.as_option().map(Micros::of);
+        let amount = match time {
+            None => account.balance,
+            Some(time) => balance_before(view, &account, Micros(time.0.saturating_add(1)))?,
+        };
+        let balance = Money { amount, currency: account.currency };
+        let time = time.unwrap_or(view.now()).timestamp();
+        Ok(GetBalanceResponse { balance: balance.into(), time })
+    }
+
+    fn get_statement(
+        &self,
+        view: &View<'_>,
+        request: GetStatementRequest,
+    ) -> Result<GetStatementResponse> {
+        let page = Page::read(request.page_size, &request.page_token, 3)?;
+        let account = visible(view, &request.account)?;
+        let start = request.start_time.as_option().map(Micros::of);
+        let end = request.end_time.as_option().map_or(Micros(i64::MAX), Micros::of);
+        // A token carries the balance that its page ends with, so that the pages of a statement
+        // agree, and none but the first adds up what came before it.
+        let (after, opening_balance) = match (page.after.as_deref(), start) {
+            (Some([time, id, balance]), _) => {
+                ((Micros(number(time)?), id.as_str()), number(balance)?)
+            }
+            (_, Some(start)) => ((start, ""), balance_before(view, &account, start)?),
+            (_, None) => ((Micros(i64::MIN), ""), 0),
+        };
+        let mut entries = store::entries(view, &account.id, after, end, page.limit())?;
+        let kind = account.kind.as_known().unwrap_or_default();
+        let mut balance = opening_balance;
+        for entry in &mut entries {
+            balance = model::add(balance, model::growth(kind, entry.debit, entry.credit))?;
+            entry.balance = balance;
+        }
+        let next_page_token = page.cut(&mut entries, |entry| {
+            let time = entry.effective_time.as_option().map_or(0, |time| Micros::of(time).0);
+            vec![time.to_string(), entry.transfer_id.clone(), entry.balance.to_string()]
+        });
+        Ok(GetStatementResponse {
+            currency: account.currency,
+            opening_balance,
+            closing_balance: entries.last().map_or(opening_balance, |entry| entry.balance),
+            entries,
+            next_page_token,
+        })
+    }
+
+    fn get_trial_balance(
+        &self,
+        view: &View<'_>,
+        request: GetTrialBalanceRequest,
+    ) -> Result<GetTrialBalanceResponse> {
+        let balances = model::trial_balances(store::sums(view, &request.currency)?)?;
+        Ok(GetTrialBalanceResponse { balances })
+    }
+
+    fn expire_transfers(
+        &self,
+        tx: &mut Tx<'_>,
+        _request: ExpireTransfersRequest,
+    ) -> Result<ExpireTransfersResponse> {
+        Ok(ExpireTransfersResponse { expired: jobs::expire(tx)? as i32 })
+    }
+
+    fn fold_totals(
+        &self,
+        tx: &mut Tx<'_>,
+        _request: FoldTotalsRequest,
+    ) -> Result<FoldTotalsResponse> {
+        Ok(FoldTotalsResponse { folded: jobs::fold(tx)? as i32 })
+    }
+}
+
+/// Moves what a transfer says, at once.
+fn post(tx: &mut Tx<'_>, mut transfer: Transfer) -> Result<Transfer> {
+    let postings = admitted(tx, &mut transfer, Step::Post)?;
+    transfer.state = TransferState::TRANSFER_STATE_POSTED.into();
+    change(tx, &postings, Step::Post)?;
+    store::insert_transfer(tx, &transfer)?;
+    enter(tx, &transfer, &postings)?;
+    Ok(transfer)
+}
+
+/// Holds what a transfer will take.
+fn hold(tx: &mut Tx<'_>, mut transfer: Transfer) -> Result<Transfer> {
+    let postings = admitted(tx, &mut transfer, Step::Hold)?;
+    transfer.state = TransferState::TRANSFER_STATE_PENDING.into();
+    change(tx, &postings, Step::Hold)?;
+    store::insert_transfer(tx, &transfer)?;
+    for posting in &postings {
+        store::insert_hold(tx, &transfer.id, effective(&transfer), &posting.party.id)?;
+    }
+    tx.emit(&TransferHeld { transfer_id: transfer.id.clone() });
+    Ok(transfer)
+}
+
+/// Moves what a pending transfer holds.
+fn post_held(tx: &mut Tx<'_>, mut transfer: Transfer) -> Result<Transfer> {
+    let postings = admitted(tx, &mut transfer, Step::PostHeld)?;
+    for posting in &postings {
+        store::delete_hold(tx, &transfer.id, effective(&transfer), &posting.party.id)?;
+    }
+    // What was not said to have happened earlier happens now.
+    if transfer.effective_time == transfer.create_time {
+        transfer.effective_time = tx.now().timestamp();
+    }
+    settle(tx, &mut transfer, TransferState::TRANSFER_STATE_POSTED)?;
+    change(tx, &postings, Step::PostHeld)?;
+    enter(tx, &transfer, &postings)?;
+    Ok(transfer)
+}
+
+/// Gives back what a pending transfer holds, because it was voided or has expired.
+pub(crate) fn release(
+    tx: &mut Tx<'_>,
+    mut transfer: Transfer,
+    state: TransferState,
+) -> Result<Transfer> {
+    let parties = store::parties(tx, &transfer.legs)?;
+    let postings = model::postings(&mut transfer.legs, parties)?;
+    settle(tx, &mut transfer, state)?;
+    change(tx, &postings, Step::Release)?;
+    let transfer_id = transfer.id.clone();
+    match state {
+        TransferState::TRANSFER_STATE_EXPIRED => tx.emit(&TransferExpired { transfer_id }),
+        _ => tx.emit(&TransferVoided { transfer_id }),
+    }
+    Ok(transfer)
+}
+
+/// Moves back what a posted transfer moved.
+fn reverse(tx: &mut Tx<'_>, original: Transfer, description: String) -> Result<Transfer> {
+    let already = || {
+        Reason::AlreadyReversed.because(format!("transfer `{}` was reversed before", original.id))
+    };
+    if original.state != TransferState::TRANSFER_STATE_POSTED {
+        return Err(
+            Reason::TransferNotPosted.because(format!("transfer `{}` moved nothing", original.id))
+        );
+    }
+    if !original.reversed_by.is_empty() {
+        return Err(already());
+    }
+    let reversal = Transfer {
+        id: tx.new_id("trf"),
+        currency: original.currency.clone(),
+        legs: model::swapped(&original.legs),
+        description,
+        reference: original.reference.clone(),
+        effective_time: tx.now().timestamp(),
+        create_time: tx.now().timestamp(),
+        reverses: original.id.clone(),
+        ..Transfer::default()
+    };
+    let reversal = post(tx, reversal)?;
+    if !store::mark_reversed(tx, &original.id, &reversal.id)? {
+        return Err(already());
+    }
+    Ok(reversal)
+}
+
+/// What a transfer does to each account, once it is known that they take part and can bear it.
+/// Nothing is written so far: a refusal costs the other commands of a batch nothing.
+fn admitted(tx: &Tx<'_>, transfer: &mut Transfer, step: Step) -> Result<Vec<Posting>> {
+    let parties = store::parties(tx, &transfer.legs)?;
+    let postings = model::postings(&mut transfer.legs, parties)?;
+    model::admit(&transfer.currency, &postings)?;
+    model::afford(&postings, step)?;
+    Ok(postings)
+}
+
+fn change(tx: &mut Tx<'_>, postings: &[Posting], step: Step) -> Result<()> {
+    for posting in postings {
+        store::change(tx, posting, step)?;
+        tx.touch(Account::TYPE, &posting.party.id);
+    }
+    Ok(())
+}
+
+/// Enters a posted transfer into the books of its accounts.
+fn enter(tx: &mut Tx<'_>, transfer: &Transfer, postings: &[Posting]) -> Result<()> {
+    store::insert_entries(tx, &transfer.id, effective(transfer), postings)?;
+    tx.emit(&TransferPosted {
+        transfer_id: transfer.id.clone(),
+        reverses: transfer.reverses.clone(),
+    });
+    Ok(())
+}
+
+/// Ends the time in which a transfer was pending.
+fn settle(tx: &mut Tx<'_>, transfer: &mut Transfer, state: TransferState) -> Result<()> {
+    if !store::settle(tx, &transfer.id, state, effective(transfer))? {
+        return Err(not_pending(&transfer.id));
+    }
+    transfer.state = state.into();
+    transfer.settle_time = tx.now().timestamp();
+    Ok(())
+}
+
+fn transfer(view: &View<'_>, id: &str) -> Result<Transfer> {
+    store::transfer(view, id)?.ok_or_else(|| Error::not_found("transfer", id))
+}
+
+/// A transfer that is pending: one whose time is over is not, whether or not the timer has seen
+/// it.
+fn pending(view: &View<'_>, id: &str) -> Result<Transfer> {
+    let transfer = transfer(view, id)?;
+    let expires = transfer.expire_time.as_option().map(Micros::of);
+    let over = expires.is_some_and(|time| time <= view.now());
+    if over || transfer.state != TransferState::TRANSFER_STATE_PENDING {
+        return Err(not_pending(id));
+    }
+    Ok(transfer)
+}
+
+fn not_pending(id: &str) -> Error {
+    Reason::TransferNotPending.because(format!("transfer `{id}` is not pending"))
+}
+
+/// An account, for those who were granted the method itself.
+fn existing(view: &View<'_>, name: &str) -> Result<Account> {
+    store::account(view, name)?.ok_or_else(|| Error::not_found("account", name))
+}
+
+/// An account, for those who may see it.
+fn visible(view: &View<'_>, name: &str) -> Result<Account> {
+    view.visible(store::account(view, name)?, name)
+}
+
+/// The balance that an account had before a time: what it has now, without what came since. The
+/// end of the books is asked for more often than their beginning, and is read faster this way.
+fn balance_before(view: &View<'_>, account: &Account, time: Micros) -> Result<i64> {
+    let (debit, credit) = store::moved_since(view, &account.id, time)?;
+    let kind = account.kind.as_known().unwrap_or_default();
+    model::add(account.balance, -model::growth(kind, debit, credit))
+}
+
+/// When a transfer is true: now, unless somebody who may says otherwise.
+fn effective_time(tx: &Tx<'_>, request: &CreateTransferRequest) -> Result<Micros> {
+    let Some(time) = request.effective_time.as_option().map(Micros::of) else {
+        return Ok(tx.now());
+    };
+    if time > tx.now() {
+        let rule = "timestamp.lt_now";
+        return Err(Error::field("effective_time", rule, "must not be in the future"));
+    }
+    if !tx.is_nested() && !tx.caller().may(BACKDATE) {
+        return Err(Reason::BackdatingDenied
+            .because("you may only create transfers that are true from now on"));
+    }
+    Ok(time)
+}
+
+/// When a transfer expires, if it will be pending.
+fn expire_time(tx: &Tx<'_>, request: &CreateTransferRequest) -> Result<Option<Micros>> {
+    let given = request.expire_time.as_option().map(Micros::of);
+    match (request.pending, given) {
+        (false, None) => Ok(None),
+        (false, Some(_)) => {
+            Err(Error::field("expire_time", "pending", "is for pending transfers only"))
+        }
+        (true, Some(time)) if time <= tx.now() => {
+            Err(Error::field("expire_time", "timestamp.gt_now", "must be in the future"))
+        }
+        (true, given) => Ok(Some(given.unwrap_or(tx.after(PENDING)))),
+    }
+}
+
+fn effective(transfer: &Transfer) -> Micros {
+    transfer.effective_time.as_option().map(Micros::of).unwrap_or_default()
+}
+
+/// A number in the token of a page.
+fn number(text: &str) -> Result<i64> {
+    let wrong = |_| Error::field("page_token", "page_token", "was not given by this method");
+    text.parse().map_err(wrong)
+}

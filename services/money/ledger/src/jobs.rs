@@ -1,0 +1,26 @@
+//! What the ledger does by the clock.
+
+use stoa_kit::{Result, Tx};
+use stoa_money::ledger::TransferState;
+
+use crate::{api, store};
+
+/// Transfers that expire in one commit: few enough for its 50 ms on either engine.
+const EXPIRE_MAX: i64 = 64;
+/// Totals folded in one commit.
+const FOLD_MAX: i64 = 64;
+
+/// Expires pending transfers whose time is over.
+pub(crate) fn expire(tx: &mut Tx<'_>) -> Result<usize> {
+    let due = store::due(tx, tx.now(), EXPIRE_MAX)?;
+    let expired = due.len();
+    for transfer in due {
+        api::release(tx, transfer, TransferState::TRANSFER_STATE_EXPIRED)?;
+    }
+    Ok(expired)
+}
+
+/// Folds movements into totals.
+pub(crate) fn fold(tx: &mut Tx<'_>) -> Result<usize> {
+    store::TOTALS.fold(tx, FOLD_MAX)
+}

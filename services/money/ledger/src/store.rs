@@ -1,0 +1,518 @@
+//! All SQL of the ledger.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use stoa_kit::{Delta, Error, Micros, Result, Tx, View};
+use stoa_money::ledger::{Account, AccountKind, Entry, Leg, Transfer, TransferState};
+
+use crate::model::{self, Party, Posting, Step};
+
+/// The balances of accounts without a floor.
+pub(crate) const TOTALS: Delta = stoa_kit::delta!("ledger_total");
+
+/// Movements up to this size reach a total unchecked: nine billion of them fit between the
+/// largest balance and the end of 64 bits. Larger ones are rare enough to read the total first,
+/// which on PostgreSQL conflicts with whoever else moves it.
+const UNCHECKED_MAX: i64 = 1_000_000_000;
+
+/// Selects accounts with what they hold: a row where there is a floor, a delta where there is
+/// none.
+macro_rules! accounts {
+    ($rest:literal) => {
+        concat!(
+            "SELECT a.id, a.code, a.owner, a.currency, a.kind, a.floor, a.metadata, ",
+            "a.create_time, a.close_time, ",
+            "CAST(COALESCE(b.balance, COALESCE(t.value, 0) + COALESCE((SELECT SUM(d.value) ",
+            "FROM ledger_total_tail d WHERE d.tenant = :tenant AND d.key = a.id), 0)) AS BIGINT), ",
+            "COALESCE(b.held, 0) FROM ledger_account a ",
+            "LEFT JOIN ledger_balance b ON b.tenant = a.tenant AND b.account = a.id ",
+            "LEFT JOIN ledger_total t ON t.tenant = a.tenant AND t.key = a.id ",
+            "WHERE a.tenant = :tenant AND ",
+            $rest
+        )
+    };
+}
+
+type AccountRow = (
+    String,
+    Option<String>,
+    Option<String>,
+    String,
+    String,
+    Option<i64>,
+    String,
+    i64,
+    Option<i64>,
+    i64,
+    i64,
+);
+
+fn to_account(row: AccountRow) -> Result<Account> {
+    let (id, code, owner, currency, kind, floor, metadata, created, closed, balance, held) = row;
+    Ok(Account {
+        id,
+        code: code.unwrap_or_default(),
+        owner_id: owner.unwrap_or_default(),
+        currency,
+        kind: model::kind(&kind).into(),
+        floor,
+        balance,
+        held,
+        available: balance - held,
+        metadata: from_text(&metadata)?,
+        create_time: Micros(created).timestamp(),
+        close_time: closed.map(|time| Micros(time).timestamp()).unwrap_or_default(),
+    })
+}
+
+/// An account, by its identifier or its code.
+pub(crate) fn account(view: &View<'_>, name: &str) -> Result<Option<Account>> {
+    let row = if name.starts_with(model::ACCOUNT_PREFIX) {
+        view.row(accounts!("a.id = $1"), (name,))?
+    } else {
+        view.row(accounts!("a.code = $1"), (name,))?
+    };
+    row.map(to_account).transpose()
+}
+
+/// Which accounts a list shows; what is empty does not matter.
+pub(crate) struct Filter<'a> {
+    pub(crate) owner: Option<&'a str>,
+    pub(crate) currency: &'a str,
+    pub(crate) kind: AccountKind,
+}
+
+/// Accounts in the order of their identifiers, which is that of their creation.
+pub(crate) fn accounts(
+    view: &View<'_>,
+    filter: &Filter<'_>,
+    after: &str,
+    limit: i64,
+) -> Result<Vec<Account>> {
+    let (currency, kind) = (filter.currency, model::kind_text(filter.kind));
+    let rows = match filter.owner {
+        Some(owner) => view.rows(
+            accounts!(
+                "a.owner = $5 AND a.id > $1 AND ($2 = '' OR a.currency = $2) \
+                 AND ($3 = '' OR a.kind = $3) ORDER BY a.id LIMIT $4"
+            ),
+            (after, currency, kind, limit, owner),
+        )?,
+        None => view.rows(
+            accounts!(
+                "a.id > $1 AND ($2 = '' OR a.currency = $2) \
+                 AND ($3 = '' OR a.kind = $3) ORDER BY a.id LIMIT $4"
+            ),
+            (after, currency, kind, limit),
+        )?,
+    };
+    rows.into_iter().map(to_account).collect()
+}
+
+/// Adds an account; false if its code is taken.
+pub(crate) fn insert_account(tx: &mut Tx<'_>, account: &Account) -> Result<bool> {
+    let inserted = tx.execute(
+        "INSERT INTO ledger_account (tenant, id, code, owner, currency, kind, floor, metadata, \
+         create_time) VALUES (:tenant, $1, $2, $3, $4, $5, $6, $7, $8) \
+         ON CONFLICT (tenant, code) DO NOTHING",
+        (
+            &account.id,
+            some(&account.code),
+            some(&account.owner_id),
+            &account.currency,
+            model::kind_text(account.kind.as_known().unwrap_or_default()),
+            account.floor,
+            to_text(&account.metadata)?,
+            tx.now().0,
+        ),
+    )?;
+    if inserted == 1 && account.floor.is_some() {
+        tx.execute(
+            "INSERT INTO ledger_balance (tenant, account, balance, held) \
+             VALUES (:tenant, $1, 0, 0)",
+            (&account.id,),
+        )?;
+    }
+    Ok(inserted == 1)
+}
+
+/// Closes an account; false if it is closed already.
+pub(crate) fn close_account(tx: &mut Tx<'_>, id: &str) -> Result<bool> {
+    let closed = tx.execute(
+        "UPDATE ledger_account SET close_time = $2 \
+         WHERE tenant = :tenant AND id = $1 AND close_time IS NULL",
+        (id, tx.now().0),
+    )?;
+    Ok(closed == 1)
+}
+
+/// Selects what transfers have to know of accounts. Totals are not read: whoever reads what
+/// many write waits for them, or collides with them.
+macro_rules! parties {
+    ($rest:literal) => {
+        concat!(
+            "SELECT a.id, a.code, a.currency, a.kind, a.floor, ",
+            "COALESCE(b.balance - b.held, 0), a.close_time IS NOT NULL FROM ledger_account a ",
+            "LEFT JOIN ledger_balance b ON b.tenant = a.tenant AND b.account = a.id ",
+            "WHERE a.tenant = :tenant AND ",
+            $rest
+        )
+    };
+}
+
+const PARTIES_BY_ID: &str = parties!("a.id IN ($1, $2)");
+const PARTIES_BY_NAME: &str = parties!("(a.id IN ($1, $2) OR a.code IN ($1, $2))");
+
+/// The accounts that legs name, in the order of their identifiers: whoever locks rows locks
+/// them in this order.
+pub(crate) fn parties(view: &View<'_>, legs: &[Leg]) -> Result<Vec<Party>> {
+    let mut parties = match legs {
+        [leg] => pair(view, &leg.debit_account, &leg.credit_account)?,
+        _ => {
+            let names = legs.iter().flat_map(|leg| [&leg.debit_account, &leg.credit_account]);
+            let names: Vec<&String> = names.collect::<BTreeSet<_>>().into_iter().collect();
+            let mut parties = Vec::with_capacity(names.len());
+            for two in names.chunks(2) {
+                parties.extend(pair(view, two[0], two[two.len() - 1])?);
+            }
+            parties
+        }
+    };
+    parties.sort_by(|a, b| a.id.cmp(&b.id));
+    parties.dedup_by(|a, b| a.id == b.id);
+    Ok(parties)
+}
+
+type PartyRow = (String, Option<String>, String, String, Option<i64>, i64, bool);
+
+fn pair(view: &View<'_>, one: &str, other: &str) -> Result<Vec<Party>> {
+    let by_id = [one, other].iter().all(|name| name.starts_with(model::ACCOUNT_PREFIX));
+    let sql = if by_id { PARTIES_BY_ID } else { PARTIES_BY_NAME };
+    let party = |(id, code, currency, kind, floor, available, closed): PartyRow| Party {
+        id,
+        code,
+        currency,
+        kind: model::kind(&kind),
+        floor,
+        available,
+        closed,
+    };
+    Ok(view.rows(sql, (one, other))?.into_iter().map(party).collect())
+}
+
+/// Changes a balance as a step of a transfer asks.
+pub(crate) fn change(tx: &mut Tx<'_>, posting: &Posting, step: Step) -> Result<()> {
+    let (id, change) = (&posting.party.id, posting.change(step));
+    match posting.party.floor {
+        _ if change.is_none() => Ok(()),
+        None => total(tx, id, change.balance),
+        Some(floor) => {
+            // Who takes out must leave the floor; who puts in may do so below it.
+            let least = if change.available() < 0 { floor } else { i64::MIN };
+            let changed = tx.execute(
+                "UPDATE ledger_balance SET balance = balance + $2, held = held + $3 \
+                 WHERE tenant = :tenant AND account = $1 \
+                 AND balance + $2 - held - $3 >= $4 AND balance + $2 <= 1000000000000000000",
+                (id, change.balance, change.held, least),
+            )?;
+            match (changed, change.available() < 0) {
+                (1, _) => Ok(()),
+                (_, true) => Err(model::insufficient(id)),
+                (_, false) => Err(model::overflow()),
+            }
+        }
+    }
+}
+
+fn total(tx: &mut Tx<'_>, account: &str, growth: i64) -> Result<()> {
+    if !(-UNCHECKED_MAX..=UNCHECKED_MAX).contains(&growth) {
+        model::add(TOTALS.value(tx, account)?, growth)?;
+    }
+    TOTALS.add(tx, account, growth)
+}
+
+/// Writes what a transfer did to its accounts, two rows a statement.
+pub(crate) fn insert_entries(
+    tx: &mut Tx<'_>,
+    transfer: &str,
+    effective: Micros,
+    postings: &[Posting],
+) -> Result<()> {
+    for two in postings.chunks(2) {
+        match two {
+            [one, other] => tx.execute(
+                "INSERT INTO ledger_entry \
+                 (tenant, effective_time, transfer, account, debit, credit) \
+                 VALUES (:tenant, $1, $2, $3, $4, $5), (:tenant, $1, $2, $6, $7, $8)",
+                (
+                    effective.0,
+                    transfer,
+                    &one.party.id,
+                    one.debit,
+                    one.credit,
+                    &other.party.id,
+                    other.debit,
+                    other.credit,
+                ),
+            )?,
+            one => one.iter().try_fold(0, |_, one| {
+                tx.execute(
+                    "INSERT INTO ledger_entry \
+                     (tenant, effective_time, transfer, account, debit, credit) \
+                     VALUES (:tenant, $1, $2, $3, $4, $5)",
+                    (effective.0, transfer, &one.party.id, one.debit, one.credit),
+                )
+            })?,
+        };
+    }
+    Ok(())
+}
+
+/// Notes the account of a transfer that is not posted.
+pub(crate) fn insert_hold(
+    tx: &mut Tx<'_>,
+    transfer: &str,
+    effective: Micros,
+    account: &str,
+) -> Result<()> {
+    tx.execute(
+        "INSERT INTO ledger_hold (tenant, account, effective_time, transfer) \
+         VALUES (:tenant, $1, $2, $3)",
+        (account, effective.0, transfer),
+    )?;
+    Ok(())
+}
+
+/// Forgets the account of a transfer that is now posted: its entry says the same.
+pub(crate) fn delete_hold(
+    tx: &mut Tx<'_>,
+    transfer: &str,
+    effective: Micros,
+    account: &str,
+) -> Result<()> {
+    tx.execute(
+        "DELETE FROM ledger_hold \
+         WHERE tenant = :tenant AND account = $1 AND effective_time = $2 AND transfer = $3",
+        (account, effective.0, transfer),
+    )?;
+    Ok(())
+}
+
+/// Adds a transfer.
+pub(crate) fn insert_transfer(tx: &mut Tx<'_>, transfer: &Transfer) -> Result<()> {
+    tx.execute(
+        "INSERT INTO ledger_transfer (tenant, id, currency, legs, state, description, reference, \
+         metadata, effective_time, create_time, expire_time, reverses) \
+         VALUES (:tenant, $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+        (
+            &transfer.id,
+            &transfer.currency,
+            model::legs_text(&transfer.legs),
+            model::state_text(transfer.state.as_known().unwrap_or_default()),
+            &transfer.description,
+            &transfer.reference,
+            to_text(&transfer.metadata)?,
+            transfer.effective_time.as_option().map_or(tx.now().0, |time| Micros::of(time).0),
+            tx.now().0,
+            transfer.expire_time.as_option().map(|time| Micros::of(time).0),
+            some(&transfer.reverses),
+        ),
+    )?;
+    Ok(())
+}
+
+/// Ends the time in which a transfer was pending; false if it was over already.
+pub(crate) fn settle(
+    tx: &mut Tx<'_>,
+    id: &str,
+    state: TransferState,
+    effective: Micros,
+) -> Result<bool> {
+    let settled = tx.execute(
+        "UPDATE ledger_transfer SET state = $2, effective_time = $3, settle_time = $4 \
+         WHERE tenant = :tenant AND id = $1 AND state = 'pending'",
+        (id, model::state_text(state), effective.0, tx.now().0),
+    )?;
+    Ok(settled == 1)
+}
+
+/// Says that a posted transfer is reversed by another one; false if it was already.
+pub(crate) fn mark_reversed(tx: &mut Tx<'_>, id: &str, by: &str) -> Result<bool> {
+    let marked = tx.execute(
+        "UPDATE ledger_transfer SET reversed_by = $2 \
+         WHERE tenant = :tenant AND id = $1 AND state = 'posted' AND reversed_by IS NULL",
+        (id, by),
+    )?;
+    Ok(marked == 1)
+}
+
+/// Selects transfers.
+macro_rules! transfers {
+    ($from:literal) => {
+        concat!(
+            "SELECT t.id, t.currency, t.legs, t.state, t.description, t.reference, t.metadata, ",
+            "t.effective_time, t.create_time, t.expire_time, t.settle_time, t.reverses, ",
+            "t.reversed_by FROM ",
+            $from
+        )
+    };
+}
+
+type TransferRow = (
+    String,
+    String,
+    String,
+    String,
+    String,
+    String,
+    String,
+    i64,
+    i64,
+    Option<i64>,
+    Option<i64>,
+    Option<String>,
+    Option<String>,
+);
+
+fn to_transfer(row: TransferRow) -> Result<Transfer> {
+    let (id, currency, legs, state, description, reference, metadata, effective, ..) = row;
+    let (.., created, expires, settled, reverses, reversed_by) = row;
+    Ok(Transfer {
+        id,
+        currency,
+        legs: model::legs(&legs)?,
+        state: model::state(&state).into(),
+        description,
+        reference,
+        metadata: from_text(&metadata)?,
+        effective_time: Micros(effective).timestamp(),
+        create_time: Micros(created).timestamp(),
+        expire_time: expires.map(|time| Micros(time).timestamp()).unwrap_or_default(),
+        settle_time: settled.map(|time| Micros(time).timestamp()).unwrap_or_default(),
+        reverses: reverses.unwrap_or_default(),
+        reversed_by: reversed_by.unwrap_or_default(),
+    })
+}
+
+/// A transfer.
+pub(crate) fn transfer(view: &View<'_>, id: &str) -> Result<Option<Transfer>> {
+    let sql = transfers!("ledger_transfer t WHERE t.tenant = :tenant AND t.id = $1");
+    view.row(sql, (id,))?.map(to_transfer).transpose()
+}
+
+/// Transfers by creation, newest first.
+pub(crate) fn transfers(view: &View<'_>, before: &str, limit: i64) -> Result<Vec<Transfer>> {
+    let sql = transfers!(
+        "ledger_transfer t WHERE t.tenant = :tenant AND t.id < $1 ORDER BY t.id DESC LIMIT $2"
+    );
+    view.rows(sql, (before, limit))?.into_iter().map(to_transfer).collect()
+}
+
+/// Transfers that concern an account by effective time, newest first: posted ones from its
+/// entries, the others from its holds, each the end of a range.
+pub(crate) fn transfers_of(
+    view: &View<'_>,
+    account: &str,
+    before: (Micros, &str),
+    limit: i64,
+) -> Result<Vec<Transfer>> {
+    let sql = transfers!(
+        "(SELECT * FROM (SELECT effective_time, transfer FROM ledger_entry \
+         WHERE tenant = :tenant AND account = $1 AND (effective_time, transfer) < ($2, $3) \
+         ORDER BY effective_time DESC, transfer DESC LIMIT $4) e \
+         UNION ALL SELECT * FROM (SELECT effective_time, transfer FROM ledger_hold \
+         WHERE tenant = :tenant AND account = $1 AND (effective_time, transfer) < ($2, $3) \
+         ORDER BY effective_time DESC, transfer DESC LIMIT $4) h) m \
+         JOIN ledger_transfer t ON t.tenant = :tenant AND t.id = m.transfer \
+         ORDER BY m.effective_time DESC, m.transfer DESC LIMIT $4"
+    );
+    let (time, id) = before;
+    view.rows(sql, (account, time.0, id, limit))?.into_iter().map(to_transfer).collect()
+}
+
+/// Pending transfers whose time is over.
+pub(crate) fn due(view: &View<'_>, now: Micros, limit: i64) -> Result<Vec<Transfer>> {
+    let sql = transfers!(
+        "ledger_transfer t WHERE t.tenant = :tenant AND t.state = 'pending' \
+         AND t.expire_time <= $1 ORDER BY t.expire_time, t.id LIMIT $2"
+    );
+    view.rows(sql, (now.0, limit))?.into_iter().map(to_transfer).collect()
+}
+
+/// What an account's entries from a time on debit and credit.
+pub(crate) fn moved_since(view: &View<'_>, account: &str, from: Micros) -> Result<(i64, i64)> {
+    let sums = view.row(
+        "SELECT CAST(COALESCE(SUM(debit), 0) AS BIGINT), CAST(COALESCE(SUM(credit), 0) AS BIGINT) \
+         FROM ledger_entry WHERE tenant = :tenant AND account = $1 AND effective_time >= $2",
+        (account, from.0),
+    )?;
+    Ok(sums.unwrap_or_default())
+}
+
+/// Entries of an account after one of them and before a time, oldest first; their balances are
+/// not known here.
+pub(crate) fn entries(
+    view: &View<'_>,
+    account: &str,
+    after: (Micros, &str),
+    end: Micros,
+    limit: i64,
+) -> Result<Vec<Entry>> {
+    let rows: Vec<(String, i64, i64, i64, String, String)> = view.rows(
+        "SELECT e.transfer, e.debit, e.credit, e.effective_time, t.description, t.reference \
+         FROM ledger_entry e JOIN ledger_transfer t ON t.tenant = e.tenant AND t.id = e.transfer \
+         WHERE e.tenant = :tenant AND e.account = $1 \
+         AND (e.effective_time, e.transfer) > ($2, $3) AND e.effective_time < $4 \
+         ORDER BY e.effective_time, e.transfer LIMIT $5",
+        (account, after.0.0, after.1, end.0, limit),
+    )?;
+    let entry = |(transfer_id, debit, credit, effective, description, reference)| Entry {
+        transfer_id,
+        debit,
+        credit,
+        balance: 0,
+        description,
+        reference,
+        effective_time: Micros(effective).timestamp(),
+    };
+    Ok(rows.into_iter().map(entry).collect())
+}
+
+/// What all accounts hold, by currency and kind; in all currencies if none is named.
+pub(crate) fn sums(view: &View<'_>, currency: &str) -> Result<Vec<(String, AccountKind, i128)>> {
+    // A sum of balances may leave 64 bits; that of their upper and of their lower halves do not.
+    let rows: Vec<(String, String, i64, i64)> = view.rows(
+        "SELECT a.currency, a.kind, CAST(SUM(m.value / 1000000000) AS BIGINT), \
+         CAST(SUM(m.value % 1000000000) AS BIGINT) FROM ledger_account a JOIN (\
+         SELECT account, balance AS value FROM ledger_balance WHERE tenant = :tenant \
+         UNION ALL SELECT key AS account, value FROM ledger_total WHERE tenant = :tenant \
+         UNION ALL SELECT key AS account, value FROM ledger_total_tail WHERE tenant = :tenant) m \
+         ON m.account = a.id WHERE a.tenant = :tenant AND ($1 = '' OR a.currency = $1) \
+         GROUP BY a.currency, a.kind ORDER BY a.currency",
+        (currency,),
+    )?;
+    let sum = |(currency, kind, high, low): (String, String, i64, i64)| {
+        (currency, model::kind(&kind), i128::from(high) * 1_000_000_000 + i128::from(low))
+    };
+    Ok(rows.into_iter().map(sum).collect())
+}
+
+/// Empty texts of messages are absent ones of rows.
+fn some(text: &str) -> Option<&str> {
+    Some(text).filter(|text| !text.is_empty())
+}
+
+/// Metadata as it is kept: nothing for none, which is the rule.
+fn to_text(metadata: &BTreeMap<String, String>) -> Result<String> {
+    if metadata.is_empty() {
+        return Ok(String::new());
+    }
+    serde_json::to_string(metadata).map_err(Error::internal)
+}
+
+fn from_text(metadata: &str) -> Result<BTreeMap<String, String>> {
+    if metadata.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    serde_json::from_str(metadata).map_err(Error::internal)
+}
