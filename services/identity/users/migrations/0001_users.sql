@@ -1,0 +1,29 @@
+-- One row a person. `handle_key` and `email_key` are the normalised forms.
+CREATE TABLE users_user (
+    tenant TEXT NOT NULL,
+    id TEXT NOT NULL,
+    handle TEXT NOT NULL,
+    handle_key TEXT NOT NULL,
+    email TEXT NOT NULL,
+    email_key TEXT NOT NULL,
+    display_name TEXT NOT NULL,
+    locale TEXT NOT NULL,
+    time_zone TEXT NOT NULL,
+    preferences TEXT NOT NULL,
+    state TEXT NOT NULL,
+    version BIGINT NOT NULL,
+    create_time BIGINT NOT NULL,
+    update_time BIGINT NOT NULL,
+    PRIMARY KEY (tenant, id)
+);
+CREATE INDEX users_user_handle ON users_user (tenant, handle_key);
+
+-- Whose a handle or an e-mail address is. A claim is an insert, on a change as on creation, so
+-- that two who want the same name meet in this key and nowhere else. The two kinds cannot be
+-- confused: an address has an `@`, a handle has none.
+CREATE TABLE users_login (
+    tenant TEXT NOT NULL,
+    key TEXT NOT NULL,
+    user_id TEXT NOT NULL,
+    PRIMARY KEY (tenant, key)
+);

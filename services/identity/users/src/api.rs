@@ -1,0 +1,147 @@
+//! The contract's functions.
+
+use stoa_identity::users::{
+    BatchGetUsersRequest, BatchGetUsersResponse, CreateUserRequest, CreateUserResponse,
+    DisableUserRequest, DisableUserResponse, EnableUserRequest, EnableUserResponse, GetUserRequest,
+    GetUserResponse, ListUsersRequest, ListUsersResponse, LookupUserRequest, LookupUserRequestBy,
+    LookupUserResponse, Reason, UpdateUserRequest, UpdateUserResponse, User, UserCreated,
+    UserDisabled, UserEnabled, UserState, UsersService,
+};
+use stoa_kit::{Page, Reason as _, Resource as _, Result, Tx, View};
+
+use crate::{model, store};
+
+/// Whoever was granted this changes any user.
+const UPDATE_ALL: &str = "users.users.update_all";
+
+/// The service.
+pub(crate) struct Users;
+
+impl UsersService for Users {
+    fn create_user(&self, tx: &mut Tx<'_>, request: CreateUserRequest) -> Result<CreateUserResponse> {
+        let user = User {
+            id: tx.new_id("usr"),
+            handle: request.handle,
+            email: request.email,
+            display_name: request.display_name,
+            locale: request.locale,
+            time_zone: request.time_zone,
+            preferences: request.preferences,
+            ..User::default()
+        };
+        claim(tx, &user.handle, &user.id, Reason::HandleTaken)?;
+        claim(tx, &user.email, &user.id, Reason::EmailTaken)?;
+        let user = store::insert(tx, &user)?;
+        tx.emit(&UserCreated { user_id: user.id.clone() });
+        tx.touch(User::TYPE, &user.id);
+        Ok(CreateUserResponse { user: user.into() })
+    }
+
+    fn get_user(&self, view: &View<'_>, request: GetUserRequest) -> Result<GetUserResponse> {
+        let user = view.visible(store::user(view, &request.id)?, &request.id)?;
+        Ok(GetUserResponse { user: user.into() })
+    }
+
+    fn list_users(&self, view: &View<'_>, request: ListUsersRequest) -> Result<ListUsersResponse> {
+        let page = Page::read(request.page_size, &request.page_token, 1)?;
+        let access = view.access::<User>();
+        let filter = store::Filter {
+            state: request.state.as_known().unwrap_or_default(),
+            handle_prefix: &request.handle_prefix,
+            only: access.owner(),
+        };
+        let mut users = store::list(view, &filter, page.after(), page.limit())?;
+        let next_page_token = page.cut(&mut users, |user| vec![model::normal(&user.handle)]);
+        Ok(ListUsersResponse { users, next_page_token })
+    }
+
+    fn batch_get_users(
+        &self,
+        view: &View<'_>,
+        request: BatchGetUsersRequest,
+    ) -> Result<BatchGetUsersResponse> {
+        let mut users = Vec::with_capacity(request.ids.len());
+        for id in &request.ids {
+            // Somebody who is not visible is left out, as somebody who is not there.
+            users.extend(view.visible(store::user(view, id)?, id).ok());
+        }
+        Ok(BatchGetUsersResponse { users })
+    }
+
+    fn update_user(&self, tx: &mut Tx<'_>, request: UpdateUserRequest) -> Result<UpdateUserResponse> {
+        let before = tx.visible(store::user(tx, &request.id)?, &request.id)?;
+        let own = tx.caller().user() == Some(before.id.as_str());
+        if !own && !tx.is_nested() && !tx.caller().may(UPDATE_ALL) {
+            return Err(Reason::NotYours.because("the profile of somebody else"));
+        }
+        if !request.etag.is_empty() && request.etag != before.etag {
+            return Err(Reason::EtagMismatch.because("the user was changed in the meantime"));
+        }
+        let user = model::apply(before.clone(), request)?;
+        rename(tx, &before.handle, &user.handle, &user.id, Reason::HandleTaken)?;
+        rename(tx, &before.email, &user.email, &user.id, Reason::EmailTaken)?;
+        let user = store::update(tx, &user)?;
+        tx.touch(User::TYPE, &user.id);
+        Ok(UpdateUserResponse { user: user.into() })
+    }
+
+    fn disable_user(
+        &self,
+        tx: &mut Tx<'_>,
+        request: DisableUserRequest,
+    ) -> Result<DisableUserResponse> {
+        if tx.caller().user() == Some(request.id.as_str()) {
+            return Err(Reason::OwnAccount.because("you cannot disable yourself"));
+        }
+        if store::set_state(tx, &request.id, UserState::Disabled)? {
+            tx.emit(&UserDisabled { user_id: request.id.clone() });
+            tx.touch(User::TYPE, &request.id);
+        }
+        let user = existing(tx, &request.id)?;
+        Ok(DisableUserResponse { user: user.into() })
+    }
+
+    fn enable_user(&self, tx: &mut Tx<'_>, request: EnableUserRequest) -> Result<EnableUserResponse> {
+        if store::set_state(tx, &request.id, UserState::Active)? {
+            tx.emit(&UserEnabled { user_id: request.id.clone() });
+            tx.touch(User::TYPE, &request.id);
+        }
+        let user = existing(tx, &request.id)?;
+        Ok(EnableUserResponse { user: user.into() })
+    }
+
+    fn lookup_user(&self, view: &View<'_>, request: LookupUserRequest) -> Result<LookupUserResponse> {
+        let id = match request.by {
+            Some(LookupUserRequestBy::Id(id)) => Some(id),
+            Some(LookupUserRequestBy::Login(login)) => store::owner(view, &model::normal(&login))?,
+            None => None,
+        };
+        let user = match id {
+            Some(id) => store::user(view, &id)?,
+            None => None,
+        };
+        Ok(LookupUserResponse { user: user.into() })
+    }
+}
+
+/// A user, for those who were granted the method itself.
+fn existing(view: &View<'_>, id: &str) -> Result<User> {
+    store::user(view, id)?.ok_or_else(|| stoa_kit::Error::not_found("user", id))
+}
+
+fn claim(tx: &mut Tx<'_>, name: &str, user: &str, taken: Reason) -> Result<()> {
+    // The name is not repeated: errors are logged, and it is personal.
+    match store::claim(tx, &model::normal(name), user)? {
+        true => Ok(()),
+        false => Err(taken.because("it belongs to somebody else")),
+    }
+}
+
+/// Claims a new name and gives the old one back, where they are not the same to us.
+fn rename(tx: &mut Tx<'_>, old: &str, new: &str, user: &str, taken: Reason) -> Result<()> {
+    if model::normal(old) == model::normal(new) {
+        return Ok(());
+    }
+    claim(tx, new, user, taken)?;
+    store::release(tx, &model::normal(old))
+}
