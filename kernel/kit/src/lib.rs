@@ -88,8 +88,8 @@ pub use delta::Delta;
 pub use page::Page;
 pub use registry::{Methods, Registry};
 pub use service::{
-    Authenticated, Authenticator, Clock, From, Migration, Outcome, Phase, Service, Subscription,
-    Timer,
+    Authenticated, Authenticator, Clock, From, KERNEL, Migration, Outcome, Phase, Service,
+    Subscription, Timer,
 };
 pub use stoa_contract::{
     Code, Error, Event, Message, Reason, Request, Resource, Result, Violation, v1,

@@ -245,15 +245,16 @@ impl Registry {
     ///
     /// # Errors
     /// `node.catalogue`, naming what does not fit.
-    pub fn new(services: Vec<Service>) -> Result<Self> {
+    pub fn new(kernel: Service, services: Vec<Service>) -> Result<Self> {
         let mut by_name: BTreeMap<&'static str, Service> = BTreeMap::new();
         for service in services {
+            service.check()?;
             let name = service.name;
             if by_name.insert(name, service).is_some() {
                 return Err(catalogue(format!("two services are called `{name}`")));
             }
         }
-        let mut ordered = vec![Service::kernel()];
+        let mut ordered = vec![kernel];
         while !by_name.is_empty() {
             let ready = by_name.values().find(|service| {
                 service.needs.iter().all(|need| ordered.iter().any(|done| done.name == *need))

@@ -10,6 +10,9 @@ use crate::caller::Caller;
 use crate::registry::{Handler, Methods};
 use crate::{Error, Micros, Result, Tx, View};
 
+/// The kernel's name among the services: its tables are `stoa_…`.
+pub const KERNEL: &str = "stoa";
+
 /// A service: its contract bound to functions, its tables, what it needs, how it reacts.
 pub struct Service {
     /// The short name, unique in a node: `ledger`.
@@ -187,18 +190,9 @@ impl Service {
         }
     }
 
-    pub(crate) fn kernel() -> Self {
-        Self {
-            name: "stoa",
-            contract: None,
-            needs: &[],
-            migrations: &[],
-            subscriptions: Vec::new(),
-            outcomes: Vec::new(),
-            timers: Vec::new(),
-            authenticator: None,
-            handlers: Vec::new(),
-        }
+    /// The kernel itself, under the name that its tables begin with; for the node.
+    pub fn kernel(methods: Methods) -> Self {
+        Self { name: KERNEL, ..Self::new(methods) }
     }
 
     /// Names the services it may call.

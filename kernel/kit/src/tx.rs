@@ -17,17 +17,47 @@ use crate::{Error, Micros, Result};
 /// Nested calls deeper than this are a mistake.
 const DEPTH_MAX: u8 = 16;
 
+/// Who asks, why and when: what a run of a method stands on. For the node; services are handed
+/// a [`Tx`] or a [`View`].
+#[derive(Clone, Copy)]
+pub struct Run<'a> {
+    /// Every service of the node.
+    pub registry: &'a Registry,
+    /// Who asked first.
+    pub caller: &'a Caller,
+    /// Why.
+    pub cause: &'a Cause,
+    /// Where time, ids and randomness come from.
+    pub stamp: Stamp,
+    /// Whether a service asks, from one of its effects: authorized by the declared need, like
+    /// every call between services.
+    pub nested: bool,
+}
+
 /// One open transaction or snapshot and everything a run of a method gathers.
-pub struct Core<'a> {
-    session: RefCell<&'a mut dyn Session>,
-    registry: &'a Registry,
-    caller: &'a Caller,
-    cause: &'a Cause,
-    stamp: Stamp,
+struct Core<'a> {
+    session: &'a dyn Handle,
+    run: Run<'a>,
     ids: RefCell<Stream>,
     doomed: RefCell<Option<Error>>,
     depth: Cell<u8>,
     gathered: RefCell<Gathered>,
+}
+
+/// A session that a view and the transaction around it share.
+trait Handle {
+    fn with(&self, body: &mut dyn FnMut(&mut dyn Session) -> Result<u64>) -> Result<u64>;
+    fn is_serial(&self) -> bool;
+}
+
+impl Handle for RefCell<&mut dyn Session> {
+    fn with(&self, body: &mut dyn FnMut(&mut dyn Session) -> Result<u64>) -> Result<u64> {
+        body(&mut **self.borrow_mut())
+    }
+
+    fn is_serial(&self) -> bool {
+        self.borrow().is_serial()
+    }
 }
 
 /// What a command leaves for the commit record, in the order in which it happened.
@@ -93,48 +123,54 @@ pub enum Cause {
     Timer(String),
 }
 
-impl<'a> Core<'a> {
-    /// What a run of a method stands on. For the node; services are handed a [`Tx`] or a
-    /// [`View`].
-    pub fn new(
-        session: &'a mut dyn Session,
-        registry: &'a Registry,
-        caller: &'a Caller,
-        cause: &'a Cause,
-        stamp: Stamp,
-    ) -> Self {
-        Self {
-            session: RefCell::new(session),
-            registry,
-            caller,
-            cause,
-            stamp,
-            ids: RefCell::new(Stream::new(stamp.seed[0] ^ stamp.seed[1].rotate_left(32))),
-            doomed: RefCell::new(None),
-            depth: Cell::new(0),
-            gathered: RefCell::new(Gathered::default()),
+impl Run<'_> {
+    /// Runs a command of a service: its result and what it leaves for the commit record.
+    ///
+    /// # Errors
+    /// What `body` returns, or the first error met outside [`Tx::attempt`], which doomed the
+    /// transaction even if the command swallowed it.
+    pub fn command<T>(
+        &self,
+        session: &mut dyn Session,
+        service: ServiceId,
+        body: impl FnOnce(&mut Tx<'_>) -> Result<T>,
+    ) -> Result<(T, Gathered)> {
+        let session = RefCell::new(session);
+        let core = Core::new(&session, *self);
+        let outcome = body(&mut Tx { view: View { core: &core, service, writes: true } });
+        match core.doomed.into_inner() {
+            Some(first) => Err(first),
+            None => outcome.map(|value| (value, core.gathered.into_inner())),
         }
     }
 
-    /// A snapshot for a query of this service.
-    pub fn view(&'a self, service: ServiceId) -> View<'a> {
-        View { core: self, service, writes: false }
-    }
-
-    /// A transaction for a command of this service.
-    pub fn tx(&'a self, service: ServiceId) -> Tx<'a> {
-        Tx { view: View { core: self, service, writes: true } }
-    }
-
-    /// Ends the run: what was gathered, or the error that doomed the transaction although the
-    /// command swallowed it.
+    /// Runs a query of a service.
     ///
     /// # Errors
-    /// The first error met outside [`Tx::attempt`].
-    pub fn finish<T>(self, outcome: Result<T>) -> Result<(T, Gathered)> {
-        match self.doomed.into_inner() {
-            Some(first) => Err(first),
-            None => outcome.map(|value| (value, self.gathered.into_inner())),
+    /// As [`Run::command`].
+    pub fn query<T>(
+        &self,
+        session: &mut dyn Session,
+        service: ServiceId,
+        body: impl FnOnce(&View<'_>) -> Result<T>,
+    ) -> Result<T> {
+        let session = RefCell::new(session);
+        let core = Core::new(&session, *self);
+        let outcome = body(&View { core: &core, service, writes: false });
+        core.doomed.into_inner().map_or(outcome, Err)
+    }
+}
+
+impl<'a> Core<'a> {
+    fn new(session: &'a dyn Handle, run: Run<'a>) -> Self {
+        let [low, high] = run.stamp.seed;
+        Self {
+            session,
+            run,
+            ids: RefCell::new(Stream::new(low ^ high.rotate_left(32))),
+            doomed: RefCell::new(None),
+            depth: Cell::new(u8::from(run.nested)),
+            gathered: RefCell::new(Gathered::default()),
         }
     }
 
@@ -151,6 +187,11 @@ impl<'a> Core<'a> {
             self.doomed.borrow_mut().get_or_insert_with(|| error.clone());
         }
         result
+    }
+
+    /// Opens, keeps or undoes a savepoint.
+    fn savepoint(&self, step: fn(&mut dyn Session) -> Result<()>) -> Result<()> {
+        self.doom(self.session.with(&mut |session| step(session).map(|()| 0)).map(|_| ()))
     }
 }
 
@@ -199,15 +240,14 @@ impl View<'_> {
         self.core.alive()?;
         let origin = Origin {
             service: self.service.0,
-            tenant: &self.core.caller.tenant,
+            tenant: &self.core.run.caller.tenant,
             writes: self.writes,
         };
-        let mut session = self.core.session.borrow_mut();
-        self.core.doom(
-            params.with(|values| {
+        self.core.doom(params.with(|values| {
+            self.core.session.with(&mut |session| {
                 session.run(origin, sql, values, &mut |row| Ok(each(T::read(row)?)))
-            }),
-        )
+            })
+        }))
     }
 
     /// Asks a query, of this service or one that it needs, on the same snapshot.
@@ -227,7 +267,7 @@ impl View<'_> {
         let core = self.core;
         core.alive()?;
         let outcome = (|| {
-            let bound = core.registry.callee(self.service, R::METHOD)?;
+            let bound = core.run.registry.callee(self.service, R::METHOD)?;
             stoa_contract::validate(&request)?;
             if core.depth.get() == DEPTH_MAX {
                 return Err(Error::internal(format!("calls nest deeper than {DEPTH_MAX}")));
@@ -243,12 +283,12 @@ impl View<'_> {
 
     /// The time of this commit, or of the snapshot.
     pub fn now(&self) -> Micros {
-        self.core.stamp.now
+        self.core.run.stamp.now
     }
 
     /// Who asked first: a nested call sees the caller of the outermost one.
     pub fn caller(&self) -> &Caller {
-        self.core.caller
+        self.core.run.caller
     }
 
     /// The user who asked.
@@ -264,7 +304,7 @@ impl View<'_> {
 
     /// Why this runs.
     pub fn cause(&self) -> &Cause {
-        self.core.cause
+        self.core.run.cause
     }
 
     /// Whether a service of this node asks, rather than somebody over a face.
@@ -301,9 +341,14 @@ impl View<'_> {
         })
     }
 
+    /// Every service of the node; for the node's own contract.
+    pub fn registry(&self) -> &Registry {
+        self.core.run.registry
+    }
+
     /// Whether commands run one after another on this engine; for kit primitives.
     pub(crate) fn is_serial(&self) -> bool {
-        self.core.session.borrow().is_serial()
+        self.core.session.is_serial()
     }
 }
 
@@ -349,16 +394,16 @@ impl Tx<'_> {
         let core = self.view.core;
         core.alive()?;
         let before = core.gathered.borrow().clone();
-        core.doom(core.session.borrow_mut().savepoint())?;
+        core.savepoint(|session| session.savepoint())?;
         let outcome = body(self);
         let failed = core.doomed.borrow_mut().take().or_else(|| outcome.as_ref().err().cloned());
         match failed {
             None => {
-                core.doom(core.session.borrow_mut().release())?;
+                core.savepoint(|session| session.release())?;
                 outcome
             }
             Some(error) => {
-                core.doom(core.session.borrow_mut().rollback())?;
+                core.savepoint(|session| session.rollback())?;
                 *core.gathered.borrow_mut() = before;
                 Err(error)
             }
@@ -382,7 +427,7 @@ impl Tx<'_> {
     pub fn enqueue<R: Request>(&mut self, request: &R, schedule: Schedule) -> Result<String> {
         let core = self.view.core;
         core.alive()?;
-        let service = core.registry.service(self.view.service).name;
+        let service = core.run.registry.service(self.view.service).name;
         if R::METHOD.job.is_none() || R::METHOD.service != service {
             return core.doom(Err(Error::internal(format!(
                 "{} is not a job of {service}",
@@ -424,4 +469,15 @@ impl Tx<'_> {
 /// A subject that acts through a service: `service:orders on behalf of user:usr_…`.
 pub fn on_behalf(service: &str, subject: &str) -> Arc<str> {
     format!("service:{service} on behalf of {subject}").into()
+}
+
+impl std::fmt::Display for Cause {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Request => f.write_str("request"),
+            Self::Event(id) => write!(f, "event:{id}"),
+            Self::Job(id) => write!(f, "job:{id}"),
+            Self::Timer(name) => write!(f, "timer:{name}"),
+        }
+    }
 }

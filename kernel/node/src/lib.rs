@@ -1,1 +1,155 @@
-//! To come.
+//! The node: what stands between a face and the services.
+//!
+//! A face knows contracts; services know the kit; the node brings them together. A call passes
+//! through one pipeline, whatever face it came by: authenticate ▸ deadline ▸ rate ▸ validate ▸
+//! authorize ▸ idempotency ▸ run. What happens without a caller — reactions to events, jobs,
+//! timers — passes through the same commit.
+//!
+//! **Invariant:** a face gets an error or a reply that is durable, never both and never half.
+//!
+//! **Invariant:** nothing here names a service: the node iterates over manifests.
+
+#![forbid(unsafe_code)]
+
+mod auth;
+mod background;
+mod call;
+mod cron;
+mod keys;
+mod limit;
+mod log;
+mod metrics;
+mod position;
+mod rpc;
+mod runner;
+mod serve;
+mod system;
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use stoa_kit::ports::Ports;
+use stoa_kit::{Caller, Registry, Result, Service, World};
+use stoa_store::{Options, Store};
+
+pub use background::Background;
+pub use call::{Answer, Body, Call};
+pub use log::{Format as LogFormat, install as install_log};
+pub use position::Position;
+pub use serve::{Server, serve};
+
+use auth::Tokens;
+use keys::Keys;
+use limit::Limits;
+use metrics::Metrics;
+use runner::Runner;
+
+#[allow(missing_docs, unreachable_pub, clippy::all)]
+mod generated {
+    include!(concat!(env!("OUT_DIR"), "/contracts.rs"));
+}
+
+/// What a node is made of.
+pub struct Parts {
+    /// The services.
+    pub services: Vec<Service>,
+    /// Where and how it stores.
+    pub store: Options,
+    /// The world it lives in.
+    pub world: Arc<dyn World>,
+    /// What drivers provide.
+    pub ports: Ports,
+    /// The tenant it serves.
+    pub tenant: Arc<str>,
+    /// Calls a second that one caller may make; 0 for no limit.
+    pub calls_per_second: u32,
+    /// Calls a second that nobody in particular may make from one address; 0 for no limit.
+    pub anonymous_per_second: u32,
+}
+
+/// A node that is open: it takes calls and works in the background when told to.
+pub struct Node {
+    registry: Arc<Registry>,
+    store: Store,
+    world: Arc<dyn World>,
+    tenant: Arc<str>,
+    ports: Ports,
+    keys: Keys,
+    tokens: Tokens,
+    limits: Limits,
+    metrics: Metrics,
+    pool: runner::Pool,
+    in_flight: call::InFlight,
+    gauges: Mutex<background::Gauges>,
+}
+
+impl Node {
+    /// Checks the services against one another, opens the store, and is ready to be called.
+    ///
+    /// # Errors
+    /// `node.catalogue` for services that do not fit, and those of [`stoa_store::open`].
+    pub async fn open(parts: Parts) -> Result<Arc<Self>> {
+        let registry = Arc::new(Registry::new(system::service(), parts.services)?);
+        let store = stoa_store::open(parts.store, registry.services(), Arc::clone(&parts.world))?;
+        let keys = Keys::load(&store, &parts.world).await?;
+        Ok(Arc::new(Self {
+            tokens: Tokens::new(&registry, &store),
+            limits: Limits::new(parts.calls_per_second, parts.anonymous_per_second),
+            metrics: Metrics::new(&registry),
+            pool: runner::Pool::start(&parts.world)?,
+            in_flight: call::InFlight::default(),
+            gauges: Mutex::default(),
+            tenant: parts.tenant,
+            ports: parts.ports,
+            world: parts.world,
+            registry,
+            store,
+            keys,
+        }))
+    }
+
+    /// The services, bound to one another.
+    pub fn registry(&self) -> &Arc<Registry> {
+        &self.registry
+    }
+
+    /// The store.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// The world.
+    pub fn world(&self) -> &Arc<dyn World> {
+        &self.world
+    }
+
+    /// The tenant that calls are about.
+    pub fn tenant(&self) -> &Arc<str> {
+        &self.tenant
+    }
+
+    /// Nobody in particular.
+    pub fn anonymous(&self) -> Caller {
+        Caller::anonymous(&self.tenant)
+    }
+
+    /// Whether it can take calls: what is wrong, if not.
+    ///
+    /// # Errors
+    /// `unavailable`, saying what is in trouble.
+    pub fn health(&self) -> Result<()> {
+        self.store.health()
+    }
+
+    /// Finishes what was accepted and closes the store; later calls are refused.
+    pub async fn close(&self) {
+        self.store.close().await;
+    }
+
+    pub(crate) fn runner(self: &Arc<Self>) -> Arc<Runner> {
+        Arc::new(Runner(Arc::clone(self)))
+    }
+
+    pub(crate) fn gauges(&self) -> std::sync::MutexGuard<'_, background::Gauges> {
+        self.gauges.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -106,3 +106,11 @@ CREATE TABLE stoa_grant (
     subject TEXT NOT NULL,
     PRIMARY KEY (tenant, type, id, subject)
 );
+
+-- The cell's secrets, under the empty tenant.
+CREATE TABLE stoa_secret (
+    tenant TEXT NOT NULL,
+    name TEXT NOT NULL,
+    value BYTEA NOT NULL,
+    PRIMARY KEY (tenant, name)
+);

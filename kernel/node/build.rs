@@ -1,0 +1,5 @@
+//! Generates the node's own contract.
+
+fn main() {
+    stoa_codegen::contracts(&["system"]);
+}

@@ -1,0 +1,175 @@
+//! What happens without a caller: reactions to events, jobs, timers.
+//!
+//! Each kind of work is a step function that does what is due and says whether it did anything.
+//! A running node loops over the steps and sleeps until a commit or the clock wakes it; a test
+//! calls them itself, with its own clock.
+
+mod jobs;
+mod subscriptions;
+mod sweep;
+mod timers;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use stoa_contract::Code;
+use stoa_kit::session::{Session, Stamp};
+use stoa_kit::{Error, Micros, Result};
+use stoa_store::{Commit, Committed, Header, Outcome};
+use tokio::sync::watch;
+
+use crate::{Node, keys};
+
+/// How long the background sleeps at the most when nothing wakes it: other nodes' timers and
+/// jobs are found no later than this.
+const SLEEP_MAX: Duration = Duration::from_secs(1);
+
+/// What the background says about itself in `/metrics`.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Gauges {
+    /// Commits between a subscription's slowest lane and the end of the log.
+    pub lag: BTreeMap<String, i64>,
+}
+
+/// The background of a node.
+pub struct Background {
+    node: Arc<Node>,
+    subscriptions: subscriptions::Subscriptions,
+    jobs: jobs::Jobs,
+    timers: timers::Timers,
+    sweep: sweep::Sweep,
+}
+
+impl Background {
+    /// Registers subscriptions and timers that are new, and is ready to step.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn new(node: &Arc<Node>) -> Result<Self> {
+        Ok(Self {
+            subscriptions: subscriptions::Subscriptions::new(node).await?,
+            jobs: jobs::Jobs::new(node),
+            timers: timers::Timers::new(node).await?,
+            sweep: sweep::Sweep::new(node),
+            node: Arc::clone(node),
+        })
+    }
+
+    /// Does everything that is due, once; true if there was anything.
+    ///
+    /// # Errors
+    /// Those of the store; the work stays due.
+    pub async fn step(&mut self) -> Result<bool> {
+        let reacted = self.subscriptions.step().await?;
+        let worked = self.jobs.step().await?;
+        let fired = self.timers.step().await?;
+        let swept = self.sweep.step().await?;
+        Ok(reacted || worked || fired || swept)
+    }
+
+    /// Steps until told to stop: wakes when a commit leaves work, or the clock does.
+    pub fn run(self, stop: watch::Receiver<bool>) -> Vec<BoxFuture<'static, ()>> {
+        let Self { node, subscriptions, jobs, timers, sweep } = self;
+        let each = |work| drive(Arc::clone(&node), stop.clone(), work);
+        vec![
+            each(Box::new(subscriptions)),
+            each(Box::new(jobs)),
+            each(Box::new(timers)),
+            each(Box::new(sweep)),
+        ]
+    }
+}
+
+/// One kind of background work.
+trait Work: Send + 'static {
+    /// What it is called in logs.
+    fn name(&self) -> &'static str;
+
+    /// Does what is due; true if there was anything.
+    fn step(&mut self) -> BoxFuture<'_, Result<bool>>;
+
+    /// When something will be due, as far as is known.
+    fn due(&self) -> Option<Micros>;
+}
+
+fn drive(
+    node: Arc<Node>,
+    mut stop: watch::Receiver<bool>,
+    mut work: Box<dyn Work>,
+) -> BoxFuture<'static, ()> {
+    let mut notices = node.store().notices();
+    Box::pin(async move {
+        while !*stop.borrow() {
+            match work.step().await {
+                Ok(true) => continue,
+                Ok(false) => {}
+                Err(error) => {
+                    tracing::warn!(work = work.name(), error = ?error, "background work failed");
+                }
+            }
+            let now = node.world().now();
+            let until = work.due().map_or(SLEEP_MAX, |due| due.since(now)).min(SLEEP_MAX);
+            // A little patience lets events gather into one commit.
+            let wait = node.world().sleep(until.max(Duration::from_millis(5)));
+            tokio::select! {
+                () = wait => {}
+                _ = stop.changed() => {}
+                () = woken(&mut notices) => {}
+            }
+        }
+    })
+}
+
+async fn woken(notices: &mut tokio::sync::broadcast::Receiver<stoa_store::Notice>) {
+    use tokio::sync::broadcast::error::RecvError;
+    loop {
+        match notices.recv().await {
+            Ok(notice) if notice.events || notice.jobs => return,
+            Ok(_) => {}
+            Err(RecvError::Lagged(_)) => return,
+            Err(RecvError::Closed) => std::future::pending().await,
+        }
+    }
+}
+
+/// Runs the kernel's own statements in a commit that leaves no record.
+async fn housekeep<T: Send + 'static>(
+    node: &Node,
+    tenant: &str,
+    mut run: impl FnMut(&mut dyn Session, Stamp) -> Result<T> + Send + 'static,
+) -> Result<T> {
+    let slot = Arc::new(std::sync::Mutex::new(None));
+    let filled = Arc::clone(&slot);
+    let run = move |session: &mut dyn Session, stamp: Stamp| {
+        let value = run(session, stamp)?;
+        *filled.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(value);
+        Ok(Outcome { reply: None, gathered: Default::default() })
+    };
+    node.store().commit(Commit { header: keys::housekeeping(tenant), run: Box::new(run) }).await?;
+    let value = slot.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+    value.ok_or_else(|| Error::internal("a commit gave nothing"))
+}
+
+/// Makes a reaction durable, with a record.
+async fn react(
+    node: &Node,
+    tenant: &str,
+    cause: String,
+    method: &'static str,
+    run: impl FnMut(&mut dyn Session, Stamp) -> Result<Outcome> + Send + 'static,
+) -> Result<Committed> {
+    let header = Header { cause, method, ..keys::housekeeping(tenant) };
+    node.store().commit(Commit { header, run: Box::new(run) }).await
+}
+
+/// Whether trying again later may help although nothing changes here.
+fn is_transient(error: &Error) -> bool {
+    matches!(error.code(), Code::Unavailable | Code::Aborted | Code::ResourceExhausted)
+}
+
+/// Somebody else did it first.
+fn overtaken(what: &'static str) -> Error {
+    Error::new(Code::Aborted, "background.overtaken", what)
+}

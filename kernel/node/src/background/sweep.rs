@@ -1,0 +1,84 @@
+//! Sweeping: what has served its time is deleted, a little at a time.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use stoa_kit::{Micros, Result};
+use stoa_store::kernel;
+
+use super::{Work, housekeep};
+use crate::Node;
+
+/// Rows deleted at once.
+const ROWS: i64 = 500;
+/// How often it looks.
+const INTERVAL: Duration = Duration::from_secs(60);
+/// How long jobs that are done stay in view.
+const JOBS_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
+/// Commits that the log keeps behind its end, at the most; a lane further behind is lost.
+const LOG_MAX: i64 = 10_000_000;
+/// Commits that the log keeps behind its end although everybody has read them.
+const LOG_KEPT: i64 = 100_000;
+
+/// The sweeper of a node.
+pub(super) struct Sweep {
+    node: Arc<Node>,
+    next: Micros,
+}
+
+impl Sweep {
+    pub(super) fn new(node: &Arc<Node>) -> Self {
+        Self { node: Arc::clone(node), next: node.world().now().after(INTERVAL) }
+    }
+
+    pub(super) async fn step(&mut self) -> Result<bool> {
+        let now = self.node.world().now();
+        if now < self.next {
+            return Ok(false);
+        }
+        let end = self.node.store().settled().await?;
+        let tenant = Arc::clone(self.node.tenant());
+        let swept = housekeep(&self.node, self.node.tenant(), move |session, _| {
+            const KEYS: &str = "DELETE FROM stoa_key WHERE tenant = :tenant AND hash IN \
+                 (SELECT hash FROM stoa_key WHERE tenant = :tenant AND expires < $1 LIMIT $2)";
+            const JOBS: &str = "DELETE FROM stoa_job WHERE tenant = :tenant AND id IN \
+                 (SELECT id FROM stoa_job WHERE tenant = :tenant AND state = 'done' \
+                  AND run_at < $1 LIMIT $2)";
+            const LOST: &str = "UPDATE stoa_cursor SET state = 'lost' WHERE tenant = :tenant \
+                 AND position < $1 AND state = '' ";
+            const FLOOR: &str = "SELECT MIN(position) FROM stoa_cursor \
+                 WHERE tenant = :tenant AND state = ''";
+            const EVENTS: &str = "DELETE FROM stoa_event WHERE tenant = :tenant AND position IN \
+                 (SELECT position FROM stoa_event WHERE tenant = :tenant AND position < $1 \
+                  ORDER BY position LIMIT $2)";
+            let old = now.before(JOBS_KEPT).0;
+            let mut rows = kernel::execute(session, &tenant, KEYS, (now.0, ROWS))?;
+            rows += kernel::execute(session, &tenant, JOBS, (old, ROWS))?;
+            kernel::execute(session, &tenant, LOST, (end - LOG_MAX,))?;
+            let slowest = kernel::rows::<(Option<i64>,)>(session, &tenant, FLOOR, ())?;
+            let slowest = slowest.first().and_then(|(floor,)| *floor).unwrap_or(end);
+            let floor = slowest.min(end - LOG_KEPT);
+            Ok(rows + kernel::execute(session, &tenant, EVENTS, (floor, ROWS))?)
+        })
+        .await?;
+        if swept < ROWS as u64 {
+            self.next = now.after(INTERVAL);
+        }
+        Ok(swept > 0)
+    }
+}
+
+impl Work for Sweep {
+    fn name(&self) -> &'static str {
+        "sweep"
+    }
+
+    fn step(&mut self) -> BoxFuture<'_, Result<bool>> {
+        Box::pin(Sweep::step(self))
+    }
+
+    fn due(&self) -> Option<Micros> {
+        Some(self.next)
+    }
+}

@@ -1,0 +1,371 @@
+//! The pipeline that every call passes through.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use stoa_contract::{AnyMessage, Code, Format, Kind, Permission};
+use stoa_kit::registry::Bound;
+use stoa_kit::session::{Session, Stamp};
+use stoa_kit::tx::{self, on_behalf};
+use stoa_kit::{Caller, Cause, Ctx, Error, Result, Stream, Tx};
+use stoa_store::{Commit, Committed, Header, Key, Outcome, Reply, Run, kernel};
+use tokio::sync::watch;
+
+use crate::{Node, keys};
+
+/// A call, as a face hands it over.
+pub struct Call {
+    /// The method's path, without the leading slash.
+    pub method: String,
+    /// Who calls.
+    pub caller: Caller,
+    /// What is asked.
+    pub request: Box<dyn AnyMessage>,
+    /// The idempotency key it came with.
+    pub key: Option<String>,
+    /// The W3C trace it belongs to.
+    pub trace: String,
+    /// Uptime after which nobody waits for it.
+    pub deadline: Option<Duration>,
+    /// The network address it came from.
+    pub address: String,
+    /// The position that what it reads must have reached.
+    pub position: Option<i64>,
+}
+
+/// What a call came to.
+pub struct Answer {
+    /// What is replied.
+    pub body: Body,
+    /// Where the commit stands, for a command.
+    pub position: Option<i64>,
+    /// Whether the reply was remembered from an earlier call with the same key.
+    pub replayed: bool,
+}
+
+/// What is replied.
+pub enum Body {
+    /// One message.
+    Message(Box<dyn AnyMessage>),
+    /// Messages as they come.
+    Stream(Stream<Box<dyn AnyMessage>>),
+}
+
+/// Keys that are at work on this node, so that duplicates wait instead of queueing.
+#[derive(Default)]
+pub(crate) struct InFlight(Mutex<HashMap<[u8; 16], watch::Receiver<()>>>);
+
+impl Node {
+    /// Runs a call: deadline ▸ rate ▸ validate ▸ authorize ▸ idempotency ▸ run.
+    ///
+    /// # Errors
+    /// The pipeline's own, or those of the method.
+    pub async fn call(self: &Arc<Self>, call: Call) -> Result<Answer> {
+        let started = self.world.uptime();
+        let registry = Arc::clone(&self.registry);
+        let Some(bound) = registry.method(&call.method) else {
+            return Err(unknown(&call.method));
+        };
+        let outcome = self.checked(bound, call, started).await;
+        let spent = self.world.uptime().saturating_sub(started);
+        self.metrics.called(bound.method, outcome.as_ref().err(), spent);
+        outcome
+    }
+
+    async fn checked(
+        self: &Arc<Self>,
+        bound: &Bound,
+        call: Call,
+        started: Duration,
+    ) -> Result<Answer> {
+        if call.deadline.is_some_and(|deadline| deadline <= started) {
+            return Err(Error::new(Code::DeadlineExceeded, "request.deadline", "too late"));
+        }
+        self.limits.take(&call.caller, &call.address, started)?;
+        call.request.validate()?;
+        authorize(bound, &call.caller)?;
+        let key = match (&call.key, bound.method.kind) {
+            (None, _) | (_, Kind::Query) => None,
+            (Some(_), Kind::Effect) if bound.method.streams => {
+                return Err(Error::new(
+                    Code::InvalidArgument,
+                    "idempotency.stream",
+                    "a stream cannot carry an idempotency key",
+                )
+                .help("Leave the key out and follow from the last position you saw."));
+            }
+            (Some(key), _) => {
+                Some(self.keys.of(&call.caller, bound.method, key, call.request.as_ref())?)
+            }
+        };
+        match bound.method.kind {
+            Kind::Query => self.query(call).await,
+            Kind::Command => self.command(bound, call, key).await,
+            Kind::Effect => self.effect(bound, call, key).await,
+        }
+    }
+
+    async fn query(self: &Arc<Self>, call: Call) -> Result<Answer> {
+        let node = Arc::clone(self);
+        let Call { method, caller, request, position, .. } = call;
+        let body = self
+            .read(position, move |session, stamp| {
+                let bound = node.registry.method(&method).ok_or_else(|| unknown(&method))?;
+                let (registry, cause) = (&*node.registry, &Cause::Request);
+                let query = tx::Run { registry, caller: &caller, cause, stamp, nested: false };
+                query.query(session, bound.service, |view| bound.run_query(view, request.as_ref()))
+            })
+            .await?;
+        Ok(Answer { body: Body::Message(body), position: None, replayed: false })
+    }
+
+    async fn command(
+        self: &Arc<Self>,
+        bound: &Bound,
+        call: Call,
+        key: Option<Key>,
+    ) -> Result<Answer> {
+        let _turn = match &key {
+            Some(key) => Some(self.turn(key.hash).await),
+            None => None,
+        };
+        let header = Header {
+            tenant: Arc::clone(&call.caller.tenant),
+            cause: "request".to_owned(),
+            caller: Arc::clone(&call.caller.subject),
+            method: bound.method.path,
+            trace: call.trace,
+            key,
+            deadline: call.deadline,
+            bytes: 512,
+        };
+        let run =
+            self.run_command(bound.method.path, call.caller, Cause::Request, call.request, false);
+        let committed = self.store.commit(Commit { header, run }).await?;
+        answer(bound, committed)
+    }
+
+    /// What the store runs for a command.
+    pub(crate) fn run_command(
+        self: &Arc<Self>,
+        method: &'static str,
+        caller: Caller,
+        cause: Cause,
+        request: Box<dyn AnyMessage>,
+        nested: bool,
+    ) -> Run {
+        let registry = Arc::clone(&self.registry);
+        Box::new(move |session: &mut dyn Session, stamp: Stamp| {
+            let bound = registry.method(method).ok_or_else(|| unknown(method))?;
+            let (registry, caller, cause) = (&registry, &caller, &cause);
+            let command = tx::Run { registry, caller, cause, stamp, nested };
+            let run = |tx: &mut Tx<'_>| bound.run_command(tx, request.as_ref());
+            let (reply, gathered) = command.command(session, bound.service, run)?;
+            Ok(Outcome { reply: Some(reply), gathered })
+        })
+    }
+
+    /// An effect with a key: its reply is remembered in a commit of its own, and its steps have
+    /// keys that follow from it, so a retry repeats nothing that was committed.
+    async fn effect(
+        self: &Arc<Self>,
+        bound: &Bound,
+        call: Call,
+        key: Option<Key>,
+    ) -> Result<Answer> {
+        let _turn = match &key {
+            Some(key) => Some(self.turn(key.hash).await),
+            None => None,
+        };
+        if let Some(key) = &key {
+            if let Some(replayed) = self.remembered(bound, &call.caller, key).await? {
+                return Ok(replayed);
+            }
+        }
+        let ctx = Ctx::new(
+            bound.service,
+            call.caller.clone(),
+            Cause::Request,
+            call.key.clone(),
+            call.address.clone(),
+            self.runner(),
+        );
+        if bound.method.streams {
+            let stream = bound.run_stream(ctx, call.request.as_ref()).await?;
+            return Ok(Answer { body: Body::Stream(stream), position: None, replayed: false });
+        }
+        let running = bound.run_effect(ctx, call.request.as_ref());
+        let reply = match call.deadline {
+            None => running.await?,
+            Some(deadline) => {
+                let left = deadline.saturating_sub(self.world.uptime());
+                tokio::select! {
+                    reply = running => reply?,
+                    () = self.world.sleep(left) => return Err(Error::new(
+                        Code::DeadlineExceeded, "request.deadline", "the effect ran out of time",
+                    ).help("What it began may have happened; retry with the same idempotency key.")),
+                }
+            }
+        };
+        match key {
+            None => Ok(Answer { body: Body::Message(reply), position: None, replayed: false }),
+            Some(key) => self.complete(bound, &call.caller, &call.trace, key, reply).await,
+        }
+    }
+
+    async fn remembered(
+        self: &Arc<Self>,
+        bound: &Bound,
+        caller: &Caller,
+        key: &Key,
+    ) -> Result<Option<Answer>> {
+        let (tenant, wanted) = (Arc::clone(&caller.tenant), key.clone());
+        let found = self
+            .read(None, move |session, _| kernel::remembered(session, &tenant, &wanted))
+            .await?;
+        let committed =
+            found.map(|found| Committed { position: found.position, reply: kernel::replay(found) });
+        committed.map(|committed| answer(bound, committed)).transpose()
+    }
+
+    async fn complete(
+        self: &Arc<Self>,
+        bound: &Bound,
+        caller: &Caller,
+        trace: &str,
+        key: Key,
+        reply: Box<dyn AnyMessage>,
+    ) -> Result<Answer> {
+        let header = Header {
+            method: bound.method.path,
+            cause: "request".to_owned(),
+            caller: Arc::clone(&caller.subject),
+            trace: trace.to_owned(),
+            key: Some(key),
+            ..keys::housekeeping(&caller.tenant)
+        };
+        let mut copy = Some(reply.encode(Format::Binary)?);
+        let registry = Arc::clone(&self.registry);
+        let method = bound.method.path;
+        let run = move |_: &mut dyn Session, _| {
+            let bound = registry.method(method).ok_or_else(|| unknown(method))?;
+            let bytes = copy.clone().unwrap_or_default();
+            copy = Some(bytes.clone());
+            let reply = bound.decode_reply(&bytes, Format::Binary)?;
+            Ok(Outcome { reply: Some(reply), gathered: Default::default() })
+        };
+        let committed = self.store.commit(Commit { header, run: Box::new(run) }).await?;
+        answer(bound, committed)
+    }
+
+    /// Waits until nobody on this node works under the same key.
+    async fn turn(&self, hash: [u8; 16]) -> Turn<'_> {
+        loop {
+            let mut before = {
+                let mut map = self.in_flight.0.lock().unwrap_or_else(PoisonError::into_inner);
+                match map.get(&hash) {
+                    Some(before) => before.clone(),
+                    None => {
+                        let (done, wait) = watch::channel(());
+                        map.insert(hash, wait);
+                        return Turn { all: &self.in_flight, hash, _done: done };
+                    }
+                }
+            };
+            // An error means that the one before has finished: its sender is gone.
+            let _ = before.changed().await;
+        }
+    }
+
+    /// Runs a read on one snapshot and gives its result.
+    pub(crate) async fn read<T: Send + 'static>(
+        &self,
+        position: Option<i64>,
+        mut read: impl FnMut(&mut dyn Session, Stamp) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let slot = Arc::new(Mutex::new(None));
+        let filled = Arc::clone(&slot);
+        let run = move |session: &mut dyn Session, stamp| {
+            let value = read(session, stamp)?;
+            *filled.lock().unwrap_or_else(PoisonError::into_inner) = Some(value);
+            Ok(())
+        };
+        self.store.read(position, Box::new(run)).await?;
+        let value = slot.lock().unwrap_or_else(PoisonError::into_inner).take();
+        value.ok_or_else(|| Error::internal("a read gave nothing"))
+    }
+}
+
+/// The right to work under a key; the next in line is woken when it is dropped.
+struct Turn<'a> {
+    all: &'a InFlight,
+    hash: [u8; 16],
+    _done: watch::Sender<()>,
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.all.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.hash);
+    }
+}
+
+fn answer(bound: &Bound, committed: Committed) -> Result<Answer> {
+    let position = Some(committed.position);
+    match committed.reply {
+        Reply::Fresh(Some(reply)) => {
+            Ok(Answer { body: Body::Message(reply), position, replayed: false })
+        }
+        Reply::Fresh(None) => Err(Error::internal("a command gave no reply")),
+        Reply::Replayed(bytes) => Ok(Answer {
+            body: Body::Message(bound.decode_reply(&bytes, Format::Binary)?),
+            position,
+            replayed: true,
+        }),
+        Reply::Withheld => Err(Error::new(
+            Code::AlreadyExists,
+            "idempotency.withheld",
+            "this happened before; its reply held secrets and was not kept",
+        )
+        .help("What was asked for is done. If the secret was lost, revoke it and make another.")),
+    }
+}
+
+fn authorize(bound: &Bound, caller: &Caller) -> Result<()> {
+    let permission = bound.method.permission;
+    if permission == Permission::Internal && !caller.is_system() {
+        // Absent from every face: the answer is the same as for a method that is not there.
+        return Err(unknown(bound.method.path));
+    }
+    if caller.may_call(permission) {
+        return Ok(());
+    }
+    if caller.is_anonymous() {
+        return Err(Error::new(Code::Unauthenticated, "auth.required", "nobody is signed in")
+            .help("Send `Authorization: Bearer <token>` with a session's or a key's token."));
+    }
+    let wanted = match permission {
+        Permission::Named(name) => name,
+        _ => "a signed-in user",
+    };
+    Err(Error::new(
+        Code::PermissionDenied,
+        "auth.permission_denied",
+        format!("this needs the permission `{wanted}`"),
+    )
+    .help("Ask somebody who may grant roles for one with this permission."))
+}
+
+pub(crate) fn unknown(method: &str) -> Error {
+    Error::new(Code::Unimplemented, "node.no_such_method", format!("there is no method {method}"))
+        .help("List the services of this node to see its methods.")
+}
+
+/// The subject of a call that a service makes.
+pub(crate) fn subject_of(
+    node: &Node,
+    service: stoa_kit::registry::ServiceId,
+    by: &str,
+) -> Arc<str> {
+    on_behalf(node.registry.service(service).name, by)
+}

@@ -1,0 +1,120 @@
+//! What a node counts, in the text format of Prometheus.
+
+use std::collections::HashMap;
+use std::fmt::Write;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry as Prometheus;
+use stoa_contract::Method;
+use stoa_kit::{Error, Registry, Result};
+
+use crate::Node;
+
+/// Upper bounds of latency buckets, in seconds.
+const BUCKETS: [f64; 12] =
+    [0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0];
+
+type Labels = [(&'static str, String); 2];
+
+/// The counters of a node. Those of a method are found once and then only counted up.
+pub(crate) struct Metrics {
+    registry: Prometheus,
+    latency: HashMap<&'static str, Histogram>,
+    errors: Family<Labels, Counter>,
+    pub(crate) connections: AtomicU64,
+}
+
+impl Metrics {
+    pub(crate) fn new(services: &Registry) -> Self {
+        let mut registry = Prometheus::default();
+        let latencies =
+            Family::<[(&'static str, &'static str); 1], Histogram>::new_with_constructor(|| {
+                Histogram::new(BUCKETS)
+            });
+        let errors = Family::default();
+        registry.register("stoa_call_seconds", "Time of calls, by method.", latencies.clone());
+        registry.register("stoa_call_errors", "Failed calls, by method and code.", errors.clone());
+        let latency = services
+            .methods()
+            .map(|bound| bound.method.path)
+            .map(|path| (path, latencies.get_or_create(&[("method", path)]).clone()))
+            .collect();
+        Self { registry, latency, errors, connections: AtomicU64::new(0) }
+    }
+
+    /// Counts a call.
+    pub(crate) fn called(&self, method: &Method, error: Option<&Error>, spent: Duration) {
+        if let Some(latency) = self.latency.get(method.path) {
+            latency.observe(spent.as_secs_f64());
+        }
+        if let Some(error) = error {
+            let labels =
+                [("method", method.path.to_owned()), ("code", format!("{:?}", error.code()))];
+            self.errors.get_or_create(&labels).inc();
+        }
+    }
+}
+
+impl Node {
+    /// Everything the node counts.
+    ///
+    /// # Errors
+    /// Those of the store, where a count is a query.
+    pub(crate) async fn metrics_text(&self) -> Result<String> {
+        let mut text = String::new();
+        encode(&mut text, &self.metrics.registry).map_err(Error::internal)?;
+        let mut text = text.trim_end_matches("# EOF\n").to_owned();
+        let store = self.store.metrics();
+        let mut one = |name: &str, kind: &str, help: &str, value: f64| {
+            // Writing to a string cannot fail.
+            let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} {kind}\n{name} {value}");
+        };
+        let load = |value: &AtomicU64| value.load(Relaxed) as f64;
+        one("stoa_commits_total", "counter", "Durable commands.", load(&store.commits));
+        one(
+            "stoa_batches_total",
+            "counter",
+            "Transactions that made them durable.",
+            load(&store.batches),
+        );
+        one("stoa_batch_seconds_total", "counter", "Time in those.", load(&store.batch_us) / 1e6);
+        one("stoa_batch_size", "gauge", "Commands in the latest batch.", load(&store.batch_last));
+        one("stoa_batches_void_total", "counter", "Batches run again.", load(&store.void_batches));
+        one(
+            "stoa_retries_total",
+            "counter",
+            "Commands run again after a conflict.",
+            load(&store.retries),
+        );
+        one("stoa_queue_commands", "gauge", "Commands waiting.", store.queue.load(Relaxed) as f64);
+        one("stoa_wal_bytes", "gauge", "Bytes of the write-ahead log.", load(&store.wal_bytes));
+        one("stoa_reads_total", "counter", "Queries.", load(&store.reads));
+        one("stoa_scans_total", "counter", "Queries in the scan lane.", load(&store.scans));
+        one("stoa_connections", "gauge", "Open connections.", load(&self.metrics.connections));
+        for (name, lag) in &self.gauges().lag {
+            let _ =
+                writeln!(text, "stoa_subscription_lag_commits{{subscription=\"{name}\"}} {lag}");
+        }
+        for (state, count) in self.job_counts().await? {
+            let _ = writeln!(text, "stoa_jobs{{state=\"{state}\"}} {count}");
+        }
+        text.push_str("# EOF\n");
+        Ok(text)
+    }
+
+    async fn job_counts(&self) -> Result<Vec<(String, i64)>> {
+        const COUNTS: &str =
+            "SELECT state, COUNT(*) FROM stoa_job WHERE tenant = :tenant GROUP BY state";
+        let tenant = std::sync::Arc::clone(&self.tenant);
+        self.read(None, move |session, _| {
+            stoa_store::kernel::rows::<(String, i64)>(session, &tenant, COUNTS, ())
+        })
+        .await
+    }
+}

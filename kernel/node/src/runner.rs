@@ -1,0 +1,150 @@
+//! The node, as effects see it.
+
+use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use stoa_contract::{AnyMessage, Kind};
+use stoa_kit::ports::Ports;
+use stoa_kit::registry::ServiceId;
+use stoa_kit::tx::Run;
+use stoa_kit::{Caller, Cause, Error, Result, World};
+use stoa_store::{Commit, Header, Reply};
+use tokio::sync::oneshot;
+
+use crate::Node;
+use crate::call::{subject_of, unknown};
+
+/// Threads for work that keeps a processor busy.
+const THREADS: usize = 2;
+/// Pieces of such work that may wait.
+const WAITING: usize = 64;
+
+/// The node behind an effect's context.
+pub(crate) struct Runner(pub(crate) Arc<Node>);
+
+impl stoa_kit::Runner for Runner {
+    fn call(
+        &self,
+        from: ServiceId,
+        caller: &Caller,
+        cause: &Cause,
+        method: &'static str,
+        request: Box<dyn AnyMessage>,
+        key: Option<String>,
+    ) -> BoxFuture<'static, Result<Box<dyn AnyMessage>>> {
+        let (node, caller, cause) = (Arc::clone(&self.0), caller.clone(), cause.clone());
+        Box::pin(async move { call(&node, from, caller, cause, method, request, key).await })
+    }
+
+    fn compute(&self, work: Box<dyn FnOnce() + Send>) -> BoxFuture<'static, Result<()>> {
+        let done = self.0.pool.put(work);
+        Box::pin(
+            async move { done?.await.map_err(|_| Error::internal("work in the pool panicked")) },
+        )
+    }
+
+    fn world(&self) -> &Arc<dyn World> {
+        &self.0.world
+    }
+
+    fn ports(&self) -> &Ports {
+        &self.0.ports
+    }
+
+    fn extension(&self) -> &(dyn std::any::Any + Send + Sync) {
+        &self.0
+    }
+}
+
+/// Runs a query or a command that an effect calls: authorized by the declared need, validated
+/// like any other, and a commit of its own.
+async fn call(
+    node: &Arc<Node>,
+    from: ServiceId,
+    caller: Caller,
+    cause: Cause,
+    method: &'static str,
+    request: Box<dyn AnyMessage>,
+    key: Option<String>,
+) -> Result<Box<dyn AnyMessage>> {
+    let registry = Arc::clone(&node.registry);
+    let bound = registry.method(method).ok_or_else(|| unknown(method))?;
+    registry.check_need(from, bound)?;
+    request.validate()?;
+    if bound.method.kind == Kind::Query {
+        let inner = Arc::clone(&registry);
+        return node
+            .read(None, move |session, stamp| {
+                let bound = inner.method(method).ok_or_else(|| unknown(method))?;
+                let (registry, caller, cause) = (&inner, &caller, &cause);
+                let query = Run { registry, caller, cause, stamp, nested: true };
+                query.query(session, bound.service, |view| bound.run_query(view, request.as_ref()))
+            })
+            .await;
+    }
+    let subject = subject_of(node, from, &caller.subject);
+    let key = match key {
+        None => None,
+        Some(key) => {
+            let scope = Caller { subject: Arc::clone(&subject), ..caller.clone() };
+            Some(node.keys.of(&scope, bound.method, &key, request.as_ref())?)
+        }
+    };
+    let header = Header {
+        tenant: Arc::clone(&caller.tenant),
+        cause: cause.to_string(),
+        caller: subject,
+        method: bound.method.path,
+        trace: String::new(),
+        key,
+        deadline: None,
+        bytes: 512,
+    };
+    let run = node.run_command(bound.method.path, caller, cause, request, true);
+    match node.store.commit(Commit { header, run }).await?.reply {
+        Reply::Fresh(Some(reply)) => Ok(reply),
+        Reply::Replayed(bytes) => bound.decode_reply(&bytes, stoa_contract::Format::Binary),
+        Reply::Fresh(None) | Reply::Withheld => Err(Error::internal("a step's reply was not kept")),
+    }
+}
+
+/// A small pool for work that keeps a processor busy.
+pub(crate) struct Pool(SyncSender<Work>);
+
+type Work = (Box<dyn FnOnce() + Send>, oneshot::Sender<()>);
+
+impl Pool {
+    pub(crate) fn start(world: &Arc<dyn World>) -> Result<Self> {
+        let (send, receive) = sync_channel::<Work>(WAITING);
+        let receive = Arc::new(Mutex::new(receive));
+        for _ in 0..THREADS {
+            let receive = Arc::clone(&receive);
+            let body = move || loop {
+                let next = receive.lock().unwrap_or_else(PoisonError::into_inner).recv();
+                let Ok((work, done)) = next else { return };
+                let run = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
+                if run.is_ok() {
+                    // Whoever stopped waiting does not miss it.
+                    let _ = done.send(());
+                }
+            };
+            world.thread("stoa-compute", Box::new(body))?;
+        }
+        Ok(Self(send))
+    }
+
+    fn put(&self, work: Box<dyn FnOnce() + Send>) -> Result<oneshot::Receiver<()>> {
+        let (done, wait) = oneshot::channel();
+        match self.0.try_send((work, done)) {
+            Ok(()) => Ok(wait),
+            Err(TrySendError::Full(_)) => Err(Error::exhausted(
+                "node.compute_full",
+                "too much heavy work waits",
+                Duration::from_secs(1),
+            )),
+            Err(TrySendError::Disconnected(_)) => Err(Error::internal("the pool is gone")),
+        }
+    }
+}

@@ -1,0 +1,347 @@
+//! The node's own contract, `stoa.system.v1`: it reads the kernel's tables, and is the one
+//! service that may.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::StreamExt;
+use stoa_contract::{Kind, Permission};
+use stoa_kit::{Ctx, Error, Micros, Page, Reason as _, Result, Service, Stream, Tx, View};
+use stoa_store::kernel;
+
+use crate::generated::system::{self, *};
+use crate::{Node, Position};
+
+/// The manifest of the kernel.
+pub(crate) fn service() -> Service {
+    Service::kernel(system::serve(System))
+}
+
+struct System;
+
+/// Events sent in one message at the most.
+const EVENTS_MAX: i64 = 256;
+
+impl SystemService for System {
+    fn list_services(&self, view: &View, _: ListServicesRequest) -> Result<ListServicesResponse> {
+        let services = view.registry().services().iter().filter_map(|service| {
+            let contract = service.contract?;
+            let shown = contract.methods.iter().filter(|m| m.permission != Permission::Internal);
+            Some(system::Service {
+                name: contract.name.to_owned(),
+                full_name: contract.full_name.to_owned(),
+                doc: contract.doc.to_owned(),
+                needs: service.needs.iter().map(|need| (*need).to_owned()).collect(),
+                methods: shown.map(|method| describe(method)).collect(),
+            })
+        });
+        Ok(ListServicesResponse { services: services.collect() })
+    }
+
+    fn get_commit(&self, view: &View, request: GetCommitRequest) -> Result<GetCommitResponse> {
+        const COMMIT: &str = "SELECT time, cause, caller, method, trace, tables, touched, \
+             duration_us FROM stoa_commit WHERE tenant = :tenant AND position = $1";
+        const EVENTS: &str = "SELECT position, ordinal, topic, message, subject, payload \
+             FROM stoa_event WHERE tenant = :tenant AND position = $1 ORDER BY ordinal";
+        const JOBS: &str = "SELECT id, method, state, attempts, run_at, error, position \
+             FROM stoa_job WHERE tenant = :tenant AND position = $1 ORDER BY id";
+        type Row = (i64, String, String, String, String, String, String, i64);
+        let position = Position::parse(&request.position)?;
+        let row = view.row::<Row>(COMMIT, (position.0,))?;
+        let (time, cause, caller, method, trace, tables, touched, duration_us) =
+            row.ok_or_else(|| Error::not_found("commit", &request.position))?;
+        let tables: Vec<TableChange> = tables.split_whitespace().filter_map(table).collect();
+        let services: BTreeSet<String> = tables
+            .iter()
+            .filter_map(|change| change.table.split_once('_'))
+            .map(|(service, _)| service.to_owned())
+            .collect();
+        let events = view.rows::<EventRow>(EVENTS, (position.0,))?;
+        let jobs = view.rows::<JobRow>(JOBS, (position.0,))?;
+        let commit = Commit {
+            position: position.to_string(),
+            time: Micros(time).timestamp(),
+            cause,
+            caller,
+            method,
+            trace,
+            services: services.into_iter().collect(),
+            tables,
+            touched: touched.split_whitespace().map(str::to_owned).collect(),
+            events: events.into_iter().map(event).collect(),
+            jobs: jobs.into_iter().map(job).collect(),
+            duration_us,
+        };
+        Ok(GetCommitResponse { commit: commit.into() })
+    }
+
+    fn list_jobs(&self, view: &View, request: ListJobsRequest) -> Result<ListJobsResponse> {
+        const LIST: &str = "SELECT id, method, state, attempts, run_at, error, position \
+             FROM stoa_job WHERE tenant = :tenant AND ($1 = '' OR state = $1) \
+             AND ($2 = '' OR id < $2) ORDER BY id DESC LIMIT $3";
+        let page = Page::read(request.page_size, &request.page_token, 1)?;
+        let mut rows = view.rows::<JobRow>(LIST, (&request.state, page.after(), page.limit()))?;
+        let next_page_token = page.cut(&mut rows, |row| vec![row.0.clone()]);
+        Ok(ListJobsResponse { jobs: rows.into_iter().map(job).collect(), next_page_token })
+    }
+
+    fn retry_job(&self, tx: &mut Tx, request: RetryJobRequest) -> Result<RetryJobResponse> {
+        const RETRY: &str = "UPDATE stoa_job SET state = 'ready', attempts = 0, run_at = $2 \
+             WHERE tenant = :tenant AND id = $1 AND state = 'dead'";
+        let now = tx.now();
+        if tx.execute(RETRY, (&request.id, now.0))? == 0 {
+            return Err(Reason::JobNotDead.because("there is no dead job of this name"));
+        }
+        Ok(RetryJobResponse {})
+    }
+
+    fn list_subscriptions(
+        &self,
+        view: &View,
+        _: ListSubscriptionsRequest,
+    ) -> Result<ListSubscriptionsResponse> {
+        const LIST: &str = "SELECT subscription, lane, position, state FROM stoa_cursor \
+             WHERE tenant = :tenant ORDER BY subscription, lane";
+        const BEHIND: &str = "SELECT COUNT(*) FROM stoa_commit \
+             WHERE tenant = :tenant AND position > $1";
+        let mut subscriptions = Vec::new();
+        for (name, lane, position, state) in view.rows::<(String, i64, i64, String)>(LIST, ())? {
+            let lag = view.row::<(i64,)>(BEHIND, (position,))?.map_or(0, |(count,)| count);
+            let position = Position(position).to_string();
+            subscriptions.push(Subscription { name, lane, position, lag, state });
+        }
+        Ok(ListSubscriptionsResponse { subscriptions })
+    }
+
+    fn list_parked(&self, view: &View, request: ListParkedRequest) -> Result<ListParkedResponse> {
+        const LIST: &str = "SELECT subscription, subject, position, ordinal, error, time \
+             FROM stoa_parked WHERE tenant = :tenant \
+             ORDER BY subscription, subject, position, ordinal LIMIT $1";
+        let page = Page::read(request.page_size, "", 1)?;
+        type Row = (String, String, i64, i64, String, i64);
+        let rows = view.rows::<Row>(LIST, (page.size,))?;
+        let parked = rows.into_iter().map(|row| {
+            let (subscription, subject, position, ordinal, error, time) = row;
+            Parked {
+                subscription,
+                subject,
+                position: Position(position).to_string(),
+                ordinal,
+                error,
+                park_time: Micros(time).timestamp(),
+            }
+        });
+        Ok(ListParkedResponse { parked: parked.collect() })
+    }
+
+    fn release_parked(
+        &self,
+        tx: &mut Tx,
+        request: ReleaseParkedRequest,
+    ) -> Result<ReleaseParkedResponse> {
+        let released = release(tx, &request.subscription, &request.subject)?;
+        if released == 0 {
+            return Err(Reason::NotParked.because("nothing of this subject is parked there"));
+        }
+        Ok(ReleaseParkedResponse { released })
+    }
+
+    fn drop_parked(&self, tx: &mut Tx, request: DropParkedRequest) -> Result<DropParkedResponse> {
+        const FIRST: &str = "SELECT position, ordinal FROM stoa_parked WHERE tenant = :tenant \
+             AND subscription = $1 AND subject = $2 ORDER BY position, ordinal LIMIT 1";
+        const DROP: &str = "DELETE FROM stoa_parked WHERE tenant = :tenant \
+             AND subscription = $1 AND subject = $2 AND position = $3 AND ordinal = $4";
+        let first = tx.row::<(i64, i64)>(FIRST, (&request.subscription, &request.subject))?;
+        let Some((position, ordinal)) = first else {
+            return Err(Reason::NotParked.because("nothing of this subject is parked there"));
+        };
+        tx.execute(DROP, (&request.subscription, &request.subject, position, ordinal))?;
+        let released = release(tx, &request.subscription, &request.subject)?;
+        Ok(DropParkedResponse { released })
+    }
+
+    fn list_timers(&self, view: &View, _: ListTimersRequest) -> Result<ListTimersResponse> {
+        const LIST: &str = "SELECT name, last, next, schedule FROM stoa_timer WHERE tenant = :tenant ORDER BY name";
+        let rows = view.rows::<(String, i64, i64, String)>(LIST, ())?;
+        let timers = rows.into_iter().map(|(name, last, next, schedule)| Timer {
+            name,
+            last_time: Micros(last).timestamp(),
+            next_time: Micros(next).timestamp(),
+            schedule,
+        });
+        Ok(ListTimersResponse { timers: timers.collect() })
+    }
+
+    async fn follow_events(
+        &self,
+        ctx: &Ctx,
+        request: FollowEventsRequest,
+    ) -> Result<Stream<FollowEventsResponse>> {
+        let node = Arc::clone(ctx.node::<Arc<Node>>()?);
+        let from = match request.position.as_str() {
+            "" => node.store().settled().await?,
+            text => Position::parse(text)?.0,
+        };
+        let seconds = if request.heartbeat_seconds == 0 { 10 } else { request.heartbeat_seconds };
+        let follower = Follower {
+            notices: node.store().notices(),
+            node,
+            from: (from, i64::MAX),
+            topic: request.topic,
+            heartbeat: Duration::from_secs(seconds.unsigned_abs().into()),
+        };
+        follower.check().await?;
+        let steps = futures::stream::unfold(Some(follower), |follower| async {
+            let mut follower = follower?;
+            match follower.next().await {
+                Ok(batch) => Some((Ok(batch), Some(follower))),
+                Err(error) => Some((Err(error), None)),
+            }
+        });
+        Ok(steps.boxed())
+    }
+}
+
+/// Somebody who follows the log.
+struct Follower {
+    node: Arc<Node>,
+    notices: tokio::sync::broadcast::Receiver<stoa_store::Notice>,
+    from: (i64, i64),
+    topic: String,
+    heartbeat: Duration,
+}
+
+impl Follower {
+    /// The next events, or none once the heartbeat is due.
+    async fn next(&mut self) -> Result<FollowEventsResponse> {
+        let node = Arc::clone(&self.node);
+        let mut beat = node.world().sleep(self.heartbeat);
+        loop {
+            self.check().await?;
+            let events = self.read().await?;
+            if !events.is_empty() {
+                return Ok(self.batch(events));
+            }
+            tokio::select! {
+                () = &mut beat => return Ok(self.batch(Vec::new())),
+                () = news(&mut self.notices) => {}
+            }
+        }
+    }
+
+    /// Refuses to go on where the log no longer holds what comes next.
+    async fn check(&self) -> Result<()> {
+        const FLOOR: &str =
+            "SELECT COALESCE(MIN(position), 0) FROM stoa_event WHERE tenant = :tenant";
+        const CUT: &str =
+            "SELECT COUNT(*) FROM stoa_commit WHERE tenant = :tenant AND position <= $1";
+        let (tenant, from) = (Arc::clone(self.node.tenant()), self.from.0);
+        let behind = self
+            .node
+            .read(None, move |session, _| {
+                let floor = kernel::rows::<(i64,)>(session, &tenant, FLOOR, ())?;
+                let floor = floor.first().map_or(0, |(floor,)| *floor);
+                if from + 1 >= floor {
+                    return Ok(false);
+                }
+                // Commits without events lie between; only swept events are a gap.
+                let older = kernel::rows::<(i64,)>(session, &tenant, CUT, (from,))?;
+                Ok(older.first().is_none_or(|(count,)| *count == 0) && from != 0)
+            })
+            .await?;
+        if behind {
+            return Err(Reason::Behind.because("the log no longer holds what follows here"));
+        }
+        Ok(())
+    }
+
+    async fn read(&self) -> Result<Vec<Event>> {
+        const READ: &str = "SELECT position, ordinal, topic, message, subject, payload \
+             FROM stoa_event WHERE tenant = :tenant AND position >= $1 AND position <= $3 \
+             AND (position > $1 OR ordinal > $2) AND ($4 = '' OR topic = $4) \
+             ORDER BY position, ordinal LIMIT $5";
+        let settled = self.node.store().settled().await?;
+        let (tenant, from) = (Arc::clone(self.node.tenant()), self.from);
+        let topic = self.topic.clone();
+        let rows = self
+            .node
+            .read(None, move |session, _| {
+                let params = (from.0, from.1, settled, &topic, EVENTS_MAX);
+                kernel::rows::<EventRow>(session, &tenant, READ, params)
+            })
+            .await?;
+        Ok(rows.into_iter().map(event).collect())
+    }
+
+    fn batch(&mut self, events: Vec<Event>) -> FollowEventsResponse {
+        if let Some(last) = events.last() {
+            let position = Position::parse(&last.position).map_or(self.from.0, |found| found.0);
+            self.from = (position, last.ordinal);
+        }
+        FollowEventsResponse { events, position: Position(self.from.0).to_string() }
+    }
+}
+
+async fn news(notices: &mut tokio::sync::broadcast::Receiver<stoa_store::Notice>) {
+    use tokio::sync::broadcast::error::RecvError;
+    loop {
+        match notices.recv().await {
+            Ok(notice) if notice.events => return,
+            Ok(_) => {}
+            Err(RecvError::Lagged(_)) => return,
+            Err(RecvError::Closed) => std::future::pending().await,
+        }
+    }
+}
+
+type EventRow = (i64, i64, String, String, String, Vec<u8>);
+type JobRow = (String, String, String, i64, i64, String, i64);
+
+fn event((position, ordinal, topic, message, subject, payload): EventRow) -> Event {
+    Event { position: Position(position).to_string(), ordinal, topic, subject, message, payload }
+}
+
+fn job((id, method, state, attempts, run_at, error, position): JobRow) -> Job {
+    Job {
+        id,
+        method,
+        state,
+        attempts,
+        run_time: Micros(run_at).timestamp(),
+        error,
+        position: Position(position).to_string(),
+    }
+}
+
+fn table(text: &str) -> Option<TableChange> {
+    let (table, rows) = text.split_once(':')?;
+    Some(TableChange { table: table.to_owned(), rows: rows.parse().ok()? })
+}
+
+fn release(tx: &mut Tx, subscription: &str, subject: &str) -> Result<i64> {
+    const RELEASE: &str = "UPDATE stoa_parked SET attempts = -1 \
+         WHERE tenant = :tenant AND subscription = $1 AND subject = $2";
+    let released = tx.execute(RELEASE, (subscription, subject))?;
+    Ok(i64::try_from(released).unwrap_or(i64::MAX))
+}
+
+fn describe(method: &stoa_contract::Method) -> Method {
+    Method {
+        name: method.name.to_owned(),
+        kind: match method.kind {
+            Kind::Query => "query",
+            Kind::Command => "command",
+            Kind::Effect => "effect",
+        }
+        .to_owned(),
+        permission: match method.permission {
+            Permission::Public => "public",
+            Permission::Authenticated => "authenticated",
+            Permission::Internal => "internal",
+            Permission::Named(name) => name,
+        }
+        .to_owned(),
+        doc: method.doc.to_owned(),
+    }
+}
