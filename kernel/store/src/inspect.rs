@@ -11,6 +11,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use rusqlite::Connection;
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use stoa_contract::{Code, Error, Result};
+use stoa_kit::session::Origin;
+use stoa_kit::value::Value;
 
 use crate::schema::{Dialect, Schema};
 
@@ -27,6 +29,43 @@ pub struct Statement {
     pub reads: Vec<Arc<str>>,
     /// Whether it gives rows.
     pub returns: bool,
+    /// How many parameters it takes, besides the tenant.
+    pub params: usize,
+}
+
+impl Statement {
+    /// Whether it may run like this: values that one engine refuses and the other bends are
+    /// refused on both.
+    ///
+    /// # Errors
+    /// `internal` for a query that writes, or a wrong number of parameters; `store.value` for a
+    /// text with U+0000, which PostgreSQL cannot keep, and for NaN, which SQLite turns into NULL.
+    pub fn check(&self, origin: Origin<'_>, params: &[Value<'_>]) -> Result<()> {
+        if !self.writes.is_empty() && !origin.writes {
+            return Err(Error::internal(format!("a query writes: {}", self.postgres)));
+        }
+        if params.len() != self.params {
+            return Err(Error::internal(format!(
+                "the statement takes {} parameters and is given {}: {}",
+                self.params,
+                params.len(),
+                self.postgres
+            )));
+        }
+        let refused = |what| Err(Error::new(Code::InvalidArgument, "store.value", what));
+        for value in params {
+            match value {
+                Value::Text(text) if text.contains('\0') => {
+                    return refused("a text cannot hold the character U+0000");
+                }
+                Value::Float(number) if number.is_nan() => {
+                    return refused("a number must be a number, and NaN is none");
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
 }
 
 /// A service and a statement in its code.
@@ -105,7 +144,8 @@ impl Inner {
         let (sqlite, postgres) = rewrite(sql);
         *lock(&self.touched) = Touched::default();
         let prepared = self.connection.prepare(&sqlite);
-        let touched = std::mem::take(&mut *lock(&self.touched));
+        let mut touched = std::mem::take(&mut *lock(&self.touched));
+        touched.reads.retain(|name| self.exists(name));
         if let Some(what) = touched.refused {
             return Err(what);
         }
@@ -126,11 +166,20 @@ impl Inner {
         let shared = |names: BTreeSet<String>| names.into_iter().map(Arc::from).collect();
         Ok(Statement {
             returns: prepared.column_count() > 0,
+            params: prepared.parameter_count().saturating_sub(1),
             sqlite,
             postgres,
             writes: shared(touched.writes),
             reads: shared(touched.reads),
         })
+    }
+}
+
+impl Inner {
+    /// Whether something outside of a statement has this name: a `COUNT(*)` over a part of the
+    /// statement itself is noted like one over a table.
+    fn exists(&self, name: &str) -> bool {
+        self.connection.prepare(&format!("SELECT 1 FROM \"{name}\"")).is_ok()
     }
 }
 
@@ -226,10 +275,10 @@ fn rewrite(sql: &str) -> (String, String) {
         sqlite.push_str(before);
         postgres.push_str(before);
         let digits: String = after[1..].chars().take_while(char::is_ascii_digit).collect();
-        if after.starts_with(":tenant") {
+        if let Some(after) = after.strip_prefix(":tenant") {
             sqlite.push_str("?1");
             postgres.push_str("$1");
-            rest = &after[":tenant".len()..];
+            rest = after;
         } else if after.starts_with('$') && !digits.is_empty() {
             let number = digits.parse::<usize>().unwrap_or(0) + 1;
             sqlite.push_str(&format!("?{number}"));

@@ -18,6 +18,8 @@
 pub mod inspect;
 pub mod kernel;
 mod postgres;
+mod queue;
+mod run;
 pub mod schema;
 mod sqlite;
 
@@ -225,7 +227,9 @@ impl Options {
 
 /// Named points where a test can make things go wrong.
 #[derive(Clone, Default)]
-pub struct Faults(Option<Arc<dyn Fn(&str) -> Option<Fault> + Send + Sync>>);
+pub struct Faults(Option<Arc<Choose>>);
+
+type Choose = dyn Fn(&str) -> Option<Fault> + Send + Sync;
 
 /// What goes wrong at a fault point.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 
 use stoa_contract::Code;
-use stoa_kit::{Error, Phase, Result, Service};
+use stoa_kit::{Error, Micros, Phase, Result, Service};
 
 /// The kernel's own migrations.
 const KERNEL: &[stoa_kit::Migration] =
@@ -66,7 +66,8 @@ impl Schema {
     pub fn of(services: &[Service]) -> Result<Self> {
         let mut steps = Vec::new();
         for service in services {
-            let migrations = if service.contract.is_none() { KERNEL } else { service.migrations };
+            let migrations =
+                if service.name == stoa_kit::KERNEL { KERNEL } else { service.migrations };
             let mut last = "";
             for migration in migrations {
                 if migration.name <= last {
@@ -128,6 +129,39 @@ impl Schema {
         }
         Ok(self.steps.iter().filter(|step| !done.contains(&(step.service, step.name))).collect())
     }
+}
+
+/// All that is due as one script, to be run in one transaction.
+///
+/// # Errors
+/// `store.migration`.
+pub fn script(due: &[&Step], dialect: Dialect, now: Micros) -> Result<String> {
+    let end = if dialect == Dialect::Sqlite { " STRICT, WITHOUT ROWID" } else { "" };
+    let mut script = format!(
+        "CREATE TABLE IF NOT EXISTS stoa_schema (service TEXT NOT NULL, name TEXT NOT NULL,
+             checksum TEXT NOT NULL, breaks {int} NOT NULL, time {int} NOT NULL,
+             PRIMARY KEY (service, name)){end};\n",
+        int = if dialect == Dialect::Sqlite { "INTEGER" } else { "BIGINT" },
+    );
+    for step in due {
+        for statement in step.statements(dialect)? {
+            script.push_str(&statement);
+            script.push_str(";\n");
+        }
+        let breaks = i32::from(step.phase == Phase::Contract);
+        // Names and checksums are our own literals; none holds a quote.
+        script.push_str(&format!(
+            "INSERT INTO stoa_schema VALUES ('{}', '{}', '{}', {breaks}, {});\n",
+            step.service, step.name, step.checksum, now.0
+        ));
+    }
+    Ok(script)
+}
+
+/// What a start is told that finds somebody else's database.
+pub fn not_ours(what: &str) -> Error {
+    refused("store.not_ours", format!("{what} is not a database of Stoa"))
+        .help("Choose another place with --data.")
 }
 
 impl Step {
@@ -206,10 +240,10 @@ fn split(script: &str) -> Vec<Vec<String>> {
     let mut chars = script.chars().peekable();
     let mut word = String::new();
     let flush = |word: &mut String, statements: &mut Vec<Vec<String>>| {
-        if !word.is_empty() {
-            if let Some(last) = statements.last_mut() {
-                last.push(std::mem::take(word));
-            }
+        if !word.is_empty()
+            && let Some(last) = statements.last_mut()
+        {
+            last.push(std::mem::take(word));
         }
     };
     while let Some(c) = chars.next() {

@@ -1,7 +1,6 @@
 //! The embedded engine: SQLite with one writer thread that commits in groups, readers on
 //! snapshots of their own, and a checkpointer that keeps the log short.
 
-mod queue;
 mod readers;
 mod session;
 mod writer;
@@ -16,15 +15,16 @@ use futures::future::BoxFuture;
 use rusqlite::{Connection, OpenFlags};
 use stoa_contract::Code;
 use stoa_kit::{Error, Micros, Result, World};
-use tokio::sync::{broadcast, oneshot};
+use tokio::sync::broadcast;
 
 use crate::inspect::Inspector;
-use crate::schema::{Applied, Dialect, Schema};
+use crate::queue::Queue;
+use crate::run::{self, Waiting};
+use crate::schema::{self, Applied, Dialect, Schema};
 use crate::{Commit, Committed, Engine, Metrics, Notice, Options, Read};
-use queue::Queue;
 use readers::Readers;
 use session::translate;
-use writer::{Changed, Waiting, Writer};
+use writer::{Changed, Writer};
 
 /// "STOA", in the header of the database file.
 const APPLICATION_ID: i32 = 0x5354_4f41;
@@ -37,7 +37,7 @@ struct Shared {
     options: Options,
     world: Arc<dyn World>,
     inspector: Inspector,
-    queue: Queue,
+    queue: Queue<Waiting>,
     metrics: Metrics,
     notices: broadcast::Sender<Notice>,
     position: AtomicI64,
@@ -113,17 +113,10 @@ impl Drop for Alive {
 
 impl Engine for Sqlite {
     fn commit(&self, commit: Commit) -> BoxFuture<'static, Result<Committed>> {
-        let (reply, receive) = oneshot::channel();
-        let since = self.shared.world.uptime();
-        let accepted = self.admit().and_then(|()| {
-            self.shared.queue.put(Waiting { commit, reply, since }, &self.shared.metrics)
-        });
-        Box::pin(async move {
-            accepted?;
-            receive.await.unwrap_or_else(|_| {
-                Err(Error::unavailable("store.closed", "the store closed before the commit"))
-            })
-        })
+        let accepted = self
+            .admit()
+            .and_then(|()| Waiting::admit(&self.shared.queue, commit, &self.shared.metrics));
+        Box::pin(async move { accepted?.await.unwrap_or_else(|_| Err(run::closed())) })
     }
 
     fn read(&self, position: Option<i64>, read: Read<()>) -> BoxFuture<'static, Result<()>> {
@@ -188,6 +181,14 @@ impl Engine for Sqlite {
             // A thread that panicked is as gone as one that ended.
             let _ = joined.await;
         })
+    }
+}
+
+impl Drop for Sqlite {
+    /// Nobody can send work any more: the threads end by themselves.
+    fn drop(&mut self) {
+        self.shared.queue.close();
+        self.readers.close();
     }
 }
 
@@ -271,12 +272,7 @@ fn migrate(file: &Path, schema: &Schema, world: &dyn World) -> Result<()> {
     } else {
         let found = connection.pragma_query_value(None, "application_id", |row| row.get(0));
         if !matches!(found, Ok(APPLICATION_ID)) {
-            return Err(Error::new(
-                Code::FailedPrecondition,
-                "store.not_ours",
-                format!("{} is not a database of Stoa", file.display()),
-            )
-            .help("Choose another directory with --data."));
+            return Err(schema::not_ours(&file.display().to_string()));
         }
     }
     connection.pragma_update(None, "journal_mode", "WAL").map_err(failed)?;
@@ -285,31 +281,8 @@ fn migrate(file: &Path, schema: &Schema, world: &dyn World) -> Result<()> {
     if due.is_empty() {
         return Ok(());
     }
-    connection.execute_batch(&script(&due, world.now())?).map_err(failed)
-}
-
-/// All that is due, as one transaction.
-fn script(due: &[&crate::schema::Step], now: Micros) -> Result<String> {
-    let mut script = String::from(
-        "BEGIN IMMEDIATE;
-         CREATE TABLE IF NOT EXISTS stoa_schema (service TEXT NOT NULL, name TEXT NOT NULL,
-             checksum TEXT NOT NULL, breaks INTEGER NOT NULL, time INTEGER NOT NULL,
-             PRIMARY KEY (service, name)) STRICT, WITHOUT ROWID;\n",
-    );
-    for step in due {
-        for statement in step.statements(Dialect::Sqlite)? {
-            script.push_str(&statement);
-            script.push_str(";\n");
-        }
-        let breaks = i32::from(step.phase == stoa_kit::Phase::Contract);
-        // Names and checksums are our own literals; none holds a quote.
-        script.push_str(&format!(
-            "INSERT INTO stoa_schema VALUES ('{}', '{}', '{}', {breaks}, {});\n",
-            step.service, step.name, step.checksum, now.0
-        ));
-    }
-    script.push_str("COMMIT;");
-    Ok(script)
+    let script = schema::script(&due, Dialect::Sqlite, world.now())?;
+    connection.execute_batch(&format!("BEGIN IMMEDIATE;\n{script}COMMIT;")).map_err(failed)
 }
 
 fn applied(connection: &Connection) -> Result<Vec<Applied>> {

@@ -19,7 +19,7 @@ use tokio::sync::oneshot;
 
 use super::session::{Known, SqliteSession, translate};
 use super::{Budget, Shared, connect};
-use crate::Read;
+use crate::{Read, run};
 
 /// How long a query may hold up the thread that asks.
 const INLINE_BUDGET: Duration = Duration::from_millis(4);
@@ -174,9 +174,7 @@ impl Readers {
         plain("BEGIN")?;
         let stamp = Stamp { now: self.shared.world.now(), seed: [0, 0] };
         let mut session = SqliteSession::new(connection, &self.shared.inspector, known, false);
-        let run = std::panic::AssertUnwindSafe(|| read(&mut session, stamp));
-        let outcome = std::panic::catch_unwind(run)
-            .unwrap_or_else(|_| Err(Error::internal("a query panicked")));
+        let outcome = run::unwound(|| read(&mut session, stamp));
         plain("ROLLBACK")?;
         outcome
     }

@@ -11,7 +11,7 @@ use stoa_kit::value::{Row, Type, Value};
 use stoa_kit::{Error, Result};
 
 use crate::inspect::{Inspector, Statement};
-use crate::{Changes, kernel};
+use crate::run::Trail;
 
 /// Statements by service, address and length: a look-up without hashing their text.
 pub(super) type Known = HashMap<(u16, usize, usize), Arc<Statement>>;
@@ -27,10 +27,8 @@ pub(super) struct SqliteSession<'c> {
     pub wrote: bool,
     /// Whether the guarding savepoint is open.
     pub guard_open: bool,
-    /// Rows changed by table.
-    pub changes: Changes,
-    /// A digest of every statement that wrote, for rehearsals.
-    pub digest: Option<blake3::Hasher>,
+    /// What the run leaves behind.
+    pub trail: Trail,
 }
 
 impl<'c> SqliteSession<'c> {
@@ -47,8 +45,7 @@ impl<'c> SqliteSession<'c> {
             guarded,
             wrote: false,
             guard_open: false,
-            changes: Changes::new(),
-            digest: None,
+            trail: Trail::default(),
         }
     }
 
@@ -86,21 +83,17 @@ impl<'c> SqliteSession<'c> {
         Ok(statement)
     }
 
-    fn note(&mut self, statement: &Statement, origin: Origin<'_>, params: &[Value<'_>], rows: u64) {
-        if let Some(digest) = &mut self.digest {
-            digest.update(statement.sqlite.as_bytes());
-            digest.update(format!("{} {params:?} {rows}", origin.tenant).as_bytes());
+    /// The guard stands outside of every other savepoint: one opened inside of an attempt would
+    /// be gone when the attempt ends, and with it the way to undo what the command writes next.
+    fn guard(&mut self) -> Result<()> {
+        if self.guarded && !self.guard_open {
+            self.plain("SAVEPOINT guard")?;
+            self.guard_open = true;
         }
-        if origin.service != 0 && rows > 0 {
-            for table in &statement.writes {
-                kernel::count(&mut self.changes, table, rows);
-            }
-        }
+        Ok(())
     }
-}
 
-impl Session for SqliteSession<'_> {
-    fn run(
+    fn perform(
         &mut self,
         origin: Origin<'_>,
         sql: &'static str,
@@ -109,12 +102,9 @@ impl Session for SqliteSession<'_> {
     ) -> Result<u64> {
         let statement = self.statement(origin.service, sql)?;
         let writes = !statement.writes.is_empty();
-        if writes && !origin.writes {
-            return Err(Error::internal(format!("a query writes: {sql}")));
-        }
-        if writes && self.guarded && !self.guard_open {
-            self.plain("SAVEPOINT guard")?;
-            self.guard_open = true;
+        statement.check(origin, params)?;
+        if writes {
+            self.guard()?;
         }
         self.wrote |= writes;
         let mut failed = None;
@@ -124,7 +114,7 @@ impl Session for SqliteSession<'_> {
             if count > 0 {
                 prepared.raw_bind_parameter(1, origin.tenant)?;
             }
-            for (index, value) in params.iter().enumerate().take(count.saturating_sub(1)) {
+            for (index, value) in params.iter().enumerate() {
                 prepared.raw_bind_parameter(index + 2, Bound(*value))?;
             }
             if !statement.returns {
@@ -149,20 +139,40 @@ impl Session for SqliteSession<'_> {
             return Err(error);
         }
         if writes {
-            self.note(&statement, origin, params, rows);
+            self.trail.note(origin, &statement, params, rows);
         }
         Ok(rows)
     }
+}
+
+impl Session for SqliteSession<'_> {
+    fn run(
+        &mut self,
+        origin: Origin<'_>,
+        sql: &'static str,
+        params: &[Value<'_>],
+        each: &mut dyn FnMut(&dyn Row) -> Result<bool>,
+    ) -> Result<u64> {
+        self.trail.whole()?;
+        let result = self.perform(origin, sql, params, each);
+        self.trail.keep(result)
+    }
 
     fn savepoint(&mut self) -> Result<()> {
+        self.trail.whole()?;
+        self.guard()?;
+        self.trail.savepoint();
         self.plain("SAVEPOINT attempt")
     }
 
     fn release(&mut self) -> Result<()> {
+        self.trail.whole()?;
+        self.trail.release();
         self.plain("RELEASE attempt")
     }
 
     fn rollback(&mut self) -> Result<()> {
+        self.trail.rollback();
         self.plain("ROLLBACK TO attempt")?;
         self.plain("RELEASE attempt")
     }

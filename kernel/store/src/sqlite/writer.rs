@@ -11,15 +11,14 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use rusqlite::Connection;
-use stoa_contract::Code;
-use stoa_kit::session::{Session, Stamp};
+use stoa_kit::session::Stamp;
 use stoa_kit::{Error, Micros, Result};
-use tokio::sync::oneshot;
 
 use super::readers::Gate;
 use super::session::{Known, SqliteSession, translate};
 use super::{Shared, connect};
-use crate::{Commit, Committed, Outcome, Reply, kernel};
+use crate::run::{self, Waiting};
+use crate::{Commit, Committed, Reply, kernel};
 
 /// Commands in a batch at the most.
 const BATCH_MAX: usize = 256;
@@ -27,14 +26,6 @@ const BATCH_MAX: usize = 256;
 const GUARDED_AFTER_VOID: u32 = 16;
 /// WAL bytes at which it is checkpointed.
 pub(super) const WAL_STEP: u64 = 8 << 20;
-
-/// A command and whoever waits for it.
-pub(super) struct Waiting {
-    pub commit: Commit,
-    pub reply: oneshot::Sender<Result<Committed>>,
-    /// When it was accepted, in uptime.
-    pub since: Duration,
-}
 
 /// A member of a batch.
 struct Member {
@@ -78,36 +69,23 @@ impl Writer {
 
     /// One step: waits for commands and makes them durable. False when the store closes.
     pub(super) fn step(&mut self) -> bool {
-        let Some(batch) = self.shared.queue.take(BATCH_MAX) else { return false };
+        let depth = &self.shared.metrics.queue;
+        let Some(batch) = self.shared.queue.take(BATCH_MAX, depth) else { return false };
         let uptime = self.shared.world.uptime();
-        let mut members = Vec::with_capacity(batch.len());
-        for waiting in batch {
-            if waiting.commit.header.deadline.is_some_and(|deadline| deadline <= uptime) {
-                let late = Error::new(
-                    Code::DeadlineExceeded,
-                    "request.deadline",
-                    "the deadline passed before the command could run",
-                )
-                .help("Nothing was changed; retry with the same idempotency key.");
-                // Whoever stopped waiting does not miss the reply.
-                let _ = waiting.reply.send(Err(late));
-            } else {
-                members.push(Member { waiting, stamp: None, outcome: None });
-            }
-        }
+        let members: Vec<_> = batch
+            .into_iter()
+            .filter_map(|waiting| waiting.unless_late(uptime))
+            .map(|waiting| Member { waiting, stamp: None, outcome: None })
+            .collect();
         if !members.is_empty() {
-            self.batch(members);
-            let metrics = &self.shared.metrics;
-            metrics.batches.fetch_add(1, Relaxed);
-            let spent = self.shared.world.uptime().saturating_sub(uptime);
-            metrics.batch_us.fetch_add(spent.as_micros() as u64, Relaxed);
+            self.batch(members, uptime);
         }
         self.checkpoint();
         true
     }
 
     /// Runs a batch until it is durable, or known not to be.
-    fn batch(&mut self, mut members: Vec<Member>) {
+    fn batch(&mut self, mut members: Vec<Member>, since: Duration) {
         self.shared.metrics.batch_last.store(members.len() as u64, Relaxed);
         let mut guarded = self.guarded > 0 || self.shared.options.rehearse;
         self.guarded = self.guarded.saturating_sub(1);
@@ -131,6 +109,10 @@ impl Writer {
                 Err(error) => break Err(error),
             }
         };
+        let metrics = &self.shared.metrics;
+        metrics.batches.fetch_add(1, Relaxed);
+        let spent = self.shared.world.uptime().saturating_sub(since);
+        metrics.batch_us.fetch_add(spent.as_micros() as u64, Relaxed);
         match result {
             Ok(()) => {
                 self.publish(&members, changed);
@@ -158,12 +140,18 @@ impl Writer {
         let before = self.position;
         self.plain("BEGIN IMMEDIATE")?;
         self.shared.options.faults.pass("begin")?;
-        for index in 0..members.len() {
-            let member = &mut members[index];
+        for (index, member) in members.iter_mut().enumerate() {
             let void = self.member(member, guarded, changed)?;
             let lost = self.connection.is_autocommit();
             if void || lost {
                 self.position = before;
+                if let (true, Some(Ok(_))) = (lost, &member.outcome) {
+                    // It swallowed the error that ended the transaction under it.
+                    member.outcome = Some(Err(Error::unavailable(
+                        "store.rolled_back",
+                        "the engine gave up the transaction of this command",
+                    )));
+                }
                 return Ok(Some(if lost { Void::Culprit(index) } else { Void::Guard }));
             }
         }
@@ -193,22 +181,22 @@ impl Writer {
         let mut outcome = if shared.options.rehearse {
             rehearse(&mut session, commit, stamp, position, started, &shared)
         } else {
-            run(&mut session, commit, stamp, position, started, &shared)
+            execute(&mut session, commit, stamp, position, started, &shared)
         };
         shared.budget.stop();
         shared.watch.leave();
         let (wrote, open) = (session.wrote, session.guard_open);
-        if !self.connection.is_autocommit() {
-            if let Err(error) = session.close_guard(outcome.is_ok()) {
-                outcome = outcome.and(Err(error));
-            }
+        if !self.connection.is_autocommit()
+            && let Err(error) = session.close_guard(outcome.is_ok())
+        {
+            outcome = outcome.and(Err(error));
         }
         // The kernel's own housekeeping leaves no record, and so takes no position.
         let recorded = !member.waiting.commit.header.method.is_empty();
         let keeps = recorded && matches!(&outcome, Ok(done) if done.position == position);
         if keeps {
             self.position = position;
-            changed.tables.extend(session.changes.into_keys());
+            changed.tables.extend(session.trail.changes.into_keys());
             changed.events |= commit_has(&outcome, |done| done.events);
             changed.jobs |= commit_has(&outcome, |done| done.jobs);
         }
@@ -220,11 +208,7 @@ impl Writer {
 
     fn stamp(&mut self) -> Stamp {
         self.now = Micros(self.shared.world.now().0.max(self.now.0 + 1));
-        let mut seed = [0u8; 16];
-        self.shared.world.entropy(&mut seed);
-        let (low, high) = seed.split_at(8);
-        let number = |bytes: &[u8]| bytes.iter().fold(0, |all, byte| all << 8 | u64::from(*byte));
-        Stamp { now: self.now, seed: [number(low), number(high)] }
+        run::stamp(self.shared.world.as_ref(), self.now)
     }
 
     fn make_durable(&mut self) -> Result<()> {
@@ -313,7 +297,7 @@ fn commit_has(outcome: &Result<Done>, what: impl Fn(&Done) -> bool) -> bool {
 
 /// Runs one command and writes the kernel's rows for it. There is one writer, so a key that is
 /// not there now cannot appear before it is claimed at the end.
-fn run(
+fn execute(
     session: &mut SqliteSession<'_>,
     commit: &mut Commit,
     stamp: Stamp,
@@ -322,13 +306,14 @@ fn run(
     shared: &Shared,
 ) -> Result<Done> {
     let header = &commit.header;
-    if let Some(key) = &header.key {
-        if let Some(found) = kernel::remembered(session, &header.tenant, key)? {
-            let position = found.position;
-            return Ok(Done { position, reply: kernel::replay(found), events: false, jobs: false });
-        }
+    if let Some(key) = &header.key
+        && let Some(found) = kernel::remembered(session, &header.tenant, key)?
+    {
+        let position = found.position;
+        return Ok(Done { position, reply: kernel::replay(found), events: false, jobs: false });
     }
-    let outcome = guarded_run(&mut commit.run, session, stamp)?;
+    let outcome = run::guarded(&mut commit.run, session, stamp)?;
+    session.trail.whole()?;
     shared.options.faults.pass("command")?;
     if let Some(key) = &header.key {
         let kept = kernel::kept(key, &outcome)?;
@@ -336,7 +321,7 @@ fn run(
             return Err(Error::internal("an idempotency key was claimed by nobody"));
         }
     }
-    let changes = std::mem::take(&mut session.changes);
+    let changes = std::mem::take(&mut session.trail.changes);
     // A rehearsal compares two runs, and their durations differ.
     let ended = if shared.options.rehearse { started } else { shared.world.uptime() };
     let spent = ended.saturating_sub(started);
@@ -347,27 +332,10 @@ fn run(
         duration_us: spent.as_micros() as i64,
     };
     kernel::record(session, header, &outcome.gathered, &record)?;
-    session.changes = changes;
+    session.trail.changes = changes;
     shared.options.faults.pass("recorded")?;
     let (events, jobs) = (!outcome.gathered.events.is_empty(), !outcome.gathered.jobs.is_empty());
     Ok(Done { position, reply: Reply::Fresh(outcome.reply), events, jobs })
-}
-
-/// Runs a command; a panic is a fault of ours and a rollback.
-pub(crate) fn guarded_run(
-    run: &mut crate::Run,
-    session: &mut dyn Session,
-    stamp: Stamp,
-) -> Result<Outcome> {
-    let run = std::panic::AssertUnwindSafe(|| run(session, stamp));
-    std::panic::catch_unwind(run).unwrap_or_else(|panic| {
-        let text = panic
-            .downcast_ref::<String>()
-            .map(String::as_str)
-            .or_else(|| panic.downcast_ref::<&str>().copied())
-            .unwrap_or("a panic");
-        Err(Error::internal(format!("panic: {text}")))
-    })
 }
 
 /// Runs a command, undoes it, runs it again with the order of unordered selects reversed, and
@@ -380,38 +348,30 @@ fn rehearse(
     started: Duration,
     shared: &Shared,
 ) -> Result<Done> {
-    session.digest = Some(blake3::Hasher::new());
-    let first = run(session, commit, stamp, position, started, shared)?;
-    let before = session.digest.take();
+    session.trail.digest = Some(blake3::Hasher::new());
+    let first = execute(session, commit, stamp, position, started, shared)?;
+    let before = session.trail.digest.take();
     session.close_guard(false)?;
-    session.changes.clear();
+    session.trail.changes.clear();
     session.reverse(true)?;
-    session.digest = Some(blake3::Hasher::new());
-    let second = run(session, commit, stamp, position, started, shared);
+    session.trail.digest = Some(blake3::Hasher::new());
+    let second = execute(session, commit, stamp, position, started, shared);
     session.reverse(false)?;
-    let after = session.digest.take();
+    let after = session.trail.digest.take();
     let same = before.map(|d| d.finalize()) == after.map(|d| d.finalize());
     if first.position == position && !same {
-        return Err(Error::internal(format!(
-            "{} is not deterministic: run again, it writes something else",
-            commit.header.method
-        )));
+        return Err(run::not_deterministic(commit.header.method));
     }
     second
 }
 
 fn release(member: Member, lost: Option<&Error>) {
     let outcome = match (lost, member.outcome) {
-        (Some(error), _) => Err(Error::unavailable(
-            "store.outcome_unknown",
-            "the commit failed, and whether it is durable is not known",
-        )
-        .cause(error)),
+        (Some(error), _) => Err(run::outcome_unknown(error)),
         (None, Some(outcome)) => outcome,
         (None, None) => Err(Error::internal("a command was not run")),
     };
-    // Whoever stopped waiting does not miss the reply.
-    let _ = member.waiting.reply.send(outcome);
+    member.waiting.answer(outcome);
 }
 
 /// The youngest commit's position and time: one look-up a tenant.

@@ -1,0 +1,164 @@
+//! Running a command, as far as it is the same on both engines.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use stoa_contract::Code;
+use stoa_kit::session::{Session, Stamp};
+use stoa_kit::{Error, Micros, Result, World};
+use tokio::sync::oneshot;
+
+use crate::inspect::Statement;
+use crate::queue::Queue;
+use crate::{Changes, Commit, Committed, Metrics, Outcome, Run, kernel};
+
+/// A command and whoever waits for it.
+pub(crate) struct Waiting {
+    pub commit: Commit,
+    reply: oneshot::Sender<Result<Committed>>,
+}
+
+/// Where the outcome of a command that waits will appear.
+pub(crate) type Receipt = oneshot::Receiver<Result<Committed>>;
+
+impl Waiting {
+    /// Accepts a command into a queue or refuses it at once.
+    pub(crate) fn admit(queue: &Queue<Self>, commit: Commit, metrics: &Metrics) -> Result<Receipt> {
+        let (reply, receipt) = oneshot::channel();
+        let (caller, bytes) = (Arc::clone(&commit.header.caller), commit.header.bytes);
+        queue.put(&caller, bytes, Self { commit, reply }, &metrics.queue)?;
+        Ok(receipt)
+    }
+
+    /// The command, unless nobody waits for it any more.
+    pub(crate) fn unless_late(self, uptime: Duration) -> Option<Self> {
+        if self.commit.header.deadline.is_none_or(|deadline| deadline > uptime) {
+            return Some(self);
+        }
+        self.answer(Err(Error::new(
+            Code::DeadlineExceeded,
+            "request.deadline",
+            "the deadline passed before the command could run",
+        )
+        .help("Nothing was changed; retry with the same idempotency key.")));
+        None
+    }
+
+    /// Hands the outcome to whoever waits.
+    pub(crate) fn answer(self, outcome: Result<Committed>) {
+        // Whoever stopped waiting does not miss the reply.
+        let _ = self.reply.send(outcome);
+    }
+}
+
+/// What a command is told whose queue ended without it.
+pub(crate) fn closed() -> Error {
+    Error::unavailable("store.closed", "the store closed before the commit")
+}
+
+/// What callers are told when a COMMIT was sent and not confirmed.
+pub(crate) fn outcome_unknown(cause: &Error) -> Error {
+    Error::unavailable(
+        "store.outcome_unknown",
+        "the commit failed, and whether it is durable is not known",
+    )
+    .cause(format!("{cause:?}"))
+}
+
+/// A fresh stamp.
+pub(crate) fn stamp(world: &dyn World, now: Micros) -> Stamp {
+    let mut seed = [0u8; 16];
+    world.entropy(&mut seed);
+    let (low, high) = seed.split_at(8);
+    let number = |bytes: &[u8]| bytes.iter().fold(0, |all, byte| all << 8 | u64::from(*byte));
+    Stamp { now, seed: [number(low), number(high)] }
+}
+
+/// Runs a command; a panic is a fault of ours and a rollback.
+pub(crate) fn guarded(run: &mut Run, session: &mut dyn Session, stamp: Stamp) -> Result<Outcome> {
+    unwound(|| run(session, stamp))
+}
+
+/// Runs service code; a panic in it is an error.
+pub(crate) fn unwound<T>(body: impl FnOnce() -> Result<T>) -> Result<T> {
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(body)).unwrap_or_else(|panic| {
+        let text = panic
+            .downcast_ref::<String>()
+            .map(String::as_str)
+            .or_else(|| panic.downcast_ref::<&str>().copied())
+            .unwrap_or("a panic");
+        Err(Error::internal(format!("panic: {text}")))
+    })
+}
+
+/// What a command is told that wrote something else when it was run again.
+pub(crate) fn not_deterministic(method: &str) -> Error {
+    Error::internal(format!("{method} is not deterministic: run again, it writes something else"))
+}
+
+/// What a run leaves behind as it goes: the rows it changed by table and, for a rehearsal, a
+/// digest of what it wrote.
+#[derive(Default)]
+pub(crate) struct Trail {
+    /// Rows changed by table.
+    pub changes: Changes,
+    /// A digest of every statement that wrote, for rehearsals.
+    pub digest: Option<blake3::Hasher>,
+    /// The changes as they were when each open savepoint began.
+    saved: Vec<Changes>,
+    /// The error that broke the transaction, until the savepoint around it is rolled back.
+    broken: Option<Error>,
+}
+
+impl Trail {
+    /// Whether the transaction can go on: after an error PostgreSQL refuses every further
+    /// statement, and so both engines do.
+    pub(crate) fn whole(&self) -> Result<()> {
+        self.broken.clone().map_or(Ok(()), Err)
+    }
+
+    /// Passes a result on; an error breaks the transaction.
+    pub(crate) fn keep<T>(&mut self, result: Result<T>) -> Result<T> {
+        if let Err(error) = &result {
+            self.broken.get_or_insert_with(|| error.clone());
+        }
+        result
+    }
+
+    /// Notes a statement that wrote.
+    pub(crate) fn note(
+        &mut self,
+        origin: stoa_kit::session::Origin<'_>,
+        statement: &Statement,
+        params: &[stoa_kit::value::Value<'_>],
+        rows: u64,
+    ) {
+        if let Some(digest) = &mut self.digest {
+            digest.update(statement.sqlite.as_bytes());
+            digest.update(format!("{} {params:?} {rows}", origin.tenant).as_bytes());
+        }
+        if origin.service != 0 && rows > 0 {
+            for table in &statement.writes {
+                kernel::count(&mut self.changes, table, rows);
+            }
+        }
+    }
+
+    /// A savepoint begins.
+    pub(crate) fn savepoint(&mut self) {
+        self.saved.push(self.changes.clone());
+    }
+
+    /// The youngest savepoint ends, and what was done since is kept.
+    pub(crate) fn release(&mut self) {
+        self.saved.pop();
+    }
+
+    /// The youngest savepoint ends, and what was done since is undone.
+    pub(crate) fn rollback(&mut self) {
+        if let Some(before) = self.saved.pop() {
+            self.changes = before;
+        }
+        self.broken = None;
+    }
+}

@@ -1,0 +1,60 @@
+//! What only the embedded engine has: files.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use stoa_kit::Code;
+
+use crate::cell::{self, Cell, Home, On};
+
+#[test]
+fn a_file_that_is_no_database_is_refused_untouched() {
+    let home = On::Sqlite.home();
+    let Home::Directory(directory) = &home else { panic!("no directory") };
+    let file = directory.path().join("stoa.db");
+    std::fs::write(&file, "these are my notes").unwrap();
+    let error = Cell::try_open(Arc::new(home), cell::services(), |_| {}).err().unwrap();
+    assert_eq!((error.code(), error.reason()), (Code::FailedPrecondition, "store.not_ours"));
+}
+
+#[test]
+fn writes_are_refused_past_the_ceiling_of_the_log() {
+    let cell = On::Sqlite.cell_with(|options| options.wal_ceiling = 1);
+    cell.commit(|tx| cell::put_account(tx, "a", 1)).unwrap();
+    // The first commit made the log; the writer measures it before it takes the next.
+    cell.block_on(cell.store.settled()).unwrap();
+    let error = loop {
+        match cell.commit(|tx| cell::add(tx, "a", 1)) {
+            Ok(_) => continue,
+            Err(error) => break error,
+        }
+    };
+    assert_eq!((error.code(), error.reason()), (Code::ResourceExhausted, "store.wal_ceiling"));
+    assert!(cell.store.metrics().wal_bytes.load(Relaxed) > 1);
+    assert!(cell.view(|view| cell::balance(view, "a")).unwrap().is_some());
+}
+
+#[test]
+fn steady_readers_do_not_keep_the_log_from_being_cut() {
+    const PUT: &str = "INSERT INTO alpha_value (tenant, id, bytes) VALUES (:tenant, $1, $2)";
+    let cell = Arc::new(On::Sqlite.cell());
+    let mut most = 0;
+    std::thread::scope(|scope| {
+        let (stop, stopped) = std::sync::mpsc::channel::<()>();
+        let reader = Arc::clone(&cell);
+        scope.spawn(move || {
+            while stopped.try_recv() == Err(std::sync::mpsc::TryRecvError::Empty) {
+                reader.view(|view| cell::balance(view, "a")).unwrap();
+            }
+        });
+        for round in 0..120 {
+            let put = move |tx: &mut stoa_kit::Tx<'_>| {
+                tx.execute(PUT, (round.to_string(), vec![7_u8; 512 << 10]))
+            };
+            cell.commit(put).unwrap();
+            most = most.max(cell.store.metrics().wal_bytes.load(Relaxed));
+        }
+        drop(stop);
+    });
+    assert!(most < 40 << 20, "60 MB were written and the log grew to {most} bytes");
+}
