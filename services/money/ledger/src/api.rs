@@ -6,7 +6,7 @@ use stoa_kit::{Error, Micros, Page, Reason as _, Resource as _, Result, Tx, View
 use stoa_money::ledger::{
     Account, AccountClosed, AccountOpened, CloseAccountRequest, CloseAccountResponse,
     CreateAccountRequest, CreateAccountResponse, CreateTransferRequest, CreateTransferResponse,
-    ExpireTransfersRequest, ExpireTransfersResponse, FoldTotalsRequest, FoldTotalsResponse,
+    EnsureAccountRequest, EnsureAccountResponse, ExpireTransfersRequest, ExpireTransfersResponse, FoldTotalsRequest, FoldTotalsResponse,
     GetAccountRequest, GetAccountResponse, GetBalanceRequest, GetBalanceResponse,
     GetStatementRequest, GetStatementResponse, GetTransferRequest, GetTransferResponse,
     GetTrialBalanceRequest, GetTrialBalanceResponse, LedgerService, ListAccountsRequest,
@@ -49,13 +49,35 @@ impl LedgerService for Ledger {
             create_time: tx.now().timestamp(),
             ..Account::default()
         };
-        if !store::insert_account(tx, &account)? {
+        if !open(tx, &account)? {
             return Err(Reason::AccountExists
                 .because(format!("another account has the code `{}`", account.code)));
         }
-        tx.emit(&AccountOpened { account_id: account.id.clone() });
-        tx.touch(Account::TYPE, &account.id);
         Ok(CreateAccountResponse { account: account.into() })
+    }
+
+    fn ensure_account(
+        &self,
+        tx: &mut Tx<'_>,
+        request: EnsureAccountRequest,
+    ) -> Result<EnsureAccountResponse> {
+        let account = Account {
+            id: tx.new_id("acc"),
+            code: request.code,
+            owner_id: request.owner_id,
+            currency: request.currency,
+            kind: request.kind,
+            create_time: tx.now().timestamp(),
+            ..Account::default()
+        };
+        // To insert first and to look afterwards makes newcomers wait for nobody: to look for
+        // what is not there yet collides with whoever makes its neighbours.
+        if open(tx, &account)? {
+            return Ok(EnsureAccountResponse { id: account.id, currency: account.currency });
+        }
+        let (id, currency) = store::account_of_code(tx, &account.code)?
+            .ok_or_else(|| Error::not_found("account", &account.code))?;
+        Ok(EnsureAccountResponse { id, currency })
     }
 
     fn close_account(
@@ -95,10 +117,10 @@ impl LedgerService for Ledger {
         let page = Page::read(request.page_size, &request.page_token, 1)?;
         let access = view.access::<Account>();
         let wanted = Some(request.owner_id.as_str()).filter(|owner| !owner.is_empty());
-        if let (Some(own), Some(wanted)) = (access.owner(), wanted) {
-            if own != wanted {
-                return Ok(ListAccountsResponse::default());
-            }
+        if let (Some(own), Some(wanted)) = (access.owner(), wanted)
+            && own != wanted
+        {
+            return Ok(ListAccountsResponse::default());
         }
         let filter = store::Filter {
             owner: access.owner().or(wanted),
@@ -274,6 +296,16 @@ impl LedgerService for Ledger {
     ) -> Result<FoldTotalsResponse> {
         Ok(FoldTotalsResponse { folded: jobs::fold(tx)? as i32 })
     }
+}
+
+/// Opens an account; false if its code is taken.
+fn open(tx: &mut Tx<'_>, account: &Account) -> Result<bool> {
+    let opened = store::insert_account(tx, account)?;
+    if opened {
+        tx.emit(&AccountOpened { account_id: account.id.clone() });
+        tx.touch(Account::TYPE, &account.id);
+    }
+    Ok(opened)
 }
 
 /// Moves what a transfer says, at once.

@@ -1,5 +1,7 @@
 //! What accounts and transfers are, and the rules that need no store.
 
+use std::collections::BTreeMap;
+
 use stoa_kit::{Error, Reason as _, Result};
 use stoa_money::ledger::{AccountKind, Leg, Reason, TransferState, TrialBalance, TrialBalanceLine};
 
@@ -222,6 +224,22 @@ pub(crate) fn legs(text: &str) -> Result<Vec<Leg>> {
     };
     let legs: Option<Vec<Leg>> = text.lines().map(leg).collect();
     legs.ok_or_else(|| Error::internal("the legs of a transfer are damaged"))
+}
+
+/// Metadata as it is kept: nothing for none, which is the rule.
+pub(crate) fn metadata_text(metadata: &BTreeMap<String, String>) -> Result<String> {
+    if metadata.is_empty() {
+        return Ok(String::new());
+    }
+    serde_json::to_string(metadata).map_err(Error::internal)
+}
+
+/// Metadata as it was kept.
+pub(crate) fn metadata(text: &str) -> Result<BTreeMap<String, String>> {
+    if text.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    serde_json::from_str(text).map_err(Error::internal)
 }
 
 /// Kinds of accounts, as they are kept.

@@ -1,8 +1,8 @@
 //! All SQL of the ledger.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use stoa_kit::{Delta, Error, Micros, Result, Tx, View};
+use stoa_kit::{Delta, Micros, Result, Tx, View};
 use stoa_money::ledger::{Account, AccountKind, Entry, Leg, Transfer, TransferState};
 
 use crate::model::{self, Party, Posting, Step};
@@ -59,7 +59,7 @@ fn to_account(row: AccountRow) -> Result<Account> {
         balance,
         held,
         available: balance - held,
-        metadata: from_text(&metadata)?,
+        metadata: model::metadata(&metadata)?,
         create_time: Micros(created).timestamp(),
         close_time: closed.map(|time| Micros(time).timestamp()).unwrap_or_default(),
     })
@@ -73,6 +73,11 @@ pub(crate) fn account(view: &View<'_>, name: &str) -> Result<Option<Account>> {
         view.row(accounts!("a.code = $1"), (name,))?
     };
     row.map(to_account).transpose()
+}
+
+/// The identifier and the currency of the account with this code.
+pub(crate) fn account_of_code(view: &View<'_>, code: &str) -> Result<Option<(String, String)>> {
+    view.row("SELECT id, currency FROM ledger_account WHERE tenant = :tenant AND code = $1", (code,))
 }
 
 /// Which accounts a list shows; what is empty does not matter.
@@ -122,7 +127,7 @@ pub(crate) fn insert_account(tx: &mut Tx<'_>, account: &Account) -> Result<bool>
             &account.currency,
             model::kind_text(account.kind.as_known().unwrap_or_default()),
             account.floor,
-            to_text(&account.metadata)?,
+            model::metadata_text(&account.metadata)?,
             tx.now().0,
         ),
     )?;
@@ -311,7 +316,7 @@ pub(crate) fn insert_transfer(tx: &mut Tx<'_>, transfer: &Transfer) -> Result<()
             model::state_text(transfer.state.as_known().unwrap_or_default()),
             &transfer.description,
             &transfer.reference,
-            to_text(&transfer.metadata)?,
+            model::metadata_text(&transfer.metadata)?,
             transfer.effective_time.as_option().map_or(tx.now().0, |time| Micros::of(time).0),
             tx.now().0,
             transfer.expire_time.as_option().map(|time| Micros::of(time).0),
@@ -384,7 +389,7 @@ fn to_transfer(row: TransferRow) -> Result<Transfer> {
         state: model::state(&state).into(),
         description,
         reference,
-        metadata: from_text(&metadata)?,
+        metadata: model::metadata(&metadata)?,
         effective_time: Micros(effective).timestamp(),
         create_time: Micros(created).timestamp(),
         expire_time: expires.map(|time| Micros(time).timestamp()).unwrap_or_default(),
@@ -500,19 +505,4 @@ pub(crate) fn sums(view: &View<'_>, currency: &str) -> Result<Vec<(String, Accou
 /// Empty texts of messages are absent ones of rows.
 fn some(text: &str) -> Option<&str> {
     Some(text).filter(|text| !text.is_empty())
-}
-
-/// Metadata as it is kept: nothing for none, which is the rule.
-fn to_text(metadata: &BTreeMap<String, String>) -> Result<String> {
-    if metadata.is_empty() {
-        return Ok(String::new());
-    }
-    serde_json::to_string(metadata).map_err(Error::internal)
-}
-
-fn from_text(metadata: &str) -> Result<BTreeMap<String, String>> {
-    if metadata.is_empty() {
-        return Ok(BTreeMap::new());
-    }
-    serde_json::from_str(metadata).map_err(Error::internal)
 }
