@@ -1,1 +1,39 @@
-//! To come.
+//! Inventory: what is there — stock by SKU and location, and what of it is promised.
+//!
+//! What is there is either *available* or *reserved*. To reserve moves from one to the other for
+//! a while; to commit a reservation, or to issue, takes out for good.
+//!
+//! **Invariant:** neither number is ever below zero, and nothing is promised twice, whoever else
+//! is asking: whoever takes from a row guards it in the statement that takes.
+//!
+//! **Invariant:** several lines are taken together or not at all.
+//!
+//! **Invariant:** a reservation ends once: committed, released or expired. What it held leaves or
+//! comes back in the commit that ends it.
+//!
+//! **Invariant:** rows of stock are changed in the order of their SKUs, so that two callers never
+//! wait for each other.
+
+#![forbid(unsafe_code)]
+
+mod api;
+mod model;
+mod store;
+
+use std::time::Duration;
+
+use stoa_kit::{Clock, Migration, Service};
+use stoa_money::inventory::{self, ReleaseExpiredRequest};
+
+const MIGRATIONS: &[Migration] =
+    &[Migration::expand("0001_stock", include_str!("../migrations/0001_stock.sql"))];
+
+/// How often expired reservations are looked for.
+const EVERY: Clock = Clock::Every(Duration::from_secs(1));
+
+/// The service, for a node's catalogue.
+pub fn service() -> Service {
+    Service::new(inventory::serve(api::Inventory))
+        .migrations(MIGRATIONS)
+        .timer("release_expired", EVERY, &ReleaseExpiredRequest::default())
+}

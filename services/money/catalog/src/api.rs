@@ -1,0 +1,132 @@
+//! The contract's functions.
+
+use stoa_kit::{Error, Page, Reason as _, Result, Tx, View};
+use stoa_money::catalog::*;
+
+use crate::{model, store};
+
+/// Keeps the promises of `stoa.catalog.v1`.
+pub(crate) struct Catalog;
+
+impl CatalogService for Catalog {
+    fn create_product(
+        &self,
+        tx: &mut Tx<'_>,
+        request: CreateProductRequest,
+    ) -> Result<CreateProductResponse> {
+        let id = tx.new_id("prd");
+        store::insert_product(tx, &id, &request.title, &request.description)?;
+        for (index, variant) in request.variants.iter().enumerate() {
+            add(tx, &id, variant, &format!("variants[{index}]"))?;
+        }
+        Ok(CreateProductResponse { product: changed(tx, &id)?.into() })
+    }
+
+    fn get_product(
+        &self,
+        view: &View<'_>,
+        request: GetProductRequest,
+    ) -> Result<GetProductResponse> {
+        Ok(GetProductResponse { product: product(view, &request.id)?.into() })
+    }
+
+    fn list_products(
+        &self,
+        view: &View<'_>,
+        request: ListProductsRequest,
+    ) -> Result<ListProductsResponse> {
+        let page = Page::read(request.page_size, &request.page_token, 1)?;
+        let mut rows = store::products(view, page.after(), request.include_archived, page.limit())?;
+        let next_page_token = page.cut(&mut rows, |row| vec![row.0.clone()]);
+        let (first, last) = (rows.first(), rows.last());
+        let offers = match (first, last) {
+            (Some(first), Some(last)) => store::offers(view, &first.0, &last.0)?,
+            _ => Vec::new(),
+        };
+        Ok(ListProductsResponse { products: model::products(rows, offers), next_page_token })
+    }
+
+    fn update_product(
+        &self,
+        tx: &mut Tx<'_>,
+        request: UpdateProductRequest,
+    ) -> Result<UpdateProductResponse> {
+        let (title, description) = (request.title.as_deref(), request.description.as_deref());
+        store::update_product(tx, &request.id, title, description)?;
+        Ok(UpdateProductResponse { product: changed(tx, &request.id)?.into() })
+    }
+
+    fn archive_product(
+        &self,
+        tx: &mut Tx<'_>,
+        request: ArchiveProductRequest,
+    ) -> Result<ArchiveProductResponse> {
+        if store::archive_product(tx, &request.id)? {
+            tx.emit(&ProductArchived { product_id: request.id.clone() });
+        }
+        Ok(ArchiveProductResponse { product: changed(tx, &request.id)?.into() })
+    }
+
+    fn add_variant(
+        &self,
+        tx: &mut Tx<'_>,
+        request: AddVariantRequest,
+    ) -> Result<AddVariantResponse> {
+        // Touching the product first also says whether there is one.
+        store::update_product(tx, &request.product_id, None, None)?;
+        add(tx, &request.product_id, &request.variant, "variant")?;
+        Ok(AddVariantResponse { product: changed(tx, &request.product_id)?.into() })
+    }
+
+    fn set_price(&self, tx: &mut Tx<'_>, request: SetPriceRequest) -> Result<SetPriceResponse> {
+        let sku = model::normalise(&request.sku);
+        model::check_price(&request.price, "price")?;
+        let product_id = store::product_of(tx, &sku)?.ok_or_else(|| unknown(&sku))?;
+        store::set_price(tx, &sku, &request.price.currency, request.price.amount)?;
+        store::update_product(tx, &product_id, None, None)?;
+        let product = changed(tx, &product_id)?;
+        let variant = product.variants.into_iter().find(|variant| variant.sku == sku);
+        Ok(SetPriceResponse { variant: variant.into() })
+    }
+
+    fn quote(&self, view: &View<'_>, request: QuoteRequest) -> Result<QuoteResponse> {
+        let currency = &request.currency;
+        let mut lines = Vec::with_capacity(request.items.len());
+        for item in request.items {
+            let sku = model::normalise(&item.sku);
+            let offer = store::offer(view, &sku, currency)?.ok_or_else(|| unknown(&sku))?;
+            lines.push(model::line(sku, item.quantity, offer, currency)?);
+        }
+        let total = model::total(&lines, currency)?;
+        Ok(QuoteResponse { lines, total: total.into() })
+    }
+}
+
+fn add(tx: &mut Tx<'_>, product_id: &str, variant: &NewVariant, path: &str) -> Result<()> {
+    let sku = model::normalise(&variant.sku);
+    model::check_prices(&variant.prices, path)?;
+    if !store::insert_variant(tx, &sku, product_id, &variant.title)? {
+        return Err(Reason::SkuTaken.because(format!("another variant has the SKU `{sku}`")));
+    }
+    for price in &variant.prices {
+        store::set_price(tx, &sku, &price.currency, price.amount)?;
+    }
+    Ok(())
+}
+
+fn product(view: &View<'_>, id: &str) -> Result<Product> {
+    let row = store::product(view, id)?;
+    let offers = store::offers(view, id, id)?;
+    let found = model::products(row.into_iter().collect(), offers).pop();
+    found.ok_or_else(|| Error::not_found("product", id))
+}
+
+/// The product as the command leaves it.
+fn changed(tx: &mut Tx<'_>, id: &str) -> Result<Product> {
+    tx.touch("catalog.product", id);
+    product(tx, id)
+}
+
+fn unknown(sku: &str) -> Error {
+    Reason::UnknownSku.because(format!("no variant has the SKU `{sku}`"))
+}

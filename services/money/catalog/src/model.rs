@@ -1,0 +1,99 @@
+//! Products and prices, and the rules about them.
+
+use std::collections::BTreeSet;
+
+use stoa_kit::v1::Money;
+use stoa_kit::{Error, Micros, Reason as _, Result};
+use stoa_money::catalog::{Product, QuoteLine, Reason, Variant};
+
+use crate::store::{Offer, OfferRow, ProductRow};
+
+/// The one spelling of a SKU.
+pub(crate) fn normalise(sku: &str) -> String {
+    sku.to_ascii_uppercase()
+}
+
+/// Prices are not negative.
+pub(crate) fn check_price(price: &Money, path: &str) -> Result<()> {
+    if price.amount < 0 {
+        let path = format!("{path}.amount");
+        return Err(Error::field(path, "int64.gte", "must not be negative"));
+    }
+    Ok(())
+}
+
+/// Prices are not negative, and there is one in a currency.
+pub(crate) fn check_prices(prices: &[Money], path: &str) -> Result<()> {
+    let mut currencies = BTreeSet::new();
+    for (index, price) in prices.iter().enumerate() {
+        let path = format!("{path}.prices[{index}]");
+        check_price(price, &path)?;
+        if !currencies.insert(&price.currency) {
+            let path = format!("{path}.currency");
+            return Err(Error::field(path, "repeated.unique", "must be in one price only"));
+        }
+    }
+    Ok(())
+}
+
+/// Products with their variants and prices; `offers` are in the order of SKU and currency.
+pub(crate) fn products(rows: Vec<ProductRow>, offers: Vec<OfferRow>) -> Vec<Product> {
+    let mut products: Vec<Product> = rows.into_iter().map(product).collect();
+    for (product_id, sku, title, currency, amount) in offers {
+        // A range of products can hold some that the page leaves out.
+        let Some(product) = products.iter_mut().find(|product| product.id == product_id) else {
+            continue;
+        };
+        if product.variants.last().is_none_or(|last| last.sku != sku) {
+            product.variants.push(Variant { sku, title, prices: Vec::new() });
+        }
+        if let (Some(last), Some(currency), Some(amount)) =
+            (product.variants.last_mut(), currency, amount)
+        {
+            last.prices.push(Money { amount, currency });
+        }
+    }
+    products
+}
+
+fn product((id, title, description, archived, created, updated): ProductRow) -> Product {
+    Product {
+        id,
+        title,
+        description,
+        archived,
+        variants: Vec::new(),
+        create_time: Micros(created).timestamp(),
+        update_time: Micros(updated).timestamp(),
+    }
+}
+
+/// What so many of a variant cost.
+pub(crate) fn line(sku: String, quantity: i64, offer: Offer, currency: &str) -> Result<QuoteLine> {
+    let (product, variant, archived, price) = offer;
+    if archived {
+        return Err(Reason::Archived.because(format!("`{sku}` is no longer sold")));
+    }
+    let Some(price) = price else {
+        return Err(Reason::NoPrice.because(format!("`{sku}` has no price in {currency}")));
+    };
+    let amount = price.checked_mul(quantity).ok_or_else(too_large)?;
+    let money = |amount| Money { amount, currency: currency.to_owned() };
+    Ok(QuoteLine {
+        sku,
+        title: if variant.is_empty() { product } else { format!("{product}, {variant}") },
+        quantity,
+        unit_price: money(price).into(),
+        amount: money(amount).into(),
+    })
+}
+
+/// What the lines cost together.
+pub(crate) fn total(lines: &[QuoteLine], currency: &str) -> Result<Money> {
+    let sum = lines.iter().try_fold(0_i64, |sum, line| sum.checked_add(line.amount.amount));
+    Ok(Money { amount: sum.ok_or_else(too_large)?, currency: currency.to_owned() })
+}
+
+fn too_large() -> Error {
+    Reason::TotalTooLarge.because("the total is more than an amount of money can hold")
+}
