@@ -1,8 +1,63 @@
 //! What tests stand on. No part of a running node.
 //!
+//! [`both!`] runs a test on both engines, on a [`Node`] in this process with a clock of its own;
+//! [`compliance!`] is the test that every service runs: what `docs/spec/service.md` demands of it.
+//!
 //! **Invariant:** a test finds nothing that another test left, and leaves nothing behind: what
 //! it starts here ends with it, also when it is killed.
 
 #![forbid(unsafe_code)]
+// What fails here fails a test.
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
+#![allow(clippy::missing_panics_doc)]
 
+pub mod compliance;
+mod node;
 pub mod postgres;
+mod world;
+
+pub use node::{Engine, Node, run};
+pub use world::TestWorld;
+
+/// Makes of one test two, `name::sqlite` and `name::postgres`: neither can be forgotten. The
+/// module it stands in has a function `services` that gives what the node is made of.
+#[macro_export]
+macro_rules! both {
+    ($($(#[$meta:meta])* async fn $name:ident($node:ident: Node) $body:block)+) => {
+        $($(#[$meta])* mod $name {
+            use super::*;
+
+            async fn body($node: $crate::Node) $body
+
+            #[test]
+            fn sqlite() {
+                $crate::run($crate::Engine::Sqlite, services(), body);
+            }
+
+            #[test]
+            fn postgres() {
+                $crate::run($crate::Engine::Postgres, services(), body);
+            }
+        })+
+    };
+}
+
+/// The test that every service runs, on both engines: `compliance!(stoa_users::service, services)`.
+#[macro_export]
+macro_rules! compliance {
+    ($service:path, $services:path) => {
+        mod compliance {
+            #[test]
+            fn sqlite() {
+                let folder = env!("CARGO_MANIFEST_DIR");
+                $crate::compliance::check($crate::Engine::Sqlite, $service(), $services, folder);
+            }
+
+            #[test]
+            fn postgres() {
+                let folder = env!("CARGO_MANIFEST_DIR");
+                $crate::compliance::check($crate::Engine::Postgres, $service(), $services, folder);
+            }
+        }
+    };
+}

@@ -1,0 +1,255 @@
+//! A node in this process, with a private database and a clock of its own.
+
+use std::future::Future;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use stoa_contract::{AnyMessage, Request};
+use stoa_kit::ports::{Mail, Mailer, Ports};
+use stoa_kit::{Caller, Error, MAIN, Result, Service, World};
+use stoa_node::{Answer, Background, Body, Call, Parts};
+use stoa_store::{Options, Place};
+
+use crate::TestWorld;
+
+/// The engines a test runs on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Engine {
+    /// Embedded.
+    Sqlite,
+    /// A server of the test's own.
+    Postgres,
+}
+
+/// A node in this process.
+#[derive(Clone)]
+pub struct Node {
+    inner: Arc<stoa_node::Node>,
+    background: Arc<tokio::sync::Mutex<Background>>,
+    world: Arc<TestWorld>,
+    post: Arc<Post>,
+    engine: Engine,
+}
+
+/// Mail that was handed over, and how often the next hand-overs fail.
+#[derive(Default)]
+struct Post {
+    sent: Mutex<Vec<Mail>>,
+    failures: Mutex<u32>,
+}
+
+impl Mailer for Post {
+    fn deliver(&self, mail: Mail) -> BoxFuture<'static, Result<()>> {
+        let mut failures = self.failures.lock().unwrap();
+        let result = if *failures > 0 {
+            *failures -= 1;
+            Err(Error::unavailable("mail.refused", "the test's mailer refuses"))
+        } else {
+            self.sent.lock().unwrap().push(mail);
+            Ok(())
+        };
+        Box::pin(std::future::ready(result))
+    }
+}
+
+/// Runs a test on a node with a mailer.
+pub fn run<F: Future<Output = ()>>(
+    engine: Engine,
+    services: Vec<Service>,
+    test: impl FnOnce(Node) -> F,
+) {
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    runtime.block_on(async {
+        let (place, _kept) = place(engine);
+        let mut options = Options::at(place);
+        options.database_clock = false;
+        options.rehearse = engine == Engine::Sqlite;
+        let node = Node::open(engine, services, options).await;
+        test(node.clone()).await;
+        node.inner.close().await;
+    });
+}
+
+/// A private place to store at, and what must live as long as it is used.
+fn place(engine: Engine) -> (Place, Box<dyn std::any::Any>) {
+    match engine {
+        Engine::Sqlite => {
+            let directory = tempfile::tempdir().unwrap();
+            (Place::Directory(directory.path().to_owned()), Box::new(directory))
+        }
+        Engine::Postgres => {
+            let database = crate::postgres::shared();
+            (Place::Url(database.url().to_owned()), Box::new(database))
+        }
+    }
+}
+
+impl Node {
+    async fn open(engine: Engine, services: Vec<Service>, options: Options) -> Self {
+        let (world, post) = (TestWorld::new(), Arc::new(Post::default()));
+        let parts = Parts {
+            services,
+            store: options,
+            world: Arc::clone(&world) as Arc<dyn World>,
+            ports: Ports { mailer: Some(Arc::clone(&post) as Arc<dyn Mailer>) },
+            tenant: MAIN.into(),
+            calls_per_second: 0,
+            anonymous_per_second: 0,
+        };
+        let inner = stoa_node::Node::open(parts).await.unwrap();
+        let background = Background::new(&inner).await.unwrap();
+        let background = Arc::new(tokio::sync::Mutex::new(background));
+        Self { inner, background, world, post, engine }
+    }
+
+    /// The node itself.
+    pub fn inner(&self) -> &Arc<stoa_node::Node> {
+        &self.inner
+    }
+
+    /// The engine it stores in.
+    pub fn engine(&self) -> Engine {
+        self.engine
+    }
+
+    /// A user who may do everything.
+    pub fn admin(&self) -> Caller {
+        self.user_with("usr_admin", &["*"])
+    }
+
+    /// A user without any permission.
+    pub fn user(&self, id: &str) -> Caller {
+        self.user_with(id, &[])
+    }
+
+    /// A user with some permissions.
+    pub fn user_with(&self, id: &str, permissions: &[&str]) -> Caller {
+        Caller::of(MAIN, &format!("user:{id}"), permissions)
+    }
+
+    /// A service account with some permissions.
+    pub fn account_with(&self, id: &str, permissions: &[&str]) -> Caller {
+        Caller::of(MAIN, &format!("service:{id}"), permissions)
+    }
+
+    /// Nobody in particular.
+    pub fn nobody(&self) -> Caller {
+        Caller::anonymous(MAIN)
+    }
+
+    /// The node itself, which may call internal methods.
+    pub fn system(&self) -> Caller {
+        Caller::system(MAIN)
+    }
+
+    /// The time of day.
+    pub fn now(&self) -> stoa_kit::Micros {
+        self.world.now()
+    }
+
+    /// Calls as through a face.
+    ///
+    /// # Errors
+    /// What the call comes to.
+    pub async fn call<R: Request>(&self, caller: &Caller, request: R) -> Result<R::Reply> {
+        self.send(caller, "127.0.0.1", None, request).await.map(|(reply, _)| reply)
+    }
+
+    /// Calls with an idempotency key.
+    ///
+    /// # Errors
+    /// What the call comes to.
+    pub async fn call_with_key<R: Request>(
+        &self,
+        caller: &Caller,
+        key: &str,
+        request: R,
+    ) -> Result<R::Reply> {
+        self.send(caller, "127.0.0.1", Some(key), request).await.map(|(reply, _)| reply)
+    }
+
+    /// Calls from a network address.
+    ///
+    /// # Errors
+    /// What the call comes to.
+    pub async fn call_from<R: Request>(
+        &self,
+        address: &str,
+        caller: &Caller,
+        request: R,
+    ) -> Result<R::Reply> {
+        self.send(caller, address, None, request).await.map(|(reply, _)| reply)
+    }
+
+    /// Calls, and tells also what surrounds the reply.
+    ///
+    /// # Errors
+    /// What the call comes to.
+    pub async fn send<R: Request>(
+        &self,
+        caller: &Caller,
+        address: &str,
+        key: Option<&str>,
+        request: R,
+    ) -> Result<(R::Reply, Answer)> {
+        let mut answer = self.dispatch(R::METHOD.path, caller, address, key, Box::new(request)).await?;
+        let body = std::mem::replace(&mut answer.body, Body::Stream(Box::pin(futures::stream::empty())));
+        let Body::Message(message) = body else { panic!("{} streams", R::METHOD.path) };
+        let reply = message.into_any().downcast::<R::Reply>();
+        Ok((*reply.unwrap_or_else(|_| panic!("{} gave another message", R::METHOD.path)), answer))
+    }
+
+    /// Calls a method by its path.
+    ///
+    /// # Errors
+    /// What the call comes to.
+    pub async fn dispatch(
+        &self,
+        method: &str,
+        caller: &Caller,
+        address: &str,
+        key: Option<&str>,
+        request: Box<dyn AnyMessage>,
+    ) -> Result<Answer> {
+        let call = Call {
+            method: method.to_owned(),
+            caller: caller.clone(),
+            request,
+            key: key.map(str::to_owned),
+            trace: String::new(),
+            deadline: None,
+            address: address.to_owned(),
+            position: None,
+        };
+        self.inner.call(call).await
+    }
+
+    /// Lets time pass, then does what came due.
+    pub async fn advance(&self, by: Duration) {
+        self.world.advance(by);
+        self.settle().await;
+    }
+
+    /// Does what is due in the background until nothing is.
+    pub async fn settle(&self) {
+        let mut background = self.background.lock().await;
+        for _ in 0..10_000 {
+            if !background.step().await.expect("background work") {
+                return;
+            }
+        }
+        panic!("the background never comes to rest");
+    }
+
+    /// The mail that was handed over so far.
+    pub fn sent(&self) -> Vec<Mail> {
+        self.post.sent.lock().unwrap().clone()
+    }
+
+    /// Lets the next hand-overs of mail fail.
+    pub fn fail_mail(&self, times: u32) {
+        *self.post.failures.lock().unwrap() = times;
+    }
+}

@@ -1,0 +1,57 @@
+//! A world whose time of day is the test's.
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering::SeqCst};
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use stoa_kit::world::{Real, Thread};
+use stoa_kit::{Micros, Result, World};
+
+/// 2026-01-01 00:00 UTC, where every test begins.
+const START: i64 = 1_767_225_600_000_000;
+
+/// The real world, but for the time of day.
+pub struct TestWorld {
+    real: Arc<Real>,
+    now: AtomicI64,
+}
+
+impl TestWorld {
+    /// A world at the beginning of 2026.
+    pub fn new() -> Arc<Self> {
+        Arc::new(Self { real: Real::new(), now: AtomicI64::new(START) })
+    }
+
+    /// Lets time pass.
+    pub fn advance(&self, by: Duration) {
+        self.now.fetch_add(i64::try_from(by.as_micros()).unwrap(), SeqCst);
+    }
+}
+
+impl World for TestWorld {
+    fn now(&self) -> Micros {
+        Micros(self.now.load(SeqCst))
+    }
+
+    fn uptime(&self) -> Duration {
+        self.real.uptime()
+    }
+
+    fn entropy(&self, buffer: &mut [u8]) {
+        self.real.entropy(buffer);
+    }
+
+    fn sleep(&self, wait: Duration) -> BoxFuture<'static, ()> {
+        self.real.sleep(wait)
+    }
+
+    fn thread(&self, name: &str, body: Box<dyn FnOnce() + Send>) -> Result<Thread> {
+        self.real.thread(name, body)
+    }
+
+    fn listen(&self, address: SocketAddr) -> Result<TcpListener> {
+        self.real.listen(address)
+    }
+}
