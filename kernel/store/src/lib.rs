@@ -195,6 +195,9 @@ pub struct Options {
     pub command_budget: Duration,
     /// WAL bytes past which writes are refused.
     pub wal_ceiling: u64,
+    /// Whether leases are counted by the database's own clock where several nodes share it; a
+    /// test counts them by its own.
+    pub database_clock: bool,
     /// Connections to PostgreSQL.
     pub pool: usize,
     /// Commands that may wait.
@@ -219,6 +222,7 @@ impl Options {
             rehearse: false,
             command_budget: Duration::from_millis(250),
             wal_ceiling: 256 << 20,
+            database_clock: true,
             pool: 12,
             queue: 4_096,
         }

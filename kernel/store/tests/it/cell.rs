@@ -9,7 +9,7 @@ use stoa_contract::buffa::{
 };
 use stoa_contract::{Check, Contract, Shape};
 use stoa_kit::registry::ServiceId;
-use stoa_kit::tx::{Cause, Core, Gathered};
+use stoa_kit::tx::{Cause, Gathered, Run};
 use stoa_kit::v1::Money;
 use stoa_kit::world::Real;
 use stoa_kit::{

@@ -1,6 +1,8 @@
 //! What a store must do, on either engine. Every case is a function of an engine, and
 //! [`on_both`] makes two tests of it: one cannot be had without the other.
 
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests fail this way")]
+
 mod batches;
 mod cell;
 mod closing;
