@@ -1,0 +1,26 @@
+-- What each user was told, by time-ordered identifiers. `email` is empty, `queued`, `sent`,
+-- `kept` or `failed`.
+CREATE TABLE notify_message (
+    tenant TEXT NOT NULL,
+    user_id TEXT NOT NULL,
+    id TEXT NOT NULL,
+    template TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    body TEXT NOT NULL,
+    seen BOOLEAN NOT NULL,
+    email TEXT NOT NULL,
+    email_error TEXT NOT NULL,
+    create_time BIGINT NOT NULL,
+    PRIMARY KEY (tenant, user_id, id)
+);
+
+-- The local mailbox: the mail of a node without a mail server.
+CREATE TABLE notify_mail (
+    tenant TEXT NOT NULL,
+    id TEXT NOT NULL,
+    address TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    body TEXT NOT NULL,
+    create_time BIGINT NOT NULL,
+    PRIMARY KEY (tenant, id)
+);

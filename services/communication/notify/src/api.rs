@@ -1,0 +1,133 @@
+//! The contract's functions.
+
+use stoa_communication::notify::*;
+use stoa_identity::users::{LookupUserRequest, LookupUserRequestBy, User};
+use stoa_kit::{Ctx, Error, Page, Reason as _, Result, Schedule, Tx, View, ports};
+
+use crate::templates::{self, Template};
+use crate::{model, store};
+
+/// Keeps the promises of `stoa.notify.v1`.
+pub(crate) struct Notify {
+    pub(crate) templates: Vec<Template>,
+}
+
+/// Sorts after every identifier.
+const LAST: &str = "~";
+
+impl NotifyService for Notify {
+    fn notify(&self, tx: &mut Tx<'_>, request: NotifyRequest) -> Result<NotifyResponse> {
+        // Whoever is told need not have an account here: their inbox waits for them.
+        let user = user(tx, &request.user_id)?.unwrap_or_default();
+        let template = templates::find(&self.templates, &request.template, &user.locale)?;
+        let (subject, text) = template.render(&request.data)?;
+        let id = tx.new_id("ntf");
+        let email = if model::wants_email(&user) {
+            let job = DeliverEmailRequest {
+                user_id: request.user_id.clone(),
+                notification_id: id.clone(),
+            };
+            tx.enqueue(&job, Schedule::default())?;
+            EmailState::Queued
+        } else {
+            EmailState::Unspecified
+        };
+        let (who, what) = ((id.as_str(), request.user_id.as_str()), (&*subject, &*text));
+        store::insert_message(tx, who, template.name, what, email)?;
+        Ok(NotifyResponse { id })
+    }
+
+    fn list_inbox(&self, view: &View<'_>, request: ListInboxRequest) -> Result<ListInboxResponse> {
+        let page = Page::read(request.page_size, &request.page_token, 1)?;
+        let user = view.user()?;
+        let mut rows =
+            store::messages(view, user, before(&page), request.unread_only, page.limit())?;
+        let next_page_token = page.cut(&mut rows, |row| vec![row.0.clone()]);
+        let notifications = rows.into_iter().map(model::notification).collect();
+        Ok(ListInboxResponse { notifications, next_page_token })
+    }
+
+    fn count_unread(
+        &self,
+        view: &View<'_>,
+        _request: CountUnreadRequest,
+    ) -> Result<CountUnreadResponse> {
+        Ok(CountUnreadResponse { count: store::unread(view, view.user()?)? })
+    }
+
+    fn mark_read(&self, tx: &mut Tx<'_>, request: MarkReadRequest) -> Result<MarkReadResponse> {
+        let user = tx.user()?.to_owned();
+        let row = store::mark_read(tx, &user, &request.id)?;
+        let row = row.ok_or_else(|| Error::not_found("notification", &request.id))?;
+        Ok(MarkReadResponse { notification: model::notification(row).into() })
+    }
+
+    fn list_mailbox(
+        &self,
+        view: &View<'_>,
+        request: ListMailboxRequest,
+    ) -> Result<ListMailboxResponse> {
+        let page = Page::read(request.page_size, &request.page_token, 1)?;
+        let mut rows = store::mailbox(view, before(&page), page.limit())?;
+        let next_page_token = page.cut(&mut rows, |row| vec![row.0.clone()]);
+        let mail = rows.into_iter().map(model::mail).collect();
+        Ok(ListMailboxResponse { mail, next_page_token })
+    }
+
+    fn get_mail(&self, view: &View<'_>, request: GetMailRequest) -> Result<GetMailResponse> {
+        let row = store::mail(view, &request.id)?;
+        let row = row.ok_or_else(|| Error::not_found("mail", &request.id))?;
+        Ok(GetMailResponse { mail: model::mail(row).into() })
+    }
+
+    async fn deliver_email(
+        &self,
+        ctx: &Ctx,
+        request: DeliverEmailRequest,
+    ) -> Result<DeliverEmailResponse> {
+        // The job's identifier stays the same over its attempts, so that a mail server, or the
+        // local mailbox, that sees the mail again knows it.
+        let id = ctx.key().unwrap_or(&request.notification_id).to_owned();
+        let DeliverEmailRequest { user_id, notification_id } = request;
+        let letter = ctx.call(GetLetterRequest { user_id, notification_id }).await?;
+        let GetLetterResponse { to, subject, text } = letter;
+        let state = match &ctx.ports().mailer {
+            Some(mailer) => {
+                mailer.deliver(ports::Mail { id, to, subject, text }).await?;
+                EmailState::Sent
+            }
+            None => {
+                ctx.call(KeepMailRequest { id, to, subject, text }).await?;
+                EmailState::Kept
+            }
+        };
+        Ok(DeliverEmailResponse { state: state.into() })
+    }
+
+    fn get_letter(&self, view: &View<'_>, request: GetLetterRequest) -> Result<GetLetterResponse> {
+        let row = store::message(view, &request.user_id, &request.notification_id)?;
+        let row = row.ok_or_else(|| Error::not_found("notification", &request.notification_id))?;
+        let message = model::notification(row);
+        let to = user(view, &request.user_id)?.unwrap_or_default().email;
+        if to.is_empty() {
+            let who = request.user_id;
+            return Err(Reason::NoAddress.because(format!("user `{who}` has no address")));
+        }
+        Ok(GetLetterResponse { to, subject: message.subject, text: message.text })
+    }
+
+    fn keep_mail(&self, tx: &mut Tx<'_>, request: KeepMailRequest) -> Result<KeepMailResponse> {
+        store::keep_mail(tx, &request.id, &request.to, (&request.subject, &request.text))?;
+        Ok(KeepMailResponse::default())
+    }
+}
+
+fn user(view: &View<'_>, id: &str) -> Result<Option<User>> {
+    let by = LookupUserRequestBy::Id(id.to_owned());
+    Ok(view.call(LookupUserRequest { by: Some(by) })?.user.into_option())
+}
+
+/// Where a page of a list that shows the newest first begins.
+fn before(page: &Page) -> &str {
+    if page.after.is_none() { LAST } else { page.after() }
+}

@@ -1,0 +1,21 @@
+-- Purchases: `placed` or `cancelled`. `lines` is the contract's OrderLine as JSON: they are read
+-- and written with their order, and never by themselves.
+CREATE TABLE orders_order (
+    tenant TEXT NOT NULL,
+    id TEXT NOT NULL,
+    customer TEXT NOT NULL,
+    state TEXT NOT NULL,
+    lines TEXT NOT NULL,
+    amount BIGINT NOT NULL,
+    currency TEXT NOT NULL,
+    location TEXT NOT NULL,
+    transfer TEXT NOT NULL,
+    reversal TEXT NOT NULL,
+    effective_time BIGINT NOT NULL,
+    create_time BIGINT NOT NULL,
+    update_time BIGINT NOT NULL,
+    PRIMARY KEY (tenant, id)
+);
+CREATE INDEX orders_order_time ON orders_order (tenant, create_time, id);
+CREATE INDEX orders_order_state ON orders_order (tenant, state, create_time, id);
+CREATE INDEX orders_order_customer ON orders_order (tenant, customer, create_time, id);

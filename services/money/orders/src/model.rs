@@ -1,0 +1,243 @@
+//! Orders, and what they ask of other services.
+
+use stoa_communication::notify::NotifyRequest;
+use stoa_kit::v1::Money;
+use stoa_kit::{Error, Micros, Page, Reason as _, Result};
+use stoa_money::catalog::{QuoteItem, QuoteRequest, QuoteResponse};
+use stoa_money::inventory::{IssueRequest, ReceiveRequest, StockLine};
+use stoa_money::ledger::{
+    AccountKind, CreateTransferRequest, EnsureAccountRequest, Leg, ReverseTransferRequest,
+};
+use stoa_money::orders::{
+    ImportOrderRequest, Order, OrderCancelled, OrderLine, OrderPlaced, OrderState,
+    PlaceOrderRequest, Reason,
+};
+
+/// Where goods are taken from if nobody says.
+const LOCATION_DEFAULT: &str = "main";
+
+/// Asks the catalog what a cart costs.
+pub(crate) fn quote(request: &PlaceOrderRequest) -> QuoteRequest {
+    let item = |line: &stoa_money::orders::CartLine| QuoteItem {
+        sku: line.sku.clone(),
+        quantity: line.quantity,
+    };
+    QuoteRequest {
+        items: request.lines.iter().map(item).collect(),
+        currency: request.currency.clone(),
+    }
+}
+
+/// A cart at the prices of a quote.
+pub(crate) fn price(
+    id: String,
+    customer: &str,
+    now: Micros,
+    location: String,
+    quote: QuoteResponse,
+) -> Order {
+    let line = |line: stoa_money::catalog::QuoteLine| OrderLine {
+        sku: line.sku,
+        title: line.title,
+        quantity: line.quantity,
+        unit_price: line.unit_price,
+        amount: line.amount,
+    };
+    Order {
+        id,
+        customer_id: customer.to_owned(),
+        state: OrderState::Placed.into(),
+        lines: quote.lines.into_iter().map(line).collect(),
+        total: quote.total,
+        location: or_default(location),
+        effective_time: now.timestamp(),
+        create_time: now.timestamp(),
+        update_time: now.timestamp(),
+        ..Order::default()
+    }
+}
+
+/// An order that was made elsewhere, at the amount and the time it was made.
+pub(crate) fn import(id: String, now: Micros, request: ImportOrderRequest) -> Result<Order> {
+    let wrong = |path: &str, rule, message: &str| Err(Error::field(path, rule, message));
+    if request.amount.amount < 0 {
+        return wrong("amount.amount", "int64.gte", "must not be negative");
+    }
+    if Micros::of(&request.effective_time) > now {
+        return wrong("effective_time", "timestamp.lt_now", "must not be in the future");
+    }
+    let line = OrderLine {
+        sku: request.sku.to_ascii_uppercase(),
+        quantity: request.quantity,
+        amount: request.amount.clone(),
+        ..OrderLine::default()
+    };
+    Ok(Order {
+        id,
+        customer_id: request.customer_id,
+        state: OrderState::Placed.into(),
+        lines: vec![line],
+        total: request.amount,
+        location: or_default(request.location),
+        effective_time: request.effective_time,
+        create_time: now.timestamp(),
+        update_time: now.timestamp(),
+        ..Order::default()
+    })
+}
+
+fn or_default(location: String) -> String {
+    if location.is_empty() { LOCATION_DEFAULT.to_owned() } else { location }
+}
+
+fn stock_lines(order: &Order) -> Vec<StockLine> {
+    let line = |line: &OrderLine| StockLine { sku: line.sku.clone(), quantity: line.quantity };
+    order.lines.iter().map(line).collect()
+}
+
+/// Takes the goods out of stock.
+pub(crate) fn issue(order: &Order) -> IssueRequest {
+    IssueRequest { lines: stock_lines(order), location: order.location.clone() }
+}
+
+/// Puts the goods back where they were.
+pub(crate) fn put_back(order: &Order) -> ReceiveRequest {
+    ReceiveRequest { lines: stock_lines(order), location: order.location.clone() }
+}
+
+/// What the customer owes.
+pub(crate) fn customer_account(order: &Order) -> EnsureAccountRequest {
+    EnsureAccountRequest {
+        code: format!("customers/{}", order.customer_id),
+        owner_id: order.customer_id.clone(),
+        currency: order.total.currency.clone(),
+        kind: AccountKind::ACCOUNT_KIND_ASSET.into(),
+    }
+}
+
+/// What the shop earns.
+pub(crate) fn sales_account(order: &Order) -> EnsureAccountRequest {
+    EnsureAccountRequest {
+        code: format!("sales/{}", order.total.currency),
+        currency: order.total.currency.clone(),
+        kind: AccountKind::ACCOUNT_KIND_INCOME.into(),
+        ..EnsureAccountRequest::default()
+    }
+}
+
+/// Moves what the order costs, at the time the purchase was made.
+pub(crate) fn charge(order: &Order, customer: String, sales: String) -> CreateTransferRequest {
+    CreateTransferRequest {
+        currency: order.total.currency.clone(),
+        legs: vec![Leg {
+            debit_account: customer,
+            credit_account: sales,
+            amount: order.total.amount,
+        }],
+        effective_time: order.effective_time.clone(),
+        description: "Order".to_owned(),
+        reference: order.id.clone(),
+        ..CreateTransferRequest::default()
+    }
+}
+
+/// Moves it back.
+pub(crate) fn refund(order: &Order) -> ReverseTransferRequest {
+    ReverseTransferRequest {
+        id: order.transfer_id.clone(),
+        description: "Order cancelled".to_owned(),
+    }
+}
+
+/// Tells the customer.
+pub(crate) fn notification(order: &Order, template: &str) -> NotifyRequest {
+    let data = [("order_id", order.id.clone()), ("total", in_words(&order.total))];
+    NotifyRequest {
+        user_id: order.customer_id.clone(),
+        template: template.to_owned(),
+        data: data.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
+    }
+}
+
+/// Tells whoever listens that the order was placed.
+pub(crate) fn placed(order: &Order) -> OrderPlaced {
+    OrderPlaced {
+        order_id: order.id.clone(),
+        customer_id: order.customer_id.clone(),
+        total: order.total.clone(),
+    }
+}
+
+/// Tells whoever listens that the order was cancelled.
+pub(crate) fn cancelled(order: &Order) -> OrderCancelled {
+    OrderCancelled {
+        order_id: order.id.clone(),
+        customer_id: order.customer_id.clone(),
+        total: order.total.clone(),
+    }
+}
+
+pub(crate) fn already_cancelled(id: &str) -> Error {
+    Reason::AlreadyCancelled.because(format!("order `{id}` was cancelled before"))
+}
+
+/// An amount as people write it: `12.34 USD`, by the digits that ISO 4217 gives the currency.
+fn in_words(money: &Money) -> String {
+    let digits = match money.currency.as_str() {
+        "BIF" | "CLP" | "DJF" | "GNF" | "ISK" | "JPY" | "KMF" | "KRW" | "PYG" | "RWF" | "UGX"
+        | "UYI" | "VND" | "VUV" | "XAF" | "XOF" | "XPF" => 0,
+        "BHD" | "IQD" | "JOD" | "KWD" | "LYD" | "OMR" | "TND" => 3,
+        _ => 2,
+    };
+    let unit = 10_i64.pow(digits);
+    let (whole, part) = (money.amount / unit, money.amount % unit);
+    match digits {
+        0 => format!("{whole} {}", money.currency),
+        digits => format!("{whole}.{part:0width$} {}", money.currency, width = digits as usize),
+    }
+}
+
+/// A state as its column says it.
+pub(crate) fn state_text(state: OrderState) -> Option<&'static str> {
+    match state {
+        OrderState::ORDER_STATE_UNSPECIFIED => None,
+        OrderState::ORDER_STATE_PLACED => Some("placed"),
+        OrderState::ORDER_STATE_CANCELLED => Some("cancelled"),
+    }
+}
+
+pub(crate) fn state_of(text: &str) -> OrderState {
+    match text {
+        "placed" => OrderState::Placed,
+        "cancelled" => OrderState::Cancelled,
+        _ => OrderState::Unspecified,
+    }
+}
+
+/// What orders are sorted by: the newest first.
+pub(crate) fn sort_keys(order: &Order) -> Vec<String> {
+    vec![Micros::of(&order.create_time).0.to_string(), order.id.clone()]
+}
+
+/// Where a page begins: before the last order shown, or at the newest.
+pub(crate) fn before(page: &Page) -> Result<(i64, &str)> {
+    let Some([time, id]) = page.after.as_deref() else { return Ok((i64::MAX, "")) };
+    let wrong = |_| Error::field("page_token", "page_token", "was not given by this method");
+    Ok((time.parse().map_err(wrong)?, id))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn amounts_are_written_with_the_digits_of_their_currency() {
+        let words = |amount, currency: &str| {
+            in_words(&Money { amount, currency: currency.to_owned() })
+        };
+        assert_eq!(words(1234, "USD"), "12.34 USD");
+        assert_eq!(words(5, "SEK"), "0.05 SEK");
+        assert_eq!(words(1234, "JPY"), "1234 JPY");
+        assert_eq!(words(1234, "KWD"), "1.234 KWD");
+    }
+}
