@@ -10,7 +10,6 @@ CREATE TABLE users_user (
     locale TEXT NOT NULL,
     time_zone TEXT NOT NULL,
     preferences TEXT NOT NULL,
-    state TEXT NOT NULL,
     version BIGINT NOT NULL,
     create_time BIGINT NOT NULL,
     update_time BIGINT NOT NULL,
@@ -26,4 +25,13 @@ CREATE TABLE users_login (
     key TEXT NOT NULL,
     user_id TEXT NOT NULL,
     PRIMARY KEY (tenant, key)
+);
+
+-- Who is disabled, and since when. A table of its own: what rests on it, such as the answers to
+-- "whose token is this", need not be forgotten whenever somebody edits their profile.
+CREATE TABLE users_disabled (
+    tenant TEXT NOT NULL,
+    user_id TEXT NOT NULL,
+    time BIGINT NOT NULL,
+    PRIMARY KEY (tenant, user_id)
 );

@@ -5,9 +5,9 @@ use stoa_identity::users::{
     DisableUserRequest, DisableUserResponse, EnableUserRequest, EnableUserResponse, GetUserRequest,
     GetUserResponse, ListUsersRequest, ListUsersResponse, LookupUserRequest, LookupUserRequestBy,
     LookupUserResponse, Reason, UpdateUserRequest, UpdateUserResponse, User, UserCreated,
-    UserDisabled, UserEnabled, UserState, UsersService,
+    UserDisabled, UserEnabled, UsersService,
 };
-use stoa_kit::{Page, Reason as _, Resource as _, Result, Tx, View};
+use stoa_kit::{Access, Error, Page, Reason as _, Resource as _, Result, Tx, View};
 
 use crate::{model, store};
 
@@ -31,10 +31,9 @@ impl UsersService for Users {
         };
         claim(tx, &user.handle, &user.id, Reason::HandleTaken)?;
         claim(tx, &user.email, &user.id, Reason::EmailTaken)?;
-        let user = store::insert(tx, &user)?;
+        store::insert(tx, &user)?;
         tx.emit(&UserCreated { user_id: user.id.clone() });
-        tx.touch(User::TYPE, &user.id);
-        Ok(CreateUserResponse { user: user.into() })
+        Ok(CreateUserResponse { user: touched(tx, &user.id)?.into() })
     }
 
     fn get_user(&self, view: &View<'_>, request: GetUserRequest) -> Result<GetUserResponse> {
@@ -44,13 +43,17 @@ impl UsersService for Users {
 
     fn list_users(&self, view: &View<'_>, request: ListUsersRequest) -> Result<ListUsersResponse> {
         let page = Page::read(request.page_size, &request.page_token, 1)?;
-        let access = view.access::<User>();
-        let filter = store::Filter {
-            state: request.state.as_known().unwrap_or_default(),
-            handle_prefix: &request.handle_prefix,
-            only: access.owner(),
+        let (from, to) = model::range(&request.handle_prefix);
+        let disabled = model::is_disabled(request.state.as_known().unwrap_or_default());
+        let mut users = match view.access::<User>() {
+            Access::All => store::list(view, (&from, &to), disabled, page.after(), page.limit())?,
+            Access::Own(id) => {
+                let mut own: Vec<User> = store::user(view, &id)?.into_iter().collect();
+                own.retain(|user| model::matches(user, (&from, &to), disabled, page.after()));
+                own
+            }
+            Access::Granted(_) | Access::None => Vec::new(),
         };
-        let mut users = store::list(view, &filter, page.after(), page.limit())?;
         let next_page_token = page.cut(&mut users, |user| vec![model::normal(&user.handle)]);
         Ok(ListUsersResponse { users, next_page_token })
     }
@@ -80,9 +83,8 @@ impl UsersService for Users {
         let user = model::apply(before.clone(), request)?;
         rename(tx, &before.handle, &user.handle, &user.id, Reason::HandleTaken)?;
         rename(tx, &before.email, &user.email, &user.id, Reason::EmailTaken)?;
-        let user = store::update(tx, &user)?;
-        tx.touch(User::TYPE, &user.id);
-        Ok(UpdateUserResponse { user: user.into() })
+        store::update(tx, &user)?;
+        Ok(UpdateUserResponse { user: touched(tx, &user.id)?.into() })
     }
 
     fn disable_user(
@@ -93,21 +95,21 @@ impl UsersService for Users {
         if tx.caller().user() == Some(request.id.as_str()) {
             return Err(Reason::OwnAccount.because("you cannot disable yourself"));
         }
-        if store::set_state(tx, &request.id, UserState::Disabled)? {
+        existing(tx, &request.id)?;
+        if store::disable(tx, &request.id)? {
+            store::bump(tx, &request.id)?;
             tx.emit(&UserDisabled { user_id: request.id.clone() });
-            tx.touch(User::TYPE, &request.id);
         }
-        let user = existing(tx, &request.id)?;
-        Ok(DisableUserResponse { user: user.into() })
+        Ok(DisableUserResponse { user: touched(tx, &request.id)?.into() })
     }
 
     fn enable_user(&self, tx: &mut Tx<'_>, request: EnableUserRequest) -> Result<EnableUserResponse> {
-        if store::set_state(tx, &request.id, UserState::Active)? {
+        existing(tx, &request.id)?;
+        if store::enable(tx, &request.id)? {
+            store::bump(tx, &request.id)?;
             tx.emit(&UserEnabled { user_id: request.id.clone() });
-            tx.touch(User::TYPE, &request.id);
         }
-        let user = existing(tx, &request.id)?;
-        Ok(EnableUserResponse { user: user.into() })
+        Ok(EnableUserResponse { user: touched(tx, &request.id)?.into() })
     }
 
     fn lookup_user(&self, view: &View<'_>, request: LookupUserRequest) -> Result<LookupUserResponse> {
@@ -126,7 +128,13 @@ impl UsersService for Users {
 
 /// A user, for those who were granted the method itself.
 fn existing(view: &View<'_>, id: &str) -> Result<User> {
-    store::user(view, id)?.ok_or_else(|| stoa_kit::Error::not_found("user", id))
+    store::user(view, id)?.ok_or_else(|| Error::not_found("user", id))
+}
+
+/// A user as this commit leaves them.
+fn touched(tx: &mut Tx<'_>, id: &str) -> Result<User> {
+    tx.touch(User::TYPE, id);
+    existing(tx, id)
 }
 
 fn claim(tx: &mut Tx<'_>, name: &str, user: &str, taken: Reason) -> Result<()> {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use stoa_identity::users::{UpdateUserRequest, User};
+use stoa_identity::users::{UpdateUserRequest, User, UserState};
 use stoa_kit::{Error, Result};
 
 /// The form in which names are compared: no white space around, lower case. The contract admits
@@ -18,6 +18,27 @@ pub(crate) fn range(prefix: &str) -> (String, String) {
     let from = normal(prefix);
     let to = format!("{from}\u{7f}");
     (from, to)
+}
+
+/// Whether a list is of disabled users or of active ones; none for either.
+pub(crate) fn is_disabled(state: UserState) -> Option<bool> {
+    match state {
+        UserState::USER_STATE_UNSPECIFIED => None,
+        UserState::USER_STATE_ACTIVE => Some(false),
+        UserState::USER_STATE_DISABLED => Some(true),
+    }
+}
+
+/// What a list's statement asks of a row, of one user who was read already.
+pub(crate) fn matches(
+    user: &User,
+    (from, to): (&str, &str),
+    disabled: Option<bool>,
+    after: &str,
+) -> bool {
+    let key = normal(&user.handle);
+    let is = user.state == UserState::Disabled;
+    key.as_str() > after && key.as_str() >= from && key.as_str() < to && disabled.unwrap_or(is) == is
 }
 
 /// The fields that a change may name.

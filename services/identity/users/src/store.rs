@@ -5,19 +5,25 @@ use stoa_kit::{Micros, Result, Tx, View};
 
 use crate::model;
 
-/// The columns that [`read`] reads, as a literal.
-macro_rules! columns {
-    () => {
-        "id, handle, email, display_name, locale, time_zone, preferences, state, version, \
-         create_time, update_time"
+type Row = (String, String, String, String, String, String, String, bool, i64, i64, i64);
+
+/// The start of every statement that reads users, as a literal.
+macro_rules! select {
+    ($rest:literal) => {
+        concat!(
+            "SELECT u.id, u.handle, u.email, u.display_name, u.locale, u.time_zone, \
+             u.preferences, d.user_id IS NOT NULL, u.version, u.create_time, u.update_time \
+             FROM users_user u LEFT JOIN users_disabled d \
+             ON d.tenant = u.tenant AND d.user_id = u.id WHERE u.tenant = :tenant ",
+            $rest
+        )
     };
 }
 
-type Row = (String, String, String, String, String, String, String, String, i64, i64, i64);
-
 fn read(row: Row) -> Result<User> {
-    let (id, handle, email, display_name, locale, time_zone, preferences, state, ..) = row;
+    let (id, handle, email, display_name, locale, time_zone, preferences, disabled, ..) = row;
     let (version, created, updated) = (row.8, row.9, row.10);
+    let state = if disabled { UserState::Disabled } else { UserState::Active };
     let mut user = User {
         id,
         handle,
@@ -25,7 +31,7 @@ fn read(row: Row) -> Result<User> {
         display_name,
         locale,
         time_zone,
-        state: read_state(&state).into(),
+        state: state.into(),
         etag: version.to_string(),
         create_time: Micros(created).timestamp(),
         update_time: Micros(updated).timestamp(),
@@ -35,27 +41,9 @@ fn read(row: Row) -> Result<User> {
     Ok(user)
 }
 
-fn read_state(state: &str) -> UserState {
-    match state {
-        "active" => UserState::Active,
-        _ => UserState::Disabled,
-    }
-}
-
-/// A state as its column keeps it; none for no state in particular.
-fn write_state(state: UserState) -> Option<&'static str> {
-    match state {
-        UserState::USER_STATE_UNSPECIFIED => None,
-        UserState::USER_STATE_ACTIVE => Some("active"),
-        UserState::USER_STATE_DISABLED => Some("disabled"),
-    }
-}
-
 /// A user by their identifier.
 pub(crate) fn user(view: &View<'_>, id: &str) -> Result<Option<User>> {
-    const SQL: &str =
-        concat!("SELECT ", columns!(), " FROM users_user WHERE tenant = :tenant AND id = $1");
-    view.row::<Row>(SQL, (id,))?.map(read).transpose()
+    view.row::<Row>(select!("AND u.id = $1"), (id,))?.map(read).transpose()
 }
 
 /// The identifier of the user whose handle or address this is, normalised.
@@ -67,31 +55,21 @@ pub(crate) fn owner(view: &View<'_>, key: &str) -> Result<Option<String>> {
     Ok(row.map(|(id,)| id))
 }
 
-/// What a list shows.
-pub(crate) struct Filter<'a> {
-    pub(crate) state: UserState,
-    pub(crate) handle_prefix: &'a str,
-    /// The one user who may be shown; none for no such limit.
-    pub(crate) only: Option<&'a str>,
-}
-
 /// Users in the order of their handles, after one of them.
 pub(crate) fn list(
     view: &View<'_>,
-    filter: &Filter<'_>,
+    (from, to): (&str, &str),
+    disabled: Option<bool>,
     after: &str,
     limit: i64,
 ) -> Result<Vec<User>> {
-    const SQL: &str = concat!(
-        "SELECT ",
-        columns!(),
-        " FROM users_user WHERE tenant = :tenant AND handle_key > $1 AND handle_key >= $2 \
-         AND handle_key < $3 AND ($4 IS NULL OR state = $4) AND ($5 IS NULL OR id = $5) \
-         ORDER BY handle_key LIMIT $6"
-    );
-    let (from, to) = model::range(filter.handle_prefix);
-    let state = write_state(filter.state);
-    let rows = view.rows::<Row>(SQL, (after, from, to, state, filter.only, limit))?;
+    let rows = view.rows::<Row>(
+        select!(
+            "AND u.handle_key > $1 AND u.handle_key >= $2 AND u.handle_key < $3 \
+             AND ($4 IS NULL OR (d.user_id IS NOT NULL) = $4) ORDER BY u.handle_key LIMIT $5"
+        ),
+        (after, from, to, disabled, limit),
+    )?;
     rows.into_iter().map(read).collect()
 }
 
@@ -112,53 +90,69 @@ pub(crate) fn release(tx: &mut Tx<'_>, key: &str) -> Result<()> {
 }
 
 /// Writes a new user.
-pub(crate) fn insert(tx: &mut Tx<'_>, user: &User) -> Result<User> {
-    const SQL: &str = concat!(
+pub(crate) fn insert(tx: &mut Tx<'_>, user: &User) -> Result<()> {
+    write(
+        tx,
         "INSERT INTO users_user (tenant, id, handle, handle_key, email, email_key, display_name, \
-         locale, time_zone, preferences, state, version, create_time, update_time) \
-         VALUES (:tenant, $1, $2, $3, $4, $5, $6, $7, $8, $9, 'active', 1, $10, $10) RETURNING ",
-        columns!()
-    );
-    written(tx, SQL, user)
+         locale, time_zone, preferences, version, create_time, update_time) \
+         VALUES (:tenant, $1, $2, $3, $4, $5, $6, $7, $8, $9, 1, $10, $10)",
+        user,
+    )
 }
 
 /// Writes a user as changed.
-pub(crate) fn update(tx: &mut Tx<'_>, user: &User) -> Result<User> {
-    const SQL: &str = concat!(
+pub(crate) fn update(tx: &mut Tx<'_>, user: &User) -> Result<()> {
+    write(
+        tx,
         "UPDATE users_user SET handle = $2, handle_key = $3, email = $4, email_key = $5, \
          display_name = $6, locale = $7, time_zone = $8, preferences = $9, \
-         version = version + 1, update_time = $10 WHERE tenant = :tenant AND id = $1 RETURNING ",
-        columns!()
+         version = version + 1, update_time = $10 WHERE tenant = :tenant AND id = $1",
+        user,
+    )
+}
+
+fn write(tx: &mut Tx<'_>, sql: &'static str, user: &User) -> Result<()> {
+    let params = (
+        &user.id,
+        &user.handle,
+        model::normal(&user.handle),
+        &user.email,
+        model::normal(&user.email),
+        &user.display_name,
+        &user.locale,
+        &user.time_zone,
+        model::write_preferences(user)?,
+        tx.now().0,
     );
-    written(tx, SQL, user)
+    tx.execute(sql, params)?;
+    Ok(())
 }
 
-fn written(tx: &mut Tx<'_>, sql: &'static str, user: &User) -> Result<User> {
-    let preferences = model::write_preferences(user)?;
-    let row = tx.row::<Row>(
-        sql,
-        (
-            &user.id,
-            &user.handle,
-            model::normal(&user.handle),
-            &user.email,
-            model::normal(&user.email),
-            &user.display_name,
-            &user.locale,
-            &user.time_zone,
-            preferences,
-            tx.now().0,
-        ),
-    )?;
-    row.map(read).transpose()?.ok_or_else(|| stoa_kit::Error::not_found("user", &user.id))
-}
-
-/// Moves a user into a state; false if they are in it already or there is no such user.
-pub(crate) fn set_state(tx: &mut Tx<'_>, id: &str, state: UserState) -> Result<bool> {
+/// Disables a user; false if they are disabled already.
+pub(crate) fn disable(tx: &mut Tx<'_>, id: &str) -> Result<bool> {
     let changed = tx.execute(
-        "UPDATE users_user SET state = $2, version = version + 1, update_time = $3 \
-         WHERE tenant = :tenant AND id = $1 AND state <> $2",
-        (id, write_state(state), tx.now().0),
+        "INSERT INTO users_disabled (tenant, user_id, time) VALUES (:tenant, $1, $2) \
+         ON CONFLICT (tenant, user_id) DO NOTHING",
+        (id, tx.now().0),
     )?;
     Ok(changed == 1)
+}
+
+/// Enables a user; false if they are not disabled.
+pub(crate) fn enable(tx: &mut Tx<'_>, id: &str) -> Result<bool> {
+    let changed = tx.execute(
+        "DELETE FROM users_disabled WHERE tenant = :tenant AND user_id = $1",
+        (id,),
+    )?;
+    Ok(changed == 1)
+}
+
+/// Counts a change of state as a change of the user.
+pub(crate) fn bump(tx: &mut Tx<'_>, id: &str) -> Result<()> {
+    tx.execute(
+        "UPDATE users_user SET version = version + 1, update_time = $2 \
+         WHERE tenant = :tenant AND id = $1",
+        (id, tx.now().0),
+    )?;
+    Ok(())
 }

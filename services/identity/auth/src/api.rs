@@ -1,0 +1,279 @@
+//! The contract's functions, by what they are about.
+
+mod keys;
+mod passwords;
+mod roles;
+mod sessions;
+mod setup;
+
+use stoa_identity::auth::*;
+use stoa_kit::{Access, Caller, Ctx, Reason as _, Result, Tx, View};
+
+/// The service.
+pub(crate) struct Auth;
+
+impl AuthService for Auth {
+    fn get_setup(&self, view: &View<'_>, _: GetSetupRequest) -> Result<GetSetupResponse> {
+        setup::get(view)
+    }
+
+    async fn set_up(&self, ctx: &Ctx, request: SetUpRequest) -> Result<SetUpResponse> {
+        setup::set_up(ctx, request).await
+    }
+
+    async fn sign_in(&self, ctx: &Ctx, request: SignInRequest) -> Result<SignInResponse> {
+        sessions::sign_in(ctx, request).await
+    }
+
+    fn sign_out(&self, tx: &mut Tx<'_>, _: SignOutRequest) -> Result<SignOutResponse> {
+        sessions::sign_out(tx)
+    }
+
+    fn who_am_i(&self, view: &View<'_>, _: WhoAmIRequest) -> Result<WhoAmIResponse> {
+        sessions::who_am_i(view)
+    }
+
+    fn list_sessions(
+        &self,
+        view: &View<'_>,
+        request: ListSessionsRequest,
+    ) -> Result<ListSessionsResponse> {
+        sessions::list(view, &request)
+    }
+
+    fn revoke_session(
+        &self,
+        tx: &mut Tx<'_>,
+        request: RevokeSessionRequest,
+    ) -> Result<RevokeSessionResponse> {
+        sessions::revoke(tx, &request)
+    }
+
+    fn revoke_all_sessions(
+        &self,
+        tx: &mut Tx<'_>,
+        request: RevokeAllSessionsRequest,
+    ) -> Result<RevokeAllSessionsResponse> {
+        sessions::revoke_all(tx, &request)
+    }
+
+    async fn change_password(
+        &self,
+        ctx: &Ctx,
+        request: ChangePasswordRequest,
+    ) -> Result<ChangePasswordResponse> {
+        passwords::change(ctx, request).await
+    }
+
+    async fn set_password(
+        &self,
+        ctx: &Ctx,
+        request: SetPasswordRequest,
+    ) -> Result<SetPasswordResponse> {
+        passwords::set(ctx, request).await
+    }
+
+    fn create_service_account(
+        &self,
+        tx: &mut Tx<'_>,
+        request: CreateServiceAccountRequest,
+    ) -> Result<CreateServiceAccountResponse> {
+        keys::create_service_account(tx, &request)
+    }
+
+    fn list_service_accounts(
+        &self,
+        view: &View<'_>,
+        request: ListServiceAccountsRequest,
+    ) -> Result<ListServiceAccountsResponse> {
+        keys::list_service_accounts(view, &request)
+    }
+
+    fn delete_service_account(
+        &self,
+        tx: &mut Tx<'_>,
+        request: DeleteServiceAccountRequest,
+    ) -> Result<DeleteServiceAccountResponse> {
+        keys::delete_service_account(tx, &request)
+    }
+
+    async fn create_api_key(
+        &self,
+        ctx: &Ctx,
+        request: CreateApiKeyRequest,
+    ) -> Result<CreateApiKeyResponse> {
+        keys::create(ctx, request).await
+    }
+
+    fn list_api_keys(
+        &self,
+        view: &View<'_>,
+        request: ListApiKeysRequest,
+    ) -> Result<ListApiKeysResponse> {
+        keys::list(view, &request)
+    }
+
+    fn revoke_api_key(
+        &self,
+        tx: &mut Tx<'_>,
+        request: RevokeApiKeyRequest,
+    ) -> Result<RevokeApiKeyResponse> {
+        keys::revoke(tx, &request)
+    }
+
+    fn create_role(
+        &self,
+        tx: &mut Tx<'_>,
+        request: CreateRoleRequest,
+    ) -> Result<CreateRoleResponse> {
+        roles::create(tx, &request)
+    }
+
+    fn update_role(
+        &self,
+        tx: &mut Tx<'_>,
+        request: UpdateRoleRequest,
+    ) -> Result<UpdateRoleResponse> {
+        roles::update(tx, &request)
+    }
+
+    fn delete_role(
+        &self,
+        tx: &mut Tx<'_>,
+        request: DeleteRoleRequest,
+    ) -> Result<DeleteRoleResponse> {
+        roles::delete(tx, &request)
+    }
+
+    fn list_roles(&self, view: &View<'_>, request: ListRolesRequest) -> Result<ListRolesResponse> {
+        roles::list(view, &request)
+    }
+
+    fn grant_role(&self, tx: &mut Tx<'_>, request: GrantRoleRequest) -> Result<GrantRoleResponse> {
+        roles::grant(tx, &request)
+    }
+
+    fn revoke_role(
+        &self,
+        tx: &mut Tx<'_>,
+        request: RevokeRoleRequest,
+    ) -> Result<RevokeRoleResponse> {
+        roles::revoke(tx, &request)
+    }
+
+    fn list_role_grants(
+        &self,
+        view: &View<'_>,
+        request: ListRoleGrantsRequest,
+    ) -> Result<ListRoleGrantsResponse> {
+        roles::list_grants(view, &request)
+    }
+
+    fn introspect_token(
+        &self,
+        view: &View<'_>,
+        request: IntrospectTokenRequest,
+    ) -> Result<IntrospectTokenResponse> {
+        sessions::introspect(view, &request)
+    }
+
+    fn prepare_setup(
+        &self,
+        tx: &mut Tx<'_>,
+        request: PrepareSetupRequest,
+    ) -> Result<PrepareSetupResponse> {
+        setup::prepare(tx, &request)
+    }
+
+    fn check_setup(
+        &self,
+        view: &View<'_>,
+        request: CheckSetupRequest,
+    ) -> Result<CheckSetupResponse> {
+        setup::check(view, &request.code_hash)?;
+        Ok(CheckSetupResponse {})
+    }
+
+    fn complete_setup(
+        &self,
+        tx: &mut Tx<'_>,
+        request: CompleteSetupRequest,
+    ) -> Result<CompleteSetupResponse> {
+        setup::complete(tx, request)
+    }
+
+    fn find_password(
+        &self,
+        view: &View<'_>,
+        request: FindPasswordRequest,
+    ) -> Result<FindPasswordResponse> {
+        passwords::find(view, request)
+    }
+
+    fn record_attempt(
+        &self,
+        tx: &mut Tx<'_>,
+        request: RecordAttemptRequest,
+    ) -> Result<RecordAttemptResponse> {
+        passwords::record(tx, request)
+    }
+
+    fn store_password(
+        &self,
+        tx: &mut Tx<'_>,
+        request: StorePasswordRequest,
+    ) -> Result<StorePasswordResponse> {
+        passwords::store(tx, &request)
+    }
+
+    fn store_api_key(
+        &self,
+        tx: &mut Tx<'_>,
+        request: StoreApiKeyRequest,
+    ) -> Result<StoreApiKeyResponse> {
+        keys::store(tx, request)
+    }
+
+    fn record_use(&self, tx: &mut Tx<'_>, request: RecordUseRequest) -> Result<RecordUseResponse> {
+        sessions::record_use(tx, &request)
+    }
+
+    fn delete_expired(
+        &self,
+        tx: &mut Tx<'_>,
+        _: DeleteExpiredRequest,
+    ) -> Result<DeleteExpiredResponse> {
+        crate::store::delete_expired(tx)?;
+        Ok(DeleteExpiredResponse {})
+    }
+}
+
+/// Whose rows a list shows: everybody's if none. What the caller may see, cut to what they ask
+/// for; nobody's rows have an empty owner.
+fn shown(access: &Access, wanted: &str) -> Option<String> {
+    match (access.owner(), wanted) {
+        (None, "") => None,
+        (None, wanted) => Some(wanted.to_owned()),
+        (Some(owner), wanted) if wanted.is_empty() || wanted == owner => Some(owner.to_owned()),
+        (Some(_), _) => Some(String::new()),
+    }
+}
+
+/// Refuses a change of somebody else's row to a caller without the permission for it.
+fn may_change(view: &View<'_>, owner: &str, permission: &str) -> Result<()> {
+    let own = view.caller().user() == Some(owner);
+    if own || view.is_nested() || view.caller().may(permission) {
+        return Ok(());
+    }
+    Err(Reason::NotYours.because(format!("this takes the permission `{permission}`")))
+}
+
+/// Refuses to hand out permissions that the caller does not have.
+fn has_all(caller: &Caller, permissions: &[String]) -> Result<()> {
+    match crate::model::exceeding(caller, permissions) {
+        None => Ok(()),
+        Some(one) => {
+            Err(Reason::Escalation.because(format!("you do not have `{one}` yourself")))
+        }
+    }
+}

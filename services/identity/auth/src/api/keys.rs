@@ -1,0 +1,116 @@
+//! API keys and the service accounts that hold them.
+
+use stoa_identity::auth::{
+    ApiKey, CreateApiKeyRequest, CreateApiKeyResponse, CreateServiceAccountRequest,
+    CreateServiceAccountResponse, DeleteServiceAccountRequest, DeleteServiceAccountResponse,
+    ListApiKeysRequest, ListApiKeysResponse, ListServiceAccountsRequest,
+    ListServiceAccountsResponse, Reason, RevokeApiKeyRequest, RevokeApiKeyResponse,
+    StoreApiKeyRequest, StoreApiKeyResponse,
+};
+use stoa_kit::{Ctx, Error, Micros, Page, Reason as _, Resource as _, Result, Tx, View};
+
+use super::{has_all, may_change, shown};
+use crate::{model, store, token};
+
+/// Whoever was granted this creates keys for service accounts.
+const CREATE_KEY: &str = "auth.service_accounts.create_key";
+/// Whoever was granted this revokes anybody's keys.
+const REVOKE_ALL: &str = "auth.api_keys.revoke_all";
+
+pub(super) async fn create(ctx: &Ctx, request: CreateApiKeyRequest) -> Result<CreateApiKeyResponse> {
+    let token = token::write(token::KEY, ctx.secret());
+    let request = StoreApiKeyRequest { key: request.into(), token_hash: token::hash(&token) };
+    let api_key = ctx.call(request).await?.api_key;
+    Ok(CreateApiKeyResponse { token, api_key })
+}
+
+pub(super) fn store(tx: &mut Tx<'_>, request: StoreApiKeyRequest) -> Result<StoreApiKeyResponse> {
+    let key = request.key.into_option().unwrap_or_default();
+    let owner = owner(tx, &key.service_account_id)?;
+    has_all(tx.caller(), &key.permissions)?;
+    let expire = expiry(tx, &key)?;
+    let id =
+        store::insert_key(tx, &owner, &key.name, &key.permissions, &request.token_hash, expire)?;
+    tx.touch(ApiKey::TYPE, &id);
+    Ok(StoreApiKeyResponse { api_key: store::key(tx, &id)?.into() })
+}
+
+/// Whose a new key will be.
+fn owner(view: &View<'_>, service_account_id: &str) -> Result<String> {
+    if service_account_id.is_empty() {
+        return Ok(view.user()?.to_owned());
+    }
+    if !view.caller().may(CREATE_KEY) {
+        let message = format!("a key of a service account takes the permission `{CREATE_KEY}`");
+        return Err(Reason::NotYours.because(message));
+    }
+    match store::is_service_account(view, service_account_id)? {
+        true => Ok(service_account_id.to_owned()),
+        false => Err(Error::not_found("service account", service_account_id)),
+    }
+}
+
+fn expiry(view: &View<'_>, key: &CreateApiKeyRequest) -> Result<Micros> {
+    let now = view.now();
+    let Some(asked) = key.expire_time.as_option().map(Micros::of) else {
+        return Ok(now.after(model::KEY_LIFE_DEFAULT));
+    };
+    if asked <= now || asked > now.after(model::KEY_LIFE_MAX) {
+        let message = "must lie in the future, and not beyond 400 days";
+        return Err(Error::field("expire_time", "timestamp.within", message));
+    }
+    Ok(asked)
+}
+
+pub(super) fn list(view: &View<'_>, request: &ListApiKeysRequest) -> Result<ListApiKeysResponse> {
+    let page = Page::read(request.page_size, &request.page_token, 1)?;
+    let owner = shown(&view.access::<ApiKey>(), &request.owner);
+    let mut api_keys = store::keys(view, owner.as_deref(), page.after(), page.limit())?;
+    let next_page_token = page.cut(&mut api_keys, |key| vec![key.id.clone()]);
+    Ok(ListApiKeysResponse { api_keys, next_page_token })
+}
+
+pub(super) fn revoke(
+    tx: &mut Tx<'_>,
+    request: &RevokeApiKeyRequest,
+) -> Result<RevokeApiKeyResponse> {
+    let key = tx.visible(store::key(tx, &request.id)?, &request.id)?;
+    may_change(tx, &key.owner, REVOKE_ALL)?;
+    store::revoke_key(tx, &key.id)?;
+    tx.touch(ApiKey::TYPE, &key.id);
+    Ok(RevokeApiKeyResponse {})
+}
+
+pub(super) fn create_service_account(
+    tx: &mut Tx<'_>,
+    request: &CreateServiceAccountRequest,
+) -> Result<CreateServiceAccountResponse> {
+    let account = store::insert_service_account(tx, &request.name, &request.description)?;
+    let account = account.ok_or_else(|| {
+        let message = format!("there is a service account called `{}`", request.name);
+        Reason::ServiceAccountExists.because(message)
+    })?;
+    tx.touch("auth.service_account", &account.id);
+    Ok(CreateServiceAccountResponse { service_account: account.into() })
+}
+
+pub(super) fn list_service_accounts(
+    view: &View<'_>,
+    request: &ListServiceAccountsRequest,
+) -> Result<ListServiceAccountsResponse> {
+    let page = Page::read(request.page_size, &request.page_token, 1)?;
+    let mut service_accounts = store::service_accounts(view, page.after(), page.limit())?;
+    let next_page_token = page.cut(&mut service_accounts, |account| vec![account.id.clone()]);
+    Ok(ListServiceAccountsResponse { service_accounts, next_page_token })
+}
+
+pub(super) fn delete_service_account(
+    tx: &mut Tx<'_>,
+    request: &DeleteServiceAccountRequest,
+) -> Result<DeleteServiceAccountResponse> {
+    if !store::delete_service_account(tx, &request.id)? {
+        return Err(Error::not_found("service account", &request.id));
+    }
+    tx.touch("auth.service_account", &request.id);
+    Ok(DeleteServiceAccountResponse {})
+}

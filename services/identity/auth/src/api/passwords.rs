@@ -1,0 +1,179 @@
+//! Passwords. An attempt takes three steps: a query that finds the hash, the hash itself in the
+//! pool, and a command that commits what it came to.
+
+use stoa_identity::auth::{
+    Account, AccountBy, ChangePasswordRequest, ChangePasswordResponse, Decision,
+    FindPasswordRequest, FindPasswordResponse, Reason, RecordAttemptRequest,
+    RecordAttemptRequestThen, RecordAttemptResponse, SetPasswordRequest, SetPasswordResponse,
+    StorePasswordRequest, StorePasswordResponse,
+};
+use stoa_identity::users::{LookupUserRequest, LookupUserRequestBy, User, UserState};
+use stoa_kit::{Ctx, Error, Micros, Reason as _, Result, Tx, View};
+
+use super::has_all;
+use crate::{model, password, store, token};
+
+/// Compares a password with the one of an account. Gives the hash it was compared with if it is
+/// the right one, and nothing if it is not, or if there is no such account: after the same work.
+pub(super) async fn compare(ctx: &Ctx, account: &Account, password: String) -> Result<String> {
+    let request = FindPasswordRequest {
+        account: account.clone().into(),
+        address: ctx.address().to_owned(),
+    };
+    let found = ctx.call(request).await?;
+    if let Some(until) = found.blocked_until.as_option() {
+        return Err(blocked(Micros::of(until), ctx.now()));
+    }
+    let hash = found.password_hash;
+    ctx.compute(move || if password::verify(&hash, &password) { hash } else { String::new() }).await
+}
+
+/// Commits what an attempt came to, and only then turns the decision into an error.
+pub(super) async fn commit(
+    ctx: &Ctx,
+    account: Account,
+    matched_hash: String,
+    then: RecordAttemptRequestThen,
+) -> Result<RecordAttemptResponse> {
+    let request = RecordAttemptRequest {
+        account: account.into(),
+        address: ctx.address().to_owned(),
+        matched_hash,
+        then: Some(then),
+    };
+    let attempt = ctx.call(request).await?;
+    match attempt.decision.as_known() {
+        Some(Decision::DECISION_ACCEPTED) => Ok(attempt),
+        Some(Decision::DECISION_BLOCKED) => {
+            let until = attempt.blocked_until.as_option().map_or(ctx.now(), Micros::of);
+            Err(blocked(until, ctx.now()))
+        }
+        Some(Decision::DECISION_DISABLED) => {
+            Err(Reason::UserDisabled.because("this account is disabled"))
+        }
+        _ => Err(Reason::WrongCredentials.because("the login and the password do not match")),
+    }
+}
+
+fn blocked(until: Micros, now: Micros) -> Error {
+    let message = "too many attempts failed, for this account or from this address";
+    Error::exhausted(Reason::TooManyAttempts.name(), message, until.since(now))
+}
+
+pub(super) async fn change(
+    ctx: &Ctx,
+    request: ChangePasswordRequest,
+) -> Result<ChangePasswordResponse> {
+    let Some(user_id) = ctx.caller().user() else {
+        return Err(Reason::NotYours.because("a service account has no password"));
+    };
+    let account = Account { by: Some(AccountBy::UserId(user_id.to_owned())) };
+    let matched = compare(ctx, &account, request.current_password).await?;
+    let (salt, new) = (ctx.secret(), request.new_password);
+    let hash = match matched.is_empty() {
+        true => String::new(),
+        false => ctx.compute(move || password::hash(&new, salt)).await??,
+    };
+    commit(ctx, account, matched, RecordAttemptRequestThen::PasswordHash(hash)).await?;
+    Ok(ChangePasswordResponse {})
+}
+
+pub(super) async fn set(ctx: &Ctx, request: SetPasswordRequest) -> Result<SetPasswordResponse> {
+    let (salt, SetPasswordRequest { user_id, password }) = (ctx.secret(), request);
+    let password_hash = ctx.compute(move || password::hash(&password, salt)).await??;
+    ctx.call(StorePasswordRequest { user_id, password_hash }).await?;
+    Ok(SetPasswordResponse {})
+}
+
+pub(super) fn find(view: &View<'_>, request: FindPasswordRequest) -> Result<FindPasswordResponse> {
+    let account = request.account.into_option().unwrap_or_default();
+    let buckets = model::buckets(&account, &request.address);
+    let blocked_until = store::blocked_until(view, &buckets)?.map(|until| until.timestamp());
+    let user_id = user_of(view, &account)?.map_or_else(String::new, |user| user.id);
+    Ok(FindPasswordResponse {
+        password_hash: store::password(view, &user_id)?.unwrap_or_default(),
+        user_id,
+        blocked_until: blocked_until.unwrap_or_default(),
+    })
+}
+
+/// What an attempt came to is decided here, where it is counted: by what holds in this commit,
+/// not by what held when the hash was found. So attempts that were made at once cannot slip past
+/// the limit, and a password that was changed in between is not accepted.
+pub(super) fn record(
+    tx: &mut Tx<'_>,
+    request: RecordAttemptRequest,
+) -> Result<RecordAttemptResponse> {
+    let decided = |decision: Decision| RecordAttemptResponse {
+        decision: decision.into(),
+        ..RecordAttemptResponse::default()
+    };
+    let account = request.account.into_option().unwrap_or_default();
+    let buckets = model::buckets(&account, &request.address);
+    if let Some(until) = store::blocked_until(tx, &buckets)? {
+        let blocked_until = until.timestamp();
+        return Ok(RecordAttemptResponse { blocked_until, ..decided(Decision::Blocked) });
+    }
+    let Some(user) = proven(tx, &account, &request.matched_hash)? else {
+        store::count_failure(tx, &buckets)?;
+        return Ok(decided(Decision::Refused));
+    };
+    if user.state != UserState::Active {
+        return Ok(decided(Decision::Disabled));
+    }
+    if let Some(bucket) = buckets.first() {
+        store::clear_failures(tx, bucket)?;
+    }
+    let mut accepted = decided(Decision::Accepted);
+    match request.then {
+        Some(RecordAttemptRequestThen::Session(session)) => {
+            let opened = store::Opened {
+                user_id: &user.id,
+                token_hash: &session.token_hash,
+                label: &session.label,
+                address: &request.address,
+            };
+            let id = store::insert_session(tx, &opened)?;
+            accepted.session = store::session(tx, &id)?.into();
+        }
+        Some(RecordAttemptRequestThen::PasswordHash(hash)) => replace(tx, &user.id, &hash)?,
+        None => {}
+    }
+    Ok(accepted)
+}
+
+/// The account's user, if the hash that matched is still the one that is kept.
+fn proven(view: &View<'_>, account: &Account, matched_hash: &str) -> Result<Option<User>> {
+    let Some(user) = user_of(view, account)? else { return Ok(None) };
+    let kept = store::password(view, &user.id)?;
+    Ok(kept.filter(|kept| !kept.is_empty() && kept == matched_hash).map(|_| user))
+}
+
+pub(super) fn store(
+    tx: &mut Tx<'_>,
+    request: &StorePasswordRequest,
+) -> Result<StorePasswordResponse> {
+    let user = token::user(tx, &request.user_id)?;
+    let user = user.ok_or_else(|| Error::not_found("user", &request.user_id))?;
+    // Whoever sets a password can sign in with it.
+    has_all(tx.caller(), &store::permissions(tx, &user.id)?)?;
+    replace(tx, &user.id, &request.password_hash)?;
+    Ok(StorePasswordResponse {})
+}
+
+/// Keeps another password and ends the user's sessions, but for the one that asked.
+fn replace(tx: &mut Tx<'_>, user_id: &str, hash: &str) -> Result<()> {
+    let current = tx.caller().credential.to_string();
+    store::set_password(tx, user_id, hash)?;
+    store::revoke_sessions(tx, user_id, &current)?;
+    Ok(())
+}
+
+fn user_of(view: &View<'_>, account: &Account) -> Result<Option<User>> {
+    let by = match account.by.clone() {
+        Some(AccountBy::Login(login)) => LookupUserRequestBy::Login(login),
+        Some(AccountBy::UserId(id)) => LookupUserRequestBy::Id(id),
+        None => return Ok(None),
+    };
+    Ok(view.call(LookupUserRequest { by: Some(by) })?.user.into_option())
+}

@@ -1,0 +1,106 @@
+//! Sessions, and whose a token is.
+
+use stoa_identity::auth::{
+    Account, AccountBy, IntrospectTokenRequest, IntrospectTokenResponse, ListSessionsRequest,
+    ListSessionsResponse, NewSession, RecordAttemptRequestThen, RecordUseRequest,
+    RecordUseResponse, RevokeAllSessionsRequest, RevokeAllSessionsResponse, RevokeSessionRequest,
+    RevokeSessionResponse, Session, SignInRequest, SignInResponse, SignOutResponse, WhoAmIResponse,
+};
+use stoa_kit::{Ctx, Page, Resource as _, Result, Tx, View};
+
+use super::{may_change, passwords, shown};
+use crate::{model, store, token};
+
+/// Whoever was granted this ends anybody's sessions.
+const REVOKE_ALL: &str = "auth.sessions.revoke_all";
+
+pub(super) async fn sign_in(ctx: &Ctx, request: SignInRequest) -> Result<SignInResponse> {
+    let SignInRequest { login, password, label } = request;
+    let account = Account { by: Some(AccountBy::Login(login)) };
+    let matched = passwords::compare(ctx, &account, password).await?;
+    let token = token::write(token::SESSION, ctx.secret());
+    let session = NewSession { token_hash: token::hash(&token), label };
+    let then = RecordAttemptRequestThen::Session(session);
+    let session = passwords::commit(ctx, account, matched, then).await?.session;
+    Ok(SignInResponse { token, session })
+}
+
+pub(super) fn sign_out(tx: &mut Tx<'_>) -> Result<SignOutResponse> {
+    let current = tx.caller().credential.to_string();
+    store::revoke_session(tx, &current)?;
+    Ok(SignOutResponse {})
+}
+
+pub(super) fn who_am_i(view: &View<'_>) -> Result<WhoAmIResponse> {
+    let caller = view.caller();
+    Ok(WhoAmIResponse {
+        subject: caller.subject.to_string(),
+        user_id: caller.user().unwrap_or_default().to_owned(),
+        credential_id: caller.credential.to_string(),
+        permissions: model::permissions(caller),
+    })
+}
+
+pub(super) fn list(view: &View<'_>, request: &ListSessionsRequest) -> Result<ListSessionsResponse> {
+    let page = Page::read(request.page_size, &request.page_token, 1)?;
+    let user = shown(&view.access::<Session>(), &request.user_id);
+    let mut sessions = store::sessions(view, user.as_deref(), page.after(), page.limit())?;
+    let next_page_token = page.cut(&mut sessions, |session| vec![session.id.clone()]);
+    Ok(ListSessionsResponse { sessions, next_page_token })
+}
+
+pub(super) fn revoke(
+    tx: &mut Tx<'_>,
+    request: &RevokeSessionRequest,
+) -> Result<RevokeSessionResponse> {
+    let session = tx.visible(store::session(tx, &request.id)?, &request.id)?;
+    may_change(tx, &session.user_id, REVOKE_ALL)?;
+    store::revoke_session(tx, &session.id)?;
+    tx.touch(Session::TYPE, &session.id);
+    Ok(RevokeSessionResponse {})
+}
+
+pub(super) fn revoke_all(
+    tx: &mut Tx<'_>,
+    request: &RevokeAllSessionsRequest,
+) -> Result<RevokeAllSessionsResponse> {
+    let user = match request.user_id.as_str() {
+        "" => tx.user()?.to_owned(),
+        user => user.to_owned(),
+    };
+    may_change(tx, &user, REVOKE_ALL)?;
+    let current = tx.caller().credential.to_string();
+    let but = if request.keep_current { current.as_str() } else { "" };
+    let revoked = store::revoke_sessions(tx, &user, but)?;
+    Ok(RevokeAllSessionsResponse { revoked: i32::try_from(revoked).unwrap_or(i32::MAX) })
+}
+
+pub(super) fn introspect(
+    view: &View<'_>,
+    request: &IntrospectTokenRequest,
+) -> Result<IntrospectTokenResponse> {
+    let Some(found) = token::authenticate(view, &request.token)? else {
+        return Ok(IntrospectTokenResponse::default());
+    };
+    Ok(IntrospectTokenResponse {
+        active: true,
+        subject: found.caller.subject.to_string(),
+        credential_id: found.caller.credential.to_string(),
+        permissions: model::permissions(&found.caller),
+        recheck_time: found.until.timestamp(),
+    })
+}
+
+pub(super) fn record_use(
+    tx: &mut Tx<'_>,
+    request: &RecordUseRequest,
+) -> Result<RecordUseResponse> {
+    let id = &request.credential_id;
+    let known = store::session(tx, id)?.is_some() || store::key(tx, id)?.is_some();
+    let noted = store::last_use(tx, id)?;
+    let recent = noted.is_some_and(|noted| tx.now() < noted.after(model::USE_NOTED_EVERY));
+    if known && !recent {
+        store::note_use(tx, id)?;
+    }
+    Ok(RecordUseResponse {})
+}

@@ -1,0 +1,66 @@
+//! The first administrator: created once, by whoever has the code that the node printed.
+
+use stoa_identity::auth::{
+    CheckSetupRequest, CompleteSetupRequest, CompleteSetupResponse, GetSetupResponse,
+    PrepareSetupRequest, PrepareSetupResponse, Reason, SetUpRequest, SetUpResponse,
+};
+use stoa_identity::users::CreateUserRequest;
+use stoa_kit::{Ctx, Error, Reason as _, Result, Tx, View};
+
+use crate::{model, password, store, token};
+
+pub(super) fn get(view: &View<'_>) -> Result<GetSetupResponse> {
+    Ok(GetSetupResponse { open: is_open(view)? })
+}
+
+pub(super) async fn set_up(ctx: &Ctx, request: SetUpRequest) -> Result<SetUpResponse> {
+    let SetUpRequest { code, handle, email, password, display_name } = request;
+    let code_hash = token::hash(code.trim());
+    // Whoever does not have the code makes no work.
+    ctx.call(CheckSetupRequest { code_hash: code_hash.clone() }).await?;
+    let salt = ctx.secret();
+    let password_hash = ctx.compute(move || password::hash(&password, salt)).await??;
+    let request = CompleteSetupRequest { code_hash, handle, email, display_name, password_hash };
+    let user_id = ctx.call(request).await?.user_id;
+    Ok(SetUpResponse { user_id })
+}
+
+pub(super) fn prepare(
+    tx: &mut Tx<'_>,
+    request: &PrepareSetupRequest,
+) -> Result<PrepareSetupResponse> {
+    store::prepare_setup(tx, &request.code_hash)?;
+    Ok(PrepareSetupResponse { open: is_open(tx)? })
+}
+
+/// Whether set-up is open and this is its code.
+pub(super) fn check(view: &View<'_>, code_hash: &[u8]) -> Result<()> {
+    match store::setup(view)? {
+        Some((_, Some(_))) => Err(Reason::SetupClosed.because("there is an administrator")),
+        Some((known, None)) if known == code_hash => Ok(()),
+        _ => Err(Reason::SetupCodeWrong.because("this is not the code that was printed last")),
+    }
+}
+
+pub(super) fn complete(
+    tx: &mut Tx<'_>,
+    request: CompleteSetupRequest,
+) -> Result<CompleteSetupResponse> {
+    check(tx, &request.code_hash)?;
+    let CompleteSetupRequest { handle, email, display_name, password_hash, .. } = request;
+    let user = CreateUserRequest { handle, email, display_name, ..CreateUserRequest::default() };
+    let user = tx.call(user)?.user.into_option();
+    let user = user.ok_or_else(|| Error::internal("a user was created and not shown"))?;
+    store::set_password(tx, &user.id, &password_hash)?;
+    let everything = ["*".to_owned()];
+    store::insert_role(tx, model::ADMINISTRATOR, "Whoever runs this Stoa.", &everything)?;
+    store::insert_grant(tx, &user.id, model::ADMINISTRATOR)?;
+    if !store::close_setup(tx, &user.id)? {
+        return Err(Reason::SetupClosed.because("there is an administrator"));
+    }
+    Ok(CompleteSetupResponse { user_id: user.id })
+}
+
+fn is_open(view: &View<'_>) -> Result<bool> {
+    Ok(!matches!(store::setup(view)?, Some((_, Some(_)))))
+}

@@ -1,0 +1,55 @@
+//! Auth: who calls, and what they may.
+//!
+//! This crate knows passwords, sessions, API keys and roles, and recognises the bearer of every
+//! token for the node. It does not know people: that is `users`, which it asks.
+//!
+//! **Invariant:** a secret never reaches the store: passwords are kept as Argon2id, tokens and
+//! codes as BLAKE3 of 256 random bits.
+//!
+//! **Invariant:** what an attempt at a password came to is committed before anybody learns of
+//! it, and a known account looks like an unknown one, also by the work it makes.
+//!
+//! **Invariant:** nobody hands out what they do not have: no role, no key, no password of
+//! somebody who may do more.
+//!
+//! **Invariant:** what was revoked, and whoever was disabled, is refused from the next call on.
+
+#![forbid(unsafe_code)]
+
+mod api;
+mod model;
+mod password;
+mod store;
+mod token;
+
+use std::time::Duration;
+
+pub use password::hashes;
+use stoa_identity::auth::{self, DeleteExpiredRequest};
+use stoa_kit::{Clock, Migration, Service};
+
+const MIGRATIONS: &[Migration] =
+    &[Migration::expand("0001_auth", include_str!("../migrations/0001_auth.sql"))];
+
+/// The tables that can make a good token bad or change what it is good for. Opening a session
+/// writes none of them. The last one belongs to `users`: it says who is disabled.
+const TOKENS_REST_ON: &[&str] = &[
+    "auth_revocation",
+    "auth_role",
+    "auth_role_grant",
+    "auth_service_account",
+    "users_disabled",
+];
+
+/// Who calls, and what they may: passwords, sessions, API keys, roles.
+pub fn service() -> Service {
+    Service::new(auth::serve(api::Auth))
+        .needs(&["users"])
+        .migrations(MIGRATIONS)
+        .authenticates(TOKENS_REST_ON, token::authenticate)
+        .timer(
+            "delete_expired",
+            Clock::Every(Duration::from_secs(60 * 60)),
+            &DeleteExpiredRequest::default(),
+        )
+}

@@ -1,0 +1,74 @@
+//! Passwords: Argon2id (RFC 9106) with the parameters that OWASP recommends, kept as PHC strings.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use argon2::password_hash::{PasswordHasher, PasswordVerifier};
+use argon2::{Algorithm, Argon2, Params, Version};
+use stoa_kit::{Error, Result};
+
+/// Memory that one hash fills, in KiB.
+const MEMORY_KIB: u32 = 19_456;
+/// Passes over that memory.
+const PASSES: u32 = 2;
+/// Lanes that could be filled at once.
+const LANES: u32 = 1;
+/// Bytes of the result.
+const LENGTH: usize = 32;
+
+/// What the password of nobody is compared with, so that it costs what one of somebody costs.
+/// No password has this hash but by a chance of one in 2^256.
+const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$c3RvYS1uby1hY2NvdW50IQ$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+
+static HASHES: AtomicU64 = AtomicU64::new(0);
+
+/// How many times this process has run the hash: for metrics, and for the test which proves that
+/// an unknown account costs what a known one costs.
+pub fn hashes() -> u64 {
+    HASHES.load(Ordering::Relaxed)
+}
+
+/// The hash of a password, to be kept.
+///
+/// # Errors
+/// `internal` where there is no memory for it.
+pub(crate) fn hash(password: &str, salt: [u8; 16]) -> Result<String> {
+    let params = Params::new(MEMORY_KIB, PASSES, LANES, Some(LENGTH)).map_err(Error::internal)?;
+    let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+    HASHES.fetch_add(1, Ordering::Relaxed);
+    let hash = argon2.hash_password_with_salt(password.as_bytes(), &salt);
+    hash.map(|hash| hash.to_string()).map_err(Error::internal)
+}
+
+/// Whether this is the password that a hash was made from, by the parameters that the hash
+/// names. An empty hash is nobody's: the work is done all the same, and the answer is no.
+pub(crate) fn verify(hash: &str, password: &str) -> bool {
+    let known = if hash.is_empty() { NOBODY } else { hash };
+    HASHES.fetch_add(1, Ordering::Relaxed);
+    let verified = Argon2::default().verify_password(password.as_bytes(), known);
+    verified.is_ok() && !hash.is_empty()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_is_recognised_and_nobodys_never_is() {
+        let kept = hash("correct horse", [7; 16]).unwrap();
+        assert!(kept.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{kept}");
+        assert!(verify(&kept, "correct horse"));
+        assert!(!verify(&kept, "correct horsf"));
+        assert!(!verify("", "correct horse"));
+    }
+
+    #[test]
+    fn nobodys_hash_is_one_that_takes_the_work() {
+        use argon2::password_hash::{Error, phc::PasswordHash};
+        let nobody = PasswordHash::new(NOBODY).unwrap();
+        let outcome = Argon2::default().verify_password(b"", &nobody);
+        assert_eq!(outcome, Err(Error::PasswordInvalid));
+        let params = Params::try_from(&nobody).unwrap();
+        let stated = (params.m_cost(), params.t_cost(), params.p_cost());
+        assert_eq!(stated, (MEMORY_KIB, PASSES, LANES));
+    }
+}

@@ -1,0 +1,154 @@
+//! The rows of auth: secrets only as hashes.
+
+mod keys;
+mod roles;
+mod sessions;
+
+use stoa_kit::{Micros, Result, Tx, View};
+
+pub(crate) use self::{keys::*, roles::*, sessions::*};
+use crate::model::{self, Bucket};
+
+/// Set-up: the hash of its code, and who was set up.
+pub(crate) fn setup(view: &View<'_>) -> Result<Option<(Vec<u8>, Option<String>)>> {
+    view.row("SELECT code_hash, user_id FROM auth_setup WHERE tenant = :tenant", ())
+}
+
+/// Keeps the hash of another code, unless somebody was set up.
+pub(crate) fn prepare_setup(tx: &mut Tx<'_>, code_hash: &[u8]) -> Result<()> {
+    tx.execute(
+        "INSERT INTO auth_setup (tenant, code_hash) VALUES (:tenant, $1) \
+         ON CONFLICT (tenant) DO UPDATE SET code_hash = excluded.code_hash \
+         WHERE auth_setup.user_id IS NULL",
+        (code_hash,),
+    )?;
+    Ok(())
+}
+
+/// Ends set-up with the one who was set up; false if it had ended.
+pub(crate) fn close_setup(tx: &mut Tx<'_>, user_id: &str) -> Result<bool> {
+    let closed = tx.execute(
+        "UPDATE auth_setup SET user_id = $1 WHERE tenant = :tenant AND user_id IS NULL",
+        (user_id,),
+    )?;
+    Ok(closed == 1)
+}
+
+/// The hash of a user's password.
+pub(crate) fn password(view: &View<'_>, user_id: &str) -> Result<Option<String>> {
+    let row = view.row::<(String,)>(
+        "SELECT hash FROM auth_password WHERE tenant = :tenant AND user_id = $1",
+        (user_id,),
+    )?;
+    Ok(row.map(|(hash,)| hash))
+}
+
+/// Keeps the hash of a user's password.
+pub(crate) fn set_password(tx: &mut Tx<'_>, user_id: &str, hash: &str) -> Result<()> {
+    tx.execute(
+        "INSERT INTO auth_password (tenant, user_id, hash, update_time) \
+         VALUES (:tenant, $1, $2, $3) ON CONFLICT (tenant, user_id) \
+         DO UPDATE SET hash = excluded.hash, update_time = excluded.update_time",
+        (user_id, hash, tx.now().0),
+    )?;
+    Ok(())
+}
+
+/// Until when no attempt is allowed in any of these buckets, if none is.
+pub(crate) fn blocked_until(view: &View<'_>, buckets: &[Bucket]) -> Result<Option<Micros>> {
+    let mut latest = None;
+    for bucket in buckets {
+        let row = view.row::<(i64, i64)>(
+            "SELECT since, failures FROM auth_attempt WHERE tenant = :tenant AND bucket = $1",
+            (&bucket.name,),
+        )?;
+        let end = row.and_then(|(since, failures)| {
+            model::blocked_until(bucket, Micros(since), failures, view.now())
+        });
+        latest = latest.max(end);
+    }
+    Ok(latest)
+}
+
+/// Counts a failed attempt. A window that is over begins anew.
+pub(crate) fn count_failure(tx: &mut Tx<'_>, buckets: &[Bucket]) -> Result<()> {
+    for bucket in buckets {
+        tx.execute(
+            "INSERT INTO auth_attempt (tenant, bucket, since, failures) \
+             VALUES (:tenant, $1, $2, 1) ON CONFLICT (tenant, bucket) DO UPDATE SET \
+             failures = CASE WHEN auth_attempt.since <= $3 THEN 1 \
+             ELSE auth_attempt.failures + 1 END, \
+             since = CASE WHEN auth_attempt.since <= $3 THEN excluded.since \
+             ELSE auth_attempt.since END",
+            (&bucket.name, tx.now().0, tx.now().before(model::WINDOW).0),
+        )?;
+    }
+    Ok(())
+}
+
+/// Forgets the failures of a bucket.
+pub(crate) fn clear_failures(tx: &mut Tx<'_>, bucket: &Bucket) -> Result<()> {
+    tx.execute(
+        "DELETE FROM auth_attempt WHERE tenant = :tenant AND bucket = $1",
+        (&bucket.name,),
+    )?;
+    Ok(())
+}
+
+fn note_revoked(tx: &mut Tx<'_>, credential_id: &str) -> Result<()> {
+    tx.execute(
+        "DELETE FROM auth_use WHERE tenant = :tenant AND credential_id = $1",
+        (credential_id,),
+    )?;
+    tx.execute(
+        "INSERT INTO auth_revocation (tenant, credential_id, time) VALUES (:tenant, $1, $2) \
+         ON CONFLICT (tenant, credential_id) DO NOTHING",
+        (credential_id, tx.now().0),
+    )?;
+    Ok(())
+}
+
+/// When a session or key was last used, if that was noted.
+pub(crate) fn last_use(view: &View<'_>, credential_id: &str) -> Result<Option<Micros>> {
+    let row = view.row::<(i64,)>(
+        "SELECT time FROM auth_use WHERE tenant = :tenant AND credential_id = $1",
+        (credential_id,),
+    )?;
+    Ok(row.map(|(time,)| Micros(time)))
+}
+
+/// Notes that a session or key was used now.
+pub(crate) fn note_use(tx: &mut Tx<'_>, credential_id: &str) -> Result<()> {
+    tx.execute(
+        "INSERT INTO auth_use (tenant, credential_id, time) VALUES (:tenant, $1, $2) \
+         ON CONFLICT (tenant, credential_id) DO UPDATE SET time = excluded.time",
+        (credential_id, tx.now().0),
+    )?;
+    Ok(())
+}
+
+/// Deletes what is over and what was noted about it. What ended by the clock needs no
+/// revocation: nobody keeps an answer longer than a credential lives.
+pub(crate) fn delete_expired(tx: &mut Tx<'_>) -> Result<()> {
+    let now = tx.now();
+    let sessions = tx.rows::<(String,)>(
+        "DELETE FROM auth_session WHERE tenant = :tenant AND expire_time <= $1 RETURNING id",
+        (now.0,),
+    )?;
+    let keys = tx.rows::<(String,)>(
+        "DELETE FROM auth_api_key WHERE tenant = :tenant AND expire_time <= $1 RETURNING id",
+        (now.0,),
+    )?;
+    for (id,) in sessions.iter().chain(&keys) {
+        tx.execute("DELETE FROM auth_use WHERE tenant = :tenant AND credential_id = $1", (id,))?;
+    }
+    tx.execute(
+        "DELETE FROM auth_attempt WHERE tenant = :tenant AND since <= $1",
+        (now.before(model::WINDOW).0,),
+    )?;
+    tx.execute(
+        "DELETE FROM auth_revocation WHERE tenant = :tenant AND time <= $1",
+        (now.before(model::REVOCATION_KEPT).0,),
+    )?;
+    Ok(())
+}

@@ -1,0 +1,86 @@
+//! Tokens: what they look like, how they are kept, and whose they are.
+
+use stoa_identity::users::{LookupUserRequest, LookupUserRequestBy, User, UserState};
+use stoa_kit::{Authenticated, Caller, Micros, Result, View};
+
+use crate::{model, store};
+
+/// What the token of a session begins with, so that people and scanners recognise it.
+pub(crate) const SESSION: &str = "stoa_s_";
+/// What the token of an API key begins with.
+pub(crate) const KEY: &str = "stoa_k_";
+
+/// A token, as its bearer keeps it.
+pub(crate) fn write(prefix: &str, secret: [u8; 32]) -> String {
+    secret.iter().fold(prefix.to_owned(), |token, byte| format!("{token}{byte:02x}"))
+}
+
+/// A token or a code, as the store keeps it. It has 256 bits of chance, so that a fast hash is
+/// as good as a slow one.
+pub(crate) fn hash(token: &str) -> Vec<u8> {
+    blake3::hash(token.as_bytes()).as_bytes().to_vec()
+}
+
+/// Finds the bearer of a token; none for one that is unknown, over or revoked, or whose user is
+/// disabled.
+pub(crate) fn authenticate(view: &View<'_>, token: &str) -> Result<Option<Authenticated>> {
+    if token.starts_with(SESSION) {
+        session(view, token)
+    } else if token.starts_with(KEY) {
+        api_key(view, token)
+    } else {
+        Ok(None)
+    }
+}
+
+fn session(view: &View<'_>, token: &str) -> Result<Option<Authenticated>> {
+    let Some(session) = store::session_of(view, &hash(token))? else { return Ok(None) };
+    let end = model::session_end(session.last_use, session.expire);
+    if view.now() >= end || !is_active(view, &session.user_id)? {
+        return Ok(None);
+    }
+    let permissions = store::permissions(view, &session.user_id)?;
+    let subject = format!("user:{}", session.user_id);
+    Ok(Some(bearer(view, &subject, &session.id, &permissions, end)))
+}
+
+fn api_key(view: &View<'_>, token: &str) -> Result<Option<Authenticated>> {
+    let Some(key) = store::key_of(view, &hash(token))? else { return Ok(None) };
+    if view.now() >= key.expire {
+        return Ok(None);
+    }
+    let (subject, permissions) = if store::is_service_account(view, &key.owner)? {
+        (format!("service:{}", key.owner), key.permissions)
+    } else if is_active(view, &key.owner)? {
+        let held = store::permissions(view, &key.owner)?;
+        (format!("user:{}", key.owner), model::common(&key.permissions, &held))
+    } else {
+        return Ok(None);
+    };
+    Ok(Some(bearer(view, &subject, &key.id, &permissions, key.expire)))
+}
+
+/// A caller, good until the credential ends and no longer than uses are noted as one: looking
+/// again is what notes them.
+fn bearer(
+    view: &View<'_>,
+    subject: &str,
+    credential: &str,
+    permissions: &[String],
+    end: Micros,
+) -> Authenticated {
+    let permissions: Vec<&str> = permissions.iter().map(String::as_str).collect();
+    let mut caller = Caller::of(&view.caller().tenant, subject, &permissions);
+    caller.credential = credential.into();
+    Authenticated { caller, until: end.min(view.now().after(model::USE_NOTED_EVERY)) }
+}
+
+/// A user by their identifier.
+pub(crate) fn user(view: &View<'_>, id: &str) -> Result<Option<User>> {
+    let by = Some(LookupUserRequestBy::Id(id.to_owned()));
+    Ok(view.call(LookupUserRequest { by })?.user.into_option())
+}
+
+fn is_active(view: &View<'_>, user_id: &str) -> Result<bool> {
+    Ok(user(view, user_id)?.is_some_and(|user| user.state == UserState::Active))
+}
