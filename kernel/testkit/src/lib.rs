@@ -47,6 +47,9 @@ macro_rules! both {
 macro_rules! compliance {
     ($service:path, $services:path) => {
         mod compliance {
+            #[allow(unused_imports, reason = "the service may be named by its full path")]
+            use super::*;
+
             #[test]
             fn sqlite() {
                 let folder = env!("CARGO_MANIFEST_DIR");

@@ -1,0 +1,225 @@
+//! Configuration: one table of settings, each a flag, a variable and a key of `stoa.toml`.
+//!
+//! A flag beats the environment, the environment beats the file, the file beats the default. A
+//! key that is not known is refused: a setting that is silently ignored is the worst of all.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use stoa_contract::{Code, json};
+use stoa_kit::{Error, Result};
+use stoa_node::LogFormat;
+use stoa_store::Place;
+
+/// One setting.
+pub struct Setting {
+    /// Its key in `stoa.toml`.
+    pub key: &'static str,
+    /// What it is unless something is said.
+    pub default: &'static str,
+    /// What it is for.
+    pub help: &'static str,
+}
+
+/// Every setting of a node.
+pub const SETTINGS: &[Setting] = &[
+    Setting { key: "listen", default: "127.0.0.1:8080", help: "Address to listen on [127.0.0.1:8080]" },
+    Setting { key: "data", default: "data", help: "Directory of the embedded database [data]" },
+    Setting { key: "database", default: "", help: "URL of a PostgreSQL database, instead of the embedded one" },
+    Setting { key: "services", default: "", help: "Services to run, with commas; all if empty" },
+    Setting { key: "mail", default: "", help: "Mail server, smtp://host:port; a local mailbox if empty" },
+    Setting { key: "log_format", default: "auto", help: "json, text, or auto: text on a terminal [auto]" },
+    Setting { key: "log_filter", default: "info", help: "What is logged [info]" },
+    Setting { key: "calls_per_second", default: "0", help: "Calls a second of one caller; 0 for no limit [0]" },
+    Setting { key: "anonymous_per_second", default: "100", help: "Calls a second of one address without a token [100]" },
+];
+
+/// Variables that belong to other commands.
+const OTHERS: [&str; 2] = ["STOA_TOKEN", "STOA_TEST_POSTGRES"];
+
+impl Setting {
+    /// Its flag, without dashes in front.
+    pub fn flag(&self) -> String {
+        self.key.replace('_', "-")
+    }
+}
+
+/// A node's configuration, read and checked.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// Where to store.
+    pub place: Place,
+    /// The services to run; all if empty.
+    pub services: Vec<String>,
+    /// The mail server; a local mailbox if empty.
+    pub mail: String,
+    /// How log lines look.
+    pub log_format: LogFormat,
+    /// What is logged.
+    pub log_filter: String,
+    /// Calls a second of one caller.
+    pub calls_per_second: u32,
+    /// Calls a second of one address without a token.
+    pub anonymous_per_second: u32,
+}
+
+impl Config {
+    /// Reads `stoa.toml` in this directory, if there is one, and the environment.
+    ///
+    /// # Errors
+    /// `config.unknown` and `config.invalid`.
+    #[allow(clippy::disallowed_methods, reason = "configuration is where the environment enters")]
+    pub fn load(flags: BTreeMap<String, String>) -> Result<Self> {
+        let file = match std::fs::read_to_string("stoa.toml") {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+            Err(error) => return Err(invalid(format!("stoa.toml: {error}"))),
+        };
+        let terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
+        Self::merge(&file, std::env::vars(), flags, terminal)
+    }
+
+    /// Merges the layers: defaults, file, environment, flags.
+    ///
+    /// # Errors
+    /// `config.unknown` for a key that is not known, `config.invalid` for a value.
+    pub fn merge(
+        file: &str,
+        environment: impl IntoIterator<Item = (String, String)>,
+        flags: BTreeMap<String, String>,
+        terminal: bool,
+    ) -> Result<Self> {
+        let mut values: BTreeMap<String, String> =
+            SETTINGS.iter().map(|s| (s.key.to_owned(), s.default.to_owned())).collect();
+        let table: toml::Table =
+            file.parse().map_err(|error| invalid(format!("stoa.toml: {error}")))?;
+        for (key, value) in table {
+            known(&key, &format!("`{key}` in stoa.toml"))?;
+            let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            values.insert(key, value);
+        }
+        for (name, value) in environment {
+            let Some(key) = name.strip_prefix("STOA_") else { continue };
+            if OTHERS.contains(&name.as_str()) {
+                continue;
+            }
+            let key = key.to_ascii_lowercase();
+            known(&key, &name)?;
+            values.insert(key, value);
+        }
+        values.extend(flags);
+        Self::read(&values, terminal)
+    }
+
+    fn read(values: &BTreeMap<String, String>, terminal: bool) -> Result<Self> {
+        let text = |key: &str| values.get(key).map_or("", String::as_str);
+        let number = |key: &str| {
+            text(key).parse().map_err(|_| invalid(format!("{key}: `{}` is not a number", text(key))))
+        };
+        let listen = text("listen");
+        Ok(Self {
+            listen: listen.parse().map_err(|_| {
+                invalid(format!("listen: `{listen}` is not an address such as 127.0.0.1:8080"))
+            })?,
+            place: match text("database") {
+                "" => Place::Directory(PathBuf::from(text("data"))),
+                url if url.starts_with("postgres://") || url.starts_with("postgresql://") => {
+                    Place::Url(url.to_owned())
+                }
+                _ => return Err(invalid("database: a URL begins with postgres://".to_owned())),
+            },
+            services: text("services")
+                .split(',')
+                .map(str::trim)
+                .filter(|name| !name.is_empty())
+                .map(str::to_owned)
+                .collect(),
+            mail: text("mail").to_owned(),
+            log_format: match (text("log_format"), terminal) {
+                ("json", _) | ("auto", false) => LogFormat::Json,
+                ("text", _) | ("auto", true) => LogFormat::Text,
+                (other, _) => return Err(invalid(format!("log_format: there is no `{other}`"))),
+            },
+            log_filter: text("log_filter").to_owned(),
+            calls_per_second: number("calls_per_second")?,
+            anonymous_per_second: number("anonymous_per_second")?,
+        })
+    }
+
+    /// The directory of the embedded database, if that is where it stores.
+    pub fn directory(&self) -> Option<&Path> {
+        match &self.place {
+            Place::Directory(directory) => Some(directory),
+            Place::Url(_) => None,
+        }
+    }
+}
+
+fn known(key: &str, source: &str) -> Result<()> {
+    if SETTINGS.iter().any(|setting| setting.key == key) {
+        return Ok(());
+    }
+    let nearest = SETTINGS.iter().min_by_key(|setting| json::distance(setting.key, key));
+    let hint = nearest.map_or(String::new(), |setting| format!("; did you mean `{}`?", setting.key));
+    Err(Error::new(
+        Code::InvalidArgument,
+        "config.unknown",
+        format!("{source} is not a setting{hint}"),
+    )
+    .help("`stoa up --help` lists every setting."))
+}
+
+/// A value that cannot be used.
+pub(crate) fn invalid(message: String) -> Error {
+    Error::new(Code::InvalidArgument, "config.invalid", message)
+        .help("`stoa up --help` lists every setting.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn merge(file: &str, environment: &[(&str, &str)], flags: &[(&str, &str)]) -> Result<Config> {
+        let own = |pairs: &[(&str, &str)]| -> Vec<(String, String)> {
+            pairs.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect()
+        };
+        Config::merge(file, own(environment), own(flags).into_iter().collect(), false)
+    }
+
+    #[test]
+    fn a_flag_beats_the_environment_which_beats_the_file() {
+        let file = "listen = \"127.0.0.1:1\"\ncalls_per_second = 7\nlog_filter = \"warn\"";
+        let config =
+            merge(file, &[("STOA_LISTEN", "127.0.0.1:2"), ("STOA_LOG_FILTER", "debug")], &[("listen", "127.0.0.1:3")])
+                .unwrap();
+        assert_eq!(config.listen.port(), 3);
+        assert_eq!(config.log_filter, "debug");
+        assert_eq!(config.calls_per_second, 7);
+    }
+
+    #[test]
+    fn an_unknown_key_is_refused_with_the_nearest_known_one() {
+        for error in [
+            merge("listn = \"127.0.0.1:1\"", &[], &[]).unwrap_err(),
+            merge("", &[("STOA_LISTN", "127.0.0.1:1")], &[]).unwrap_err(),
+        ] {
+            assert_eq!(error.reason(), "config.unknown");
+            assert!(error.message().contains("did you mean `listen`?"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_value_that_cannot_be_used_is_refused() {
+        for (key, value) in [
+            ("listen", "here"),
+            ("database", "mysql://x"),
+            ("calls_per_second", "many"),
+            ("log_format", "xml"),
+        ] {
+            assert_eq!(merge("", &[], &[(key, value)]).unwrap_err().reason(), "config.invalid");
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! `stoa up`: a node, from configuration to the end of its drain.
+
+use std::io::Write;
+use std::sync::Arc;
+
+use stoa_identity::auth::PrepareSetupRequest;
+use stoa_kit::ports::Ports;
+use stoa_kit::{Caller, Error, MAIN, Request, Result, world};
+use stoa_node::{Body, Call, Node, Parts};
+use stoa_store::Options;
+
+use crate::Catalogue;
+use crate::config::Config;
+
+/// Starts a node and runs it until it is told to stop.
+pub(crate) fn run(catalogue: &Catalogue, config: Config) -> Result<()> {
+    stoa_node::install_log(config.log_format, &config.log_filter);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(Error::internal)?;
+    runtime.block_on(serve(catalogue, config))
+}
+
+async fn serve(catalogue: &Catalogue, config: Config) -> Result<()> {
+    let mut ports = Ports::default();
+    if !config.mail.is_empty() {
+        ports.mailer = Some(stoa_smtp::mailer(&config.mail)?);
+    }
+    let node = Node::open(Parts {
+        services: catalogue.services(&config.services)?,
+        store: Options::at(config.place.clone()),
+        world: world::Real::new(),
+        ports,
+        tenant: MAIN.into(),
+        calls_per_second: config.calls_per_second,
+        anonymous_per_second: config.anonymous_per_second,
+    })
+    .await?;
+    let code = setup_code(&node).await?;
+    let server = stoa_node::serve(node, config.listen).await?;
+    say(&format!("listening http://{}", server.address))?;
+    if let Some(code) = code {
+        say(&format!("set-up code {code}"))?;
+        say(&format!(
+            "create the administrator: stoa call auth SetUp '{{\"code\":\"{code}\",\"handle\":\"…\",\"email\":\"…\",\"password\":\"…\"}}'"
+        ))?;
+    }
+    told_to_stop().await?;
+    tracing::info!("draining");
+    server.stop().await;
+    Ok(())
+}
+
+/// A one-time code to create the administrator, while there is none. Only its hash is kept, so
+/// every start prints another one.
+async fn setup_code(node: &Arc<Node>) -> Result<Option<String>> {
+    let method = PrepareSetupRequest::METHOD.path;
+    let registry = Arc::clone(node.registry());
+    if registry.method(method).is_none() {
+        return Ok(None);
+    }
+    let mut secret = [0u8; 10];
+    node.world().entropy(&mut secret);
+    let code: String = secret.iter().map(|byte| format!("{byte:02x}")).collect();
+    let code_hash = blake3::hash(code.as_bytes()).as_bytes().to_vec();
+    let call = Call {
+        method: method.to_owned(),
+        caller: Caller::system(node.tenant()),
+        request: Box::new(PrepareSetupRequest { code_hash }),
+        key: None,
+        trace: String::new(),
+        deadline: None,
+        address: String::new(),
+        position: None,
+    };
+    let Body::Message(reply) = node.call(call).await?.body else { return Ok(None) };
+    let reply = reply.into_any().downcast::<<PrepareSetupRequest as Request>::Reply>();
+    let open = reply.is_ok_and(|reply| reply.open);
+    Ok(open.then_some(code))
+}
+
+/// Waits for `SIGTERM` or `SIGINT`.
+async fn told_to_stop() -> Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate()).map_err(Error::internal)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(Error::internal)?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}
+
+fn say(line: &str) -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{line}").and_then(|()| out.flush()).map_err(Error::internal)
+}
