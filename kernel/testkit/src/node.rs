@@ -59,6 +59,24 @@ pub fn run<F: Future<Output = ()>>(
     services: Vec<Service>,
     test: impl FnOnce(Node) -> F,
 ) {
+    run_with(engine, services, true, test);
+}
+
+/// Runs a test on a node that has no mailer.
+pub fn run_without_mailer<F: Future<Output = ()>>(
+    engine: Engine,
+    services: Vec<Service>,
+    test: impl FnOnce(Node) -> F,
+) {
+    run_with(engine, services, false, test);
+}
+
+fn run_with<F: Future<Output = ()>>(
+    engine: Engine,
+    services: Vec<Service>,
+    mailer: bool,
+    test: impl FnOnce(Node) -> F,
+) {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async {
@@ -66,7 +84,7 @@ pub fn run<F: Future<Output = ()>>(
         let mut options = Options::at(place);
         options.database_clock = false;
         options.rehearse = engine == Engine::Sqlite;
-        let node = Node::open(engine, services, options).await;
+        let node = Node::open(engine, services, options, mailer).await;
         test(node.clone()).await;
         node.inner.close().await;
     });
@@ -87,13 +105,19 @@ fn place(engine: Engine) -> (Place, Box<dyn std::any::Any>) {
 }
 
 impl Node {
-    async fn open(engine: Engine, services: Vec<Service>, options: Options) -> Self {
+    async fn open(
+        engine: Engine,
+        services: Vec<Service>,
+        options: Options,
+        mailer: bool,
+    ) -> Self {
         let (world, post) = (TestWorld::new(), Arc::new(Post::default()));
+        let mailer = mailer.then(|| Arc::clone(&post) as Arc<dyn Mailer>);
         let parts = Parts {
             services,
             store: options,
             world: Arc::clone(&world) as Arc<dyn World>,
-            ports: Ports { mailer: Some(Arc::clone(&post) as Arc<dyn Mailer>) },
+            ports: Ports { mailer },
             tenant: MAIN.into(),
             calls_per_second: 0,
             anonymous_per_second: 0,
