@@ -1,1 +1,104 @@
-//! To come.
+//! SMTP: hands mail to a mail server (RFC 5321).
+//!
+//! This driver is the port [`Mailer`] and nothing else: it makes a message of plain text, sends
+//! it, and says whether trying again may help. It keeps no queue, and decides nothing about who
+//! is told what: that is the service `notify`, whose jobs call it.
+//!
+//! **Invariant:** a mail that is tried again has the same Message-ID, so that it can be told from
+//! a new one.
+//!
+//! **Invariant:** mail and passwords travel in the clear only where the URL says `tls=none`.
+//!
+//! **Invariant:** no address and no text of a mail stands in an error.
+
+#![forbid(unsafe_code)]
+
+use std::time::Duration;
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use lettre::message::header::ContentType;
+use lettre::message::{Mailbox, Message};
+use lettre::transport::smtp;
+use lettre::{AsyncSmtpTransport, AsyncTransport, Tokio1Executor};
+use stoa_kit::ports::{Mail, Mailer};
+use stoa_kit::{Code, Error, Result};
+
+/// The right part of every Message-ID.
+const DOMAIN: &str = "stoa.local";
+
+/// A mail server.
+pub struct Smtp {
+    transport: AsyncSmtpTransport<Tokio1Executor>,
+    from: Mailbox,
+}
+
+impl Smtp {
+    /// A mail server by its URL, `smtp://user:password@host:port?tls=starttls`.
+    ///
+    /// User and password can be left out. `tls` is `starttls`, as without it, or `none`; a URL
+    /// that begins with `smtps` speaks TLS from the first byte. `from` is the address that mail
+    /// comes from, and `timeout` the longest wait for the server to take one step.
+    ///
+    /// # Errors
+    /// `smtp.configuration`, saying what is wrong.
+    pub fn new(url: &str, from: &str, timeout: Duration) -> Result<Self> {
+        let (base, query) = url.split_once('?').unwrap_or((url, ""));
+        let url = match (query, base.starts_with("smtps://")) {
+            ("" | "tls=starttls", false) => format!("{base}?tls=required"),
+            ("tls=none", false) | ("", true) => base.to_owned(),
+            _ => return Err(configuration("`tls` is neither `none` nor `starttls`")),
+        };
+        let transport = AsyncSmtpTransport::<Tokio1Executor>::from_url(&url)
+            .map_err(|_| configuration("its URL is not like `smtp://host:port`"))?
+            .timeout(Some(timeout))
+            .build();
+        let from = from.parse().map_err(|_| configuration("mail must come from an address"))?;
+        Ok(Self { transport, from })
+    }
+
+    fn message(&self, mail: Mail) -> Result<Message> {
+        let to = mail.to.parse().map_err(|_| refused("the recipient's address is none"))?;
+        Message::builder()
+            .from(self.from.clone())
+            .to(to)
+            .subject(mail.subject)
+            .message_id(Some(format!("<{}@{DOMAIN}>", mail.id)))
+            .header(ContentType::TEXT_PLAIN)
+            .body(mail.text)
+            .map_err(|_| refused("the mail cannot be put into a message"))
+    }
+}
+
+impl Mailer for Smtp {
+    fn deliver(&self, mail: Mail) -> BoxFuture<'static, Result<()>> {
+        let (message, transport) = (self.message(mail), self.transport.clone());
+        async move { transport.send(message?).await.map(|_| ()).map_err(|error| failed(&error)) }
+            .boxed()
+    }
+}
+
+/// What a failure means. The server's own words may hold addresses, so only its code is kept.
+fn failed(error: &smtp::Error) -> Error {
+    let status = error.status().map(|status| format!(" ({status})")).unwrap_or_default();
+    if error.is_permanent() {
+        return refused(format!("the mail server refuses the mail{status}"));
+    }
+    let what = if error.is_timeout() {
+        "the mail server does not answer in time".to_owned()
+    } else {
+        format!("the mail server does not take the mail now{status}")
+    };
+    Error::unavailable("smtp.unavailable", what)
+}
+
+fn refused(what: impl Into<std::borrow::Cow<'static, str>>) -> Error {
+    Error::new(Code::FailedPrecondition, "smtp.refused", what)
+        .help("Correct the address or the mail; sending the same again will fail again.")
+}
+
+fn configuration(what: &str) -> Error {
+    let message = format!("the mail server is not configured right: {what}");
+    Error::new(Code::FailedPrecondition, "smtp.configuration", message)
+        .help("Write it like `smtp://host:587?tls=starttls` or `smtp://localhost:1025?tls=none`.")
+}

@@ -1,0 +1,150 @@
+//! The driver against a mail server that speaks as much of RFC 5321 as it takes.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use stoa_kit::Code;
+use stoa_kit::ports::{Mail, Mailer};
+use stoa_smtp::Smtp;
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{TcpListener, TcpStream};
+
+/// What arrived: the envelope's recipient and the message.
+type Arrived = Arc<Mutex<Vec<(String, String)>>>;
+
+/// A mail server on a port of its own. It refuses recipients by their names: `never@` for good,
+/// `later@` for now; to `silent@` it says nothing.
+async fn server() -> (u16, Arrived) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (port, arrived) = (listener.local_addr().unwrap().port(), Arrived::default());
+    let inbox = Arc::clone(&arrived);
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            tokio::spawn(talk(stream, Arc::clone(&inbox)));
+        }
+    });
+    (port, arrived)
+}
+
+async fn talk(stream: TcpStream, inbox: Arrived) -> std::io::Result<()> {
+    let (read, mut write) = stream.into_split();
+    let mut lines = BufReader::new(read).lines();
+    write.write_all(b"220 sink ESMTP\r\n").await?;
+    let mut recipient = String::new();
+    while let Some(line) = lines.next_line().await? {
+        let answer = match line.split([' ', ':']).next().unwrap_or_default() {
+            "EHLO" => "250 sink",
+            "RCPT" => {
+                recipient = line["RCPT TO:".len()..].trim_matches(['<', '>']).to_owned();
+                match recipient.split('@').next() {
+                    Some("never") => "550 nobody@here is unknown",
+                    Some("later") => "451 come back later",
+                    Some("silent") => continue,
+                    _ => "250 ok",
+                }
+            }
+            "DATA" => {
+                write.write_all(b"354 go on\r\n").await?;
+                let mut text = String::new();
+                while let Some(line) = lines.next_line().await? {
+                    if line == "." {
+                        break;
+                    }
+                    text.push_str(line.strip_prefix('.').unwrap_or(&line));
+                    text.push('\n');
+                }
+                inbox.lock().unwrap().push((recipient.clone(), text));
+                "250 taken"
+            }
+            _ => "250 ok",
+        };
+        write.write_all(format!("{answer}\r\n").as_bytes()).await?;
+    }
+    Ok(())
+}
+
+fn smtp(port: u16, query: &str) -> Smtp {
+    let url = format!("smtp://127.0.0.1:{port}{query}");
+    Smtp::new(&url, "Stoa <stoa@example.com>", Duration::from_millis(500)).unwrap()
+}
+
+fn mail(to: &str) -> Mail {
+    Mail {
+        id: "job_1".into(),
+        to: to.into(),
+        subject: "Din beställning".into(),
+        text: "First line\n.second line\n".into(),
+    }
+}
+
+#[tokio::test]
+async fn mail_arrives_as_it_was_written() {
+    let (port, arrived) = server().await;
+    let smtp = smtp(port, "?tls=none");
+    for _ in 0..2 {
+        smtp.deliver(mail("ada@example.com")).await.unwrap();
+    }
+    let arrived = arrived.lock().unwrap().clone();
+    assert_eq!(arrived.len(), 2);
+    for (recipient, text) in arrived {
+        assert_eq!(recipient, "ada@example.com");
+        assert!(text.contains("Message-ID: <job_1@stoa.local>\n"), "{text}");
+        assert!(text.contains("From: Stoa <stoa@example.com>\n"), "{text}");
+        assert!(text.contains("Subject: =?utf-8?b?"), "a subject is coded (RFC 2047): {text}");
+        assert!(text.contains("\n\nFirst line\n.second line\n"), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn an_error_says_whether_to_try_again() {
+    let (port, arrived) = server().await;
+    let smtp = smtp(port, "?tls=none");
+    let wanted = [
+        ("never@example.com", Code::FailedPrecondition, "smtp.refused"),
+        ("later@example.com", Code::Unavailable, "smtp.unavailable"),
+        ("silent@example.com", Code::Unavailable, "smtp.unavailable"),
+        ("no address", Code::FailedPrecondition, "smtp.refused"),
+    ];
+    for (to, code, reason) in wanted {
+        let error = smtp.deliver(mail(to)).await.unwrap_err();
+        assert_eq!((error.code(), error.reason()), (code, reason), "{to}: {error:?}");
+        assert!(!format!("{error:?}").contains('@'), "{error:?}");
+    }
+    assert_eq!(*arrived.lock().unwrap(), []);
+}
+
+#[tokio::test]
+async fn a_server_that_is_away_is_unavailable() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    drop(listener);
+    let error = smtp(port, "?tls=none").deliver(mail("ada@example.com")).await.unwrap_err();
+    assert_eq!(error.code(), Code::Unavailable);
+}
+
+#[tokio::test]
+async fn nothing_is_sent_in_the_clear_unless_the_url_says_so() {
+    let (port, arrived) = server().await;
+    for query in ["", "?tls=starttls"] {
+        // This server does not offer STARTTLS.
+        smtp(port, query).deliver(mail("ada@example.com")).await.unwrap_err();
+    }
+    assert_eq!(*arrived.lock().unwrap(), []);
+}
+
+#[test]
+fn a_wrong_configuration_is_refused_at_the_start() {
+    let reason = |url: &str, from: &str| {
+        let error = Smtp::new(url, from, Duration::from_secs(1)).err().unwrap();
+        error.reason().to_owned()
+    };
+    for (url, from) in [
+        ("localhost:25", "a@example.com"),
+        ("http://localhost", "a@example.com"),
+        ("smtp://localhost?tls=maybe", "a@example.com"),
+        ("smtps://localhost?tls=none", "a@example.com"),
+        ("smtp://localhost", "nobody"),
+    ] {
+        assert_eq!(reason(url, from), "smtp.configuration", "{url} {from}");
+    }
+}
