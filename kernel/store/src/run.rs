@@ -65,6 +65,16 @@ pub(crate) fn outcome_unknown(cause: &Error) -> Error {
     .cause(format!("{cause:?}"))
 }
 
+/// What a command or a query is told that outgrew its budget.
+pub(crate) fn too_slow() -> Error {
+    Error::new(
+        Code::ResourceExhausted,
+        "store.too_slow",
+        "the statement took longer than its budget",
+    )
+    .help("Ask for less at once: a smaller page, a narrower filter, a job in chunks.")
+}
+
 /// A fresh stamp.
 pub(crate) fn stamp(world: &dyn World, now: Micros) -> Stamp {
     let mut seed = [0u8; 16];

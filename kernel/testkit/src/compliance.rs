@@ -11,8 +11,7 @@ use stoa_node::Body;
 use crate::{Engine, Node, run};
 
 /// The files that every service has.
-const FILES: [&str; 5] =
-    ["README.md", "src/lib.rs", "src/api.rs", "examples.yaml", "tests/it.rs"];
+const FILES: [&str; 5] = ["README.md", "src/lib.rs", "src/api.rs", "examples.yaml", "tests/it.rs"];
 
 /// Checks a service.
 pub fn check(engine: Engine, service: Service, services: fn() -> Vec<Service>, folder: &str) {

@@ -105,12 +105,7 @@ fn place(engine: Engine) -> (Place, Box<dyn std::any::Any>) {
 }
 
 impl Node {
-    async fn open(
-        engine: Engine,
-        services: Vec<Service>,
-        options: Options,
-        mailer: bool,
-    ) -> Self {
+    async fn open(engine: Engine, services: Vec<Service>, options: Options, mailer: bool) -> Self {
         let (world, post) = (TestWorld::new(), Arc::new(Post::default()));
         let mailer = mailer.then(|| Arc::clone(&post) as Arc<dyn Mailer>);
         let parts = Parts {
@@ -218,8 +213,10 @@ impl Node {
         key: Option<&str>,
         request: R,
     ) -> Result<(R::Reply, Answer)> {
-        let mut answer = self.dispatch(R::METHOD.path, caller, address, key, Box::new(request)).await?;
-        let body = std::mem::replace(&mut answer.body, Body::Stream(Box::pin(futures::stream::empty())));
+        let mut answer =
+            self.dispatch(R::METHOD.path, caller, address, key, Box::new(request)).await?;
+        let body =
+            std::mem::replace(&mut answer.body, Body::Stream(Box::pin(futures::stream::empty())));
         let Body::Message(message) = body else { panic!("{} streams", R::METHOD.path) };
         let reply = message.into_any().downcast::<R::Reply>();
         Ok((*reply.unwrap_or_else(|_| panic!("{} gave another message", R::METHOD.path)), answer))

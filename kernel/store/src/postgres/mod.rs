@@ -1,12 +1,288 @@
 //! The engine beyond one machine: PostgreSQL.
+//!
+//! Each of a few worker threads owns a connection and runs commands from a bounded queue, one
+//! after another, as SERIALIZABLE transactions; readers do the same with queries, on REPEATABLE
+//! READ snapshots that cannot write. More connections would not commit more, they would only
+//! collide more, so what waits, waits in the queue.
+//!
+//! # Positions
+//!
+//! A commit's position is `base + xid`: the 64-bit identifier that PostgreSQL gives the
+//! transaction. Identifiers are given in order and commits become visible in another one, so a
+//! position that a reader has not seen yet may lie below one that it has. What it may rely on is
+//! [`settled`](crate::Engine::settled): below the oldest identifier that is still running nothing
+//! can appear any more. A counter in a table would give positions without gaps, and make every
+//! commit of the cell wait for the one before it. `base` is 0 until the rows are restored into
+//! another server, whose identifiers begin anew; a start notices, and raises it. See
+//! `docs/adr/0002-positions.md`.
 
-use std::sync::Arc;
+mod follow;
+mod lanes;
+mod link;
+mod migrate;
+mod readers;
+mod session;
+mod trouble;
+mod wire;
+mod worker;
 
+use std::collections::BTreeSet;
+use std::sync::atomic::Ordering::{AcqRel, Acquire, Release};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use stoa_contract::Code;
+use stoa_kit::world::Thread;
+use stoa_kit::{Error, Micros, Result, World};
+use tokio::sync::{broadcast, watch};
+use tokio_postgres::Config;
+use tokio_postgres::config::SslMode;
+
+use crate::inspect::Inspector;
+use crate::queue::Queue;
+use crate::run::{self, Waiting};
+use crate::schema::Schema;
+use crate::{Commit, Committed, Engine, Metrics, Notice, Options, Read};
+use follow::Follower;
+use lanes::Lanes;
+use link::{Link, Role};
+use readers::{Errand, Reader};
+use worker::Worker;
+
+/// The highest identifier below which no transaction runs any more.
+const SETTLED: &str = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint - 1";
+
+/// What the threads of an open database share.
+struct Shared {
+    config: Config,
+    options: Options,
+    world: Arc<dyn World>,
+    inspector: Inspector,
+    queue: Queue<Waiting>,
+    errands: Queue<Errand>,
+    asked: AtomicI64,
+    metrics: Metrics,
+    notices: broadcast::Sender<Notice>,
+    lanes: Lanes,
+    /// What is added to a transaction's identifier to give its position.
+    base: AtomicI64,
+    /// The highest position known to be durable.
+    highest: AtomicI64,
+    /// Positions that were told and may be found once more.
+    told: Mutex<BTreeSet<i64>>,
+    down: AtomicBool,
+    workers: AtomicUsize,
+    closing: watch::Sender<bool>,
+}
+
+/// An open database.
+struct Postgres {
+    shared: Arc<Shared>,
+    threads: Mutex<Vec<Thread>>,
+}
+
+/// Opens a database.
 pub(crate) fn open(
-    _url: &str,
-    _options: crate::Options,
-    _schema: crate::schema::Schema,
-    _world: Arc<dyn stoa_kit::World>,
-) -> stoa_kit::Result<Arc<dyn crate::Engine>> {
-    Err(stoa_kit::Error::internal("not here yet"))
+    url: &str,
+    options: Options,
+    schema: Schema,
+    world: Arc<dyn World>,
+) -> Result<Arc<dyn Engine>> {
+    let shared = Arc::new(Shared {
+        config: configure(url)?,
+        inspector: Inspector::new(&schema)?,
+        queue: Queue::new(options.queue),
+        errands: Queue::new(readers::WAITING),
+        asked: AtomicI64::new(0),
+        options,
+        world: Arc::clone(&world),
+        metrics: Metrics::default(),
+        notices: broadcast::channel(1_024).0,
+        lanes: Lanes::default(),
+        base: AtomicI64::new(0),
+        highest: AtomicI64::new(0),
+        told: Mutex::default(),
+        down: AtomicBool::new(false),
+        workers: AtomicUsize::new(0),
+        closing: watch::Sender::new(false),
+    });
+    let mut link = Link::new(Arc::clone(&shared), Role::Keep)?;
+    let base = migrate::migrate(&mut link, &schema, world.now())?;
+    let settled = base + link.number(SETTLED)?;
+    drop(link);
+    shared.base.store(base, Release);
+    shared.highest.store(settled, Release);
+    let engine = Arc::new(Postgres { shared: Arc::clone(&shared), threads: Mutex::default() });
+    let mut threads = Vec::new();
+    for _ in 0..shared.options.pool.max(1) {
+        let mut worker = Worker::new(Arc::clone(&shared))?;
+        let alive = Alive::new(&shared);
+        let work = move || {
+            let _alive = alive;
+            while worker.step() {}
+        };
+        threads.push(world.thread("stoa-worker", Box::new(work))?);
+    }
+    for _ in 0..(shared.options.pool / 2).clamp(2, 8) {
+        let mut reader = Reader::new(Arc::clone(&shared))?;
+        threads.push(world.thread("stoa-reader", Box::new(move || while reader.step() {}))?);
+    }
+    let mut follower = Follower::new(Arc::clone(&shared), settled)?;
+    threads.push(world.thread("stoa-follow", Box::new(move || while follower.step() {}))?);
+    *engine.threads.lock().unwrap_or_else(PoisonError::into_inner) = threads;
+    Ok(engine)
+}
+
+/// A worker that is there, until it is not.
+struct Alive(Arc<Shared>);
+
+impl Alive {
+    fn new(shared: &Arc<Shared>) -> Self {
+        shared.workers.fetch_add(1, AcqRel);
+        Self(Arc::clone(shared))
+    }
+}
+
+impl Drop for Alive {
+    fn drop(&mut self) {
+        self.0.workers.fetch_sub(1, AcqRel);
+    }
+}
+
+/// How to connect, by a URL.
+fn configure(url: &str) -> Result<Config> {
+    let unfit = |what: String| Error::new(Code::FailedPrecondition, "store.url", what);
+    let mut config: Config = url.parse().map_err(|error: tokio_postgres::Error| {
+        // The URL itself may hold a password, and is not repeated.
+        unfit(format!("this is no URL of PostgreSQL: {}", link::cause(&error)))
+            .help("Write it as postgresql://user@host:port/database.")
+    })?;
+    if config.get_ssl_mode() == SslMode::Require {
+        return Err(unfit("this build speaks to PostgreSQL without TLS only".to_owned()).help(
+            "Leave `sslmode=require` out, and keep the way to the server private: a socket, a \
+             private network, a tunnel.",
+        ));
+    }
+    if config.get_application_name().is_none() {
+        config.application_name("stoa");
+    }
+    if config.get_connect_timeout().is_none() {
+        config.connect_timeout(Duration::from_secs(5));
+    }
+    // A server that vanished without a word is noticed in seconds, not in the two hours of TCP.
+    config.tcp_user_timeout(Duration::from_secs(10)).keepalives_idle(Duration::from_secs(15));
+    Ok(config)
+}
+
+/// The database cannot be reached.
+fn gone(message: &'static str) -> Error {
+    Error::unavailable("store.gone", message)
+}
+
+/// Another transaction was in the way.
+fn conflict(cause: &str) -> Error {
+    Error::new(Code::Aborted, "store.conflict", "other commands kept changing the same rows")
+        .help("Nothing was changed; retry with the same idempotency key.")
+        .cause(cause)
+}
+
+impl Shared {
+    fn base(&self) -> i64 {
+        self.base.load(Acquire)
+    }
+
+    /// Marks a position as told; false if it was told before.
+    fn tell(&self, position: i64) -> bool {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner).insert(position)
+    }
+
+    /// Takes a position back that did not become durable.
+    fn untell(&self, position: i64) {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner).remove(&position);
+    }
+
+    /// Forgets positions that will not be found again.
+    fn forget(&self, settled: i64) {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        *told = told.split_off(&(settled + 1));
+    }
+
+    fn publish(&self, position: i64, tables: Vec<Arc<str>>, events: bool, jobs: bool) {
+        let position = self.highest.fetch_max(position, AcqRel).max(position);
+        // Nobody listening is fine.
+        let _ = self.notices.send(Notice { position, tables, events, jobs });
+    }
+
+    fn close(&self) {
+        self.queue.close();
+        self.errands.close();
+        self.closing.send_replace(true);
+    }
+}
+
+impl Engine for Postgres {
+    fn commit(&self, commit: Commit) -> BoxFuture<'static, Result<Committed>> {
+        let accepted = Waiting::admit(&self.shared.queue, commit, &self.shared.metrics);
+        Box::pin(async move { accepted?.await.unwrap_or_else(|_| Err(run::closed())) })
+    }
+
+    fn read(&self, position: Option<i64>, read: Read<()>) -> BoxFuture<'static, Result<()>> {
+        self.shared.read(position, read)
+    }
+
+    fn notices(&self) -> broadcast::Receiver<Notice> {
+        self.shared.notices.subscribe()
+    }
+
+    fn settled(&self) -> BoxFuture<'static, Result<i64>> {
+        let base = self.shared.base();
+        self.shared.ask(move |link| Ok(base + link.number(SETTLED)?))
+    }
+
+    fn lease_now(&self) -> BoxFuture<'static, Result<Micros>> {
+        const NOW: &str = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint";
+        self.shared.ask(|link| link.number(NOW).map(Micros))
+    }
+
+    fn health(&self) -> Result<()> {
+        if self.shared.workers.load(Acquire) == 0 {
+            return Err(Error::unavailable("store.closed", "no worker is running"));
+        }
+        if self.shared.down.load(Acquire) {
+            return Err(gone("the database does not answer"));
+        }
+        Ok(())
+    }
+
+    fn metrics(&self) -> &Metrics {
+        &self.shared.metrics
+    }
+
+    fn name(&self) -> &'static str {
+        "postgres"
+    }
+
+    fn close(&self) -> BoxFuture<'static, ()> {
+        self.shared.close();
+        let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
+        let threads = std::mem::take(&mut *threads);
+        Box::pin(async move {
+            let joined = tokio::task::spawn_blocking(move || {
+                threads.into_iter().for_each(|thread| {
+                    thread.join();
+                });
+            });
+            // A thread that panicked is as gone as one that ended.
+            let _ = joined.await;
+        })
+    }
+}
+
+impl Drop for Postgres {
+    /// Nobody can send work any more: the threads end by themselves.
+    fn drop(&mut self) {
+        self.shared.close();
+    }
 }

@@ -11,7 +11,7 @@ use stoa_kit::value::{Row, Type, Value};
 use stoa_kit::{Error, Result};
 
 use crate::inspect::{Inspector, Statement};
-use crate::run::Trail;
+use crate::run::{self, Trail};
 
 /// Statements by service, address and length: a look-up without hashing their text.
 pub(super) type Known = HashMap<(u16, usize, usize), Arc<Statement>>;
@@ -224,13 +224,7 @@ pub(super) fn translate(error: &rusqlite::Error) -> Error {
         Some(ErrorCode::SystemIoFailure | ErrorCode::CannotOpen | ErrorCode::ReadOnly) => {
             Error::unavailable("store.io", "the disk does not answer").cause(error)
         }
-        Some(ErrorCode::OperationInterrupted) => Error::new(
-            Code::ResourceExhausted,
-            "store.too_slow",
-            "the statement took longer than its budget",
-        )
-        .help("Ask for less at once: a smaller page, a narrower filter, a job in chunks.")
-        .cause(error),
+        Some(ErrorCode::OperationInterrupted) => run::too_slow().cause(error),
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
             Error::unavailable("store.busy", "the database is locked by somebody else").cause(error)
         }

@@ -147,7 +147,6 @@ pub(crate) const ALPHA_TABLES: &[Migration] = &[Migration::expand(
     "0001_alpha",
     "CREATE TABLE alpha_value (tenant TEXT NOT NULL, id TEXT NOT NULL, whole BIGINT, words TEXT,
          bytes BYTEA, flag BOOLEAN, fraction DOUBLE PRECISION, PRIMARY KEY (tenant, id));
-     CREATE INDEX alpha_value_words ON alpha_value (tenant, words);
      CREATE TABLE alpha_account (tenant TEXT NOT NULL, id TEXT NOT NULL, balance BIGINT NOT NULL,
          PRIMARY KEY (tenant, id));
      CREATE TABLE alpha_entry (tenant TEXT NOT NULL, id TEXT NOT NULL, account TEXT NOT NULL,
@@ -389,7 +388,7 @@ impl Cell {
 
 /// The reply of every command here.
 pub(crate) fn reply() -> Money {
-    Money { amount: 7, currency: "EUR".to_owned(), ..Money::default() }
+    Money { amount: 7, currency: "EUR".to_owned() }
 }
 
 /// An error as commands return them.
@@ -425,7 +424,7 @@ pub(crate) struct Noted(pub(crate) Money);
 
 impl Noted {
     pub(crate) fn about(subject: &str) -> Self {
-        Self(Money { amount: 1, currency: subject.to_owned(), ..Money::default() })
+        Self(Money { amount: 1, currency: subject.to_owned() })
     }
 }
 

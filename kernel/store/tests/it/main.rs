@@ -10,6 +10,7 @@ mod faults;
 mod keys;
 mod migrations;
 mod money;
+mod postgres_only;
 mod records;
 mod sqlite_only;
 mod statements;

@@ -109,7 +109,7 @@ fn granted_rows_are_readable_and_not_writable(on: On) {
 fn parts_of_a_statement_may_have_names(on: On) {
     const PARTS: &str = "WITH rich AS (SELECT id FROM alpha_account \
              WHERE tenant = :tenant AND balance > $1) \
-         SELECT COUNT(*) FROM rich UNION ALL SELECT COUNT(*) FROM (SELECT id FROM rich) some";
+         SELECT COUNT(*) FROM rich UNION ALL SELECT COUNT(*) FROM (SELECT id FROM rich) few";
     let cell = on.cell();
     cell.commit(|tx| cell::put_account(tx, "a", 7)).unwrap();
     let counts = cell.view(|view| view.rows::<(i64,)>(PARTS, (5_i64,))).unwrap();

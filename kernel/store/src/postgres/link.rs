@@ -1,0 +1,389 @@
+//! One connection: it connects by itself, keeps its prepared statements, and sends in one round
+//! trip what need not wait for an answer.
+
+use std::collections::HashMap;
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Release;
+use std::task::Poll;
+use std::time::Duration;
+
+use futures::future::{LocalBoxFuture, join};
+use futures::{FutureExt, TryStreamExt, pin_mut};
+use stoa_kit::value::{Row, Value};
+use stoa_kit::{Error, Result};
+use tokio::runtime::Runtime;
+use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
+
+use super::Shared;
+use super::trouble::{Fault, translate};
+use super::wire::{Encoded, PgRow, encode, type_of};
+use crate::inspect::Statement;
+
+/// The longest wait between two attempts to connect.
+const BACKOFF_MAX: Duration = Duration::from_secs(2);
+
+/// What a connection is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Role {
+    /// Commands.
+    Write,
+    /// Queries.
+    Read,
+    /// Migrations, and following what other nodes commit.
+    Keep,
+}
+
+impl Role {
+    /// The settings of its session.
+    fn settings(self) -> &'static str {
+        match self {
+            // A sequential scan in a serializable transaction conflicts with every write to its
+            // table, and small tables are scanned: what is young would collapse. Statements
+            // are planned once: they look rows up by key.
+            Self::Write => {
+                " -c enable_seqscan=off -c plan_cache_mode=force_generic_plan -c lock_timeout=1000"
+            }
+            Self::Read => " -c default_transaction_read_only=on -c statement_timeout=20000",
+            Self::Keep => "",
+        }
+    }
+}
+
+/// A statement of a service that this connection has prepared.
+pub(super) struct Known {
+    pub inspected: Arc<Statement>,
+    prepared: tokio_postgres::Statement,
+}
+
+/// Something to send in a pipeline.
+pub(super) enum Step {
+    /// Statements without parameters, whose rows do not matter.
+    Plain(String),
+    /// A statement of a service.
+    Bound(Arc<Known>, Vec<Encoded>),
+    /// Asks for the transaction's identifier, and bounds what follows in it.
+    Identify,
+}
+
+/// What a step gave: how many rows it changed, or the identifier.
+pub(super) type Answer = Result<i64, tokio_postgres::Error>;
+
+/// A connection and the thread's own runtime that drives it.
+pub(super) struct Link {
+    shared: Arc<Shared>,
+    role: Role,
+    runtime: Runtime,
+    open: Option<Open>,
+    /// Failed attempts to connect since the last that succeeded, and when to try again.
+    failures: (u32, Duration),
+    /// Statements that go out with the next ones.
+    lead: String,
+    /// Whether a key was there twice in this transaction.
+    pub duplicate: bool,
+}
+
+struct Open {
+    client: Client,
+    identify: Option<tokio_postgres::Statement>,
+    known: HashMap<(u16, usize, usize), Arc<Known>>,
+}
+
+impl Link {
+    pub(super) fn new(shared: Arc<Shared>, role: Role) -> Result<Self> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| Error::unavailable("node.no_thread", "no runtime").cause(error))?;
+        let failures = (0, Duration::ZERO);
+        let (open, lead) = (None, String::new());
+        Ok(Self { shared, role, runtime, open, failures, lead, duplicate: false })
+    }
+
+    /// Connects, if it is not connected. After a failure it does not try again at once.
+    pub(super) fn connect(&mut self) -> Result<()> {
+        if self.open.as_ref().is_some_and(|open| !open.client.is_closed()) {
+            return Ok(());
+        }
+        self.reset();
+        let (count, again) = self.failures;
+        if self.shared.world.uptime() < again {
+            return Err(super::gone("the database did not answer"));
+        }
+        match self.dial() {
+            Ok(open) => {
+                self.open = Some(open);
+                self.failures = (0, Duration::ZERO);
+                Ok(())
+            }
+            Err(error) => {
+                let wait = Duration::from_millis(25 << count.min(7)).min(BACKOFF_MAX);
+                self.failures = (count + 1, self.shared.world.uptime() + wait);
+                self.shared.down.store(true, Release);
+                Err(error)
+            }
+        }
+    }
+
+    fn dial(&self) -> Result<Open> {
+        // Whoever set `synchronous_commit` to `off` for everybody did not mean to lose commits
+        // that were acknowledged.
+        const CHECK: &str = "SELECT set_config('synchronous_commit', 'on', false) \
+             WHERE current_setting('synchronous_commit') = 'off'; SELECT pg_is_in_recovery()";
+        let mut config = self.shared.config.clone();
+        let settings = format!(
+            "{} -c jit=off -c idle_in_transaction_session_timeout=10000{}",
+            config.get_options().unwrap_or_default(),
+            self.role.settings()
+        );
+        config.options(settings.trim());
+        let budget = self.shared.options.command_budget.as_millis();
+        let identify = format!(
+            "SELECT pg_current_xact_id()::text::bigint, \
+             set_config('statement_timeout', '{budget}', true), \
+             set_config('lock_timeout', '{}', true)",
+            budget * 4 / 5
+        );
+        let dialled = self.runtime.block_on(async {
+            let (client, connection) = config.connect(NoTls).await?;
+            self.runtime.spawn(connection);
+            let standby = client.simple_query(CHECK).await?.iter().any(
+                |message| matches!(message, SimpleQueryMessage::Row(row) if row.get(0) == Some("t")),
+            );
+            let identify = match self.role {
+                Role::Write => Some(client.prepare(&identify).await?),
+                Role::Read | Role::Keep => None,
+            };
+            Ok((Open { client, identify, known: HashMap::new() }, standby))
+        });
+        match dialled {
+            Ok((open, false)) => Ok(open),
+            Ok((_, true)) => Err(super::gone("the database is a standby")),
+            Err(error) => Err(super::gone("the database does not answer").cause(cause(&error))),
+        }
+    }
+
+    /// Drops the connection; the server undoes what it had open.
+    pub(super) fn reset(&mut self) {
+        self.open = None;
+        self.lead.clear();
+    }
+
+    /// Sends statements with the next ones.
+    pub(super) fn lead(&mut self, sql: &str) {
+        self.lead.push_str(sql);
+        self.lead.push(';');
+    }
+
+    /// Forgets what waits to be sent; false if nothing did.
+    pub(super) fn forget_lead(&mut self) -> bool {
+        let waits = !self.lead.is_empty();
+        self.lead.clear();
+        waits
+    }
+
+    /// A statement of a service, inspected, prepared and fit for these parameters.
+    pub(super) fn statement(
+        &mut self,
+        origin: stoa_kit::session::Origin<'_>,
+        sql: &'static str,
+        params: &[Value<'_>],
+    ) -> Result<Arc<Known>> {
+        let place = (origin.service, sql.as_ptr() as usize, sql.len());
+        if let Some(known) = self.open.as_ref().and_then(|open| open.known.get(&place)) {
+            known.inspected.check(origin, params)?;
+            return Ok(Arc::clone(known));
+        }
+        let inspected = self.shared.inspector.inspect(origin.service, sql)?;
+        inspected.check(origin, params)?;
+        let mut types = vec![tokio_postgres::types::Type::TEXT];
+        types.extend(params.iter().map(|value| type_of(value.kind())));
+        let lead = std::mem::take(&mut self.lead);
+        let Some(open) = &mut self.open else { return Err(lost()) };
+        let prepared = self.runtime.block_on(async {
+            led(&open.client, &lead, open.client.prepare_typed(&inspected.postgres, &types)).await
+        });
+        let prepared = prepared.map_err(|error| translate(&error, sql))?;
+        let known = Arc::new(Known { inspected, prepared });
+        open.known.insert(place, Arc::clone(&known));
+        Ok(known)
+    }
+
+    /// The parameters of a statement as they are sent, the tenant first.
+    ///
+    /// # Errors
+    /// `internal` where they are of other types than when the statement was prepared: it must
+    /// be noticed before anything of a pipeline is sent, or the rest of it would be committed.
+    pub(super) fn encode(
+        known: &Known,
+        tenant: &str,
+        params: &[Value<'_>],
+    ) -> Result<Vec<Encoded>> {
+        let wanted = known.prepared.params();
+        if wanted.len() != params.len() + 1 {
+            return Err(Error::internal(format!("PostgreSQL sees {} parameters", wanted.len())));
+        }
+        let mut encoded = vec![encode(&Value::Text(tenant))];
+        for (value, wanted) in params.iter().zip(&wanted[1..]) {
+            if type_of(value.kind()) != *wanted {
+                return Err(Error::internal(format!(
+                    "a parameter was {wanted} before and is {:?} now: {}",
+                    value.kind(),
+                    known.inspected.postgres
+                )));
+            }
+            encoded.push(encode(value));
+        }
+        Ok(encoded)
+    }
+
+    /// Runs a statement and shows its rows.
+    pub(super) fn query(
+        &mut self,
+        known: &Known,
+        params: &[Encoded],
+        each: &mut dyn FnMut(&dyn Row) -> Result<bool>,
+    ) -> Result<u64> {
+        let lead = std::mem::take(&mut self.lead);
+        let Some(open) = &self.open else { return Err(lost()) };
+        let mut shown = Ok(true);
+        let rows = async {
+            let rows = open.client.query_raw(&known.prepared, params).await?;
+            pin_mut!(rows);
+            // Also rows that nobody wants are taken: an error in a later one ends the
+            // transaction, and must not go unseen.
+            while let Some(row) = rows.try_next().await? {
+                if matches!(shown, Ok(true)) {
+                    shown = each(&PgRow(&row));
+                }
+            }
+            Ok(rows.rows_affected().unwrap_or(0))
+        };
+        let rows = self.runtime.block_on(led(&open.client, &lead, rows));
+        let rows = rows.map_err(|error| self.failed(&error, &known.inspected.postgres))?;
+        shown.map(|_| rows)
+    }
+
+    /// Sends every step before it waits for the first answer. PostgreSQL takes them in order;
+    /// after one that fails inside of a transaction, the rest of the transaction fails too.
+    pub(super) fn send(&mut self, mut steps: Vec<Step>) -> Result<Vec<Answer>> {
+        if !self.lead.is_empty() {
+            steps.insert(0, Step::Plain(std::mem::take(&mut self.lead)));
+        }
+        let Some(open) = &self.open else { return Err(lost()) };
+        let sent: Vec<_> = steps.iter().map(|step| open.step(step)).collect();
+        Ok(self.runtime.block_on(in_order(sent)))
+    }
+
+    /// Runs statements whose rows do not matter.
+    pub(super) fn plain(&mut self, sql: &str) -> Result<()> {
+        let answers = self.send(vec![Step::Plain(sql.to_owned())])?;
+        for answer in answers {
+            answer.map_err(|error| self.failed(&error, sql))?;
+        }
+        Ok(())
+    }
+
+    /// The rows of a statement without parameters, as text.
+    pub(super) fn rows(&mut self, sql: &str) -> Result<Vec<Vec<String>>> {
+        let Some(open) = &self.open else { return Err(lost()) };
+        let messages = self.runtime.block_on(open.client.simple_query(sql));
+        let messages = messages.map_err(|error| self.failed(&error, sql))?;
+        let row = |row: &tokio_postgres::SimpleQueryRow| {
+            (0..row.len()).map(|column| row.get(column).unwrap_or_default().to_owned()).collect()
+        };
+        let rows = messages.iter().filter_map(|message| match message {
+            SimpleQueryMessage::Row(found) => Some(row(found)),
+            _ => None,
+        });
+        Ok(rows.collect())
+    }
+
+    /// The one number that a statement gives.
+    pub(super) fn number(&mut self, sql: &str) -> Result<i64> {
+        let rows = self.rows(sql)?;
+        let number = rows.first().and_then(|row| row.first()?.parse().ok());
+        number.ok_or_else(|| Error::internal(format!("no number: {sql}")))
+    }
+
+    /// Waits while the connection stays alive.
+    pub(super) fn wait<F: Future>(&self, future: F) -> F::Output {
+        self.runtime.block_on(future)
+    }
+
+    /// What an error of the connection means.
+    pub(super) fn failed(&mut self, error: &tokio_postgres::Error, sql: &str) -> Error {
+        match Fault::of(error) {
+            Fault::Lost => self.reset(),
+            Fault::Duplicate => self.duplicate = true,
+            Fault::Conflict | Fault::Other => {}
+        }
+        translate(error, sql)
+    }
+}
+
+impl Open {
+    fn step<'a>(&'a self, step: &'a Step) -> LocalBoxFuture<'a, Answer> {
+        let client = &self.client;
+        match step {
+            Step::Plain(sql) => async { client.batch_execute(sql).await.map(|()| 0) }.boxed_local(),
+            Step::Bound(known, params) => async move {
+                let rows = client.query_raw(&known.prepared, params).await?;
+                pin_mut!(rows);
+                while rows.try_next().await?.is_some() {}
+                Ok(rows.rows_affected().unwrap_or(0) as i64)
+            }
+            .boxed_local(),
+            Step::Identify => async {
+                match &self.identify {
+                    Some(identify) => client.query_one(identify, &[]).await?.try_get(0),
+                    None => Ok(0),
+                }
+            }
+            .boxed_local(),
+        }
+    }
+}
+
+/// The connection is not there.
+pub(super) fn lost() -> Error {
+    Error::unavailable("store.lost", "the connection to the database was lost")
+}
+
+/// An error and what is behind it.
+pub(super) fn cause(error: &tokio_postgres::Error) -> String {
+    match std::error::Error::source(error) {
+        Some(source) => format!("{error}: {source}"),
+        None => error.to_string(),
+    }
+}
+
+/// Sends `lead` in front of something, in the same round trip.
+async fn led<T>(
+    client: &Client,
+    lead: &str,
+    then: impl Future<Output = Result<T, tokio_postgres::Error>>,
+) -> Result<T, tokio_postgres::Error> {
+    if lead.is_empty() {
+        return then.await;
+    }
+    let (first, second) = join(client.batch_execute(lead), then).await;
+    first.and(second)
+}
+
+/// Waits for all, polling in order: what is polled first is sent first.
+async fn in_order<T>(mut futures: Vec<LocalBoxFuture<'_, T>>) -> Vec<T> {
+    let mut done: Vec<Option<T>> = futures.iter().map(|_| None).collect();
+    poll_fn(|context| {
+        for (future, slot) in futures.iter_mut().zip(&mut done) {
+            if slot.is_none()
+                && let Poll::Ready(value) = future.as_mut().poll(context)
+            {
+                *slot = Some(value);
+            }
+        }
+        if done.iter().all(Option::is_some) { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+    done.into_iter().flatten().collect()
+}

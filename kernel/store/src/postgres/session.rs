@@ -1,0 +1,117 @@
+//! One connection as a [`Session`].
+
+use std::time::Duration;
+
+use stoa_kit::session::{Origin, Session};
+use stoa_kit::value::{Row, Value};
+use stoa_kit::{Error, Result, World};
+
+use super::link::{Link, Step};
+use super::trouble::is_passing;
+use crate::run::{self, Trail};
+
+/// One connection while a command or a query runs on it.
+pub(super) struct PgSession<'l> {
+    link: &'l mut Link,
+    world: &'l dyn World,
+    /// What the run leaves behind.
+    pub trail: Trail,
+    /// How long the run may still spend in SQL.
+    left: Duration,
+    /// An error that no savepoint can undo.
+    fatal: Option<Error>,
+    /// Statements to be sent later, while they are collected.
+    collected: Option<Vec<Step>>,
+}
+
+impl<'l> PgSession<'l> {
+    pub(super) fn new(link: &'l mut Link, world: &'l dyn World, budget: Duration) -> Self {
+        let (trail, left) = (Trail::default(), budget);
+        Self { link, world, trail, left, fatal: None, collected: None }
+    }
+
+    /// Runs code that writes, and gives its statements instead of sending them: each seems to
+    /// change no row.
+    pub(super) fn collect(
+        &mut self,
+        body: impl FnOnce(&mut dyn Session) -> Result<()>,
+    ) -> Result<Vec<Step>> {
+        self.collected = Some(Vec::new());
+        let outcome = body(self);
+        let steps = self.collected.take().unwrap_or_default();
+        outcome.map(|()| steps)
+    }
+
+    fn perform(
+        &mut self,
+        origin: Origin<'_>,
+        sql: &'static str,
+        params: &[Value<'_>],
+        each: &mut dyn FnMut(&dyn Row) -> Result<bool>,
+    ) -> Result<u64> {
+        let known = self.link.statement(origin, sql, params)?;
+        let encoded = Link::encode(&known, origin.tenant, params)?;
+        if let Some(collected) = &mut self.collected {
+            collected.push(Step::Bound(known, encoded));
+            return Ok(0);
+        }
+        if self.left.is_zero() {
+            return Err(run::too_slow().cause(sql));
+        }
+        let started = self.world.uptime();
+        let rows = self.link.query(&known, &encoded, each)?;
+        self.left = self.left.saturating_sub(self.world.uptime().saturating_sub(started));
+        if known.inspected.writes.is_empty() {
+            return Ok(0);
+        }
+        self.trail.note(origin, &known.inspected, params, rows);
+        Ok(rows)
+    }
+}
+
+impl Session for PgSession<'_> {
+    fn run(
+        &mut self,
+        origin: Origin<'_>,
+        sql: &'static str,
+        params: &[Value<'_>],
+        each: &mut dyn FnMut(&dyn Row) -> Result<bool>,
+    ) -> Result<u64> {
+        self.trail.whole()?;
+        let result = self.perform(origin, sql, params, each);
+        if let Err(error) = &result
+            && is_passing(error)
+        {
+            self.fatal.get_or_insert_with(|| error.clone());
+        }
+        self.trail.keep(result)
+    }
+
+    fn savepoint(&mut self) -> Result<()> {
+        self.trail.whole()?;
+        self.trail.savepoint();
+        self.link.lead("SAVEPOINT attempt");
+        Ok(())
+    }
+
+    fn release(&mut self) -> Result<()> {
+        self.trail.whole()?;
+        self.trail.release();
+        self.link.lead("RELEASE attempt");
+        Ok(())
+    }
+
+    fn rollback(&mut self) -> Result<()> {
+        // A conflict is no outcome of what was attempted: the whole command runs again.
+        if let Some(fatal) = &self.fatal {
+            return Err(fatal.clone());
+        }
+        self.trail.rollback();
+        self.link.lead("ROLLBACK TO attempt; RELEASE attempt");
+        Ok(())
+    }
+
+    fn is_serial(&self) -> bool {
+        false
+    }
+}

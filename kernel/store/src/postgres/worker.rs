@@ -1,0 +1,299 @@
+//! A worker: one thread with one connection, which makes commands durable one after another.
+//!
+//! A command costs two round trips besides its own statements. The first begins the transaction,
+//! claims the key and asks for the transaction's identifier; the last writes the kernel's rows
+//! and commits. What loses against another transaction is run again with the same stamp.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use stoa_kit::session::{Session, Stamp};
+use stoa_kit::{Error, Result};
+
+use super::Shared;
+use super::link::{Link, Role, Step};
+use super::session::PgSession;
+use super::trouble::{Fault, is_passing};
+use crate::{Changes, Commit, Committed, Header, Outcome, Reply, kernel, run};
+
+/// How often a command is run again after a conflict.
+const RETRIES_MAX: u32 = 24;
+/// The wait before the first retry at the most, doubled for each later one.
+const WAIT: Duration = Duration::from_micros(500);
+/// The longest wait before a retry.
+const WAIT_MAX: Duration = Duration::from_millis(40);
+
+/// A worker's state.
+pub(super) struct Worker {
+    shared: Arc<Shared>,
+    link: Link,
+}
+
+/// How a transaction began.
+enum Begun {
+    /// At this position, with the key claimed if there is one.
+    At(i64),
+    /// Not at all: the command was done before.
+    Before(kernel::Remembered),
+}
+
+/// A command that ran.
+struct Done {
+    position: i64,
+    reply: Reply,
+    changes: Changes,
+    events: bool,
+    jobs: bool,
+}
+
+impl Worker {
+    pub(super) fn new(shared: Arc<Shared>) -> Result<Self> {
+        let link = Link::new(Arc::clone(&shared), Role::Write)?;
+        Ok(Self { shared, link })
+    }
+
+    /// One step: waits for a command and makes it durable. False when the store closes.
+    pub(super) fn step(&mut self) -> bool {
+        let depth = &self.shared.metrics.queue;
+        let Some(taken) = self.shared.queue.take(1, depth) else { return false };
+        let uptime = self.shared.world.uptime();
+        for mut waiting in taken.into_iter().filter_map(|waiting| waiting.unless_late(uptime)) {
+            let outcome = self.commit(&mut waiting.commit);
+            waiting.answer(outcome);
+        }
+        true
+    }
+
+    /// Runs a command until it is durable, or failed by itself, or lost too often.
+    fn commit(&mut self, commit: &mut Commit) -> Result<Committed> {
+        let shared = Arc::clone(&self.shared);
+        let stamp = run::stamp(shared.world.as_ref(), shared.world.now());
+        let method = commit.header.method;
+        let mut twice = false;
+        let mut tried = 0;
+        loop {
+            let started = shared.world.uptime();
+            let error = match self.once(commit, stamp) {
+                Ok(done) => {
+                    shared.lanes.count(method, false);
+                    let spent = shared.world.uptime().saturating_sub(started);
+                    return Ok(self.publish(&commit.header, done, spent));
+                }
+                Err(error) => error,
+            };
+            let again = std::mem::take(&mut self.link.duplicate) && !twice;
+            twice |= again;
+            if error.reason() == "store.conflict" {
+                shared.lanes.count(method, true);
+            }
+            let late = commit.header.deadline.is_some_and(|end| end <= shared.world.uptime());
+            if late || tried == RETRIES_MAX || !(again || is_passing(&error)) {
+                return Err(error);
+            }
+            shared.metrics.retries.fetch_add(1, Relaxed);
+            self.pause(tried);
+            tried += 1;
+            // A connection that was lost is tried once more at once; after that it is gone.
+            self.link.connect()?;
+        }
+    }
+
+    /// Waits a while that is different for each: whoever collided does not meet again.
+    fn pause(&self, tried: u32) {
+        let mut chance = [0];
+        self.shared.world.entropy(&mut chance);
+        let most = (WAIT * (1 << tried.min(10))).min(WAIT_MAX);
+        let world = Arc::clone(&self.shared.world);
+        self.link.wait(async move { world.sleep(most * u32::from(chance[0]) / 255).await });
+    }
+
+    /// Runs a command once.
+    fn once(&mut self, commit: &mut Commit, stamp: Stamp) -> Result<Done> {
+        self.link.connect()?;
+        let lock = self.shared.lanes.lock(&commit.header.tenant, commit.header.method);
+        let done = match self.begin(&commit.header, stamp, lock) {
+            Ok(Begun::At(position)) => self.run(commit, stamp, position, lock.is_some()),
+            Ok(Begun::Before(found)) => {
+                self.abandon(lock.is_some());
+                let position = found.position;
+                let (reply, changes) = (kernel::replay(found), Changes::new());
+                return Ok(Done { position, reply, changes, events: false, jobs: false });
+            }
+            Err(error) => Err(error),
+        };
+        if done.is_err() {
+            self.abandon(lock.is_some());
+        }
+        done
+    }
+
+    /// Undoes what the transaction did, and leaves the lane.
+    fn abandon(&mut self, locked: bool) {
+        self.link.forget_lead();
+        let undo = if locked { "ROLLBACK; SELECT pg_advisory_unlock_all()" } else { "ROLLBACK" };
+        if self.link.plain(undo).is_err() {
+            self.link.reset();
+        }
+    }
+
+    /// Begins a transaction, claims the key and obtains the position, in one round trip.
+    fn begin(&mut self, header: &Header, stamp: Stamp, lock: Option<i64>) -> Result<Begun> {
+        let shared = Arc::clone(&self.shared);
+        let mut session = session(&mut self.link, &shared);
+        let claim = match &header.key {
+            // The position is not known yet; it is written with the reply.
+            Some(key) => session.collect(|session| {
+                kernel::claim(session, &header.tenant, key, 0, stamp.now, &[]).map(|_| ())
+            })?,
+            None => Vec::new(),
+        };
+        let mut steps = Vec::with_capacity(4);
+        steps.extend(lock.map(|lock| Step::Plain(format!("SELECT pg_advisory_lock({lock})"))));
+        steps.push(Step::Plain("BEGIN ISOLATION LEVEL SERIALIZABLE".to_owned()));
+        steps.extend(claim);
+        steps.push(Step::Identify);
+        let mut given = Vec::with_capacity(steps.len());
+        for answer in self.link.send(steps)? {
+            given.push(answer.map_err(|error| self.link.failed(&error, "BEGIN"))?);
+        }
+        let (Some(identifier), true) = (given.pop(), !given.is_empty()) else {
+            return Err(Error::internal("a pipeline gave no answer"));
+        };
+        let claimed = header.key.is_none() || given.pop() == Some(1);
+        shared.options.faults.pass("begin")?;
+        if claimed {
+            return Ok(Begun::At(shared.base() + identifier));
+        }
+        let mut session = self::session(&mut self.link, &shared);
+        let Some(key) = &header.key else { return Err(Error::internal("there is no key")) };
+        match kernel::remembered(&mut session, &header.tenant, key)? {
+            Some(found) => Ok(Begun::Before(found)),
+            // It went away in between, as keys do that are past their time.
+            None => Err(super::conflict("a key went away while it was read")),
+        }
+    }
+
+    /// Runs the command, and commits it with the kernel's rows.
+    fn run(
+        &mut self,
+        commit: &mut Commit,
+        stamp: Stamp,
+        position: i64,
+        locked: bool,
+    ) -> Result<Done> {
+        let shared = Arc::clone(&self.shared);
+        let started = shared.world.uptime();
+        let mut session = session(&mut self.link, &shared);
+        let outcome = if shared.options.rehearse {
+            rehearse(&mut session, commit, stamp)
+        } else {
+            run::guarded(&mut commit.run, &mut session, stamp)
+        };
+        // What broke the transaction counts, whatever the command made of it.
+        session.trail.whole()?;
+        let outcome = outcome?;
+        shared.options.faults.pass("command")?;
+        let header = &commit.header;
+        let changes = std::mem::take(&mut session.trail.changes);
+        let spent = shared.world.uptime().saturating_sub(started);
+        let record = kernel::Record {
+            position,
+            now: stamp.now,
+            changes: &changes,
+            duration_us: spent.as_micros() as i64,
+        };
+        let rows = session.collect(|session| {
+            if let Some(key) = &header.key {
+                let kept = kernel::kept(key, &outcome)?;
+                kernel::remember(session, &header.tenant, key, position, &kept)?;
+            }
+            kernel::record(session, header, &outcome.gathered, &record)
+        })?;
+        for point in ["recorded", "ran", "commit"] {
+            shared.options.faults.pass(point)?;
+        }
+        // Told before it is durable: the follower must not find it and tell it once more.
+        shared.tell(position);
+        self.make_durable(rows, locked).inspect_err(|_| shared.untell(position))?;
+        let gathered = &outcome.gathered;
+        let (events, jobs) = (!gathered.events.is_empty(), !gathered.jobs.is_empty());
+        Ok(Done { position, reply: Reply::Fresh(outcome.reply), changes, events, jobs })
+    }
+
+    /// Sends the kernel's rows and COMMIT in one go.
+    ///
+    /// If an answer to a row is an error, PostgreSQL has turned COMMIT into ROLLBACK. Without
+    /// any answer nobody can know: also the transaction's identifier, looked up after
+    /// reconnecting, may be somebody else's on a server that took over. A caller who sent a key
+    /// can simply ask again.
+    fn make_durable(&mut self, mut steps: Vec<Step>, locked: bool) -> Result<()> {
+        steps.push(Step::Plain("COMMIT".to_owned()));
+        if locked {
+            steps.push(Step::Plain("SELECT pg_advisory_unlock_all()".to_owned()));
+        }
+        let mut answers = self.link.send(steps)?;
+        if locked && answers.pop().is_some_and(|unlocked| unlocked.is_err()) {
+            // The commit stands; the lock ends with the connection.
+            self.link.reset();
+        }
+        let last = answers.pop();
+        for answer in answers {
+            let Err(error) = answer else { continue };
+            let failed = self.link.failed(&error, "the kernel's rows");
+            let answered = error.as_db_error().is_some();
+            return Err(if answered { failed } else { self.unknown(&failed) });
+        }
+        match last {
+            Some(Ok(_)) => {}
+            Some(Err(error)) => {
+                let failed = self.link.failed(&error, "COMMIT");
+                let lost = Fault::of(&error) == Fault::Lost;
+                return Err(if lost { self.unknown(&failed) } else { failed });
+            }
+            None => return Err(Error::internal("a pipeline gave no answer")),
+        }
+        let committed = self.shared.options.faults.pass("committed");
+        committed.map_err(|error| self.unknown(&error))
+    }
+
+    fn unknown(&mut self, cause: &Error) -> Error {
+        self.link.reset();
+        run::outcome_unknown(cause)
+    }
+
+    /// Counts a durable command and tells of it.
+    fn publish(&self, header: &Header, done: Done, spent: Duration) -> Committed {
+        let metrics = &self.shared.metrics;
+        metrics.commits.fetch_add(1, Relaxed);
+        metrics.batches.fetch_add(1, Relaxed);
+        metrics.batch_last.store(1, Relaxed);
+        metrics.batch_us.fetch_add(spent.as_micros() as u64, Relaxed);
+        let housekeeping = header.method.is_empty() && !done.events && !done.jobs;
+        if matches!(done.reply, Reply::Fresh(_)) && !housekeeping {
+            let tables = done.changes.into_keys().collect();
+            self.shared.publish(done.position, tables, done.events, done.jobs);
+        }
+        Committed { position: done.position, reply: done.reply }
+    }
+}
+
+fn session<'l>(link: &'l mut Link, shared: &'l Shared) -> PgSession<'l> {
+    PgSession::new(link, shared.world.as_ref(), shared.options.command_budget)
+}
+
+/// Runs a command, undoes it, runs it again, and compares what both runs wrote and gathered.
+fn rehearse(session: &mut PgSession<'_>, commit: &mut Commit, stamp: Stamp) -> Result<Outcome> {
+    session.trail.digest = Some(blake3::Hasher::new());
+    session.savepoint()?;
+    let first = run::guarded(&mut commit.run, session, stamp)?;
+    let before = session.trail.digest.replace(blake3::Hasher::new());
+    session.rollback()?;
+    let second = run::guarded(&mut commit.run, session, stamp)?;
+    let after = session.trail.digest.take();
+    let same = before.map(|digest| digest.finalize()) == after.map(|digest| digest.finalize());
+    if !same || first.gathered != second.gathered {
+        return Err(run::not_deterministic(commit.header.method));
+    }
+    Ok(second)
+}
