@@ -1,11 +1,13 @@
 //! The ledger, through its contract.
 
+#[path = "it/books.rs"]
 mod books;
+#[path = "it/conservation.rs"]
 mod conservation;
 
 use std::time::Duration;
 
-use books::{MINUTE, hold, legs, named, open, pay, reason, time, transfer};
+use books::{MINUTE, hold, legs, named, open, pay, reason, transfer};
 use futures::future::join_all;
 use stoa_kit::{Code, Micros, Service};
 use stoa_money::ledger::{
@@ -14,7 +16,7 @@ use stoa_money::ledger::{
     ListAccountsRequest, ListTransfersRequest, PostTransferRequest, ReverseTransferRequest,
     TransferState, VoidTransferRequest,
 };
-use stoa_testkit::{Node, both};
+use stoa_testkit::both;
 
 const ASSET: AccountKind = AccountKind::ACCOUNT_KIND_ASSET;
 const LIABILITY: AccountKind = AccountKind::ACCOUNT_KIND_LIABILITY;
@@ -158,7 +160,7 @@ both! {
         let void = |id: &str| VoidTransferRequest { id: id.into() };
         let posted = node.call(&node.admin(), post(&first)).await.unwrap().transfer;
         assert_eq!(posted.effective_time, posted.settle_time);
-        assert!(time(&posted.create_time) < time(&posted.effective_time));
+        assert!(Micros::of(&posted.create_time) < Micros::of(&posted.effective_time));
         let voided = node.call(&node.admin(), void(&second)).await.unwrap().transfer;
         assert_eq!(voided.state, TransferState::TRANSFER_STATE_VOIDED);
         let now = named(&node, &wallet).await;
@@ -235,14 +237,14 @@ both! {
             ..CreateTransferRequest::default()
         };
         let clerk = node.user_with("usr_clerk", &["ledger.transfers.create"]);
-        let earlier = time(&now).before(MINUTE);
+        let earlier = Micros::of(&now).before(MINUTE);
         let error = node.call(&clerk, at(earlier)).await.unwrap_err();
         assert_eq!((error.code(), error.reason()), (Code::PermissionDenied, "ledger.backdating_denied"));
         let booker = node.user_with("usr_booker", &["ledger.transfers.*"]);
         let moved = node.call(&booker, at(earlier)).await.unwrap().transfer;
-        assert_eq!(time(&moved.effective_time), earlier);
-        assert!(time(&moved.create_time) > earlier);
-        let later = time(&now).after(MINUTE);
+        assert_eq!(Micros::of(&moved.effective_time), earlier);
+        assert!(Micros::of(&moved.create_time) > earlier);
+        let later = Micros::of(&now).after(MINUTE);
         let error = node.call(&booker, at(later)).await.unwrap_err();
         assert_eq!(error.violations()[0].path, "effective_time");
     }
@@ -254,7 +256,7 @@ both! {
         let mut times = Vec::new();
         for amount in 1..=9 {
             let moved = pay(&node, &cash, &wallet, amount).await.unwrap();
-            times.push(time(&moved.effective_time));
+            times.push(Micros::of(&moved.effective_time));
             node.advance(MINUTE).await;
         }
         // Between the second and the third, but learnt last.

@@ -2,22 +2,26 @@
 
 use std::time::Duration;
 
-use buffa_types::google::protobuf::Timestamp;
-use stoa_kit::{Caller, Micros, Result};
+use stoa_kit::{Caller, Result};
 use stoa_money::ledger::{
-    Account, AccountKind, CreateAccountRequest, CreateTransferRequest, GetAccountRequest,
-    GetBalanceRequest, Leg, Transfer,
+    Account, AccountKind, CreateAccountRequest, CreateTransferRequest, GetAccountRequest, Leg,
+    Transfer,
 };
 use stoa_testkit::Node;
 
-pub const MINUTE: Duration = Duration::from_secs(60);
+pub(crate) const MINUTE: Duration = Duration::from_secs(60);
 
 /// Opens an account in dollars.
-pub async fn open(node: &Node, kind: AccountKind, floor: Option<i64>) -> String {
+pub(crate) async fn open(node: &Node, kind: AccountKind, floor: Option<i64>) -> String {
     open_in(node, "USD", kind, floor).await
 }
 
-pub async fn open_in(node: &Node, currency: &str, kind: AccountKind, floor: Option<i64>) -> String {
+pub(crate) async fn open_in(
+    node: &Node,
+    currency: &str,
+    kind: AccountKind,
+    floor: Option<i64>,
+) -> String {
     let request = CreateAccountRequest {
         currency: currency.into(),
         kind: kind.into(),
@@ -28,7 +32,7 @@ pub async fn open_in(node: &Node, currency: &str, kind: AccountKind, floor: Opti
 }
 
 /// Legs from (debited, credited, amount).
-pub fn legs(of: &[(&str, &str, i64)]) -> Vec<Leg> {
+pub(crate) fn legs(of: &[(&str, &str, i64)]) -> Vec<Leg> {
     let leg = |(debit, credit, amount): &(&str, &str, i64)| Leg {
         debit_account: (*debit).into(),
         credit_account: (*credit).into(),
@@ -37,7 +41,7 @@ pub fn legs(of: &[(&str, &str, i64)]) -> Vec<Leg> {
     of.iter().map(leg).collect()
 }
 
-pub async fn transfer(
+pub(crate) async fn transfer(
     node: &Node,
     legs: Vec<Leg>,
     change: impl FnOnce(&mut CreateTransferRequest),
@@ -48,19 +52,19 @@ pub async fn transfer(
     Ok((*node.call(&node.admin(), request).await?.transfer).clone())
 }
 
-pub async fn pay(node: &Node, debit: &str, credit: &str, amount: i64) -> Result<Transfer> {
+pub(crate) async fn pay(node: &Node, debit: &str, credit: &str, amount: i64) -> Result<Transfer> {
     transfer(node, legs(&[(debit, credit, amount)]), |_| ()).await
 }
 
 /// Creates a pending transfer that expires so much later.
-pub async fn hold(
+pub(crate) async fn hold(
     node: &Node,
     debit: &str,
     credit: &str,
     amount: i64,
     wait: Duration,
 ) -> Result<Transfer> {
-    let expires = now(node, debit).await.after(wait);
+    let expires = node.now().after(wait);
     transfer(node, legs(&[(debit, credit, amount)]), |request| {
         request.pending = true;
         request.expire_time = expires.timestamp();
@@ -68,26 +72,16 @@ pub async fn hold(
     .await
 }
 
-/// The node's time, as any method tells it.
-async fn now(node: &Node, account: &str) -> Micros {
-    let request = GetBalanceRequest { account: account.into(), ..GetBalanceRequest::default() };
-    time(&node.call(&node.admin(), request).await.unwrap().time)
-}
-
-pub fn time(timestamp: &Timestamp) -> Micros {
-    Micros::of(timestamp)
-}
-
-pub async fn named(node: &Node, account: &str) -> Account {
+pub(crate) async fn named(node: &Node, account: &str) -> Account {
     seen(node, &node.admin(), account).await.unwrap()
 }
 
-pub async fn seen(node: &Node, caller: &Caller, account: &str) -> Result<Account> {
+pub(crate) async fn seen(node: &Node, caller: &Caller, account: &str) -> Result<Account> {
     let request = GetAccountRequest { account: account.into() };
     Ok((*node.call(caller, request).await?.account).clone())
 }
 
 /// Why a call failed.
-pub fn reason<T: std::fmt::Debug>(outcome: Result<T>) -> String {
+pub(crate) fn reason<T: std::fmt::Debug>(outcome: Result<T>) -> String {
     outcome.unwrap_err().reason().to_owned()
 }
