@@ -29,6 +29,7 @@ pub const SETTINGS: &[Setting] = &[
     Setting { key: "database", default: "", help: "URL of a PostgreSQL database, instead of the embedded one" },
     Setting { key: "services", default: "", help: "Services to run, with commas; all if empty" },
     Setting { key: "mail", default: "", help: "Mail server, smtp://host:port; a local mailbox if empty" },
+    Setting { key: "mail_from", default: "stoa@localhost", help: "Address that mail comes from [stoa@localhost]" },
     Setting { key: "log_format", default: "auto", help: "json, text, or auto: text on a terminal [auto]" },
     Setting { key: "log_filter", default: "info", help: "What is logged [info]" },
     Setting { key: "calls_per_second", default: "0", help: "Calls a second of one caller; 0 for no limit [0]" },
@@ -56,6 +57,8 @@ pub struct Config {
     pub services: Vec<String>,
     /// The mail server; a local mailbox if empty.
     pub mail: String,
+    /// The address that mail comes from.
+    pub mail_from: String,
     /// How log lines look.
     pub log_format: LogFormat,
     /// What is logged.
@@ -138,6 +141,7 @@ impl Config {
                 .map(str::to_owned)
                 .collect(),
             mail: text("mail").to_owned(),
+            mail_from: text("mail_from").to_owned(),
             log_format: match (text("log_format"), terminal) {
                 ("json", _) | ("auto", false) => LogFormat::Json,
                 ("text", _) | ("auto", true) => LogFormat::Text,

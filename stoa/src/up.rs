@@ -2,15 +2,20 @@
 
 use std::io::Write;
 use std::sync::Arc;
+use std::time::Duration;
 
 use stoa_identity::auth::PrepareSetupRequest;
 use stoa_kit::ports::Ports;
 use stoa_kit::{Caller, Error, MAIN, Request, Result, world};
 use stoa_node::{Body, Call, Node, Parts};
+use stoa_smtp::Smtp;
 use stoa_store::Options;
 
 use crate::Catalogue;
 use crate::config::Config;
+
+/// How long the mail server may take for one step.
+const MAIL_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Starts a node and runs it until it is told to stop.
 pub(crate) fn run(catalogue: &Catalogue, config: Config) -> Result<()> {
@@ -25,7 +30,8 @@ pub(crate) fn run(catalogue: &Catalogue, config: Config) -> Result<()> {
 async fn serve(catalogue: &Catalogue, config: Config) -> Result<()> {
     let mut ports = Ports::default();
     if !config.mail.is_empty() {
-        ports.mailer = Some(stoa_smtp::mailer(&config.mail)?);
+        let smtp = Smtp::new(&config.mail, &config.mail_from, MAIL_TIMEOUT)?;
+        ports.mailer = Some(Arc::new(smtp));
     }
     let node = Node::open(Parts {
         services: catalogue.services(&config.services)?,

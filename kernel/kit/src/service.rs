@@ -163,6 +163,17 @@ pub struct Authenticated {
     pub caller: Caller,
     /// When the token must be looked at again, at the latest.
     pub until: Micros,
+    /// The command to run because the token was used, by its path, and its request, canonical.
+    pub due: Option<(&'static str, Vec<u8>)>,
+}
+
+impl Authenticated {
+    /// Has a command of the provider's own committed because the token was used.
+    #[must_use]
+    pub fn then<R: Request>(mut self, request: &R) -> Self {
+        self.due = Some((R::METHOD.path, request.encode_to_vec()));
+        self
+    }
 }
 
 /// How a node recognises the bearer of a token.

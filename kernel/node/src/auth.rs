@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use stoa_contract::Code;
+use stoa_contract::{Code, Format};
 use stoa_kit::registry::ServiceId;
 use stoa_kit::session::{Session, Stamp};
 use stoa_kit::tx::Run;
@@ -13,7 +13,7 @@ use stoa_store::{Notice, Store};
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::TryRecvError;
 
-use crate::Node;
+use crate::{Call, Node};
 
 /// Answers that are kept.
 const KEPT_MAX: usize = 65_536;
@@ -89,7 +89,13 @@ impl Node {
             let query = Run { registry, caller, cause, stamp, nested: true };
             query.query(session, provider, |view| run(view, &token))
         };
-        let found = self.read(None, read).await?.ok_or_else(refused)?;
+        let mut found = self.read(None, read).await?.ok_or_else(refused)?;
+        if let Some((method, request)) = found.due.take() {
+            // A use that cannot be noted is still a use: the store may be full, or busy.
+            if let Err(error) = self.note(method, &request).await {
+                tracing::warn!(%error, method, "the use of a token was not noted");
+            }
+        }
         let mut kept = self.tokens.kept(tables);
         if kept.generation == generation {
             if kept.answers.len() >= KEPT_MAX {
@@ -98,6 +104,22 @@ impl Node {
             kept.answers.insert(name, found.clone());
         }
         Ok(found.caller)
+    }
+
+    /// Runs a command that the provider asked for.
+    async fn note(self: &Arc<Self>, method: &'static str, request: &[u8]) -> Result<()> {
+        let bound = self.registry.method(method).ok_or_else(|| crate::call::unknown(method))?;
+        let call = Call {
+            method: method.to_owned(),
+            caller: Caller::system(&self.tenant),
+            request: bound.decode_request(request, Format::Binary)?,
+            key: None,
+            trace: String::new(),
+            deadline: None,
+            address: String::new(),
+            position: None,
+        };
+        self.call(call).await.map(drop)
     }
 
     fn provider(

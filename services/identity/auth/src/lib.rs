@@ -3,8 +3,8 @@
 //! This crate knows passwords, sessions, API keys and roles, and recognises the bearer of every
 //! token for the node. It does not know people: that is `users`, which it asks.
 //!
-//! **Invariant:** a secret never reaches the store: passwords are kept as Argon2id, tokens and
-//! codes as BLAKE3 of 256 random bits.
+//! **Invariant:** a secret never reaches the store: passwords are kept as Argon2id, tokens of 256
+//! random bits and the set-up code as BLAKE3.
 //!
 //! **Invariant:** what an attempt at a password came to is committed before anybody learns of
 //! it, and a known account looks like an unknown one, also by the work it makes.

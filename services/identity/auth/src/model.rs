@@ -104,6 +104,11 @@ pub(crate) fn session_end(last_use: Micros, expire: Micros) -> Micros {
     last_use.after(SESSION_IDLE).min(expire)
 }
 
+/// Whether a use is noted, the last one being so long ago.
+pub(crate) fn is_noted_again(last_use: Micros, now: Micros) -> bool {
+    last_use.after(USE_NOTED_EVERY) <= now
+}
+
 /// The first of these permissions that the caller does not have, if any.
 pub(crate) fn exceeding<'a>(caller: &Caller, wanted: &'a [String]) -> Option<&'a str> {
     wanted.iter().map(String::as_str).find(|permission| !caller.may(permission))

@@ -1,5 +1,6 @@
 //! Tokens: what they look like, how they are kept, and whose they are.
 
+use stoa_identity::auth::RecordUseRequest;
 use stoa_identity::users::{LookupUserRequest, LookupUserRequestBy, User, UserState};
 use stoa_kit::{Authenticated, Caller, Micros, Result, View};
 
@@ -41,7 +42,7 @@ fn session(view: &View<'_>, token: &str) -> Result<Option<Authenticated>> {
     }
     let permissions = store::permissions(view, &session.user_id)?;
     let subject = format!("user:{}", session.user_id);
-    Ok(Some(bearer(view, &subject, &session.id, &permissions, end)))
+    Ok(Some(bearer(view, &subject, &session.id, &permissions, end, Some(session.last_use))))
 }
 
 fn api_key(view: &View<'_>, token: &str) -> Result<Option<Authenticated>> {
@@ -57,7 +58,8 @@ fn api_key(view: &View<'_>, token: &str) -> Result<Option<Authenticated>> {
     } else {
         return Ok(None);
     };
-    Ok(Some(bearer(view, &subject, &key.id, &permissions, key.expire)))
+    let last_use = store::last_use(view, &key.id)?;
+    Ok(Some(bearer(view, &subject, &key.id, &permissions, key.expire, last_use)))
 }
 
 /// A caller, good until the credential ends and no longer than uses are noted as one: looking
@@ -68,11 +70,17 @@ fn bearer(
     credential: &str,
     permissions: &[String],
     end: Micros,
+    last_use: Option<Micros>,
 ) -> Authenticated {
     let permissions: Vec<&str> = permissions.iter().map(String::as_str).collect();
     let mut caller = Caller::of(&view.caller().tenant, subject, &permissions);
     caller.credential = credential.into();
-    Authenticated { caller, until: end.min(view.now().after(model::USE_NOTED_EVERY)) }
+    let until = end.min(view.now().after(model::USE_NOTED_EVERY));
+    let found = Authenticated { caller, until, due: None };
+    match last_use {
+        Some(last_use) if !model::is_noted_again(last_use, view.now()) => found,
+        _ => found.then(&RecordUseRequest { credential_id: credential.to_owned() }),
+    }
 }
 
 /// A user by their identifier.

@@ -98,8 +98,7 @@ pub(super) fn record_use(
     let id = &request.credential_id;
     let known = store::session(tx, id)?.is_some() || store::key(tx, id)?.is_some();
     let noted = store::last_use(tx, id)?;
-    let recent = noted.is_some_and(|noted| tx.now() < noted.after(model::USE_NOTED_EVERY));
-    if known && !recent {
+    if known && noted.is_none_or(|noted| model::is_noted_again(noted, tx.now())) {
         store::note_use(tx, id)?;
     }
     Ok(RecordUseResponse {})

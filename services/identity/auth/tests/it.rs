@@ -1,0 +1,97 @@
+//! Auth, through its contract.
+
+#[path = "it/keys.rs"]
+mod keys;
+#[path = "it/passwords.rs"]
+mod passwords;
+#[path = "it/roles.rs"]
+mod roles;
+#[path = "it/sessions.rs"]
+mod sessions;
+#[path = "it/setup.rs"]
+mod setup;
+#[path = "it/store.rs"]
+mod store;
+
+use std::time::Duration;
+
+use stoa_identity::auth::{
+    CreateRoleRequest, GrantRoleRequest, SetPasswordRequest, SignInRequest, SignInResponse,
+};
+use stoa_identity::users::CreateUserRequest;
+use stoa_kit::{Caller, Code, Error, Result, Service};
+use stoa_testkit::Node;
+
+const PASSWORD: &str = "correct horse battery";
+const MINUTE: Duration = Duration::from_secs(60);
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+fn services() -> Vec<Service> {
+    vec![stoa_auth::service(), stoa_users::service()]
+}
+
+stoa_testkit::compliance!(stoa_auth::service, services);
+
+/// A user without a password.
+async fn create(node: &Node, handle: &str) -> String {
+    let request = CreateUserRequest {
+        handle: handle.into(),
+        email: format!("{handle}@example.com"),
+        ..CreateUserRequest::default()
+    };
+    node.call(&node.admin(), request).await.unwrap().user.id.clone()
+}
+
+/// A user whose password is [`PASSWORD`].
+async fn person(node: &Node, handle: &str) -> String {
+    let user_id = create(node, handle).await;
+    let request = SetPasswordRequest { user_id: user_id.clone(), password: PASSWORD.into() };
+    node.call(&node.admin(), request).await.unwrap();
+    user_id
+}
+
+async fn sign_in_from(
+    node: &Node,
+    address: &str,
+    login: &str,
+    password: &str,
+) -> Result<SignInResponse> {
+    let request = SignInRequest {
+        login: login.into(),
+        password: password.into(),
+        label: "laptop".into(),
+    };
+    node.call_from(address, &node.nobody(), request).await
+}
+
+async fn sign_in(node: &Node, login: &str, password: &str) -> Result<SignInResponse> {
+    sign_in_from(node, "192.0.2.1", login, password).await
+}
+
+/// The caller whom the node finds behind a token.
+async fn bearer(node: &Node, token: &str) -> Result<Caller> {
+    node.inner().authenticate(token).await
+}
+
+/// Grants a new role with these permissions.
+async fn grant(node: &Node, user_id: &str, role: &str, permissions: &[&str]) {
+    let request = CreateRoleRequest {
+        name: role.into(),
+        description: String::new(),
+        permissions: texts(permissions),
+    };
+    node.call(&node.admin(), request).await.unwrap();
+    let request = GrantRoleRequest { role: role.into(), user_id: user_id.into() };
+    node.call(&node.admin(), request).await.unwrap();
+}
+
+fn texts(texts: &[&str]) -> Vec<String> {
+    texts.iter().map(|text| (*text).to_owned()).collect()
+}
+
+#[track_caller]
+fn fails<T>(outcome: Result<T>, code: Code, reason: &str) -> Error {
+    let error = outcome.err().expect("it succeeded");
+    assert_eq!((error.code(), error.reason()), (code, reason), "{error:?}");
+    error
+}
