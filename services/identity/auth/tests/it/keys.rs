@@ -188,6 +188,7 @@ both! {
         let own = key(&node, &found, &["catalog.*"]).await;
         fails(own, Code::FailedPrecondition, "auth.no_user");
 
+        node.advance(MINUTE).await;
         account(&node, "exporter").await;
         let request = ListServiceAccountsRequest { page_size: 1, ..Default::default() };
         let page = node.call(&node.admin(), request).await.unwrap();

@@ -88,13 +88,13 @@ both! {
                 let outcome = sign_in_from(&node, "203.0.113.1", login, password).await;
                 let error = fails(outcome, Code::ResourceExhausted, "auth.too_many_attempts");
                 let wait = error.retry_after().unwrap();
-                assert!(wait > 14 * MINUTE && wait <= 15 * MINUTE, "{wait:?}");
+                assert_eq!(wait.as_secs(), 15 * 60);
             }
         }
         node.advance(14 * MINUTE).await;
         let outcome = sign_in(&node, "ada", PASSWORD).await;
         fails(outcome, Code::ResourceExhausted, "auth.too_many_attempts");
-        node.advance(MINUTE).await;
+        node.advance(2 * MINUTE).await;
         sign_in(&node, "ada", PASSWORD).await.unwrap();
         fails(sign_in(&node, "nobody", "x").await, Code::Unauthenticated, "auth.wrong_credentials");
     }
@@ -137,7 +137,7 @@ both! {
         let outcome = sign_in_from(&node, &there(99), "ada", PASSWORD).await;
         fails(outcome, Code::ResourceExhausted, "auth.too_many_attempts");
         sign_in_from(&node, "2001:db8:0:8::1", "ada", PASSWORD).await.unwrap();
-        node.advance(15 * MINUTE).await;
+        node.advance(16 * MINUTE).await;
         sign_in_from(&node, &there(99), "ada", PASSWORD).await.unwrap();
     }
 }

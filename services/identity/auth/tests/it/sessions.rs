@@ -36,7 +36,7 @@ both! {
         let (used, idle) = (open(&node, "ada").await, open(&node, "ada").await);
         node.advance(13 * DAY).await;
         let caller = bearer(&node, &used).await.unwrap();
-        node.advance(DAY).await;
+        node.advance(DAY + MINUTE).await;
         bearer(&node, &used).await.unwrap();
         invalid(bearer(&node, &idle).await);
         let left = ids(&node, &caller, "").await;
@@ -52,7 +52,9 @@ both! {
             node.advance(11 * DAY).await;
             bearer(&node, &token).await.unwrap();
         }
-        node.advance(2 * DAY).await;
+        node.advance(DAY).await;
+        bearer(&node, &token).await.unwrap();
+        node.advance(DAY + MINUTE).await;
         invalid(bearer(&node, &token).await);
         node.advance(DAY).await;
         assert!(!hold(&everything(&node).await, b"laptop"), "the timer deletes what is over");
@@ -65,7 +67,7 @@ both! {
         let token = open(&node, "ada").await;
         let caller = bearer(&node, &token).await.unwrap();
         let opened = node.now();
-        for (minutes, noted) in [(4, 0), (0, 0), (1, 5), (4, 5), (1, 10)] {
+        for (minutes, noted) in [(4, 0), (0, 0), (2, 6), (4, 6), (2, 12)] {
             node.advance(minutes * MINUTE).await;
             bearer(&node, &token).await.unwrap();
             let sessions = node.call(&caller, ListSessionsRequest::default()).await.unwrap().sessions;
@@ -163,6 +165,8 @@ both! {
                 break;
             }
             if seen.len() < 4 {
+                // Identifiers are in the order of milliseconds, and the clock is ours.
+                node.advance(MINUTE).await;
                 open(&node, "ada").await;
             }
         }
