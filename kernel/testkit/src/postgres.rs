@@ -84,7 +84,8 @@ impl Database {
         execute(admin, &format!("CREATE DATABASE {name} TEMPLATE template0"))?;
         let (address, options) = admin.split_once('?').unwrap_or((admin, ""));
         let server = address.rsplit_once('/').map_or(address, |(server, _)| server);
-        let url = format!("{server}/{name}?{options}");
+        let mark = if options.is_empty() { "" } else { "?" };
+        let url = format!("{server}/{name}{mark}{options}");
         Ok(Self { url, name, admin: admin.to_owned() })
     }
 }

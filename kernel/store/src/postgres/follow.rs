@@ -71,6 +71,7 @@ impl Follower {
             let Ok(position) = position.parse() else { continue };
             if self.shared.tell(position) {
                 news = true;
+                self.shared.highest.fetch_max(position, AcqRel);
                 let names = written.split_whitespace().filter_map(|entry| entry.split_once(':'));
                 tables.extend(names.map(|(name, _)| Arc::from(name)));
             }

@@ -107,7 +107,9 @@ fn base(link: &mut Link) -> Result<i64> {
     if base + current > last {
         return Ok(base);
     }
-    let raised = last + 1 - current;
+    // Reckoned from the oldest identifier that runs anywhere on the server, so that all that was
+    // restored is settled at once.
+    let raised = last - link.number(super::SETTLED)?;
     tracing::info!(base, raised, "the rows come from another server: positions go on behind them");
     link.plain(&format!("UPDATE stoa_meta SET value = {raised} WHERE key = 'base'"))?;
     Ok(raised)

@@ -24,9 +24,11 @@ pub(super) const WAITING: usize = 2_048;
 
 /// Something to be done on a reader's connection; it may be done again after a lost one.
 pub(super) struct Errand {
-    work: Box<dyn FnMut(&mut Link) -> Result<()> + Send>,
+    work: Box<Work>,
     done: oneshot::Sender<Result<()>>,
 }
+
+type Work = dyn FnMut(&mut Link) -> Result<()> + Send;
 
 impl Shared {
     /// Has a reader do something.
@@ -118,7 +120,7 @@ impl Reader {
         true
     }
 
-    fn once(&mut self, work: &mut dyn FnMut(&mut Link) -> Result<()>) -> Result<()> {
+    fn once(&mut self, work: &mut Work) -> Result<()> {
         self.link.connect()?;
         work(&mut self.link)
     }
