@@ -26,7 +26,7 @@ pub(crate) const MANY: &str =
 pub(crate) fn supported(kind: &Kind) -> &'static str {
     match kind {
         Kind::String => TEXT,
-        Kind::Bytes => "min_len, max_len",
+        Kind::Bytes => "len, min_len, max_len",
         Kind::Enum(_) => "defined_only, in, not_in",
         Kind::Bool => "required",
         _ => NUMBER,
@@ -177,6 +177,10 @@ impl Scalar<'_> {
     fn bytes(&self, rule: &str, wanted: &Value) -> Option<String> {
         let Self { name, reference, .. } = self;
         let n = wanted.as_u64()?;
+        if rule == "len" {
+            let holds = format!("({reference}).len() as u64 == {n}");
+            return Some(self.bound("bytes.len", &holds, &format!("exactly {n} bytes long")) + "\n");
+        }
         let call = match rule {
             "min_len" => "min_bytes",
             "max_len" => "max_bytes",
