@@ -272,8 +272,6 @@ fn may_change(view: &View<'_>, owner: &str, permission: &str) -> Result<()> {
 fn has_all(caller: &Caller, permissions: &[String]) -> Result<()> {
     match crate::model::exceeding(caller, permissions) {
         None => Ok(()),
-        Some(one) => {
-            Err(Reason::Escalation.because(format!("you do not have `{one}` yourself")))
-        }
+        Some(one) => Err(Reason::Escalation.because(format!("you do not have `{one}` yourself"))),
     }
 }

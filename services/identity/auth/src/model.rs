@@ -173,7 +173,11 @@ mod tests {
     #[test]
     fn a_key_has_what_it_and_its_user_have() {
         for (scope, held, both) in [
-            (&["*"][..], &["orders.*", "auth.roles.list"][..], &["auth.roles.list", "orders.*"][..]),
+            (
+                &["*"][..],
+                &["orders.*", "auth.roles.list"][..],
+                &["auth.roles.list", "orders.*"][..],
+            ),
             (&["orders.*"], &["*"], &["orders.*"]),
             (&["orders.*"], &["ledger.*"], &[]),
             (&["orders.*.create"], &["orders.carts.*"], &["orders.carts.create"]),

@@ -88,10 +88,7 @@ pub(crate) fn count_failure(tx: &mut Tx<'_>, buckets: &[Bucket]) -> Result<()> {
 
 /// Forgets the failures of a bucket.
 pub(crate) fn clear_failures(tx: &mut Tx<'_>, bucket: &Bucket) -> Result<()> {
-    tx.execute(
-        "DELETE FROM auth_attempt WHERE tenant = :tenant AND bucket = $1",
-        (&bucket.name,),
-    )?;
+    tx.execute("DELETE FROM auth_attempt WHERE tenant = :tenant AND bucket = $1", (&bucket.name,))?;
     Ok(())
 }
 

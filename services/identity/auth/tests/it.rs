@@ -1,5 +1,7 @@
 //! Auth, through its contract.
 
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "what fails here fails a test")]
+
 #[path = "it/keys.rs"]
 mod keys;
 #[path = "it/passwords.rs"]
@@ -56,11 +58,8 @@ async fn sign_in_from(
     login: &str,
     password: &str,
 ) -> Result<SignInResponse> {
-    let request = SignInRequest {
-        login: login.into(),
-        password: password.into(),
-        label: "laptop".into(),
-    };
+    let request =
+        SignInRequest { login: login.into(), password: password.into(), label: "laptop".into() };
     node.call_from(address, &node.nobody(), request).await
 }
 

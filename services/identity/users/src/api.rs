@@ -18,7 +18,11 @@ const UPDATE_ALL: &str = "users.users.update_all";
 pub(crate) struct Users;
 
 impl UsersService for Users {
-    fn create_user(&self, tx: &mut Tx<'_>, request: CreateUserRequest) -> Result<CreateUserResponse> {
+    fn create_user(
+        &self,
+        tx: &mut Tx<'_>,
+        request: CreateUserRequest,
+    ) -> Result<CreateUserResponse> {
         let user = User {
             id: tx.new_id("usr"),
             handle: request.handle,
@@ -71,7 +75,11 @@ impl UsersService for Users {
         Ok(BatchGetUsersResponse { users })
     }
 
-    fn update_user(&self, tx: &mut Tx<'_>, request: UpdateUserRequest) -> Result<UpdateUserResponse> {
+    fn update_user(
+        &self,
+        tx: &mut Tx<'_>,
+        request: UpdateUserRequest,
+    ) -> Result<UpdateUserResponse> {
         let before = tx.visible(store::user(tx, &request.id)?, &request.id)?;
         let own = tx.caller().user() == Some(before.id.as_str());
         if !own && !tx.is_nested() && !tx.caller().may(UPDATE_ALL) {
@@ -103,7 +111,11 @@ impl UsersService for Users {
         Ok(DisableUserResponse { user: touched(tx, &request.id)?.into() })
     }
 
-    fn enable_user(&self, tx: &mut Tx<'_>, request: EnableUserRequest) -> Result<EnableUserResponse> {
+    fn enable_user(
+        &self,
+        tx: &mut Tx<'_>,
+        request: EnableUserRequest,
+    ) -> Result<EnableUserResponse> {
         existing(tx, &request.id)?;
         if store::enable(tx, &request.id)? {
             store::bump(tx, &request.id)?;
@@ -112,7 +124,11 @@ impl UsersService for Users {
         Ok(EnableUserResponse { user: touched(tx, &request.id)?.into() })
     }
 
-    fn lookup_user(&self, view: &View<'_>, request: LookupUserRequest) -> Result<LookupUserResponse> {
+    fn lookup_user(
+        &self,
+        view: &View<'_>,
+        request: LookupUserRequest,
+    ) -> Result<LookupUserResponse> {
         let id = match request.by {
             Some(LookupUserRequestBy::Id(id)) => Some(id),
             Some(LookupUserRequestBy::Login(login)) => store::owner(view, &model::normal(&login))?,

@@ -38,12 +38,14 @@ pub(crate) fn matches(
 ) -> bool {
     let key = normal(&user.handle);
     let is = user.state == UserState::Disabled;
-    key.as_str() > after && key.as_str() >= from && key.as_str() < to && disabled.unwrap_or(is) == is
+    key.as_str() > after
+        && key.as_str() >= from
+        && key.as_str() < to
+        && disabled.unwrap_or(is) == is
 }
 
 /// The fields that a change may name.
-const FIELDS: [&str; 6] =
-    ["handle", "email", "display_name", "locale", "time_zone", "preferences"];
+const FIELDS: [&str; 6] = ["handle", "email", "display_name", "locale", "time_zone", "preferences"];
 
 /// The user as a change makes them.
 ///

@@ -140,10 +140,8 @@ pub(crate) fn disable(tx: &mut Tx<'_>, id: &str) -> Result<bool> {
 
 /// Enables a user; false if they are not disabled.
 pub(crate) fn enable(tx: &mut Tx<'_>, id: &str) -> Result<bool> {
-    let changed = tx.execute(
-        "DELETE FROM users_disabled WHERE tenant = :tenant AND user_id = $1",
-        (id,),
-    )?;
+    let changed =
+        tx.execute("DELETE FROM users_disabled WHERE tenant = :tenant AND user_id = $1", (id,))?;
     Ok(changed == 1)
 }
 

@@ -17,7 +17,10 @@ const CREATE_KEY: &str = "auth.service_accounts.create_key";
 /// Whoever was granted this revokes anybody's keys.
 const REVOKE_ALL: &str = "auth.api_keys.revoke_all";
 
-pub(super) async fn create(ctx: &Ctx, request: CreateApiKeyRequest) -> Result<CreateApiKeyResponse> {
+pub(super) async fn create(
+    ctx: &Ctx,
+    request: CreateApiKeyRequest,
+) -> Result<CreateApiKeyResponse> {
     let token = token::write(token::KEY, ctx.secret());
     let request = StoreApiKeyRequest { key: request.into(), token_hash: token::hash(&token) };
     let api_key = ctx.call(request).await?.api_key;

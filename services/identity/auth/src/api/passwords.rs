@@ -16,10 +16,8 @@ use crate::{model, password, store, token};
 /// Compares a password with the one of an account. Gives the hash it was compared with if it is
 /// the right one, and nothing if it is not, or if there is no such account: after the same work.
 pub(super) async fn compare(ctx: &Ctx, account: &Account, password: String) -> Result<String> {
-    let request = FindPasswordRequest {
-        account: account.clone().into(),
-        address: ctx.address().to_owned(),
-    };
+    let request =
+        FindPasswordRequest { account: account.clone().into(), address: ctx.address().to_owned() };
     let found = ctx.call(request).await?;
     if let Some(until) = found.blocked_until.as_option() {
         return Err(blocked(Micros::of(until), ctx.now()));

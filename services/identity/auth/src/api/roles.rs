@@ -16,8 +16,7 @@ pub(super) fn create(tx: &mut Tx<'_>, request: &CreateRoleRequest) -> Result<Cre
         return Err(built_in());
     }
     has_all(tx.caller(), &request.permissions)?;
-    let role =
-        store::insert_role(tx, &request.name, &request.description, &request.permissions)?;
+    let role = store::insert_role(tx, &request.name, &request.description, &request.permissions)?;
     let role = role.ok_or_else(|| {
         Reason::RoleExists.because(format!("there is a role called `{}`", request.name))
     })?;
@@ -31,8 +30,7 @@ pub(super) fn update(tx: &mut Tx<'_>, request: &UpdateRoleRequest) -> Result<Upd
     if !request.etag.is_empty() && request.etag != before.etag {
         return Err(Reason::EtagMismatch.because("the role was changed in the meantime"));
     }
-    let role =
-        store::update_role(tx, &request.name, &request.description, &request.permissions)?;
+    let role = store::update_role(tx, &request.name, &request.description, &request.permissions)?;
     tx.touch("auth.role", &request.name);
     Ok(UpdateRoleResponse { role: role.into() })
 }

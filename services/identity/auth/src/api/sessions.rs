@@ -91,10 +91,7 @@ pub(super) fn introspect(
     })
 }
 
-pub(super) fn record_use(
-    tx: &mut Tx<'_>,
-    request: &RecordUseRequest,
-) -> Result<RecordUseResponse> {
+pub(super) fn record_use(tx: &mut Tx<'_>, request: &RecordUseRequest) -> Result<RecordUseResponse> {
     let id = &request.credential_id;
     let known = store::session(tx, id)?.is_some() || store::key(tx, id)?.is_some();
     let noted = store::last_use(tx, id)?;

@@ -67,8 +67,7 @@ pub(crate) fn keys(
     after: &str,
     limit: i64,
 ) -> Result<Vec<ApiKey>> {
-    const ALL: &str =
-        select_keys!("AND k.id > $1 AND k.expire_time > $3 ORDER BY k.id LIMIT $2");
+    const ALL: &str = select_keys!("AND k.id > $1 AND k.expire_time > $3 ORDER BY k.id LIMIT $2");
     const OF_OWNER: &str = select_keys!(
         "AND k.owner = $4 AND k.id > $1 AND k.expire_time > $3 ORDER BY k.id LIMIT $2"
     );

@@ -184,7 +184,7 @@ both! {
         let secret: Vec<u8> = (0..32)
             .map(|n| u8::from_str_radix(&token[7 + 2 * n..9 + 2 * n], 16).unwrap())
             .collect();
-        assert!(!hold(&kept, token.as_bytes()) && !hold(&kept, token[7..].as_bytes()));
+        assert!(!hold(&kept, token.as_bytes()) && !hold(&kept, &token.as_bytes()[7..]));
         assert!(!hold(&kept, &secret));
         assert!(!hold(&kept, PASSWORD.as_bytes()));
         let hash = blake3::hash(token.as_bytes());
