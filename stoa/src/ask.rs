@@ -56,7 +56,12 @@ pub(crate) fn commit(matches: &ArgMatches) -> Result<()> {
         say(&format!("{:<10}{}", "touched", text(key)))?;
     }
     for event in list(&commit["events"]) {
-        say(&format!("{:<10}{} about {}", "event", text(&event["topic"]), text(&event["subject"])))?;
+        say(&format!(
+            "{:<10}{} about {}",
+            "event",
+            text(&event["topic"]),
+            text(&event["subject"])
+        ))?;
     }
     for job in list(&commit["jobs"]) {
         let (method, state) = (text(&job["method"]), text(&job["state"]));

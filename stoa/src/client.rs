@@ -131,7 +131,8 @@ fn refusal(status: StatusCode, body: &[u8]) -> Error {
     let wanted = body["code"].as_str().unwrap_or("unknown");
     let code = CODES.iter().find(|(name, _)| *name == wanted).map_or(Code::Unknown, |(_, c)| *c);
     let details = body["details"].as_array().cloned().unwrap_or_default();
-    let find = |key: &str| details.iter().map(|detail| &detail["debug"][key]).find(|v| !v.is_null());
+    let find =
+        |key: &str| details.iter().map(|detail| &detail["debug"][key]).find(|v| !v.is_null());
     let violations: Vec<Violation> = find("violations")
         .and_then(Value::as_array)
         .into_iter()

@@ -24,16 +24,44 @@ pub struct Setting {
 
 /// Every setting of a node.
 pub const SETTINGS: &[Setting] = &[
-    Setting { key: "listen", default: "127.0.0.1:8080", help: "Address to listen on [127.0.0.1:8080]" },
+    Setting {
+        key: "listen",
+        default: "127.0.0.1:8080",
+        help: "Address to listen on [127.0.0.1:8080]",
+    },
     Setting { key: "data", default: "data", help: "Directory of the embedded database [data]" },
-    Setting { key: "database", default: "", help: "URL of a PostgreSQL database, instead of the embedded one" },
+    Setting {
+        key: "database",
+        default: "",
+        help: "URL of a PostgreSQL database, instead of the embedded one",
+    },
     Setting { key: "services", default: "", help: "Services to run, with commas; all if empty" },
-    Setting { key: "mail", default: "", help: "Mail server, smtp://host:port; a local mailbox if empty" },
-    Setting { key: "mail_from", default: "stoa@localhost", help: "Address that mail comes from [stoa@localhost]" },
-    Setting { key: "log_format", default: "auto", help: "json, text, or auto: text on a terminal [auto]" },
+    Setting {
+        key: "mail",
+        default: "",
+        help: "Mail server, smtp://host:port; a local mailbox if empty",
+    },
+    Setting {
+        key: "mail_from",
+        default: "stoa@localhost",
+        help: "Address that mail comes from [stoa@localhost]",
+    },
+    Setting {
+        key: "log_format",
+        default: "auto",
+        help: "json, text, or auto: text on a terminal [auto]",
+    },
     Setting { key: "log_filter", default: "info", help: "What is logged [info]" },
-    Setting { key: "calls_per_second", default: "0", help: "Calls a second of one caller; 0 for no limit [0]" },
-    Setting { key: "anonymous_per_second", default: "100", help: "Calls a second of one address without a token [100]" },
+    Setting {
+        key: "calls_per_second",
+        default: "0",
+        help: "Calls a second of one caller; 0 for no limit [0]",
+    },
+    Setting {
+        key: "anonymous_per_second",
+        default: "100",
+        help: "Calls a second of one address without a token [100]",
+    },
 ];
 
 /// Variables that belong to other commands.
@@ -120,7 +148,9 @@ impl Config {
     fn read(values: &BTreeMap<String, String>, terminal: bool) -> Result<Self> {
         let text = |key: &str| values.get(key).map_or("", String::as_str);
         let number = |key: &str| {
-            text(key).parse().map_err(|_| invalid(format!("{key}: `{}` is not a number", text(key))))
+            text(key)
+                .parse()
+                .map_err(|_| invalid(format!("{key}: `{}` is not a number", text(key))))
         };
         let listen = text("listen");
         Ok(Self {
@@ -167,7 +197,8 @@ fn known(key: &str, source: &str) -> Result<()> {
         return Ok(());
     }
     let nearest = SETTINGS.iter().min_by_key(|setting| json::distance(setting.key, key));
-    let hint = nearest.map_or(String::new(), |setting| format!("; did you mean `{}`?", setting.key));
+    let hint =
+        nearest.map_or(String::new(), |setting| format!("; did you mean `{}`?", setting.key));
     Err(Error::new(
         Code::InvalidArgument,
         "config.unknown",
@@ -196,9 +227,12 @@ mod tests {
     #[test]
     fn a_flag_beats_the_environment_which_beats_the_file() {
         let file = "listen = \"127.0.0.1:1\"\ncalls_per_second = 7\nlog_filter = \"warn\"";
-        let config =
-            merge(file, &[("STOA_LISTEN", "127.0.0.1:2"), ("STOA_LOG_FILTER", "debug")], &[("listen", "127.0.0.1:3")])
-                .unwrap();
+        let config = merge(
+            file,
+            &[("STOA_LISTEN", "127.0.0.1:2"), ("STOA_LOG_FILTER", "debug")],
+            &[("listen", "127.0.0.1:3")],
+        )
+        .unwrap();
         assert_eq!(config.listen.port(), 3);
         assert_eq!(config.log_filter, "debug");
         assert_eq!(config.calls_per_second, 7);

@@ -72,8 +72,12 @@ impl Catalogue {
             }
             let found = self.services.iter().find(|(known, _)| *known == name);
             let (_, make) = found.ok_or_else(|| {
-                let known: Vec<&str> = self.services.iter().map(|(name, _)| name.as_str()).collect();
-                config::invalid(format!("there is no service `{name}`; there are {}", known.join(", ")))
+                let known: Vec<&str> =
+                    self.services.iter().map(|(name, _)| name.as_str()).collect();
+                config::invalid(format!(
+                    "there is no service `{name}`; there are {}",
+                    known.join(", ")
+                ))
             })?;
             let service = make();
             wanted.extend(service.needs.iter().map(|need| (*need).to_owned()));
@@ -129,15 +133,19 @@ fn settings(matches: &ArgMatches) -> Result<Config> {
 
 fn command() -> Command {
     let node = [
-        Arg::new("url").long("url").value_name("URL").default_value("http://127.0.0.1:8080")
+        Arg::new("url")
+            .long("url")
+            .value_name("URL")
+            .default_value("http://127.0.0.1:8080")
             .help("The node to ask"),
-        Arg::new("token").long("token").value_name("TOKEN")
+        Arg::new("token")
+            .long("token")
+            .value_name("TOKEN")
             .help("A session's or a key's token; STOA_TOKEN if absent"),
     ];
-    let up = SETTINGS.iter().fold(
-        Command::new("up").about("Starts a node"),
-        |up, setting| up.arg(Arg::new(setting.key).long(setting.flag()).value_name("VALUE").help(setting.help)),
-    );
+    let up = SETTINGS.iter().fold(Command::new("up").about("Starts a node"), |up, setting| {
+        up.arg(Arg::new(setting.key).long(setting.flag()).value_name("VALUE").help(setting.help))
+    });
     Command::new("stoa")
         .about("A backend in one binary")
         .version(env!("CARGO_PKG_VERSION"))
