@@ -15,7 +15,6 @@
 
 use std::time::Duration;
 
-use futures::FutureExt;
 use futures::future::BoxFuture;
 use lettre::message::header::ContentType;
 use lettre::message::{Mailbox, Message};
@@ -31,6 +30,7 @@ const DOMAIN: &str = "stoa.local";
 pub struct Smtp {
     transport: AsyncSmtpTransport<Tokio1Executor>,
     from: Mailbox,
+    timeout: Duration,
 }
 
 impl Smtp {
@@ -38,7 +38,7 @@ impl Smtp {
     ///
     /// User and password can be left out. `tls` is `starttls`, as without it, or `none`; a URL
     /// that begins with `smtps` speaks TLS from the first byte. `from` is the address that mail
-    /// comes from, and `timeout` the longest wait for the server to take one step.
+    /// comes from, and `timeout` the longest that the server may need for one mail.
     ///
     /// # Errors
     /// `smtp.configuration`, saying what is wrong.
@@ -54,7 +54,7 @@ impl Smtp {
             .timeout(Some(timeout))
             .build();
         let from = from.parse().map_err(|_| configuration("mail must come from an address"))?;
-        Ok(Self { transport, from })
+        Ok(Self { transport, from, timeout })
     }
 
     fn message(&self, mail: Mail) -> Result<Message> {
@@ -73,8 +73,14 @@ impl Smtp {
 impl Mailer for Smtp {
     fn deliver(&self, mail: Mail) -> BoxFuture<'static, Result<()>> {
         let (message, transport) = (self.message(mail), self.transport.clone());
-        async move { transport.send(message?).await.map(|_| ()).map_err(|error| failed(&error)) }
-            .boxed()
+        let timeout = self.timeout;
+        Box::pin(async move {
+            // The transport's own limit is for connecting; a server can also fall silent later.
+            match tokio::time::timeout(timeout, transport.send(message?)).await {
+                Ok(sent) => sent.map(|_| ()).map_err(|error| failed(&error)),
+                Err(_) => Err(too_slow()),
+            }
+        })
     }
 }
 
@@ -84,12 +90,15 @@ fn failed(error: &smtp::Error) -> Error {
     if error.is_permanent() {
         return refused(format!("the mail server refuses the mail{status}"));
     }
-    let what = if error.is_timeout() {
-        "the mail server does not answer in time".to_owned()
-    } else {
-        format!("the mail server does not take the mail now{status}")
-    };
+    if error.is_timeout() {
+        return too_slow();
+    }
+    let what = format!("the mail server does not take the mail now{status}");
     Error::unavailable("smtp.unavailable", what)
+}
+
+fn too_slow() -> Error {
+    Error::unavailable("smtp.unavailable", "the mail server does not answer in time")
 }
 
 fn refused(what: impl Into<std::borrow::Cow<'static, str>>) -> Error {

@@ -1,0 +1,267 @@
+//! Orders, through the contract.
+
+mod interleavings;
+mod shop;
+
+use futures::future::join_all;
+use shop::*;
+use stoa_kit::{Code, Micros, Service};
+use stoa_money::catalog::SetPriceRequest;
+use stoa_money::ledger::{AccountKind, GetAccountRequest, GetTransferRequest};
+use stoa_money::orders::*;
+use stoa_testkit::{Node, both};
+
+fn services() -> Vec<Service> {
+    vec![
+        stoa_catalog::service(),
+        stoa_inventory::service(),
+        stoa_ledger::service(),
+        stoa_notify::service(),
+        stoa_orders::service(),
+        stoa_users::service(),
+    ]
+}
+
+stoa_testkit::compliance!(stoa_orders::service, services);
+
+/// Every page of a list, read two at a time.
+async fn pages(node: &Node, as_user: &str, wide: bool, list: ListOrdersRequest) -> Vec<String> {
+    let permissions: &[&str] = if wide { &["orders.orders.read_all"] } else { &[] };
+    let caller = node.user_with(as_user, permissions);
+    let (mut seen, mut page_token) = (Vec::new(), String::new());
+    loop {
+        let list = ListOrdersRequest { page_size: 2, page_token, ..list.clone() };
+        let page = node.call(&caller, list).await.unwrap();
+        seen.extend(page.orders.into_iter().map(|order| order.id));
+        page_token = page.next_page_token;
+        if page_token.is_empty() {
+            return seen;
+        }
+    }
+}
+
+both! {
+    async fn an_order_changes_four_services(node: Node) {
+        sell(&node, "TEA", 495, 10).await;
+        sell(&node, "MUG", 1_250, 10).await;
+        let order = place(&node, "usr_1", &[("tea", 2), ("MUG", 1)]).await.unwrap();
+        assert_eq!(*order.total, usd(2_240));
+        assert_eq!((stock(&node, "TEA").await, stock(&node, "MUG").await), ((8, 0), (9, 0)));
+        assert_eq!(balance(&node, "customers/usr_1").await, Some(2_240));
+        assert_eq!(balance(&node, "sales/USD").await, Some(2_240));
+        let told = inbox(&node, "usr_1").await;
+        assert_eq!(told.len(), 1);
+        assert!(told[0].text.contains(&order.id) && told[0].text.contains("22.40 USD"), "{told:?}");
+        let get = GetTransferRequest { id: order.transfer_id.clone() };
+        let transfer = node.call(&node.admin(), get).await.unwrap().transfer.unwrap();
+        assert_eq!((transfer.reference, transfer.legs[0].amount), (order.id.clone(), 2_240));
+        let get = GetOrderRequest { id: order.id.clone() };
+        let read = node.call(&node.user("usr_1"), get).await.unwrap().order.unwrap();
+        assert_eq!(read, order);
+        assert_eq!(earned(&node).await, 2_240);
+    }
+
+    async fn a_customer_owes_and_sees_what_they_owe(node: Node) {
+        sell(&node, "TEA", 495, 10).await;
+        place(&node, "usr_1", &[("TEA", 1)]).await.unwrap();
+        let get = GetAccountRequest { account: "customers/usr_1".into() };
+        let account = node.call(&node.user("usr_1"), get).await.unwrap().account.unwrap();
+        assert_eq!(account.kind, AccountKind::ACCOUNT_KIND_ASSET);
+        assert_eq!((&*account.owner_id, account.balance), ("usr_1", 495));
+    }
+
+    async fn a_second_currency_has_an_account_of_its_own(node: Node) {
+        sell(&node, "TEA", 495, 10).await;
+        place(&node, "usr_1", &[("TEA", 1)]).await.unwrap();
+        for _ in 0..2 {
+            node.call(&node.user("usr_1"), cart(&[("TEA", 1)], "SEK")).await.unwrap();
+        }
+        assert_eq!(balance(&node, "customers/usr_1").await, Some(495));
+        assert_eq!(balance(&node, "customers/usr_1/SEK").await, Some(990));
+        assert_eq!(balance(&node, "sales/SEK").await, Some(990));
+    }
+
+    async fn what_fails_leaves_nothing_behind(node: Node) {
+        sell(&node, "TEA", 495, 10).await;
+        sell(&node, "MUG", 1_250, 0).await;
+        let error = place(&node, "usr_1", &[("TEA", 2), ("MUG", 1)]).await.unwrap_err();
+        assert_eq!(error.reason(), "inventory.out_of_stock");
+        assert!(error.message().contains("`MUG`"), "{error}");
+        let error = node.call(&node.user("usr_1"), cart(&[("TEA", 1)], "EUR")).await.unwrap_err();
+        assert_eq!(error.reason(), "catalog.no_price");
+        let error = place(&node, "usr_1", &[("NONE", 1)]).await.unwrap_err();
+        assert_eq!(error.reason(), "catalog.unknown_sku");
+        assert_eq!(stock(&node, "TEA").await, (10, 0));
+        assert_eq!((orders(&node).await, transfers(&node).await), (vec![], vec![]));
+        assert_eq!(inbox(&node, "usr_1").await, []);
+        assert_eq!(balance(&node, "customers/usr_1").await, None);
+    }
+
+    async fn the_last_ten_are_sold_exactly_once(node: Node) {
+        sell(&node, "TEA", 100, 10).await;
+        let callers = (0..64).map(|caller| {
+            let (node, user) = (node.clone(), format!("usr_{}", caller % 4));
+            async move { place(&node, &user, &[("TEA", 1)]).await }
+        });
+        let outcomes = join_all(callers).await;
+        let sold = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
+        for error in outcomes.into_iter().filter_map(Result::err) {
+            assert_eq!(error.reason(), "inventory.out_of_stock", "{error:?}");
+        }
+        assert_eq!((sold, stock(&node, "TEA").await), (10, (0, 0)));
+        assert_eq!((orders(&node).await.len(), transfers(&node).await.len()), (10, 10));
+        assert_eq!(earned(&node).await, 1_000);
+    }
+
+    async fn an_order_is_cancelled_once(node: Node) {
+        sell(&node, "TEA", 495, 10).await;
+        let order = place(&node, "usr_1", &[("TEA", 3)]).await.unwrap();
+        let race = (0..16).map(|_| {
+            let (node, id) = (node.clone(), order.id.clone());
+            async move { cancel(&node, "usr_1", &id).await }
+        });
+        let outcomes = join_all(race).await;
+        let (done, refused): (Vec<_>, Vec<_>) = outcomes.into_iter().partition(Result::is_ok);
+        assert_eq!((done.len(), refused.len()), (1, 15));
+        for error in refused.into_iter().filter_map(Result::err) {
+            assert_eq!(error.reason(), "orders.already_cancelled", "{error:?}");
+        }
+        let cancelled = &orders(&node).await[0];
+        assert_eq!(cancelled.state, OrderState::Cancelled);
+        assert!(!cancelled.reversal_id.is_empty());
+        assert_eq!(stock(&node, "TEA").await, (10, 0));
+        assert_eq!(balance(&node, "customers/usr_1").await, Some(0));
+        let told = inbox(&node, "usr_1").await;
+        let templates: Vec<_> = told.iter().map(|told| told.template.as_str()).collect();
+        assert_eq!(told.len(), 2);
+        assert!(templates.contains(&"orders.cancelled"), "{templates:?}");
+        assert_eq!((transfers(&node).await.len(), earned(&node).await), (2, 0));
+    }
+
+    async fn an_order_is_its_customers(node: Node) {
+        sell(&node, "TEA", 495, 10).await;
+        let order = place(&node, "usr_1", &[("TEA", 1)]).await.unwrap();
+        let other = place(&node, "usr_2", &[("TEA", 1)]).await.unwrap();
+        let get = GetOrderRequest { id: order.id.clone() };
+        let hidden = node.call(&node.user("usr_2"), get.clone()).await.unwrap_err();
+        let none = GetOrderRequest { id: "ord_none".into() };
+        let none = node.call(&node.user("usr_2"), none).await.unwrap_err();
+        assert_eq!((hidden.code(), hidden.reason()), (none.code(), none.reason()));
+        let error = cancel(&node, "usr_2", &order.id).await.unwrap_err();
+        assert_eq!(error.code(), Code::NotFound);
+        let all = ListOrdersRequest::default();
+        assert_eq!(pages(&node, "usr_2", false, all.clone()).await, [other.id]);
+        let of_another = ListOrdersRequest { customer_id: "usr_1".into(), ..all };
+        assert_eq!(pages(&node, "usr_2", false, of_another).await, [""; 0]);
+        let staff = node.user_with("usr_3", &["orders.orders.read_all"]);
+        assert!(node.call(&staff, get).await.is_ok(), "staff see every order");
+        let cancel = CancelOrderRequest { id: order.id };
+        let error = node.call(&staff, cancel.clone()).await.unwrap_err();
+        assert_eq!(error.reason(), "orders.not_yours", "to see is not to cancel");
+        let permissions = ["orders.orders.read_all", "orders.orders.cancel_all"];
+        node.call(&node.user_with("usr_3", &permissions), cancel).await.unwrap();
+        assert_eq!(inbox(&node, "usr_1").await.len(), 2, "the customer is told, not the staff");
+    }
+
+    async fn a_list_is_stable_while_orders_come(node: Node) {
+        sell(&node, "TEA", 1, 100).await;
+        let mut placed = Vec::new();
+        for index in 0..9 {
+            let user = format!("usr_{}", index % 2);
+            placed.push(place(&node, &user, &[("TEA", 1)]).await.unwrap().id);
+        }
+        for index in [2, 3, 5] {
+            cancel(&node, &format!("usr_{}", index % 2), &placed[index]).await.unwrap();
+        }
+        let wanted = |keep: fn(usize) -> bool| -> Vec<String> {
+            let kept = (0..9).rev().filter(|index| keep(*index));
+            kept.map(|index| placed[index].clone()).collect()
+        };
+        let list = |customer: &str, state| ListOrdersRequest {
+            customer_id: customer.into(),
+            state,
+            ..ListOrdersRequest::default()
+        };
+        let any = OrderState::Unspecified.into();
+        let cancelled = OrderState::Cancelled.into();
+        assert_eq!(pages(&node, "usr_9", true, list("", any)).await, wanted(|_| true));
+        assert_eq!(
+            pages(&node, "usr_9", true, list("", cancelled)).await,
+            wanted(|index| [2, 3, 5].contains(&index))
+        );
+        assert_eq!(
+            pages(&node, "usr_9", true, list("usr_1", cancelled)).await,
+            wanted(|index| [3, 5].contains(&index))
+        );
+        assert_eq!(
+            pages(&node, "usr_1", false, list("", any)).await,
+            wanted(|index| index % 2 == 1)
+        );
+        let staff = node.admin();
+        let two = ListOrdersRequest { page_size: 2, ..ListOrdersRequest::default() };
+        let first = node.call(&staff, two.clone()).await.unwrap();
+        place(&node, "usr_1", &[("TEA", 1)]).await.unwrap();
+        let rest = ListOrdersRequest { page_token: first.next_page_token, page_size: 100, ..two };
+        let rest = node.call(&staff, rest).await.unwrap().orders;
+        let seen = first.orders.into_iter().chain(rest).map(|order| order.id);
+        assert_eq!(seen.collect::<Vec<_>>(), wanted(|_| true), "what came later moved nothing");
+    }
+
+    async fn an_import_is_true_when_it_was_made(node: Node) {
+        sell(&node, "TEA", 495, 10).await;
+        let clerk = node.user_with("usr_9", &["orders.orders.import"]);
+        let request = imported("usr_1", 1_177);
+        let order = node.call(&clerk, request.clone()).await.unwrap().order.unwrap();
+        assert_eq!((&*order.customer_id, order.total.amount), ("usr_1", 1_177));
+        assert_eq!(order.effective_time, request.effective_time);
+        assert!(Micros::of(&order.create_time) > Micros::of(&order.effective_time));
+        let transfer = transfers(&node).await.remove(0);
+        assert_eq!(transfer.effective_time, request.effective_time);
+        assert_eq!(balance(&node, "customers/usr_1").await, Some(1_177));
+        assert_eq!((stock(&node, "TEA").await, inbox(&node, "usr_1").await.len()), ((9, 0), 1));
+        let future = Micros::of(&order.create_time).after(std::time::Duration::from_secs(60));
+        let future = ImportOrderRequest { effective_time: future.timestamp(), ..request.clone() };
+        let error = node.call(&clerk, future).await.unwrap_err();
+        assert_eq!(error.violations()[0].path, "effective_time");
+        let negative = ImportOrderRequest { amount: usd(-1).into(), ..request };
+        let error = node.call(&clerk, negative).await.unwrap_err();
+        assert_eq!(error.violations()[0].path, "amount.amount");
+    }
+
+    async fn an_import_needs_its_permission(node: Node) {
+        sell(&node, "TEA", 495, 10).await;
+        for caller in [node.user("usr_1"), node.user_with("usr_1", &["orders.orders.read_all"])] {
+            let error = node.call(&caller, imported("usr_1", 1)).await.unwrap_err();
+            assert_eq!(error.code(), Code::PermissionDenied);
+        }
+        let error = node.call(&node.nobody(), imported("usr_1", 1)).await.unwrap_err();
+        assert_eq!(error.code(), Code::Unauthenticated);
+        assert_eq!(stock(&node, "TEA").await, (10, 0));
+    }
+
+    async fn nothing_is_transferred_for_nothing(node: Node) {
+        sell(&node, "TEA", 495, 10).await;
+        let order = node.call(&node.admin(), imported("usr_1", 0)).await.unwrap().order.unwrap();
+        assert_eq!((&*order.transfer_id, order.total.amount), ("", 0));
+        let free = SetPriceRequest { sku: "TEA".into(), price: usd(0).into() };
+        node.call(&node.admin(), free).await.unwrap();
+        let gift = place(&node, "usr_1", &[("TEA", 1)]).await.unwrap();
+        assert_eq!((stock(&node, "TEA").await, inbox(&node, "usr_1").await.len()), ((8, 0), 2));
+        for id in [order.id, gift.id] {
+            let cancelled = cancel(&node, "usr_1", &id).await.unwrap();
+            assert_eq!((cancelled.state, &*cancelled.reversal_id), (OrderState::Cancelled.into(), ""));
+        }
+        assert_eq!(transfers(&node).await, []);
+        assert_eq!((stock(&node, "TEA").await, inbox(&node, "usr_1").await.len()), ((10, 0), 4));
+    }
+
+    async fn a_key_places_an_order_once(node: Node) {
+        sell(&node, "TEA", 495, 10).await;
+        let caller = node.user("usr_1");
+        let request = cart(&[("TEA", 1)], "USD");
+        let first = node.call_with_key(&caller, "key", request.clone()).await.unwrap();
+        let second = node.call_with_key(&caller, "key", request).await.unwrap();
+        assert_eq!(first, second);
+        assert_eq!((stock(&node, "TEA").await, orders(&node).await.len()), ((9, 0), 1));
+    }
+}
