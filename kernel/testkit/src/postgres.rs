@@ -7,6 +7,8 @@
 //! cluster a minute after the last user has gone. `STOA_TEST_POSTGRES`, the URL of a superuser,
 //! makes the tests use another server instead.
 
+#![allow(clippy::disallowed_methods, reason = "a server is started and waited for out here")]
+
 use std::error::Error;
 use std::fs::{File, OpenOptions, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -138,7 +140,21 @@ fn join() -> Result<(String, File)> {
         spawn(keeper, &directory)?;
         wait_for(&admin)?;
     }
+    sweep(&admin)?;
     Ok((admin, users))
+}
+
+/// Drops the databases of processes that died before they could.
+fn sweep(admin: &str) -> Result<()> {
+    const NAMES: &str = "SELECT COALESCE(string_agg(datname, ' '), '') FROM pg_database \
+         WHERE datname LIKE 'test\\_%'";
+    for name in text(admin, NAMES)?.split_whitespace() {
+        let process = name.split('_').nth(1).unwrap_or_default();
+        if !Path::new("/proc").join(process).exists() {
+            execute(admin, &format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"))?;
+        }
+    }
+    Ok(())
 }
 
 /// A cluster of one test: it can be stopped and started, and it survives `kill -9`.

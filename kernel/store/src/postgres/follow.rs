@@ -1,23 +1,22 @@
 //! The follower: says whether the database is there, and tells of what other nodes commit.
 //!
-//! It looks, four times a second, at the commit records behind the last position that was
-//! settled. NOTIFY would be faster and was not chosen: inside of a commit it takes a lock of the
+//! It looks, four times a second, at the commit records that the snapshot of its last look did
+//! not show. NOTIFY would be faster and was not chosen: inside of a commit it takes a lock of the
 //! whole server until the commit is flushed, so that commits happen one after another; outside
 //! of it, it is lost with a node that dies in between, and with it the word that a session was
 //! revoked. What is in the tables cannot be lost.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::{AcqRel, Acquire, Release};
+use std::sync::atomic::Ordering::{AcqRel, Release};
 use std::time::Duration;
 
 use futures::future::{Either, select};
 use futures::pin_mut;
-use stoa_kit::Result;
+use stoa_kit::{Error, Result};
 
+use super::Shared;
 use super::link::{Link, Role};
-use super::{SETTLED, Shared};
-use crate::Notice;
 
 /// How often other nodes' commits are looked for.
 const EVERY: Duration = Duration::from_millis(250);
@@ -26,15 +25,38 @@ const EVERY: Duration = Duration::from_millis(250);
 pub(super) struct Follower {
     shared: Arc<Shared>,
     link: Link,
-    /// Everything up to here has been told.
-    settled: i64,
+    /// What the last look did not show.
+    unseen: Option<Unseen>,
+}
+
+/// The transactions that a snapshot does not show: those from one identifier on, and those
+/// before it that were still running.
+struct Unseen {
+    from: i64,
+    running: Vec<i64>,
+}
+
+impl Unseen {
+    /// Reads a snapshot as PostgreSQL writes it: `xmin:xmax:running,running`.
+    fn of(snapshot: &str) -> Option<Self> {
+        let mut parts = snapshot.split(':').skip(1);
+        let from = parts.next()?.parse().ok()?;
+        let running = parts.next()?.split(',').filter_map(|id| id.parse().ok()).collect();
+        Some(Self { from, running })
+    }
+
+    /// The condition that its commit records fulfil.
+    fn condition(&self, base: i64) -> String {
+        let running = self.running.iter().map(|id| (base + id).to_string()).collect::<Vec<_>>();
+        let late = format!("position = ANY('{{{}}}'::bigint[])", running.join(","));
+        format!("(position >= {} OR {late})", base + self.from)
+    }
 }
 
 impl Follower {
-    /// Follows what is committed after `settled`.
-    pub(super) fn new(shared: Arc<Shared>, settled: i64) -> Result<Self> {
+    pub(super) fn new(shared: Arc<Shared>) -> Result<Self> {
         let link = Link::new(Arc::clone(&shared), Role::Keep)?;
-        Ok(Self { shared, link, settled })
+        Ok(Self { shared, link, unseen: None })
     }
 
     /// One step: looks once and waits. False when the store closes.
@@ -58,33 +80,52 @@ impl Follower {
 
     fn look(&mut self) -> Result<()> {
         self.link.connect()?;
-        // Read before the records: what commits in between is found again, and told once.
-        let settled = self.shared.base() + self.link.number(SETTLED)?;
-        let records = self.link.rows(&format!(
-            "SELECT position, tables FROM stoa_commit WHERE position > {} ORDER BY position",
-            self.settled
+        let wanted = match &self.unseen {
+            Some(unseen) => unseen.condition(self.shared.base()),
+            None => "false".to_owned(),
+        };
+        // One statement, so that the records and the snapshot belong together.
+        let rows = self.link.rows(&format!(
+            "SELECT pg_current_snapshot()::text, '' \
+             UNION ALL SELECT position::text, tables FROM stoa_commit WHERE {wanted}"
         ))?;
+        let mut snapshot = None;
+        let mut last = None;
         let mut tables = BTreeSet::new();
-        let mut news = false;
-        for record in &records {
-            let [position, written] = record.as_slice() else { continue };
-            let Ok(position) = position.parse() else { continue };
-            if self.shared.tell(position) {
-                news = true;
-                self.shared.highest.fetch_max(position, AcqRel);
+        for row in &rows {
+            let [first, written] = row.as_slice() else { continue };
+            let Ok(position) = first.parse::<i64>() else {
+                snapshot = Unseen::of(first);
+                continue;
+            };
+            if !self.shared.untell(position) {
+                last = last.max(Some(position));
                 let names = written.split_whitespace().filter_map(|entry| entry.split_once(':'));
                 tables.extend(names.map(|(name, _)| Arc::from(name)));
             }
         }
-        if news {
-            let position = self.shared.highest.load(Acquire);
-            let tables = tables.into_iter().collect();
-            // Which of them left events or jobs is not recorded; to look is cheap. Nobody
-            // listening is fine.
-            let _ = self.shared.notices.send(Notice { position, tables, events: true, jobs: true });
+        if let Some(position) = last {
+            // Which of them left events or jobs is not recorded; to look is cheap.
+            self.shared.publish(position, tables.into_iter().collect(), true, true);
         }
-        self.settled = settled;
-        self.shared.forget(settled);
+        let snapshot = snapshot.ok_or_else(|| Error::internal("a look gave no snapshot"))?;
+        self.unseen = Some(snapshot);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_snapshot_says_what_it_does_not_show() {
+        let unseen = Unseen::of("10:20:10,14,15").unwrap();
+        assert_eq!((unseen.from, unseen.running.as_slice()), (20, &[10, 14, 15][..]));
+        let condition = unseen.condition(100);
+        assert_eq!(condition, "(position >= 120 OR position = ANY('{110,114,115}'::bigint[]))");
+        let quiet = Unseen::of("20:20:").unwrap();
+        assert_eq!((quiet.from, quiet.running.len()), (20, 0));
+        assert!(Unseen::of("nonsense").is_none());
     }
 }

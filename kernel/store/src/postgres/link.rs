@@ -81,6 +81,8 @@ pub(super) struct Link {
     lead: String,
     /// Whether a key was there twice in this transaction.
     pub duplicate: bool,
+    /// Whether a snapshot has to be ended before the next.
+    pub snapshot: bool,
 }
 
 struct Open {
@@ -97,7 +99,7 @@ impl Link {
             .map_err(|error| Error::unavailable("node.no_thread", "no runtime").cause(error))?;
         let failures = (0, Duration::ZERO);
         let (open, lead) = (None, String::new());
-        Ok(Self { shared, role, runtime, open, failures, lead, duplicate: false })
+        Ok(Self { shared, role, runtime, open, failures, lead, duplicate: false, snapshot: false })
     }
 
     /// Connects, if it is not connected. After a failure it does not try again at once.
@@ -199,13 +201,14 @@ impl Link {
         let mut types = vec![tokio_postgres::types::Type::TEXT];
         types.extend(params.iter().map(|value| type_of(value.kind())));
         let lead = std::mem::take(&mut self.lead);
-        let Some(open) = &mut self.open else { return Err(lost()) };
-        let prepared = self.runtime.block_on(async {
-            led(&open.client, &lead, open.client.prepare_typed(&inspected.postgres, &types)).await
-        });
-        let prepared = prepared.map_err(|error| translate(&error, sql))?;
+        let Some(open) = &self.open else { return Err(lost()) };
+        let prepare = open.client.prepare_typed(&inspected.postgres, &types);
+        let prepared = self.runtime.block_on(led(&open.client, &lead, prepare));
+        let prepared = prepared.map_err(|error| self.failed(&error, sql))?;
         let known = Arc::new(Known { inspected, prepared });
-        open.known.insert(place, Arc::clone(&known));
+        if let Some(open) = &mut self.open {
+            open.known.insert(place, Arc::clone(&known));
+        }
         Ok(known)
     }
 

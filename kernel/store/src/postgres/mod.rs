@@ -26,7 +26,7 @@ mod trouble;
 mod wire;
 mod worker;
 
-use std::collections::BTreeSet;
+use std::collections::HashSet;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Release};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -70,8 +70,8 @@ struct Shared {
     base: AtomicI64,
     /// The highest position known to be durable.
     highest: AtomicI64,
-    /// Positions that were told and may be found once more.
-    told: Mutex<BTreeSet<i64>>,
+    /// Positions that this node tells of by itself, until the follower finds them.
+    told: Mutex<HashSet<i64>>,
     down: AtomicBool,
     workers: AtomicUsize,
     closing: watch::Sender<bool>,
@@ -129,7 +129,7 @@ pub(crate) fn open(
         let mut reader = Reader::new(Arc::clone(&shared))?;
         threads.push(world.thread("stoa-reader", Box::new(move || while reader.step() {}))?);
     }
-    let mut follower = Follower::new(Arc::clone(&shared), settled)?;
+    let mut follower = Follower::new(Arc::clone(&shared))?;
     threads.push(world.thread("stoa-follow", Box::new(move || while follower.step() {}))?);
     *engine.threads.lock().unwrap_or_else(PoisonError::into_inner) = threads;
     Ok(engine)
@@ -193,20 +193,15 @@ impl Shared {
         self.base.load(Acquire)
     }
 
-    /// Marks a position as told; false if it was told before.
-    fn tell(&self, position: i64) -> bool {
-        self.told.lock().unwrap_or_else(PoisonError::into_inner).insert(position)
+    /// Marks a position as one that this node tells of by itself.
+    fn tell(&self, position: i64) {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner).insert(position);
     }
 
-    /// Takes a position back that did not become durable.
-    fn untell(&self, position: i64) {
-        self.told.lock().unwrap_or_else(PoisonError::into_inner).remove(&position);
-    }
-
-    /// Forgets positions that will not be found again.
-    fn forget(&self, settled: i64) {
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        *told = told.split_off(&(settled + 1));
+    /// Takes the mark back: the position was found, or did not become durable. False if there
+    /// was none.
+    fn untell(&self, position: i64) -> bool {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner).remove(&position)
     }
 
     fn publish(&self, position: i64, tables: Vec<Arc<str>>, events: bool, jobs: bool) {

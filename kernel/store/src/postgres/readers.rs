@@ -65,6 +65,7 @@ impl Shared {
                 shared.check(link, position)?;
             }
             let stamp = Stamp { now: shared.world.now(), seed: [0, 0] };
+            link.snapshot = true;
             link.lead("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
             let mut session = PgSession::new(link, shared.world.as_ref(), BUDGET);
             let outcome = run::unwound(|| read(&mut session, stamp));
@@ -113,7 +114,8 @@ impl Reader {
             // Whoever stopped waiting does not miss the result, and nobody waits for the end of
             // the snapshot.
             let _ = done.send(outcome);
-            if !self.link.forget_lead() && self.link.plain("ROLLBACK").is_err() {
+            let snapshot = std::mem::take(&mut self.link.snapshot);
+            if snapshot && !self.link.forget_lead() && self.link.plain("ROLLBACK").is_err() {
                 self.link.reset();
             }
         }

@@ -213,9 +213,13 @@ impl Worker {
         for point in ["recorded", "ran", "commit"] {
             shared.options.faults.pass(point)?;
         }
-        // Told before it is durable: the follower must not find it and tell it once more.
-        shared.tell(position);
-        self.make_durable(rows, locked).inspect_err(|_| shared.untell(position))?;
+        // Marked before it is durable: the follower must not find its record and tell it too.
+        if !header.method.is_empty() {
+            shared.tell(position);
+        }
+        self.make_durable(rows, locked).inspect_err(|_| {
+            shared.untell(position);
+        })?;
         let gathered = &outcome.gathered;
         let (events, jobs) = (!gathered.events.is_empty(), !gathered.jobs.is_empty());
         Ok(Done { position, reply: Reply::Fresh(outcome.reply), changes, events, jobs })
@@ -228,7 +232,9 @@ impl Worker {
     /// reconnecting, may be somebody else's on a server that took over. A caller who sent a key
     /// can simply ask again.
     fn make_durable(&mut self, mut steps: Vec<Step>, locked: bool) -> Result<()> {
-        steps.push(Step::Plain("COMMIT".to_owned()));
+        // A timeout that strikes while COMMIT waits for a standby would not undo it: PostgreSQL
+        // would stop waiting, and call durable what is on one machine only.
+        steps.push(Step::Plain("SET LOCAL statement_timeout = 0; COMMIT".to_owned()));
         if locked {
             steps.push(Step::Plain("SELECT pg_advisory_unlock_all()".to_owned()));
         }

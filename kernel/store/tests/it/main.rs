@@ -1,7 +1,13 @@
 //! What a store must do, on either engine. Every case is a function of an engine, and
 //! [`on_both`] makes two tests of it: one cannot be had without the other.
 
-#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests fail this way")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "tests fail this way"
+)]
 
 mod batches;
 mod cell;
