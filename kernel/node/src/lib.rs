@@ -28,7 +28,7 @@ mod system;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use stoa_kit::ports::Ports;
-use stoa_kit::{Caller, Registry, Result, Service, World};
+use stoa_kit::{Caller, Error, Registry, Result, Service, World};
 use stoa_store::{Options, Store};
 
 pub use background::Background;
@@ -82,6 +82,18 @@ pub struct Node {
     gauges: Mutex<background::Gauges>,
 }
 
+/// Opens the store beside the runtime: to open one waits for disks and servers, and no thread
+/// that serves others may wait.
+async fn open_store(
+    options: Options,
+    registry: &Arc<Registry>,
+    world: &Arc<dyn World>,
+) -> Result<Store> {
+    let (registry, world) = (Arc::clone(registry), Arc::clone(world));
+    let open = move || stoa_store::open(options, registry.services(), world);
+    tokio::task::spawn_blocking(open).await.map_err(Error::internal)?
+}
+
 impl Node {
     /// Checks the services against one another, opens the store, and is ready to be called.
     ///
@@ -89,7 +101,7 @@ impl Node {
     /// `node.catalogue` for services that do not fit, and those of [`stoa_store::open`].
     pub async fn open(parts: Parts) -> Result<Arc<Self>> {
         let registry = Arc::new(Registry::new(system::service(), parts.services)?);
-        let store = stoa_store::open(parts.store, registry.services(), Arc::clone(&parts.world))?;
+        let store = open_store(parts.store, &registry, &parts.world).await?;
         let keys = Keys::load(&store, &parts.world).await?;
         Ok(Arc::new(Self {
             tokens: Tokens::new(&registry, &store),
