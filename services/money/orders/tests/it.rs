@@ -3,6 +3,8 @@
 mod interleavings;
 mod shop;
 
+use std::time::Duration;
+
 use futures::future::join_all;
 use shop::*;
 use stoa_kit::{Code, Micros, Service};
@@ -169,6 +171,7 @@ both! {
         for index in 0..9 {
             let user = format!("usr_{}", index % 2);
             placed.push(place(&node, &user, &[("TEA", 1)]).await.unwrap().id);
+            node.advance(Duration::from_millis(1)).await;
         }
         for index in [2, 3, 5] {
             cancel(&node, &format!("usr_{}", index % 2), &placed[index]).await.unwrap();
@@ -219,7 +222,7 @@ both! {
         assert_eq!(transfer.effective_time, request.effective_time);
         assert_eq!(balance(&node, "customers/usr_1").await, Some(1_177));
         assert_eq!((stock(&node, "TEA").await, inbox(&node, "usr_1").await.len()), ((9, 0), 1));
-        let future = Micros::of(&order.create_time).after(std::time::Duration::from_secs(60));
+        let future = Micros::of(&order.create_time).after(Duration::from_secs(60));
         let future = ImportOrderRequest { effective_time: future.timestamp(), ..request.clone() };
         let error = node.call(&clerk, future).await.unwrap_err();
         assert_eq!(error.violations()[0].path, "effective_time");
