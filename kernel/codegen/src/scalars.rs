@@ -179,7 +179,9 @@ impl Scalar<'_> {
         let n = wanted.as_u64()?;
         if rule == "len" {
             let holds = format!("({reference}).len() as u64 == {n}");
-            return Some(self.bound("bytes.len", &holds, &format!("exactly {n} bytes long")) + "\n");
+            return Some(
+                self.bound("bytes.len", &holds, &format!("exactly {n} bytes long")) + "\n",
+            );
         }
         let call = match rule {
             "min_len" => "min_bytes",

@@ -77,6 +77,7 @@ impl World for Real {
         self.start.elapsed()
     }
 
+    #[allow(clippy::disallowed_methods, reason = "this is where real entropy enters")]
     fn entropy(&self, buffer: &mut [u8]) {
         if getrandom::fill(buffer).is_err() {
             // Without entropy no key and no token can be made; going on would be unsafe.
