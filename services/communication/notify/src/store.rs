@@ -7,8 +7,7 @@ use crate::model;
 
 /// Id, user, template, subject, text, whether it was read, e-mail state, why none could be sent,
 /// create time.
-pub(crate) type MessageRow =
-    (String, String, String, String, String, bool, String, String, i64);
+pub(crate) type MessageRow = (String, String, String, String, String, bool, String, String, i64);
 
 /// Id, address, subject, text, create time.
 pub(crate) type MailRow = (String, String, String, String, i64);

@@ -71,10 +71,8 @@ impl Template {
     pub(crate) fn render(&self, data: &BTreeMap<String, String>) -> Result<(String, String)> {
         let value = |variable: &str| {
             data.get(variable).map(String::as_str).ok_or_else(|| {
-                Reason::UnknownVariable.because(format!(
-                    "template `{}` needs a value for `{variable}`",
-                    self.name
-                ))
+                Reason::UnknownVariable
+                    .because(format!("template `{}` needs a value for `{variable}`", self.name))
             })
         };
         let subject = fill(self.name, self.subject, value)?;
@@ -89,12 +87,16 @@ impl Template {
 ///
 /// # Errors
 /// `notify.unknown_template`.
-pub(crate) fn find<'t>(templates: &'t [Template], name: &str, locale: &str) -> Result<&'t Template> {
+pub(crate) fn find<'t>(
+    templates: &'t [Template],
+    name: &str,
+    locale: &str,
+) -> Result<&'t Template> {
     let language = locale.split('-').next().unwrap_or_default();
     let mut nearest = [locale, language, LOCALE_DEFAULT].into_iter().filter_map(|wanted| {
-        templates.iter().find(|template| {
-            template.name == name && template.locale.eq_ignore_ascii_case(wanted)
-        })
+        templates
+            .iter()
+            .find(|template| template.name == name && template.locale.eq_ignore_ascii_case(wanted))
     });
     nearest
         .next()
@@ -102,11 +104,7 @@ pub(crate) fn find<'t>(templates: &'t [Template], name: &str, locale: &str) -> R
 }
 
 /// Replaces each variable of a text by its value.
-fn fill<'v>(
-    name: &str,
-    text: &str,
-    value: impl Fn(&str) -> Result<&'v str>,
-) -> Result<String> {
+fn fill<'v>(name: &str, text: &str, value: impl Fn(&str) -> Result<&'v str>) -> Result<String> {
     let mut out = String::with_capacity(text.len() + 64);
     let mut rest = text;
     while let Some((before, hole)) = rest.split_once("{{") {
@@ -180,6 +178,9 @@ mod tests {
             (locale("sv-FI"), locale("SV"), locale("de"), locale("")),
             ("sv", "sv", "en", "en")
         );
-        assert_eq!(find(STANDARD, "no.such", "en").unwrap_err().reason(), "notify.unknown_template");
+        assert_eq!(
+            find(STANDARD, "no.such", "en").unwrap_err().reason(),
+            "notify.unknown_template"
+        );
     }
 }

@@ -26,10 +26,8 @@ async fn create(node: &Node, title: &str, variants: Vec<NewVariant>) -> Result<P
 }
 
 async fn quote(node: &Node, items: &[(&str, i64)], currency: &str) -> Result<QuoteResponse, Error> {
-    let item = |(sku, quantity): &(&str, i64)| QuoteItem {
-        sku: (*sku).into(),
-        quantity: *quantity,
-    };
+    let item =
+        |(sku, quantity): &(&str, i64)| QuoteItem { sku: (*sku).into(), quantity: *quantity };
     let items = items.iter().map(item).collect();
     node.call(&node.user("usr_1"), QuoteRequest { items, currency: currency.into() }).await
 }

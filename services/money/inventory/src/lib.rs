@@ -33,7 +33,9 @@ const EVERY: Clock = Clock::Every(Duration::from_secs(1));
 
 /// The service, for a node's catalogue.
 pub fn service() -> Service {
-    Service::new(inventory::serve(api::Inventory))
-        .migrations(MIGRATIONS)
-        .timer("release_expired", EVERY, &ReleaseExpiredRequest::default())
+    Service::new(inventory::serve(api::Inventory)).migrations(MIGRATIONS).timer(
+        "release_expired",
+        EVERY,
+        &ReleaseExpiredRequest::default(),
+    )
 }

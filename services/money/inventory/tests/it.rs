@@ -16,10 +16,8 @@ fn services() -> Vec<Service> {
 stoa_testkit::compliance!(stoa_inventory::service, services);
 
 fn lines(lines: &[(&str, i64)]) -> Vec<StockLine> {
-    let line = |(sku, quantity): &(&str, i64)| StockLine {
-        sku: (*sku).into(),
-        quantity: *quantity,
-    };
+    let line =
+        |(sku, quantity): &(&str, i64)| StockLine { sku: (*sku).into(), quantity: *quantity };
     lines.iter().map(line).collect()
 }
 
@@ -34,11 +32,8 @@ async fn issue(node: &Node, goods: &[(&str, i64)]) -> Result<IssueResponse, Erro
 }
 
 async fn reserve(node: &Node, goods: &[(&str, i64)], seconds: i32) -> Result<Reservation, Error> {
-    let request = ReserveRequest {
-        lines: lines(goods),
-        location: String::new(),
-        hold_seconds: seconds,
-    };
+    let request =
+        ReserveRequest { lines: lines(goods), location: String::new(), hold_seconds: seconds };
     Ok(node.call(&node.admin(), request).await?.reservation.unwrap())
 }
 

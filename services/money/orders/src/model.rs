@@ -232,9 +232,8 @@ mod tests {
 
     #[test]
     fn amounts_are_written_with_the_digits_of_their_currency() {
-        let words = |amount, currency: &str| {
-            in_words(&Money { amount, currency: currency.to_owned() })
-        };
+        let words =
+            |amount, currency: &str| in_words(&Money { amount, currency: currency.to_owned() });
         assert_eq!(words(1234, "USD"), "12.34 USD");
         assert_eq!(words(5, "SEK"), "0.05 SEK");
         assert_eq!(words(1234, "JPY"), "1234 JPY");

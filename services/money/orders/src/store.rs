@@ -112,9 +112,7 @@ pub(crate) fn orders(
             (state, time, id, limit),
         )?,
         (None, None) => view.rows(
-            select!(
-                "(create_time, id) < ($1, $2) ORDER BY create_time DESC, id DESC LIMIT $3"
-            ),
+            select!("(create_time, id) < ($1, $2) ORDER BY create_time DESC, id DESC LIMIT $3"),
             (time, id, limit),
         )?,
     };

@@ -35,7 +35,11 @@ fn deeds() -> impl Strategy<Value = Vec<Vec<Deed>>> {
 }
 
 /// What a deed took from or gave to the warehouse, and the reservation it made.
-async fn act(node: &Node, deed: &Deed, reservations: &[(String, i64)]) -> (i64, Option<(String, i64)>) {
+async fn act(
+    node: &Node,
+    deed: &Deed,
+    reservations: &[(String, i64)],
+) -> (i64, Option<(String, i64)>) {
     let known = |index: &usize| reservations.get(*index).cloned();
     match deed {
         Deed::Receive(count) => {
@@ -69,7 +73,8 @@ async fn act(node: &Node, deed: &Deed, reservations: &[(String, i64)]) -> (i64, 
 }
 
 fn check(engine: Engine, cases: u32) {
-    let mut runner = TestRunner::new(Config { cases, failure_persistence: None, ..Config::default() });
+    let mut runner =
+        TestRunner::new(Config { cases, failure_persistence: None, ..Config::default() });
     let outcome = runner.run(&deeds(), |rounds| {
         stoa_testkit::run(engine, services(), |node| async move {
             let (mut there, mut reservations) = (0, Vec::new());

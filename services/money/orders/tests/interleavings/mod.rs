@@ -49,9 +49,7 @@ async fn act(node: &Node, deed: &Deed, placed: &[Order]) -> Result<Option<Order>
             Ok(reply.order.into_option())
         }
         Deed::Cancel(index) => match placed.get(*index) {
-            Some(order) => {
-                shop::cancel(node, &order.customer_id, &order.id).await.map(|_| None)
-            }
+            Some(order) => shop::cancel(node, &order.customer_id, &order.id).await.map(|_| None),
             None => Ok(None),
         },
         Deed::Reserve(count) => {

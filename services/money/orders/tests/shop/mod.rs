@@ -33,10 +33,7 @@ pub async fn sell(node: &Node, sku: &str, price: i64, stock: i64) {
 }
 
 pub fn cart(lines: &[(&str, i64)], currency: &str) -> PlaceOrderRequest {
-    let line = |(sku, quantity): &(&str, i64)| CartLine {
-        sku: (*sku).into(),
-        quantity: *quantity,
-    };
+    let line = |(sku, quantity): &(&str, i64)| CartLine { sku: (*sku).into(), quantity: *quantity };
     PlaceOrderRequest {
         lines: lines.iter().map(line).collect(),
         currency: currency.into(),
