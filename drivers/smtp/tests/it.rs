@@ -1,5 +1,7 @@
 //! The driver against a mail server that speaks as much of RFC 5321 as it takes.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
+
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 

@@ -178,10 +178,10 @@ impl Node {
             Some(key) => Some(self.turn(key.hash).await),
             None => None,
         };
-        if let Some(key) = &key {
-            if let Some(replayed) = self.remembered(bound, &call.caller, key).await? {
-                return Ok(replayed);
-            }
+        if let Some(key) = &key
+            && let Some(replayed) = self.remembered(bound, &call.caller, key).await?
+        {
+            return Ok(replayed);
         }
         let ctx = Ctx::new(
             bound.service,

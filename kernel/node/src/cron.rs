@@ -72,10 +72,10 @@ impl Cron {
         let mut date = zone.to_datetime(after).date().yesterday().ok()?;
         let end = date.year().checked_add(YEARS_MAX)?;
         while date.year() < end {
-            if self.matches(date) {
-                if let Some(found) = self.instants(zone, date).find(|instant| *instant > after) {
-                    return Some(Micros(found.as_microsecond()));
-                }
+            if self.matches(date)
+                && let Some(found) = self.instants(zone, date).find(|instant| *instant > after)
+            {
+                return Some(Micros(found.as_microsecond()));
             }
             date = date.tomorrow().ok()?;
         }

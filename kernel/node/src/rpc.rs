@@ -203,12 +203,12 @@ fn translate(error: &Error) -> ConnectError {
                 reason: violation.rule.to_string(),
                 ..Default::default()
             });
-        let bad = rpc::BadRequest { field_violations: violations.collect(), ..Default::default() };
+        let bad = rpc::BadRequest { field_violations: violations.collect() };
         out = detail(out, &bad, serde_json::json!({"violations": error.violations()}));
     }
     if !error.next().is_empty() {
         let link = rpc::help::Link { description: error.next().to_owned(), ..Default::default() };
-        let help = rpc::Help { links: vec![link], ..Default::default() };
+        let help = rpc::Help { links: vec![link] };
         out = detail(out, &help, serde_json::json!({"next": error.next()}));
     }
     if let Some(wait) = error.retry_after() {
