@@ -44,11 +44,15 @@ pub(crate) struct Handler {
     reply: Decode,
 }
 
+type Command = dyn Fn(&mut Tx<'_>, &dyn Any) -> Result<Reply> + Send + Sync;
+type Query = dyn Fn(&View<'_>, &dyn Any) -> Result<Reply> + Send + Sync;
+type Effect<T> = dyn Fn(Ctx, &dyn Any) -> BoxFuture<'static, Result<T>> + Send + Sync;
+
 enum Erased {
-    Command(Box<dyn Fn(&mut Tx<'_>, &dyn Any) -> Result<Reply> + Send + Sync>),
-    Query(Box<dyn Fn(&View<'_>, &dyn Any) -> Result<Reply> + Send + Sync>),
-    Effect(Box<dyn Fn(Ctx, &dyn Any) -> BoxFuture<'static, Result<Reply>> + Send + Sync>),
-    Stream(Box<dyn Fn(Ctx, &dyn Any) -> BoxFuture<'static, Result<Stream<Reply>>> + Send + Sync>),
+    Command(Box<Command>),
+    Query(Box<Query>),
+    Effect(Box<Effect<Reply>>),
+    Stream(Box<Effect<Stream<Reply>>>),
 }
 
 fn decode<M: stoa_contract::Message>(bytes: &[u8], format: Format) -> Result<Reply> {

@@ -89,8 +89,10 @@ pub struct Subscription {
     pub partitions: u16,
     /// Where it starts when it is new.
     pub from: From,
-    run: Box<dyn Fn(&mut Tx<'_>, &[u8]) -> Result<()> + Send + Sync>,
+    run: Box<Handle>,
 }
+
+type Handle = dyn Fn(&mut Tx<'_>, &[u8]) -> Result<()> + Send + Sync;
 
 impl Subscription {
     /// Handles one event.

@@ -1,5 +1,12 @@
 //! Telling people, through the contract.
 
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "helpers of tests fail by panicking"
+)]
+
 use std::time::Duration;
 
 use stoa_communication::notify::*;

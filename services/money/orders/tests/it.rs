@@ -1,5 +1,12 @@
 //! Orders, through the contract.
 
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "helpers of tests fail by panicking"
+)]
+
 mod interleavings;
 mod shop;
 
