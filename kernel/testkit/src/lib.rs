@@ -28,7 +28,9 @@ pub use world::TestWorld;
 #[macro_export]
 macro_rules! both {
     ($($(#[$meta:meta])* async fn $name:ident($node:ident: Node) $body:block)+) => {
-        $($(#[$meta])* mod $name {
+        $($(#[$meta])*
+        #[allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "it is a test")]
+        mod $name {
             use super::*;
 
             async fn body($node: $crate::Node) $body

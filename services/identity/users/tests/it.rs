@@ -1,5 +1,12 @@
 //! Users, through their contract.
 
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "helpers of tests fail by panicking"
+)]
+
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "what fails here fails a test")]
 
 use futures::future::join_all;

@@ -1,5 +1,12 @@
 //! The catalog, through its contract.
 
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "helpers of tests fail by panicking"
+)]
+
 use stoa_kit::v1::Money;
 use stoa_kit::{Code, Error, Service};
 use stoa_money::catalog::*;

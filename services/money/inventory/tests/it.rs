@@ -1,5 +1,12 @@
 //! The inventory, through its contract.
 
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "helpers of tests fail by panicking"
+)]
+
 mod interleavings;
 
 use std::time::Duration;

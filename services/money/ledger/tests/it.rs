@@ -1,5 +1,12 @@
 //! The ledger, through its contract.
 
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "helpers of tests fail by panicking"
+)]
+
 #[path = "it/books.rs"]
 mod books;
 #[path = "it/conservation.rs"]
@@ -393,6 +400,7 @@ both! {
             };
             expected.insert(0, moved.id);
         }
+        node.advance(Duration::from_secs(1)).await;
         let post = PostTransferRequest { id: expected[3].clone() };
         node.call(&node.admin(), post).await.unwrap();
         // Posted only now, it is the newest.

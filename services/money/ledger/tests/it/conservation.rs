@@ -135,7 +135,9 @@ impl<'a> Books<'a> {
                 ..GetStatementRequest::default()
             };
             let statement = node.call(&node.admin(), statement).await.unwrap();
-            let as_of = GetBalanceRequest { account: name.clone(), time: node.now().timestamp() };
+            // Commits that share an instant of the clock are given later ones.
+            let now = node.now().after(MINUTE);
+            let as_of = GetBalanceRequest { account: name.clone(), time: now.timestamp() };
             let as_of = node.call(&node.admin(), as_of).await.unwrap().balance.amount;
             if statement.closing_balance != account.balance || as_of != account.balance {
                 return Err(format!("{account:?}: entries give {}", statement.closing_balance));
