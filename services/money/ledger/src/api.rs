@@ -6,14 +6,14 @@ use stoa_kit::{Error, Micros, Page, Reason as _, Resource as _, Result, Tx, View
 use stoa_money::ledger::{
     Account, AccountClosed, AccountOpened, CloseAccountRequest, CloseAccountResponse,
     CreateAccountRequest, CreateAccountResponse, CreateTransferRequest, CreateTransferResponse,
-    EnsureAccountRequest, EnsureAccountResponse, ExpireTransfersRequest, ExpireTransfersResponse, FoldTotalsRequest, FoldTotalsResponse,
-    GetAccountRequest, GetAccountResponse, GetBalanceRequest, GetBalanceResponse,
-    GetStatementRequest, GetStatementResponse, GetTransferRequest, GetTransferResponse,
-    GetTrialBalanceRequest, GetTrialBalanceResponse, LedgerService, ListAccountsRequest,
-    ListAccountsResponse, ListTransfersRequest, ListTransfersResponse, PostTransferRequest,
-    PostTransferResponse, Reason, ReverseTransferRequest, ReverseTransferResponse, Transfer,
-    TransferExpired, TransferHeld, TransferPosted, TransferState, TransferVoided,
-    VoidTransferRequest, VoidTransferResponse,
+    EnsureAccountRequest, EnsureAccountResponse, ExpireTransfersRequest, ExpireTransfersResponse,
+    FoldTotalsRequest, FoldTotalsResponse, GetAccountRequest, GetAccountResponse,
+    GetBalanceRequest, GetBalanceResponse, GetStatementRequest, GetStatementResponse,
+    GetTransferRequest, GetTransferResponse, GetTrialBalanceRequest, GetTrialBalanceResponse,
+    LedgerService, ListAccountsRequest, ListAccountsResponse, ListTransfersRequest,
+    ListTransfersResponse, PostTransferRequest, PostTransferResponse, Reason,
+    ReverseTransferRequest, ReverseTransferResponse, Transfer, TransferExpired, TransferHeld,
+    TransferPosted, TransferState, TransferVoided, VoidTransferRequest, VoidTransferResponse,
 };
 
 use crate::model::{self, Posting, Step};
@@ -367,33 +367,27 @@ pub(crate) fn release(
 
 /// Moves back what a posted transfer moved.
 fn reverse(tx: &mut Tx<'_>, original: Transfer, description: String) -> Result<Transfer> {
-    let already = || {
-        Reason::AlreadyReversed.because(format!("transfer `{}` was reversed before", original.id))
-    };
+    let id = &original.id;
     if original.state != TransferState::TRANSFER_STATE_POSTED {
-        return Err(
-            Reason::TransferNotPosted.because(format!("transfer `{}` moved nothing", original.id))
-        );
-    }
-    if !original.reversed_by.is_empty() {
-        return Err(already());
+        let moved_nothing = format!("transfer `{id}` moved nothing");
+        return Err(Reason::TransferNotPosted.because(moved_nothing));
     }
     let reversal = Transfer {
         id: tx.new_id("trf"),
-        currency: original.currency.clone(),
         legs: model::swapped(&original.legs),
         description,
-        reference: original.reference.clone(),
         effective_time: tx.now().timestamp(),
         create_time: tx.now().timestamp(),
-        reverses: original.id.clone(),
+        reverses: id.clone(),
+        currency: original.currency,
+        reference: original.reference,
         ..Transfer::default()
     };
-    let reversal = post(tx, reversal)?;
-    if !store::mark_reversed(tx, &original.id, &reversal.id)? {
-        return Err(already());
+    if !store::mark_reversed(tx, id, &reversal.id)? {
+        let before = format!("transfer `{id}` was reversed before");
+        return Err(Reason::AlreadyReversed.because(before));
     }
-    Ok(reversal)
+    post(tx, reversal)
 }
 
 /// What a transfer does to each account, once it is known that they take part and can bear it.

@@ -77,7 +77,10 @@ pub(crate) fn account(view: &View<'_>, name: &str) -> Result<Option<Account>> {
 
 /// The identifier and the currency of the account with this code.
 pub(crate) fn account_of_code(view: &View<'_>, code: &str) -> Result<Option<(String, String)>> {
-    view.row("SELECT id, currency FROM ledger_account WHERE tenant = :tenant AND code = $1", (code,))
+    view.row(
+        "SELECT id, currency FROM ledger_account WHERE tenant = :tenant AND code = $1",
+        (code,),
+    )
 }
 
 /// Which accounts a list shows; what is empty does not matter.
