@@ -35,9 +35,6 @@ impl LedgerService for Ledger {
         tx: &mut Tx<'_>,
         request: CreateAccountRequest,
     ) -> Result<CreateAccountResponse> {
-        if request.code.starts_with(model::ACCOUNT_PREFIX) {
-            return Err(Error::field("code", "code.prefix", "must not look like an identifier"));
-        }
         let account = Account {
             id: tx.new_id("acc"),
             code: request.code,
@@ -207,12 +204,12 @@ impl LedgerService for Ledger {
             let page = Page::read(request.page_size, &request.page_token, 2)?;
             let account = existing(view, &request.account)?;
             let before = match page.after.as_deref() {
-                Some([time, id]) => (Micros(number(time)?), id.as_str()),
+                Some([time, id]) => (Micros(model::number(time)?), id.as_str()),
                 _ => (Micros(i64::MAX), ""),
             };
             transfers = store::transfers_of(view, &account.id, before, page.limit())?;
             next_page_token = page.cut(&mut transfers, |transfer| {
-                vec![effective(transfer).0.to_string(), transfer.id.clone()]
+                vec![model::effective(transfer).0.to_string(), transfer.id.clone()]
             });
         }
         Ok(ListTransfersResponse { transfers, next_page_token })
@@ -247,7 +244,7 @@ impl LedgerService for Ledger {
         // agree, and none but the first adds up what came before it.
         let (after, opening_balance) = match (page.after.as_deref(), start) {
             (Some([time, id, balance]), _) => {
-                ((Micros(number(time)?), id.as_str()), number(balance)?)
+                ((Micros(model::number(time)?), id.as_str()), model::number(balance)?)
             }
             (_, Some(start)) => ((start, ""), balance_before(view, &account, start)?),
             (_, None) => ((Micros(i64::MIN), ""), 0),
@@ -300,6 +297,9 @@ impl LedgerService for Ledger {
 
 /// Opens an account; false if its code is taken.
 fn open(tx: &mut Tx<'_>, account: &Account) -> Result<bool> {
+    if account.code.starts_with(model::ACCOUNT_PREFIX) {
+        return Err(Error::field("code", "code.prefix", "must not look like an identifier"));
+    }
     let opened = store::insert_account(tx, account)?;
     if opened {
         tx.emit(&AccountOpened { account_id: account.id.clone() });
@@ -325,7 +325,7 @@ fn hold(tx: &mut Tx<'_>, mut transfer: Transfer) -> Result<Transfer> {
     change(tx, &postings, Step::Hold)?;
     store::insert_transfer(tx, &transfer)?;
     for posting in &postings {
-        store::insert_hold(tx, &transfer.id, effective(&transfer), &posting.party.id)?;
+        store::insert_hold(tx, &transfer, &posting.party.id)?;
     }
     tx.emit(&TransferHeld { transfer_id: transfer.id.clone() });
     Ok(transfer)
@@ -335,7 +335,7 @@ fn hold(tx: &mut Tx<'_>, mut transfer: Transfer) -> Result<Transfer> {
 fn post_held(tx: &mut Tx<'_>, mut transfer: Transfer) -> Result<Transfer> {
     let postings = admitted(tx, &mut transfer, Step::PostHeld)?;
     for posting in &postings {
-        store::delete_hold(tx, &transfer.id, effective(&transfer), &posting.party.id)?;
+        store::delete_hold(tx, &transfer, &posting.party.id)?;
     }
     // What was not said to have happened earlier happens now.
     if transfer.effective_time == transfer.create_time {
@@ -410,7 +410,7 @@ fn change(tx: &mut Tx<'_>, postings: &[Posting], step: Step) -> Result<()> {
 
 /// Enters a posted transfer into the books of its accounts.
 fn enter(tx: &mut Tx<'_>, transfer: &Transfer, postings: &[Posting]) -> Result<()> {
-    store::insert_entries(tx, &transfer.id, effective(transfer), postings)?;
+    store::insert_entries(tx, transfer, postings)?;
     tx.emit(&TransferPosted {
         transfer_id: transfer.id.clone(),
         reverses: transfer.reverses.clone(),
@@ -420,7 +420,7 @@ fn enter(tx: &mut Tx<'_>, transfer: &Transfer, postings: &[Posting]) -> Result<(
 
 /// Ends the time in which a transfer was pending.
 fn settle(tx: &mut Tx<'_>, transfer: &mut Transfer, state: TransferState) -> Result<()> {
-    if !store::settle(tx, &transfer.id, state, effective(transfer))? {
+    if !store::settle(tx, &transfer.id, state, model::effective(transfer))? {
         return Err(not_pending(&transfer.id));
     }
     transfer.state = state.into();
@@ -495,14 +495,4 @@ fn expire_time(tx: &Tx<'_>, request: &CreateTransferRequest) -> Result<Option<Mi
         }
         (true, given) => Ok(Some(given.unwrap_or(tx.after(PENDING)))),
     }
-}
-
-fn effective(transfer: &Transfer) -> Micros {
-    transfer.effective_time.as_option().map(Micros::of).unwrap_or_default()
-}
-
-/// A number in the token of a page.
-fn number(text: &str) -> Result<i64> {
-    let wrong = |_| Error::field("page_token", "page_token", "was not given by this method");
-    text.parse().map_err(wrong)
 }

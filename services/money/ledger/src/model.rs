@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use stoa_kit::{Error, Reason as _, Result};
-use stoa_money::ledger::{AccountKind, Leg, Reason, TransferState, TrialBalance, TrialBalanceLine};
+use stoa_kit::{Error, Micros, Reason as _, Result};
+use stoa_money::ledger::{
+    AccountKind, Leg, Reason, Transfer, TransferState, TrialBalance, TrialBalanceLine,
+};
 
 /// A balance stays within this, either way: far enough from the end of 64 bits that a sum of
 /// two of them, of what is held and of what moves cannot pass it.
@@ -202,6 +204,17 @@ pub(crate) fn swapped(legs: &[Leg]) -> Vec<Leg> {
         amount: leg.amount,
     };
     legs.iter().map(swap).collect()
+}
+
+/// When a transfer is true.
+pub(crate) fn effective(transfer: &Transfer) -> Micros {
+    transfer.effective_time.as_option().map(Micros::of).unwrap_or_default()
+}
+
+/// A number in the token of a page.
+pub(crate) fn number(text: &str) -> Result<i64> {
+    let wrong = |_| Error::field("page_token", "page_token", "was not given by this method");
+    text.parse().map_err(wrong)
 }
 
 /// Legs as they are kept: a line for each.

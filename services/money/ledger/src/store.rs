@@ -239,69 +239,56 @@ fn total(tx: &mut Tx<'_>, account: &str, growth: i64) -> Result<()> {
     TOTALS.add(tx, account, growth)
 }
 
-/// Writes what a transfer did to its accounts, two rows a statement.
+/// Writes what a transfer did to its accounts: nearly always two, and then at once.
 pub(crate) fn insert_entries(
     tx: &mut Tx<'_>,
-    transfer: &str,
-    effective: Micros,
+    transfer: &Transfer,
     postings: &[Posting],
 ) -> Result<()> {
-    for two in postings.chunks(2) {
-        match two {
-            [one, other] => tx.execute(
-                "INSERT INTO ledger_entry \
-                 (tenant, effective_time, transfer, account, debit, credit) \
-                 VALUES (:tenant, $1, $2, $3, $4, $5), (:tenant, $1, $2, $6, $7, $8)",
-                (
-                    effective.0,
-                    transfer,
-                    &one.party.id,
-                    one.debit,
-                    one.credit,
-                    &other.party.id,
-                    other.debit,
-                    other.credit,
-                ),
-            )?,
-            one => one.iter().try_fold(0, |_, one| {
-                tx.execute(
-                    "INSERT INTO ledger_entry \
-                     (tenant, effective_time, transfer, account, debit, credit) \
-                     VALUES (:tenant, $1, $2, $3, $4, $5)",
-                    (effective.0, transfer, &one.party.id, one.debit, one.credit),
-                )
-            })?,
-        };
+    let effective = model::effective(transfer).0;
+    if let [one, other] = postings {
+        tx.execute(
+            "INSERT INTO ledger_entry (tenant, effective_time, transfer, account, debit, credit) \
+             VALUES (:tenant, $1, $2, $3, $4, $5), (:tenant, $1, $2, $6, $7, $8)",
+            (
+                effective,
+                &transfer.id,
+                &one.party.id,
+                one.debit,
+                one.credit,
+                &other.party.id,
+                other.debit,
+                other.credit,
+            ),
+        )?;
+        return Ok(());
+    }
+    for Posting { party, debit, credit } in postings {
+        tx.execute(
+            "INSERT INTO ledger_entry (tenant, effective_time, transfer, account, debit, credit) \
+             VALUES (:tenant, $1, $2, $3, $4, $5)",
+            (effective, &transfer.id, &party.id, debit, credit),
+        )?;
     }
     Ok(())
 }
 
 /// Notes the account of a transfer that is not posted.
-pub(crate) fn insert_hold(
-    tx: &mut Tx<'_>,
-    transfer: &str,
-    effective: Micros,
-    account: &str,
-) -> Result<()> {
+pub(crate) fn insert_hold(tx: &mut Tx<'_>, transfer: &Transfer, account: &str) -> Result<()> {
     tx.execute(
         "INSERT INTO ledger_hold (tenant, account, effective_time, transfer) \
          VALUES (:tenant, $1, $2, $3)",
-        (account, effective.0, transfer),
+        (account, model::effective(transfer).0, &transfer.id),
     )?;
     Ok(())
 }
 
 /// Forgets the account of a transfer that is now posted: its entry says the same.
-pub(crate) fn delete_hold(
-    tx: &mut Tx<'_>,
-    transfer: &str,
-    effective: Micros,
-    account: &str,
-) -> Result<()> {
+pub(crate) fn delete_hold(tx: &mut Tx<'_>, transfer: &Transfer, account: &str) -> Result<()> {
     tx.execute(
         "DELETE FROM ledger_hold \
          WHERE tenant = :tenant AND account = $1 AND effective_time = $2 AND transfer = $3",
-        (account, effective.0, transfer),
+        (account, model::effective(transfer).0, &transfer.id),
     )?;
     Ok(())
 }
@@ -320,7 +307,7 @@ pub(crate) fn insert_transfer(tx: &mut Tx<'_>, transfer: &Transfer) -> Result<()
             &transfer.description,
             &transfer.reference,
             model::metadata_text(&transfer.metadata)?,
-            transfer.effective_time.as_option().map_or(tx.now().0, |time| Micros::of(time).0),
+            model::effective(transfer).0,
             tx.now().0,
             transfer.expire_time.as_option().map(|time| Micros::of(time).0),
             some(&transfer.reverses),

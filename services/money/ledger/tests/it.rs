@@ -19,9 +19,9 @@ use futures::future::join_all;
 use stoa_kit::{Code, Micros, Service};
 use stoa_money::ledger::{
     AccountKind, CloseAccountRequest, CreateAccountRequest, CreateTransferRequest,
-    GetBalanceRequest, GetStatementRequest, GetTransferRequest, GetTrialBalanceRequest,
-    ListAccountsRequest, ListTransfersRequest, PostTransferRequest, ReverseTransferRequest,
-    TransferState, VoidTransferRequest,
+    EnsureAccountRequest, GetBalanceRequest, GetStatementRequest, GetTransferRequest,
+    GetTrialBalanceRequest, ListAccountsRequest, ListTransfersRequest, PostTransferRequest,
+    ReverseTransferRequest, TransferState, VoidTransferRequest,
 };
 use stoa_testkit::both;
 
@@ -66,6 +66,21 @@ both! {
         let like_an_id = CreateAccountRequest { code: "acc_1".into(), ..create };
         let error = node.call(&node.admin(), like_an_id).await.unwrap_err();
         assert_eq!(error.violations()[0].path, "code");
+    }
+}
+
+both! {
+    async fn an_account_on_demand_is_opened_once_and_left_as_it_is(node: Node) {
+        let request = EnsureAccountRequest {
+            code: "sales/USD".into(),
+            currency: "USD".into(),
+            kind: INCOME.into(),
+            ..EnsureAccountRequest::default()
+        };
+        let first = node.call(&node.system(), request.clone()).await.unwrap();
+        let other = EnsureAccountRequest { currency: "EUR".into(), ..request };
+        assert_eq!(node.call(&node.system(), other).await.unwrap(), first);
+        assert_eq!(named(&node, "sales/USD").await.id, first.id);
     }
 }
 
