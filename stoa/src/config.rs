@@ -65,7 +65,7 @@ pub const SETTINGS: &[Setting] = &[
 ];
 
 /// Variables that belong to other commands.
-const OTHERS: [&str; 2] = ["STOA_TOKEN", "STOA_TEST_POSTGRES"];
+const OTHERS: [&str; 3] = ["STOA_TOKEN", "STOA_TEST_POSTGRES", "STOA_BENCH_DATABASE"];
 
 impl Setting {
     /// Its flag, without dashes in front.

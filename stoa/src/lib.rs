@@ -11,9 +11,14 @@
 #![forbid(unsafe_code)]
 
 mod ask;
+mod bench;
+mod child;
 pub mod client;
 pub mod config;
+mod demo;
+mod setup;
 mod up;
+mod wire;
 
 use std::process::ExitCode;
 
@@ -91,6 +96,8 @@ impl Catalogue {
         let matches = command().get_matches();
         let outcome = match matches.subcommand() {
             Some(("up", matches)) => settings(matches).and_then(|config| up::run(&self, config)),
+            Some(("demo", matches)) => demo::run(matches),
+            Some(("bench", matches)) => bench::run(matches),
             Some(("call", matches)) => ask::call(matches),
             Some(("services", matches)) => ask::services(matches),
             Some(("commit", matches)) => match matches.subcommand() {
@@ -152,6 +159,8 @@ fn command() -> Command {
         .subcommand_required(true)
         .arg_required_else_help(true)
         .subcommand(up)
+        .subcommand(demo::command())
+        .subcommand(bench::command())
         .subcommand(
             Command::new("call")
                 .about("Calls a method: stoa call ledger GetAccount '{\"id\":\"acc_…\"}'")

@@ -1,0 +1,194 @@
+//! What is measured: the accounts and the stock it needs, and the requests.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use serde_json::json;
+use stoa_kit::Result;
+
+use super::Counters;
+use super::load::{Body, Case, Random};
+use crate::child::{Child, Site};
+use crate::demo::{Item, send};
+use crate::setup::{Api, Secrets, administrator, key, text};
+use crate::wire::{Prefix, push_number};
+
+/// Everything that can be asked for.
+pub(crate) const NAMES: [&str; 8] = [
+    "transfer",
+    "transfer_hot",
+    "order",
+    "get_account",
+    "get_account_busy",
+    "list_orders",
+    "append",
+    "start",
+];
+
+/// The accounts that transfers choose from.
+const ACCOUNTS: usize = 10_000;
+/// The customers who order.
+const CUSTOMERS: usize = 1_000;
+/// Calls at once while accounts are opened.
+const LANES: usize = 64;
+/// What the load does, and no more.
+const PERMISSIONS: [&str; 6] = [
+    "inventory.stock.receive",
+    "ledger.accounts.create",
+    "ledger.accounts.read_all",
+    "ledger.transfers.create",
+    "orders.orders.import",
+    "orders.orders.read_all",
+];
+
+/// A node with what the measurements need.
+pub(crate) struct Work {
+    pub(crate) engine: &'static str,
+    token: String,
+    accounts: Arc<[String]>,
+    directory: PathBuf,
+    state: tokio::sync::watch::Receiver<crate::child::State>,
+}
+
+impl Work {
+    /// Sets the node up.
+    pub(crate) async fn prepare(
+        engine: &'static str,
+        child: &Child,
+        site: &Site,
+        secrets: &mut Secrets,
+    ) -> Result<Self> {
+        let mut admin = administrator(child, secrets).await?;
+        let token = key(child, &mut admin, secrets, ("bench", &PERMISSIONS)).await?;
+        let mut api = Api::new(child, Some(token.clone()));
+        let goods = json!({"lines": [{"sku": "CD", "quantity": 1_000_000_000}]});
+        api.call("inventory", "Receive", &goods, Some("stock")).await?;
+        let hot = json!({"currency": "USD", "kind": "ACCOUNT_KIND_INCOME", "code": "hot"});
+        api.call("ledger", "CreateAccount", &hot, Some("hot")).await?;
+        let floor = json!({"currency": "USD", "kind": "ACCOUNT_KIND_ASSET", "floor": -1_000_000_000});
+        let floor = floor.to_string().into_bytes();
+        let open = |number| Item { key: format!("account-{number}"), body: floor.clone() };
+        let lane = |lane| (lane..ACCOUNTS).step_by(LANES).map(open).collect();
+        let prefix = Prefix::call("/stoa.ledger.v1.LedgerService/CreateAccount", &token);
+        send(child, &prefix, (0..LANES).map(lane).collect(), ("accounts", 0)).await?;
+        let request = json!({"currency": "USD", "kind": "ACCOUNT_KIND_ASSET"});
+        let listed = api.list(("ledger", "ListAccounts"), "accounts", request).await?;
+        let accounts = listed.iter().map(|account| text(&account["id"]).to_owned()).collect();
+        let (directory, state) = (site.directory.clone(), child.state());
+        Ok(Self { engine, token, accounts, directory, state })
+    }
+
+    /// The measurements, in their order.
+    pub(crate) fn cases(&self) -> Vec<Case> {
+        vec![
+            self.transfers(64),
+            self.transfers(1),
+            self.hot(),
+            self.orders(),
+            self.reads("get_account", 64),
+            self.reads("get_account_busy", 16),
+            self.lists(),
+        ]
+    }
+
+    pub(crate) fn transfers(&self, callers: usize) -> Case {
+        let accounts = Arc::clone(&self.accounts);
+        let body = move |random: &mut Random, out: &mut Vec<u8>| {
+            let from = random.below(accounts.len());
+            let to = (from + 1 + random.below(accounts.len() - 1)) % accounts.len();
+            leg(out, &accounts[from], &accounts[to]);
+        };
+        let path = "/stoa.ledger.v1.LedgerService/CreateTransfer";
+        self.case("transfer", callers, path, true, Arc::new(body))
+    }
+
+    fn hot(&self) -> Case {
+        let accounts = Arc::clone(&self.accounts);
+        let body = move |random: &mut Random, out: &mut Vec<u8>| {
+            leg(out, &accounts[random.below(accounts.len())], "hot");
+        };
+        let path = "/stoa.ledger.v1.LedgerService/CreateTransfer";
+        self.case("transfer_hot", 64, path, true, Arc::new(body))
+    }
+
+    fn orders(&self) -> Case {
+        let body = |random: &mut Random, out: &mut Vec<u8>| {
+            out.extend_from_slice(b"{\"customerId\":\"customer-");
+            push_number(out, random.below(CUSTOMERS));
+            out.extend_from_slice(
+                b"\",\"sku\":\"CD\",\"quantity\":\"1\",\
+                  \"amount\":{\"amount\":\"1177\",\"currency\":\"USD\"},\
+                  \"effectiveTime\":\"1997-01-01T00:00:00Z\"}",
+            );
+        };
+        let path = "/stoa.orders.v1.OrdersService/ImportOrder";
+        self.case("order", 64, path, true, Arc::new(body))
+    }
+
+    fn reads(&self, name: &'static str, callers: usize) -> Case {
+        let accounts = Arc::clone(&self.accounts);
+        let body = move |random: &mut Random, out: &mut Vec<u8>| {
+            out.extend_from_slice(b"{\"account\":\"");
+            out.extend_from_slice(accounts[random.below(accounts.len())].as_bytes());
+            out.extend_from_slice(b"\"}");
+        };
+        let path = "/stoa.ledger.v1.LedgerService/GetAccount";
+        self.case(name, callers, path, false, Arc::new(body))
+    }
+
+    fn lists(&self) -> Case {
+        let body = |random: &mut Random, out: &mut Vec<u8>| {
+            out.extend_from_slice(b"{\"pageSize\":20,\"customerId\":\"customer-");
+            push_number(out, random.below(CUSTOMERS));
+            out.extend_from_slice(b"\"}");
+        };
+        let path = "/stoa.orders.v1.OrdersService/ListOrders";
+        self.case("list_orders", 64, path, false, Arc::new(body))
+    }
+
+    fn case(
+        &self,
+        name: &'static str,
+        callers: usize,
+        path: &str,
+        keyed: bool,
+        body: Body,
+    ) -> Case {
+        Case { name, callers, prefix: Prefix::call(path, &self.token), keyed, body }
+    }
+
+    pub(crate) fn address(&self) -> Result<SocketAddr> {
+        let address = self.state.borrow().address;
+        address.ok_or_else(|| stoa_kit::Error::internal("the node does not start"))
+    }
+
+    pub(crate) async fn counters(&self) -> Result<Counters> {
+        Counters::read(self.address()?).await
+    }
+
+    /// The node's resident memory.
+    pub(crate) fn resident_mb(&self) -> f64 {
+        let pid = self.state.borrow().pid;
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kb = line.and_then(|line| line.trim().strip_suffix(" kB")?.trim().parse::<f64>().ok());
+        kb.unwrap_or(0.0) / 1024.0
+    }
+
+    /// The size of the write-ahead log beside the embedded database; 0 on a server.
+    pub(crate) fn log_mb(&self) -> f64 {
+        let files = std::fs::read_dir(&self.directory).into_iter().flatten().flatten();
+        let logs = files.filter(|file| file.file_name().to_string_lossy().ends_with("-wal"));
+        let bytes: u64 = logs.filter_map(|file| file.metadata().ok()).map(|data| data.len()).sum();
+        bytes as f64 / f64::from(1 << 20)
+    }
+}
+
+fn leg(out: &mut Vec<u8>, debit: &str, credit: &str) {
+    out.extend_from_slice(b"{\"currency\":\"USD\",\"legs\":[{\"debitAccount\":\"");
+    out.extend_from_slice(debit.as_bytes());
+    out.extend_from_slice(b"\",\"creditAccount\":\"");
+    out.extend_from_slice(credit.as_bytes());
+    out.extend_from_slice(b"\",\"amount\":\"1\"}]}");
+}
