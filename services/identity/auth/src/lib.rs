@@ -34,7 +34,7 @@ const MIGRATIONS: &[Migration] =
 /// The tables that can make a good token bad or change what it is good for. Opening a session
 /// writes none of them. The last one belongs to `users`: it says who is disabled.
 const TOKENS_REST_ON: &[&str] =
-    &["auth_revocation", "auth_role", "auth_role_grant", "auth_service_account", "users_disabled"];
+    &["auth_revocation", "auth_role", "auth_role_grant", "users_disabled"];
 
 /// Who calls, and what they may: passwords, sessions, API keys, roles.
 pub fn service() -> Service {

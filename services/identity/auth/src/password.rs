@@ -34,8 +34,7 @@ pub fn hashes() -> u64 {
 pub(crate) fn hash(password: &str, salt: [u8; 16]) -> Result<String> {
     let params = Params::new(MEMORY_KIB, PASSES, LANES, Some(LENGTH)).map_err(Error::internal)?;
     let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
-    HASHES.fetch_add(1, Ordering::Relaxed);
-    let hash = argon2.hash_password_with_salt(password.as_bytes(), &salt);
+    let hash = counted(|| argon2.hash_password_with_salt(password.as_bytes(), &salt));
     hash.map(|hash| hash.to_string()).map_err(Error::internal)
 }
 
@@ -43,9 +42,14 @@ pub(crate) fn hash(password: &str, salt: [u8; 16]) -> Result<String> {
 /// names. An empty hash is nobody's: the work is done all the same, and the answer is no.
 pub(crate) fn verify(hash: &str, password: &str) -> bool {
     let known = if hash.is_empty() { NOBODY } else { hash };
-    HASHES.fetch_add(1, Ordering::Relaxed);
-    let verified = Argon2::default().verify_password(password.as_bytes(), known);
+    let verified = counted(|| Argon2::default().verify_password(password.as_bytes(), known));
     verified.is_ok() && !hash.is_empty()
+}
+
+/// Runs the hash and counts it: neither goes without the other.
+fn counted<T>(hash: impl FnOnce() -> T) -> T {
+    HASHES.fetch_add(1, Ordering::Relaxed);
+    hash()
 }
 
 #[cfg(test)]

@@ -7,8 +7,6 @@
     reason = "helpers of tests fail by panicking"
 )]
 
-#![allow(clippy::expect_used, clippy::unwrap_used, reason = "what fails here fails a test")]
-
 #[path = "it/keys.rs"]
 mod keys;
 #[path = "it/passwords.rs"]

@@ -7,8 +7,6 @@
     reason = "helpers of tests fail by panicking"
 )]
 
-#![allow(clippy::expect_used, clippy::unwrap_used, reason = "what fails here fails a test")]
-
 use futures::future::join_all;
 use stoa_identity::users::{
     BatchGetUsersRequest, CreateUserRequest, DisableUserRequest, EnableUserRequest, GetUserRequest,

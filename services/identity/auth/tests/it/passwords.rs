@@ -2,7 +2,10 @@
 
 use futures::future::join_all;
 use futures::lock::Mutex;
-use stoa_identity::auth::{ChangePasswordRequest, SetPasswordRequest};
+use stoa_identity::auth::{
+    Account, AccountBy, ChangePasswordRequest, Decision, FindPasswordRequest, NewSession,
+    RecordAttemptRequest, RecordAttemptRequestThen, SetPasswordRequest,
+};
 use stoa_identity::users::{DisableUserRequest, EnableUserRequest};
 use stoa_kit::{Code, Result, Service};
 use stoa_testkit::{Node, both};
@@ -216,5 +219,27 @@ both! {
         let head = node.user_with("usr_head", &["auth.*", "orders.*"]);
         let outcome: Result<_> = node.call(&head, set(&chief)).await;
         outcome.unwrap();
+    }
+}
+
+both! {
+    async fn a_password_that_was_changed_while_it_was_hashed_opens_nothing(node: Node) {
+        let user_id = person(&node, "ada").await;
+        let account = Account { by: Some(AccountBy::Login("ada".into())) };
+        let find = FindPasswordRequest { account: account.clone().into(), address: String::new() };
+        let before = node.call(&node.system(), find).await.unwrap().password_hash;
+        let attempt = || RecordAttemptRequest {
+            account: account.clone().into(),
+            matched_hash: before.clone(),
+            then: Some(RecordAttemptRequestThen::Session(NewSession::default())),
+            ..RecordAttemptRequest::default()
+        };
+        let reply = node.call(&node.system(), attempt()).await.unwrap();
+        assert_eq!(reply.decision, Decision::Accepted);
+        let set = SetPasswordRequest { user_id, password: "another horse entirely".into() };
+        node.call(&node.admin(), set).await.unwrap();
+        let reply = node.call(&node.system(), attempt()).await.unwrap();
+        assert_eq!(reply.decision, Decision::Refused);
+        assert!(!reply.session.is_set());
     }
 }

@@ -2,7 +2,8 @@
 
 use futures::future::join_all;
 use stoa_identity::auth::{
-    GetSetupRequest, ListRoleGrantsRequest, PrepareSetupRequest, SetUpRequest, SetUpResponse,
+    CompleteSetupRequest, GetSetupRequest, ListRoleGrantsRequest, PrepareSetupRequest,
+    SetUpRequest, SetUpResponse,
 };
 use stoa_identity::users::ListUsersRequest;
 use stoa_kit::{Code, Result, Service};
@@ -85,5 +86,21 @@ both! {
         fails(set_up(&node, "code", "taken").await, Code::AlreadyExists, "users.handle_taken");
         assert!(is_open(&node).await);
         set_up(&node, "code", "root").await.unwrap();
+    }
+}
+
+both! {
+    async fn a_code_that_was_replaced_while_the_password_was_hashed_is_void(node: Node) {
+        prepare(&node, "first").await;
+        prepare(&node, "second").await;
+        let late = CompleteSetupRequest {
+            code_hash: blake3::hash(b"first").as_bytes().to_vec(),
+            handle: "root".into(),
+            email: "root@example.com".into(),
+            ..CompleteSetupRequest::default()
+        };
+        let outcome = node.call(&node.system(), late).await;
+        fails(outcome, Code::Unauthenticated, "auth.setup_code_wrong");
+        assert!(is_open(&node).await);
     }
 }
