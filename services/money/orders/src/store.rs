@@ -104,6 +104,14 @@ pub(crate) fn orders(
             ),
             (customer, state, time, id, limit),
         )?,
+        // Written out, so that the index of the few is known to hold them.
+        (None, Some("cancelled")) => view.rows(
+            select!(
+                "state = 'cancelled' AND (create_time, id) < ($1, $2) \
+                 ORDER BY create_time DESC, id DESC LIMIT $3"
+            ),
+            (time, id, limit),
+        )?,
         (None, Some(state)) => view.rows(
             select!(
                 "state = $1 AND (create_time, id) < ($2, $3) \
