@@ -25,9 +25,9 @@ pub struct Delta {
     pub add: &'static str,
     /// The checkpoint plus the tail, as BIGINT: `$1` key.
     pub value: &'static str,
-    /// Deletes a key's tail and returns its values: `$1` key.
+    /// Deletes the older part of a key's tail and returns its values: `$1` key, `$2` the last id.
     pub fold: &'static str,
-    /// Keys with a tail: `$1` how many at the most.
+    /// The first movements, as keys with the last id of each: `$1` how many at the most.
     pub tails: &'static str,
 }
 
@@ -60,12 +60,13 @@ macro_rules! delta {
             fold: concat!(
                 "DELETE FROM ",
                 $table,
-                "_tail WHERE tenant = :tenant AND key = $1 RETURNING value"
+                "_tail WHERE tenant = :tenant AND key = $1 AND id <= $2 RETURNING value"
             ),
             tails: concat!(
-                "SELECT DISTINCT key FROM ",
+                "SELECT key, MAX(id) FROM (SELECT key, id FROM ",
                 $table,
-                "_tail WHERE tenant = :tenant LIMIT $1"
+                "_tail WHERE tenant = :tenant ORDER BY key, id LIMIT $1) AS first ",
+                "GROUP BY key ORDER BY key"
             ),
         }
     };
@@ -94,17 +95,20 @@ impl Delta {
         Ok(view.row::<(i64,)>(self.value, (key,))?.map_or(0, |(value,)| value))
     }
 
-    /// Folds the tails of up to `most` keys; for a timer. Gives how many were folded.
+    /// Folds up to `most` movements into their totals, for a timer. Gives how many; as many as
+    /// `most` says that more are left. A fold must be short: on PostgreSQL the reads of every
+    /// transaction that overlaps with it are remembered until it ends.
     ///
     /// # Errors
     /// Those of the engine.
     pub fn fold(&self, tx: &mut Tx<'_>, most: i64) -> Result<usize> {
-        let keys = tx.rows::<(String,)>(self.tails, (most,))?;
-        for (key,) in &keys {
-            let tail = tx.rows::<(i64,)>(self.fold, (key,))?;
+        let mut folded = 0;
+        for (key, last) in tx.rows::<(String, String)>(self.tails, (most,))? {
+            let tail = tx.rows::<(i64,)>(self.fold, (&key, &last))?;
             let sum = tail.iter().map(|(value,)| value).sum::<i64>();
-            tx.execute(self.add, (key, sum))?;
+            tx.execute(self.add, (&key, sum))?;
+            folded += tail.len();
         }
-        Ok(keys.len())
+        Ok(folded)
     }
 }
