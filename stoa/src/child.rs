@@ -71,11 +71,14 @@ impl Child {
     /// `child.start` where it does not begin to listen.
     pub(crate) fn start(site: &Site) -> Result<Self> {
         std::fs::create_dir_all(&site.directory).map_err(Error::internal)?;
-        end_leftover(site)?;
-        let first = launch(site, 1)?;
+        // One name for one directory, wherever a later run begins: a node that was left behind is
+        // known by it.
+        let directory = site.directory.canonicalize().map_err(Error::internal)?;
+        let site = Site { directory, database: site.database.clone() };
+        end_leftover(&site)?;
+        let first = launch(&site, 1)?;
         let (publish, state) = watch::channel(first.state.clone());
         let (wishes, wanted) = channel();
-        let site = site.clone();
         let keep = move || keep(&site, first, &wanted, &publish);
         let keeper = std::thread::Builder::new().name("node-keeper".to_owned()).spawn(keep);
         Ok(Self { wishes, keeper: Some(keeper.map_err(Error::internal)?), state })

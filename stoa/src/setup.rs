@@ -214,8 +214,7 @@ pub(crate) async fn key(
         }
         Err(error) => return Err(error),
     };
-    let request =
-        json!({"service_account_id": account, "name": name, "permissions": permissions});
+    let request = json!({"service_account_id": account, "name": name, "permissions": permissions});
     let reply = admin.call("auth", "CreateApiKey", &request, None).await?;
     let token = text(&reply.body["token"]).to_owned();
     secrets.set(&slot, &token)?;

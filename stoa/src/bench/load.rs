@@ -77,11 +77,7 @@ pub(crate) fn outcome(mut spent: Vec<u32>, time: Duration) -> Outcome {
         let index = (spent.len() * share / 100).min(spent.len().saturating_sub(1));
         spent.get(index).map_or(0.0, |us| f64::from(*us) / 1000.0)
     };
-    Outcome {
-        per_s: spent.len() as f64 / time.as_secs_f64(),
-        p50_ms: at(50),
-        p99_ms: at(99),
-    }
+    Outcome { per_s: spent.len() as f64 / time.as_secs_f64(), p50_ms: at(50), p99_ms: at(99) }
 }
 
 async fn call(

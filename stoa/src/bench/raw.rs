@@ -76,7 +76,10 @@ fn transfer(
 pub(crate) async fn postgres(url: &str, time: Duration) -> Result<Outcome> {
     let client = connect(url).await?;
     client.batch_execute(TABLES).await.map_err(Error::internal)?;
-    let fill = format!("INSERT INTO bench_balance SELECT n, 0 FROM generate_series(0, {}) n", ACCOUNTS - 1);
+    let fill = format!(
+        "INSERT INTO bench_balance SELECT n, 0 FROM generate_series(0, {}) n",
+        ACCOUNTS - 1
+    );
     client.batch_execute(&fill).await.map_err(Error::internal)?;
     let mut callers = JoinSet::new();
     for number in 0..CONNECTIONS {

@@ -66,7 +66,8 @@ impl Work {
         api.call("inventory", "Receive", &goods, Some("stock")).await?;
         let hot = json!({"currency": "USD", "kind": "ACCOUNT_KIND_INCOME", "code": "hot"});
         api.call("ledger", "CreateAccount", &hot, Some("hot")).await?;
-        let floor = json!({"currency": "USD", "kind": "ACCOUNT_KIND_ASSET", "floor": -1_000_000_000});
+        let floor =
+            json!({"currency": "USD", "kind": "ACCOUNT_KIND_ASSET", "floor": -1_000_000_000});
         let floor = floor.to_string().into_bytes();
         let open = |number| Item { key: format!("account-{number}"), body: floor.clone() };
         let lane = |lane| (lane..ACCOUNTS).step_by(LANES).map(open).collect();

@@ -52,8 +52,7 @@ pub(crate) async fn read(api: &mut Api) -> Result<Found> {
         listed.iter().partition(|account| !text(&account["ownerId"]).is_empty());
     let balance = |account: &&Value| number(&account["balance"]);
     let sales = house.iter().filter(|account| account["code"] == "sales/USD").map(balance).sum();
-    let accounts =
-        owned.iter().map(|a| (text(&a["ownerId"]).to_owned(), balance(a))).collect();
+    let accounts = owned.iter().map(|a| (text(&a["ownerId"]).to_owned(), balance(a))).collect();
     let trial = api.call("ledger", "GetTrialBalance", &request, None).await?.body;
     let difference = |line: &Value| number(&line["debit"]) - number(&line["credit"]);
     let trial_difference = trial["balances"].as_array().into_iter().flatten().map(difference).sum();

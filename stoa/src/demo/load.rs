@@ -70,7 +70,11 @@ pub(crate) async fn send(
         show(title, progress.done.load(Relaxed), total, start);
     }
     if total > 0 && io::stderr().is_terminal() {
-        tell(&format!("\r{title:<10}{total} done in {:.1} s{:30}\n", start.elapsed().as_secs_f64(), ""));
+        tell(&format!(
+            "\r{title:<10}{total} done in {:.1} s{:30}\n",
+            start.elapsed().as_secs_f64(),
+            ""
+        ));
     }
     Ok(position)
 }

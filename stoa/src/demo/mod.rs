@@ -189,10 +189,7 @@ fn order(users: &HashMap<String, String>, purchase: &Purchase) -> load::Item {
         "amount": {"amount": purchase.cents, "currency": "USD"},
         "effective_time": purchase.time(),
     });
-    load::Item {
-        key: format!("cdnow-line-{}", purchase.line),
-        body: body.to_string().into_bytes(),
-    }
+    load::Item { key: format!("cdnow-line-{}", purchase.line), body: body.to_string().into_bytes() }
 }
 
 /// Divides purchases among connections. All of a customer's are on one of them, so that they

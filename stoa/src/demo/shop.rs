@@ -38,9 +38,8 @@ pub(crate) async fn open(admin: &mut Api) -> Result<()> {
 pub(crate) async fn users(api: &mut Api) -> Result<HashMap<String, String>> {
     let request = json!({"handle_prefix": "cdnow-"});
     let users = api.list(("users", "ListUsers"), "users", request).await?;
-    let name = |user: &serde_json::Value| {
-        (text(&user["handle"]).to_owned(), text(&user["id"]).to_owned())
-    };
+    let name =
+        |user: &serde_json::Value| (text(&user["handle"]).to_owned(), text(&user["id"]).to_owned());
     Ok(users.iter().map(name).collect())
 }
 
@@ -93,7 +92,9 @@ pub(crate) fn outlook(
     };
     let id = |handle: &str| users.get(handle).map_or("", String::as_str).to_owned();
     let token = |name: &str| {
-        format!("--token $(sed -n 's/.*\"{name}_token\": \"\\(.*\\)\".*/\\1/p' {directory}/demo.json)")
+        format!(
+            "--token $(sed -n 's/.*\"{name}_token\": \"\\(.*\\)\".*/\\1/p' {directory}/demo.json)"
+        )
     };
     let admin = token("administrator");
     let mut lines = vec![
