@@ -391,7 +391,7 @@ fn reverse(tx: &mut Tx<'_>, original: Transfer, description: String) -> Result<T
 }
 
 /// What a transfer does to each account, once it is known that they take part and can bear it.
-/// Nothing is written so far: a refusal costs the other commands of a batch nothing.
+/// A new transfer has written nothing so far: to refuse it costs the rest of its batch nothing.
 fn admitted(tx: &Tx<'_>, transfer: &mut Transfer, step: Step) -> Result<Vec<Posting>> {
     let parties = store::parties(tx, &transfer.legs)?;
     let postings = model::postings(&mut transfer.legs, parties)?;
@@ -461,9 +461,9 @@ fn visible(view: &View<'_>, name: &str) -> Result<Account> {
 /// The balance that an account had before a time: what it has now, without what came since. The
 /// end of the books is asked for more often than their beginning, and is read faster this way.
 fn balance_before(view: &View<'_>, account: &Account, time: Micros) -> Result<i64> {
-    let (debit, credit) = store::moved_since(view, &account.id, time)?;
+    let debited = store::moved_since(view, &account.id, time)?;
     let kind = account.kind.as_known().unwrap_or_default();
-    model::add(account.balance, -model::growth(kind, debit, credit))
+    model::add(account.balance, model::growth(kind, 0, debited))
 }
 
 /// When a transfer is true: now, unless somebody who may says otherwise.

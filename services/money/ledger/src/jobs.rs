@@ -1,7 +1,7 @@
-//! What the ledger does by the clock.
+//! What the ledger does by the clock, a chunk in each commit.
 
-use stoa_kit::{Result, Schedule, Tx};
-use stoa_money::ledger::{FoldTotalsRequest, TransferState};
+use stoa_kit::{Request, Result, Schedule, Tx};
+use stoa_money::ledger::{ExpireTransfersRequest, FoldTotalsRequest, TransferState};
 
 use crate::{api, store};
 
@@ -17,15 +17,24 @@ pub(crate) fn expire(tx: &mut Tx<'_>) -> Result<usize> {
     for transfer in due {
         api::release(tx, transfer, TransferState::TRANSFER_STATE_EXPIRED)?;
     }
+    if expired as i64 == EXPIRE_MAX {
+        go_on(tx, &ExpireTransfersRequest::default())?;
+    }
     Ok(expired)
 }
 
-/// Folds movements into totals, and goes on in a commit of its own where more are left.
+/// Folds movements into totals.
 pub(crate) fn fold(tx: &mut Tx<'_>) -> Result<usize> {
     let folded = store::TOTALS.fold(tx, FOLD_MAX)?;
-    if folded as i64 >= FOLD_MAX {
-        let dedupe = Some("fold".to_owned());
-        tx.enqueue(&FoldTotalsRequest::default(), Schedule { dedupe, ..Schedule::default() })?;
+    if folded as i64 == FOLD_MAX {
+        go_on(tx, &FoldTotalsRequest::default())?;
     }
     Ok(folded)
+}
+
+/// A full chunk says that more is left: the next one does not wait for the timer.
+fn go_on<R: Request>(tx: &mut Tx<'_>, request: &R) -> Result<()> {
+    let dedupe = Some("next".to_owned());
+    tx.enqueue(request, Schedule { dedupe, ..Schedule::default() })?;
+    Ok(())
 }

@@ -434,14 +434,14 @@ pub(crate) fn due(view: &View<'_>, now: Micros, limit: i64) -> Result<Vec<Transf
     view.rows(sql, (now.0, limit))?.into_iter().map(to_transfer).collect()
 }
 
-/// What an account's entries from a time on debit and credit.
-pub(crate) fn moved_since(view: &View<'_>, account: &str, from: Micros) -> Result<(i64, i64)> {
-    let sums = view.row(
-        "SELECT CAST(COALESCE(SUM(debit), 0) AS BIGINT), CAST(COALESCE(SUM(credit), 0) AS BIGINT) \
+/// What an account's entries from a time on debit more than they credit.
+pub(crate) fn moved_since(view: &View<'_>, account: &str, from: Micros) -> Result<i64> {
+    let sum = view.row::<(i64,)>(
+        "SELECT CAST(COALESCE(SUM(debit - credit), 0) AS BIGINT) \
          FROM ledger_entry WHERE tenant = :tenant AND account = $1 AND effective_time >= $2",
         (account, from.0),
     )?;
-    Ok(sums.unwrap_or_default())
+    Ok(sum.map_or(0, |(sum,)| sum))
 }
 
 /// Entries of an account after one of them and before a time, oldest first; their balances are

@@ -172,6 +172,21 @@ both! {
 }
 
 both! {
+    async fn more_transfers_expire_than_one_commit_bears(node: Node) {
+        let (cash, wallet) = (open(&node, ASSET, None).await, open(&node, LIABILITY, Some(0)).await);
+        pay(&node, &cash, &wallet, 150).await.unwrap();
+        for _ in 0..150 {
+            hold(&node, &wallet, &cash, 1, MINUTE).await.unwrap();
+        }
+        assert_eq!(named(&node, &wallet).await.held, 150);
+        node.advance(MINUTE + Duration::from_secs(2)).await;
+        // Twice the timer alone would not do: full chunks go on by themselves.
+        node.advance(Duration::from_secs(1)).await;
+        assert_eq!(named(&node, &wallet).await.held, 0);
+    }
+}
+
+both! {
     async fn a_pending_transfer_is_posted_or_voided_once(node: Node) {
         let (cash, wallet) = (open(&node, ASSET, None).await, open(&node, LIABILITY, Some(0)).await);
         pay(&node, &cash, &wallet, 100).await.unwrap();
