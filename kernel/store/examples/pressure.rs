@@ -36,10 +36,10 @@ fn main() {
     let seconds = arguments.next().map_or(5, |number| number.parse().unwrap());
     let pool = std::env::var("STOA_POOL").map_or(12, |number| number.parse().unwrap());
     let cell = Arc::new(on.cell_with(|options| options.pool = pool));
-    for part in 0..ACCOUNTS / 1_000 {
+    for part in 0..ACCOUNTS / 100 {
         let put = move |tx: &mut Tx<'_>| {
-            (0..1_000).try_for_each(|one| {
-                cell::put_account(tx, &format!("{}", part * 1_000 + one), 0).map(|_| ())
+            (0..100).try_for_each(|one| {
+                cell::put_account(tx, &format!("{}", part * 100 + one), 0).map(|_| ())
             })
         };
         cell.commit(put).unwrap();
@@ -86,8 +86,8 @@ fn press(
                         header.caller = format!("user:{caller}").into();
                         header.method = method;
                         let key = header.key.as_mut().unwrap();
-                        key.hash[..8].copy_from_slice(&number.to_be_bytes());
-                        key.hash[8..].copy_from_slice(&(method.len() as u64).to_be_bytes());
+                        key.hash[..8].copy_from_slice(&(chance << 16).to_be_bytes());
+                        key.hash[8..].copy_from_slice(&(method.as_ptr() as u64).to_be_bytes());
                         match cell.commit_as(header, move |tx| command(tx, chance)) {
                             Ok(_) => done += 1,
                             Err(_) => failed += 1,

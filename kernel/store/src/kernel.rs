@@ -106,23 +106,6 @@ pub fn claim(
     Ok(claimed == 1)
 }
 
-/// Writes position and reply under a key that was claimed before the command ran.
-///
-/// # Errors
-/// Those of the engine.
-pub fn remember(
-    session: &mut dyn Session,
-    tenant: &str,
-    key: &Key,
-    position: i64,
-    reply: &[u8],
-) -> Result<()> {
-    const REMEMBER: &str =
-        "UPDATE stoa_key SET position = $2, reply = $3 WHERE tenant = :tenant AND hash = $1";
-    execute(session, tenant, REMEMBER, (key.hash.as_slice(), position, reply))?;
-    Ok(())
-}
-
 /// A reply as it is kept under a key.
 ///
 /// # Errors

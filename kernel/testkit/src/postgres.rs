@@ -108,8 +108,8 @@ impl Drop for Database {
 pub fn shared() -> Database {
     static ADMIN: OnceLock<(String, Option<File>)> = OnceLock::new();
     let (admin, _users) = ADMIN.get_or_init(|| match std::env::var("STOA_TEST_POSTGRES") {
-        Ok(url) => (url, None),
-        Err(_) => join().map(|(url, users)| (url, Some(users))).unwrap_or_else(|error| {
+        Ok(url) if !url.is_empty() => (url, None),
+        _ => join().map(|(url, users)| (url, Some(users))).unwrap_or_else(|error| {
             panic!("no PostgreSQL for the tests: {error}");
         }),
     });

@@ -26,17 +26,24 @@ pub(super) struct Follower {
     shared: Arc<Shared>,
     link: Link,
     /// What the last look did not show.
-    unseen: Option<Unseen>,
+    unseen: Unseen,
 }
 
 /// The transactions that a snapshot does not show: those from one identifier on, and those
 /// before it that were still running.
-struct Unseen {
+pub(super) struct Unseen {
     from: i64,
     running: Vec<i64>,
 }
 
 impl Unseen {
+    /// What happens from now on.
+    pub(super) fn now(link: &mut Link) -> Result<Self> {
+        let rows = link.rows("SELECT pg_current_snapshot()::text")?;
+        let snapshot = rows.first().and_then(|row| Self::of(row.first()?));
+        snapshot.ok_or_else(|| Error::internal("the database gave no snapshot"))
+    }
+
     /// Reads a snapshot as PostgreSQL writes it: `xmin:xmax:running,running`.
     fn of(snapshot: &str) -> Option<Self> {
         let mut parts = snapshot.split(':').skip(1);
@@ -54,9 +61,9 @@ impl Unseen {
 }
 
 impl Follower {
-    pub(super) fn new(shared: Arc<Shared>) -> Result<Self> {
+    pub(super) fn new(shared: Arc<Shared>, unseen: Unseen) -> Result<Self> {
         let link = Link::new(Arc::clone(&shared), Role::Keep)?;
-        Ok(Self { shared, link, unseen: None })
+        Ok(Self { shared, link, unseen })
     }
 
     /// One step: looks once and waits. False when the store closes.
@@ -80,10 +87,7 @@ impl Follower {
 
     fn look(&mut self) -> Result<()> {
         self.link.connect()?;
-        let wanted = match &self.unseen {
-            Some(unseen) => unseen.condition(self.shared.base()),
-            None => "false".to_owned(),
-        };
+        let wanted = self.unseen.condition(self.shared.base());
         // One statement, so that the records and the snapshot belong together.
         let rows = self.link.rows(&format!(
             "SELECT pg_current_snapshot()::text, '' \
@@ -108,8 +112,7 @@ impl Follower {
             // Which of them left events or jobs is not recorded; to look is cheap.
             self.shared.publish(position, tables.into_iter().collect(), true, true);
         }
-        let snapshot = snapshot.ok_or_else(|| Error::internal("a look gave no snapshot"))?;
-        self.unseen = Some(snapshot);
+        self.unseen = snapshot.ok_or_else(|| Error::internal("a look gave no snapshot"))?;
         Ok(())
     }
 }

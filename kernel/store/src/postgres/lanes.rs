@@ -1,78 +1,83 @@
-//! Lanes: where commands of a method keep colliding, they queue up before they begin.
+//! Lanes: where commands of a method keep colliding, the one that keeps losing goes alone.
 //!
-//! A transaction that loses a conflict has done its work for nothing, and under load most lose.
-//! So a method with many conflicts gets a lane for a while: its commands take an advisory lock
-//! of tenant and method before BEGIN, so that each starts with a snapshot that holds what the
-//! one before it wrote. After some thousand commands they run freely again, and a method that is
-//! still hot is back in its lane after a few dozen conflicts.
+//! A transaction that loses a conflict is run again, and on a hot row most lose: some would lose
+//! until nobody waits for them any more. So the commands of a method with many conflicts take an
+//! advisory lock of tenant and method before BEGIN, at first all together; one that has lost a
+//! few times takes it for itself. It begins when those under way have ended, while those that
+//! come later wait, and so cannot lose again.
+//!
+//! That all of them take turns all the time would waste less, and commit less: each would hold
+//! the lock until it is flushed to disk.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// The share of attempts lost to conflicts, as a moving average, that opens a lane.
+/// The share of attempts lost to conflicts, as a moving average, above which a lane is open.
 const HOT: f32 = 0.2;
 /// How much one attempt counts in the average.
-const WEIGHT: f32 = 0.04;
-/// How many commands run through a lane before it is tried without.
-const COMMANDS: u32 = 4_000;
+const WEIGHT: f32 = 0.02;
+/// After so many losses a command goes alone.
+const LOSSES: u32 = 4;
 
 /// The lanes of a node.
 #[derive(Default)]
-pub(super) struct Lanes(Mutex<HashMap<&'static str, Lane>>);
-
-#[derive(Default)]
-struct Lane {
-    heat: f32,
-    left: u32,
-}
+pub(super) struct Lanes(Mutex<HashMap<&'static str, f32>>);
 
 impl Lanes {
-    /// The advisory lock that a command of this method has to take, if any.
-    pub(super) fn lock(&self, tenant: &str, method: &'static str) -> Option<i64> {
-        let open = self.lanes().get(method).is_some_and(|lane| lane.left > 0);
-        open.then(|| {
+    /// What a command has to do before it begins, if anything: to take a lock that it leaves
+    /// with [`LEAVE`].
+    pub(super) fn enter(&self, tenant: &str, method: &'static str, losses: u32) -> Option<String> {
+        let open = self.lanes().get(method).is_some_and(|heat| *heat > HOT);
+        (open || losses >= LOSSES).then(|| {
             let mut hash = blake3::Hasher::new();
             hash.update(tenant.as_bytes()).update(&[0]).update(method.as_bytes());
-            let first = hash.finalize().as_bytes().iter().take(8).copied().collect::<Vec<_>>();
-            first.iter().fold(0, |all, byte| all << 8 | i64::from(*byte))
+            let hash = hash.finalize();
+            let key = hash.as_bytes()[..8].iter().fold(0, |all, byte| all << 8 | i64::from(*byte));
+            let shared = if losses < LOSSES { "_shared" } else { "" };
+            format!("SELECT pg_advisory_lock{shared}({key})")
         })
     }
 
     /// Counts an attempt of a method, and whether it was lost to a conflict.
     pub(super) fn count(&self, method: &'static str, lost: bool) {
         let mut lanes = self.lanes();
-        let lane = lanes.entry(method).or_default();
-        lane.left = lane.left.saturating_sub(1);
-        lane.heat += (f32::from(u8::from(lost)) - lane.heat) * WEIGHT;
-        if lane.heat > HOT && lane.left == 0 {
-            tracing::debug!(method, "conflicts are frequent: its commands queue up for a while");
-            *lane = Lane { heat: 0.0, left: COMMANDS };
-        }
+        let heat = lanes.entry(method).or_default();
+        *heat += (f32::from(u8::from(lost)) - *heat) * WEIGHT;
     }
 
-    fn lanes(&self) -> MutexGuard<'_, HashMap<&'static str, Lane>> {
+    fn lanes(&self) -> MutexGuard<'_, HashMap<&'static str, f32>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+/// Leaves a lane.
+pub(super) const LEAVE: &str = "SELECT pg_advisory_unlock_all()";
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_lane_opens_with_conflicts_and_closes_again() {
+    fn a_lane_opens_with_conflicts_and_closes_without() {
         let lanes = Lanes::default();
         for _ in 0..100 {
             lanes.count("quiet", false);
             lanes.count("hot", true);
         }
-        assert_eq!(lanes.lock("main", "quiet"), None);
-        let lock = lanes.lock("main", "hot");
-        assert!(lock.is_some() && lock == lanes.lock("main", "hot"));
-        assert_ne!(lock, lanes.lock("other", "hot"), "tenants do not wait for one another");
-        for _ in 0..COMMANDS {
+        assert_eq!(lanes.enter("main", "quiet", 0), None);
+        let lock = lanes.enter("main", "hot", 0).unwrap();
+        assert!(lock.contains("lock_shared"), "{lock}");
+        assert_eq!(lanes.enter("main", "hot", 1).as_ref(), Some(&lock));
+        assert_ne!(lanes.enter("other", "hot", 0), Some(lock), "tenants do not wait for others");
+        for _ in 0..200 {
             lanes.count("hot", false);
         }
-        assert_eq!(lanes.lock("main", "hot"), None);
+        assert_eq!(lanes.enter("main", "hot", 0), None);
+    }
+
+    #[test]
+    fn whoever_keeps_losing_goes_alone() {
+        let lock = Lanes::default().enter("main", "cool", LOSSES).unwrap();
+        assert!(lock.contains("lock("), "{lock}");
     }
 }

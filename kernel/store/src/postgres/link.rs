@@ -8,11 +8,12 @@ use std::sync::atomic::Ordering::Release;
 use std::task::Poll;
 use std::time::Duration;
 
-use futures::future::{LocalBoxFuture, join};
-use futures::{FutureExt, TryStreamExt, pin_mut};
+use futures::future::{LocalBoxFuture, join, try_join3};
+use futures::{FutureExt, TryFutureExt, TryStreamExt, pin_mut};
 use stoa_kit::value::{Row, Value};
 use stoa_kit::{Error, Result};
 use tokio::runtime::Runtime;
+use tokio_postgres::types::Type as PgType;
 use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
 
 use super::Shared;
@@ -64,10 +65,57 @@ pub(super) enum Step {
     Bound(Arc<Known>, Vec<Encoded>),
     /// Asks for the transaction's identifier, and bounds what follows in it.
     Identify,
+    /// The same, and claims a key: tenant, hash, fingerprint, time of expiry.
+    Claim([Encoded; 4]),
+    /// Writes position and reply under the key that was claimed: its place, position, reply.
+    Remember([Encoded; 3]),
 }
 
-/// What a step gave: how many rows it changed, or the identifier.
-pub(super) type Answer = Result<i64, tokio_postgres::Error>;
+/// What a step gave.
+pub(super) type Answer = Result<Given, tokio_postgres::Error>;
+
+/// What a step gave: the transaction's identifier, and where the key is that it claimed.
+#[derive(Default)]
+pub(super) struct Given {
+    pub identifier: i64,
+    pub claimed: Option<String>,
+}
+
+/// The kernel's own statements that no other engine has.
+struct Own {
+    identify: tokio_postgres::Statement,
+    claim: tokio_postgres::Statement,
+    remember: tokio_postgres::Statement,
+}
+
+impl Own {
+    async fn prepare(client: &Client, budget: Duration) -> Result<Self, tokio_postgres::Error> {
+        let budget = budget.as_millis();
+        let bounds = format!(
+            "set_config('statement_timeout', '{budget}', true), \
+             set_config('lock_timeout', '{}', true)",
+            budget * 4 / 5
+        );
+        let identify = format!("SELECT pg_current_xact_id()::text::bigint, NULL::text, {bounds}");
+        let claim = format!(
+            "WITH claimed AS (INSERT INTO stoa_key \
+                 (tenant, hash, fingerprint, position, reply, expires) \
+                 VALUES ($1, $2, $3, 0, '', $4) \
+                 ON CONFLICT (tenant, hash) DO NOTHING RETURNING ctid::text AS place) \
+             SELECT pg_current_xact_id()::text::bigint, (SELECT place FROM claimed), {bounds}"
+        );
+        // By its place and not by its key: to look a key up is to read its page of the index,
+        // and every command that claims another key on that page would be in the way.
+        let remember = "UPDATE stoa_key SET position = $2, reply = $3 WHERE ctid = $1::text::tid";
+        let (identify, claim, remember) = try_join3(
+            client.prepare(&identify),
+            client.prepare(&claim),
+            client.prepare_typed(remember, &[PgType::TEXT, PgType::INT8, PgType::BYTEA]),
+        )
+        .await?;
+        Ok(Self { identify, claim, remember })
+    }
+}
 
 /// A connection and the thread's own runtime that drives it.
 pub(super) struct Link {
@@ -87,7 +135,7 @@ pub(super) struct Link {
 
 struct Open {
     client: Client,
-    identify: Option<tokio_postgres::Statement>,
+    own: Option<Own>,
     known: HashMap<(u16, usize, usize), Arc<Known>>,
 }
 
@@ -139,24 +187,17 @@ impl Link {
             self.role.settings()
         );
         config.options(settings.trim());
-        let budget = self.shared.options.command_budget.as_millis();
-        let identify = format!(
-            "SELECT pg_current_xact_id()::text::bigint, \
-             set_config('statement_timeout', '{budget}', true), \
-             set_config('lock_timeout', '{}', true)",
-            budget * 4 / 5
-        );
         let dialled = self.runtime.block_on(async {
             let (client, connection) = config.connect(NoTls).await?;
             self.runtime.spawn(connection);
             let standby = client.simple_query(CHECK).await?.iter().any(
                 |message| matches!(message, SimpleQueryMessage::Row(row) if row.get(0) == Some("t")),
             );
-            let identify = match self.role {
-                Role::Write => Some(client.prepare(&identify).await?),
+            let own = match self.role {
+                Role::Write => Some(Own::prepare(&client, self.shared.options.command_budget).await?),
                 Role::Read | Role::Keep => None,
             };
-            Ok((Open { client, identify, known: HashMap::new() }, standby))
+            Ok((Open { client, own, known: HashMap::new() }, standby))
         });
         match dialled {
             Ok((open, false)) => Ok(open),
@@ -198,7 +239,7 @@ impl Link {
         }
         let inspected = self.shared.inspector.inspect(origin.service, sql)?;
         inspected.check(origin, params)?;
-        let mut types = vec![tokio_postgres::types::Type::TEXT];
+        let mut types = vec![PgType::TEXT];
         types.extend(params.iter().map(|value| type_of(value.kind())));
         let lead = std::mem::take(&mut self.lead);
         let Some(open) = &self.open else { return Err(lost()) };
@@ -226,7 +267,7 @@ impl Link {
         if wanted.len() != params.len() + 1 {
             return Err(Error::internal(format!("PostgreSQL sees {} parameters", wanted.len())));
         }
-        let mut encoded = vec![encode(&Value::Text(tenant))];
+        let mut encoded = vec![encode(Value::Text(tenant))];
         for (value, wanted) in params.iter().zip(&wanted[1..]) {
             if type_of(value.kind()) != *wanted {
                 return Err(Error::internal(format!(
@@ -235,7 +276,7 @@ impl Link {
                     known.inspected.postgres
                 )));
             }
-            encoded.push(encode(value));
+            encoded.push(encode(*value));
         }
         Ok(encoded)
     }
@@ -327,24 +368,33 @@ impl Link {
 
 impl Open {
     fn step<'a>(&'a self, step: &'a Step) -> LocalBoxFuture<'a, Answer> {
-        let client = &self.client;
-        match step {
-            Step::Plain(sql) => async { client.batch_execute(sql).await.map(|()| 0) }.boxed_local(),
-            Step::Bound(known, params) => async move {
-                let rows = client.query_raw(&known.prepared, params).await?;
-                pin_mut!(rows);
-                while rows.try_next().await?.is_some() {}
-                Ok(rows.rows_affected().unwrap_or(0) as i64)
-            }
-            .boxed_local(),
-            Step::Identify => async {
-                match &self.identify {
-                    Some(identify) => client.query_one(identify, &[]).await?.try_get(0),
-                    None => Ok(0),
-                }
-            }
-            .boxed_local(),
+        let plain = |sql| self.client.batch_execute(sql).map_ok(|()| Given::default());
+        match (step, &self.own) {
+            (Step::Plain(sql), _) => plain(sql).boxed_local(),
+            (Step::Bound(known, params), _) => self.change(&known.prepared, params).boxed_local(),
+            (Step::Remember(params), Some(own)) => self.change(&own.remember, params).boxed_local(),
+            (Step::Claim(params), Some(own)) => self.begin(&own.claim, params).boxed_local(),
+            (Step::Identify, Some(own)) => self.begin(&own.identify, &[]).boxed_local(),
+            // Only connections for commands begin any; the server says so.
+            (_, None) => plain("a connection that does not write").boxed_local(),
         }
+    }
+
+    async fn change(&self, sql: &tokio_postgres::Statement, params: &[Encoded]) -> Answer {
+        let rows = self.client.query_raw(sql, params).await?;
+        pin_mut!(rows);
+        while rows.try_next().await?.is_some() {}
+        Ok(Given::default())
+    }
+
+    async fn begin(&self, sql: &tokio_postgres::Statement, params: &[Encoded]) -> Answer {
+        let rows = self.client.query_raw(sql, params).await?;
+        pin_mut!(rows);
+        let mut given = Given::default();
+        while let Some(row) = rows.try_next().await? {
+            given = Given { identifier: row.try_get(0)?, claimed: row.try_get(1)? };
+        }
+        Ok(given)
     }
 }
 

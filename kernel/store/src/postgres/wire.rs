@@ -23,12 +23,12 @@ pub(super) fn type_of(kind: Type) -> PgType {
 }
 
 /// A value as it is sent.
-pub(super) fn encode(value: &Value<'_>) -> Encoded {
+pub(super) fn encode(value: Value<'_>) -> Encoded {
     Encoded(match value {
         Value::Null(_) => None,
         Value::Int(value) => Some(value.to_be_bytes().to_vec()),
         Value::Float(value) => Some(value.to_be_bytes().to_vec()),
-        Value::Bool(value) => Some(vec![u8::from(*value)]),
+        Value::Bool(value) => Some(vec![u8::from(value)]),
         Value::Text(value) => Some(value.as_bytes().to_vec()),
         Value::Bytes(value) => Some(value.to_vec()),
     })

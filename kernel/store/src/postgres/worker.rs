@@ -9,16 +9,22 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use stoa_kit::session::{Session, Stamp};
+use stoa_kit::value::Value;
 use stoa_kit::{Error, Result};
 
 use super::Shared;
-use super::link::{Link, Role, Step};
+use super::lanes::LEAVE;
+use super::link::{Given, Link, Role, Step};
 use super::session::PgSession;
 use super::trouble::{Fault, is_passing};
+use super::wire::encode;
 use crate::{Changes, Commit, Committed, Header, Outcome, Reply, kernel, run};
 
 /// How often a command is run again after a conflict.
 const RETRIES_MAX: u32 = 24;
+/// How many times the budget of one statement a command has for all of them: each pays a round
+/// trip, and keeps one connection of several, not the only writer.
+const STATEMENTS: u32 = 4;
 /// The wait before the first retry at the most, doubled for each later one.
 const WAIT: Duration = Duration::from_micros(500);
 /// The longest wait before a retry.
@@ -32,8 +38,8 @@ pub(super) struct Worker {
 
 /// How a transaction began.
 enum Begun {
-    /// At this position, with the key claimed if there is one.
-    At(i64),
+    /// At this position; and where the key is, if there is one.
+    At(i64, Option<String>),
     /// Not at all: the command was done before.
     Before(kernel::Remembered),
 }
@@ -74,7 +80,7 @@ impl Worker {
         let mut tried = 0;
         loop {
             let started = shared.world.uptime();
-            let error = match self.once(commit, stamp) {
+            let error = match self.once(commit, stamp, tried) {
                 Ok(done) => {
                     shared.lanes.count(method, false);
                     let spent = shared.world.uptime().saturating_sub(started);
@@ -109,13 +115,15 @@ impl Worker {
     }
 
     /// Runs a command once.
-    fn once(&mut self, commit: &mut Commit, stamp: Stamp) -> Result<Done> {
+    fn once(&mut self, commit: &mut Commit, stamp: Stamp, losses: u32) -> Result<Done> {
         self.link.connect()?;
-        let lock = self.shared.lanes.lock(&commit.header.tenant, commit.header.method);
-        let done = match self.begin(&commit.header, stamp, lock) {
-            Ok(Begun::At(position)) => self.run(commit, stamp, position, lock.is_some()),
+        let header = &commit.header;
+        let lock = self.shared.lanes.enter(&header.tenant, header.method, losses);
+        let locked = lock.is_some();
+        let done = match self.begin(header, stamp, lock) {
+            Ok(Begun::At(position, key)) => self.run(commit, stamp, (position, key), locked),
             Ok(Begun::Before(found)) => {
-                self.abandon(lock.is_some());
+                self.abandon(locked);
                 let position = found.position;
                 let (reply, changes) = (kernel::replay(found), Changes::new());
                 return Ok(Done { position, reply, changes, events: false, jobs: false });
@@ -123,7 +131,7 @@ impl Worker {
             Err(error) => Err(error),
         };
         if done.is_err() {
-            self.abandon(lock.is_some());
+            self.abandon(locked);
         }
         done
     }
@@ -131,41 +139,32 @@ impl Worker {
     /// Undoes what the transaction did, and leaves the lane.
     fn abandon(&mut self, locked: bool) {
         self.link.forget_lead();
-        let undo = if locked { "ROLLBACK; SELECT pg_advisory_unlock_all()" } else { "ROLLBACK" };
-        if self.link.plain(undo).is_err() {
+        let undo = if locked { format!("ROLLBACK; {LEAVE}") } else { "ROLLBACK".to_owned() };
+        if self.link.plain(&undo).is_err() {
             self.link.reset();
         }
     }
 
     /// Begins a transaction, claims the key and obtains the position, in one round trip.
-    fn begin(&mut self, header: &Header, stamp: Stamp, lock: Option<i64>) -> Result<Begun> {
+    fn begin(&mut self, header: &Header, stamp: Stamp, lock: Option<String>) -> Result<Begun> {
         let shared = Arc::clone(&self.shared);
-        let mut session = session(&mut self.link, &shared);
-        let claim = match &header.key {
-            // The position is not known yet; it is written with the reply.
-            Some(key) => session.collect(|session| {
-                kernel::claim(session, &header.tenant, key, 0, stamp.now, &[]).map(|_| ())
-            })?,
-            None => Vec::new(),
-        };
-        let mut steps = Vec::with_capacity(4);
-        steps.extend(lock.map(|lock| Step::Plain(format!("SELECT pg_advisory_lock({lock})"))));
+        let mut steps = Vec::with_capacity(3);
+        steps.extend(lock.map(Step::Plain));
         steps.push(Step::Plain("BEGIN ISOLATION LEVEL SERIALIZABLE".to_owned()));
-        steps.extend(claim);
-        steps.push(Step::Identify);
-        let mut given = Vec::with_capacity(steps.len());
+        steps.push(header.key.as_ref().map_or(Step::Identify, |key| {
+            let (hash, fingerprint) = (Value::Bytes(&key.hash), Value::Bytes(&key.fingerprint));
+            let expires = Value::Int(stamp.now.after(key.life).0);
+            Step::Claim([Value::Text(&header.tenant), hash, fingerprint, expires].map(encode))
+        }));
+        let mut given = Given::default();
         for answer in self.link.send(steps)? {
-            given.push(answer.map_err(|error| self.link.failed(&error, "BEGIN"))?);
+            given = answer.map_err(|error| self.link.failed(&error, "BEGIN"))?;
         }
-        let (Some(identifier), true) = (given.pop(), !given.is_empty()) else {
-            return Err(Error::internal("a pipeline gave no answer"));
-        };
-        let claimed = header.key.is_none() || given.pop() == Some(1);
         shared.options.faults.pass("begin")?;
-        if claimed {
-            return Ok(Begun::At(shared.base() + identifier));
+        if header.key.is_none() || given.claimed.is_some() {
+            return Ok(Begun::At(shared.base() + given.identifier, given.claimed));
         }
-        let mut session = self::session(&mut self.link, &shared);
+        let mut session = session(&mut self.link, &shared);
         let Some(key) = &header.key else { return Err(Error::internal("there is no key")) };
         match kernel::remembered(&mut session, &header.tenant, key)? {
             Some(found) => Ok(Begun::Before(found)),
@@ -179,7 +178,7 @@ impl Worker {
         &mut self,
         commit: &mut Commit,
         stamp: Stamp,
-        position: i64,
+        (position, place): (i64, Option<String>),
         locked: bool,
     ) -> Result<Done> {
         let shared = Arc::clone(&self.shared);
@@ -203,13 +202,13 @@ impl Worker {
             changes: &changes,
             duration_us: spent.as_micros() as i64,
         };
-        let rows = session.collect(|session| {
-            if let Some(key) = &header.key {
-                let kept = kernel::kept(key, &outcome)?;
-                kernel::remember(session, &header.tenant, key, position, &kept)?;
-            }
-            kernel::record(session, header, &outcome.gathered, &record)
-        })?;
+        let mut rows = session
+            .collect(|session| kernel::record(session, header, &outcome.gathered, &record))?;
+        if let (Some(key), Some(place)) = (&header.key, &place) {
+            let kept = kernel::kept(key, &outcome)?;
+            let values = [Value::Text(place), Value::Int(position), Value::Bytes(&kept)];
+            rows.push(Step::Remember(values.map(encode)));
+        }
         for point in ["recorded", "ran", "commit"] {
             shared.options.faults.pass(point)?;
         }
@@ -236,7 +235,7 @@ impl Worker {
         // would stop waiting, and call durable what is on one machine only.
         steps.push(Step::Plain("SET LOCAL statement_timeout = 0; COMMIT".to_owned()));
         if locked {
-            steps.push(Step::Plain("SELECT pg_advisory_unlock_all()".to_owned()));
+            steps.push(Step::Plain(LEAVE.to_owned()));
         }
         let mut answers = self.link.send(steps)?;
         if locked && answers.pop().is_some_and(|unlocked| unlocked.is_err()) {
@@ -285,7 +284,7 @@ impl Worker {
 }
 
 fn session<'l>(link: &'l mut Link, shared: &'l Shared) -> PgSession<'l> {
-    PgSession::new(link, shared.world.as_ref(), shared.options.command_budget)
+    PgSession::new(link, shared.world.as_ref(), shared.options.command_budget * STATEMENTS)
 }
 
 /// Runs a command, undoes it, runs it again, and compares what both runs wrote and gathered.
