@@ -11,12 +11,12 @@ use stoa_money::ledger::{
 use stoa_money::orders::*;
 use stoa_testkit::Node;
 
-pub fn usd(amount: i64) -> Money {
+pub(crate) fn usd(amount: i64) -> Money {
     Money { amount, currency: "USD".into() }
 }
 
 /// Puts a variant on sale, at a price in US dollars and Swedish crowns.
-pub async fn sell(node: &Node, sku: &str, price: i64, stock: i64) {
+pub(crate) async fn sell(node: &Node, sku: &str, price: i64, stock: i64) {
     let prices = ["USD", "SEK"].map(|currency| Money { amount: price, currency: currency.into() });
     let variant = NewVariant { sku: sku.into(), prices: prices.into(), ..NewVariant::default() };
     let product = CreateProductRequest {
@@ -32,7 +32,7 @@ pub async fn sell(node: &Node, sku: &str, price: i64, stock: i64) {
     }
 }
 
-pub fn cart(lines: &[(&str, i64)], currency: &str) -> PlaceOrderRequest {
+pub(crate) fn cart(lines: &[(&str, i64)], currency: &str) -> PlaceOrderRequest {
     let line = |(sku, quantity): &(&str, i64)| CartLine { sku: (*sku).into(), quantity: *quantity };
     PlaceOrderRequest {
         lines: lines.iter().map(line).collect(),
@@ -41,16 +41,16 @@ pub fn cart(lines: &[(&str, i64)], currency: &str) -> PlaceOrderRequest {
     }
 }
 
-pub async fn place(node: &Node, user: &str, lines: &[(&str, i64)]) -> Result<Order, Error> {
+pub(crate) async fn place(node: &Node, user: &str, lines: &[(&str, i64)]) -> Result<Order, Error> {
     Ok(node.call(&node.user(user), cart(lines, "USD")).await?.order.unwrap())
 }
 
-pub async fn cancel(node: &Node, user: &str, id: &str) -> Result<Order, Error> {
+pub(crate) async fn cancel(node: &Node, user: &str, id: &str) -> Result<Order, Error> {
     let request = CancelOrderRequest { id: id.into() };
     Ok(node.call(&node.user(user), request).await?.order.unwrap())
 }
 
-pub fn imported(user: &str, amount: i64) -> ImportOrderRequest {
+pub(crate) fn imported(user: &str, amount: i64) -> ImportOrderRequest {
     ImportOrderRequest {
         customer_id: user.into(),
         sku: "tea".into(),
@@ -61,35 +61,35 @@ pub fn imported(user: &str, amount: i64) -> ImportOrderRequest {
     }
 }
 
-pub async fn orders(node: &Node) -> Vec<Order> {
+pub(crate) async fn orders(node: &Node) -> Vec<Order> {
     let list = ListOrdersRequest { page_size: 1_000, ..ListOrdersRequest::default() };
     node.call(&node.admin(), list).await.unwrap().orders
 }
 
-pub async fn transfers(node: &Node) -> Vec<Transfer> {
+pub(crate) async fn transfers(node: &Node) -> Vec<Transfer> {
     let list = ListTransfersRequest { page_size: 1_000, ..ListTransfersRequest::default() };
     node.call(&node.admin(), list).await.unwrap().transfers
 }
 
-pub async fn inbox(node: &Node, user: &str) -> Vec<Notification> {
+pub(crate) async fn inbox(node: &Node, user: &str) -> Vec<Notification> {
     let list = ListInboxRequest { page_size: 1_000, ..ListInboxRequest::default() };
     node.call(&node.user(user), list).await.unwrap().notifications
 }
 
 /// Available and reserved at `main`.
-pub async fn stock(node: &Node, sku: &str) -> (i64, i64) {
+pub(crate) async fn stock(node: &Node, sku: &str) -> (i64, i64) {
     let reply = node.call(&node.admin(), GetStockRequest { sku: sku.into() }).await.unwrap();
     reply.stock.first().map_or((0, 0), |stock| (stock.available, stock.reserved))
 }
 
 /// What an account holds, by its code; nothing if there is none.
-pub async fn balance(node: &Node, account: &str) -> Option<i64> {
+pub(crate) async fn balance(node: &Node, account: &str) -> Option<i64> {
     let request = GetAccountRequest { account: account.into() };
     node.call(&node.admin(), request).await.ok().map(|reply| reply.account.balance)
 }
 
 /// Debits and credits of all books are equal; gives what was earned in all.
-pub async fn earned(node: &Node) -> i64 {
+pub(crate) async fn earned(node: &Node) -> i64 {
     let request = GetTrialBalanceRequest::default();
     let books = node.call(&node.admin(), request).await.unwrap().balances;
     for book in &books {
