@@ -4,7 +4,7 @@
 //! behind the same faces:
 //!
 //! ```no_run
-//! # fn my_service() -> stoa_kit::Service { unimplemented!() }
+//! # use stoa_users::service as my_service;
 //! stoa::Catalogue::standard().with(my_service).main();
 //! ```
 

@@ -49,11 +49,14 @@
 //! A service describes itself as data, its manifest:
 //!
 //! ```ignore
+//! const MIGRATIONS: &[Migration] =
+//!     &[Migration::expand("0001_orders", include_str!("../migrations/0001_orders.sql"))];
+//!
 //! /// Orders: a cart becomes a purchase in one commit of four services.
 //! pub fn service() -> Service {
 //!     Service::new(orders::serve(Orders))
 //!         .needs(&["catalog", "inventory", "ledger", "notify"])
-//!         .migrations(&[Migration::expand("0001_orders", include_str!("../migrations/0001_orders.sql"))])
+//!         .migrations(MIGRATIONS)
 //! }
 //! ```
 //!
