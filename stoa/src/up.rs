@@ -28,6 +28,7 @@ pub(crate) fn run(catalogue: &Catalogue, config: Config) -> Result<()> {
 }
 
 async fn serve(catalogue: &Catalogue, config: Config) -> Result<()> {
+    let stop = told_to_stop()?;
     let mut ports = Ports::default();
     if !config.mail.is_empty() {
         let smtp = Smtp::new(&config.mail, &config.mail_from, MAIL_TIMEOUT)?;
@@ -52,7 +53,7 @@ async fn serve(catalogue: &Catalogue, config: Config) -> Result<()> {
             "create the administrator: stoa call auth SetUp '{{\"code\":\"{code}\",\"handle\":\"…\",\"email\":\"…\",\"password\":\"…\"}}'"
         ))?;
     }
-    told_to_stop().await?;
+    stop.await;
     tracing::info!("draining");
     server.stop().await;
     Ok(())
@@ -86,16 +87,18 @@ async fn setup_code(node: &Arc<Node>) -> Result<Option<String>> {
     Ok(open.then_some(code))
 }
 
-/// Waits for `SIGTERM` or `SIGINT`.
-async fn told_to_stop() -> Result<()> {
+/// Ends at the first `SIGTERM` or `SIGINT` since the call, so that none between a node's first
+/// line and its last is missed.
+fn told_to_stop() -> Result<impl Future<Output = ()>> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut terminate = signal(SignalKind::terminate()).map_err(Error::internal)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(Error::internal)?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
-    Ok(())
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
 }
 
 fn say(line: &str) -> Result<()> {
