@@ -187,9 +187,9 @@ impl Work {
 }
 
 fn leg(out: &mut Vec<u8>, debit: &str, credit: &str) {
-    out.extend_from_slice(b"{\"currency\":\"USD\",\"legs\":[{\"debitAccount\":\"");
+    out.extend_from_slice(b"{\"currency\":\"USD\",\"legs\":[{\"debit\":\"");
     out.extend_from_slice(debit.as_bytes());
-    out.extend_from_slice(b"\",\"creditAccount\":\"");
+    out.extend_from_slice(b"\",\"credit\":\"");
     out.extend_from_slice(credit.as_bytes());
     out.extend_from_slice(b"\",\"amount\":\"1\"}]}");
 }

@@ -93,16 +93,16 @@ pub(crate) fn postings(legs: &mut [Leg], parties: Vec<Party>) -> Result<Vec<Post
     let mut postings: Vec<Posting> =
         parties.into_iter().map(|party| Posting { party, debit: 0, credit: 0 }).collect();
     for leg in legs {
-        let debit = place(&postings, &leg.debit_account)?;
-        let credit = place(&postings, &leg.credit_account)?;
+        let debit = place(&postings, &leg.debit)?;
+        let credit = place(&postings, &leg.credit)?;
         if debit == credit {
             let id = &postings[debit].party.id;
             return Err(Reason::SameAccount.because(format!("`{id}` would transfer to itself")));
         }
         postings[debit].debit = add(postings[debit].debit, leg.amount)?;
         postings[credit].credit = add(postings[credit].credit, leg.amount)?;
-        leg.debit_account.clone_from(&postings[debit].party.id);
-        leg.credit_account.clone_from(&postings[credit].party.id);
+        leg.debit.clone_from(&postings[debit].party.id);
+        leg.credit.clone_from(&postings[credit].party.id);
     }
     Ok(postings)
 }
@@ -199,8 +199,8 @@ pub(crate) fn trial_balances(sums: Vec<(String, AccountKind, i128)>) -> Result<V
 /// The legs that undo others.
 pub(crate) fn swapped(legs: &[Leg]) -> Vec<Leg> {
     let swap = |leg: &Leg| Leg {
-        debit_account: leg.credit_account.clone(),
-        credit_account: leg.debit_account.clone(),
+        debit: leg.credit.clone(),
+        credit: leg.debit.clone(),
         amount: leg.amount,
     };
     legs.iter().map(swap).collect()
@@ -219,9 +219,7 @@ pub(crate) fn number(text: &str) -> Result<i64> {
 
 /// Legs as they are kept: a line for each.
 pub(crate) fn legs_text(legs: &[Leg]) -> String {
-    let lines = legs
-        .iter()
-        .map(|leg| format!("{} {} {}", leg.debit_account, leg.credit_account, leg.amount));
+    let lines = legs.iter().map(|leg| format!("{} {} {}", leg.debit, leg.credit, leg.amount));
     lines.collect::<Vec<_>>().join("\n")
 }
 
@@ -230,8 +228,8 @@ pub(crate) fn legs(text: &str) -> Result<Vec<Leg>> {
     let leg = |line: &str| {
         let mut words = line.split(' ');
         Some(Leg {
-            debit_account: words.next()?.to_owned(),
-            credit_account: words.next()?.to_owned(),
+            debit: words.next()?.to_owned(),
+            credit: words.next()?.to_owned(),
             amount: words.next()?.parse().ok()?,
         })
     };

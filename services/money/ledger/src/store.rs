@@ -175,9 +175,9 @@ const PARTIES_BY_NAME: &str = parties!("(a.id IN ($1, $2) OR a.code IN ($1, $2))
 /// them in this order.
 pub(crate) fn parties(view: &View<'_>, legs: &[Leg]) -> Result<Vec<Party>> {
     let mut parties = match legs {
-        [leg] => pair(view, &leg.debit_account, &leg.credit_account)?,
+        [leg] => pair(view, &leg.debit, &leg.credit)?,
         _ => {
-            let names = legs.iter().flat_map(|leg| [&leg.debit_account, &leg.credit_account]);
+            let names = legs.iter().flat_map(|leg| [&leg.debit, &leg.credit]);
             let names: Vec<&String> = names.collect::<BTreeSet<_>>().into_iter().collect();
             let mut parties = Vec::with_capacity(names.len());
             for two in names.chunks(2) {

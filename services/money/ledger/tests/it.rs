@@ -62,7 +62,7 @@ both! {
         assert_eq!(found.metadata["tier"], "gold");
         let cash = open(&node, ASSET, None).await;
         let moved = pay(&node, &cash, "customers/1234", 5).await.unwrap();
-        assert_eq!(moved.legs[0].credit_account, found.id);
+        assert_eq!(moved.legs[0].credit, found.id);
         let like_an_id = CreateAccountRequest { code: "acc_1".into(), ..create };
         let error = node.call(&node.admin(), like_an_id).await.unwrap_err();
         assert_eq!(error.violations()[0].path, "code");
@@ -239,7 +239,7 @@ both! {
         let get = GetTransferRequest { id: original.reversed_by.clone() };
         let reversal = node.call(&node.admin(), get).await.unwrap().transfer;
         assert_eq!(reversal.reverses, id);
-        assert_eq!(reversal.legs[0].debit_account, wallet);
+        assert_eq!(reversal.legs[0].debit, wallet);
     }
 }
 

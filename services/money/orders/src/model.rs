@@ -129,11 +129,7 @@ pub(crate) fn sales_account(order: &Order) -> EnsureAccountRequest {
 pub(crate) fn charge(order: &Order, customer: String, sales: String) -> CreateTransferRequest {
     CreateTransferRequest {
         currency: order.total.currency.clone(),
-        legs: vec![Leg {
-            debit_account: customer,
-            credit_account: sales,
-            amount: order.total.amount,
-        }],
+        legs: vec![Leg { debit: customer, credit: sales, amount: order.total.amount }],
         effective_time: order.effective_time.clone(),
         description: "Order".to_owned(),
         reference: order.id.clone(),

@@ -34,8 +34,8 @@ pub(crate) async fn open_in(
 /// Legs from (debited, credited, amount).
 pub(crate) fn legs(of: &[(&str, &str, i64)]) -> Vec<Leg> {
     let leg = |(debit, credit, amount): &(&str, &str, i64)| Leg {
-        debit_account: (*debit).into(),
-        credit_account: (*credit).into(),
+        debit: (*debit).into(),
+        credit: (*credit).into(),
         amount: *amount,
     };
     of.iter().map(leg).collect()

@@ -177,9 +177,7 @@ fn held(transfers: &[Transfer], account: &str, kind: Option<AccountKind>) -> i64
         .iter()
         .filter(|transfer| transfer.state == TransferState::TRANSFER_STATE_PENDING)
         .flat_map(|transfer| &transfer.legs)
-        .filter(|leg| {
-            account == if grows_by_credit { &leg.debit_account } else { &leg.credit_account }
-        })
+        .filter(|leg| account == if grows_by_credit { &leg.debit } else { &leg.credit })
         .map(|leg| leg.amount)
         .sum()
 }
