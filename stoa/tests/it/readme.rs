@@ -1,18 +1,10 @@
 //! The README's first call, as it is printed there, on a node of its own.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
+use std::process::Command;
 
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
+use tempfile::TempDir;
 
-struct Node(Child);
-
-impl Drop for Node {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
+use crate::process::Node;
 
 /// The shell blocks of a section.
 fn blocks(text: &str, section: &str) -> String {
@@ -24,20 +16,11 @@ fn blocks(text: &str, section: &str) -> String {
 
 #[test]
 fn the_first_call_does_what_it_says() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut node = Command::new(env!("CARGO_BIN_EXE_stoa"));
-    node.args(["up", "--listen", "127.0.0.1:0", "--data", "data"]).current_dir(folder.path());
-    let mut node = Node(node.stdout(Stdio::piped()).spawn().unwrap());
-    let mut lines = BufReader::new(node.0.stdout.take().unwrap()).lines();
-    let mut said = |start: &str| loop {
-        let line = lines.next().unwrap().unwrap();
-        if let Some(rest) = line.strip_prefix(start) {
-            break rest.to_owned();
-        }
-    };
-    let (url, code) = (said("listening "), said("set-up code "));
+    let folder = TempDir::new().unwrap();
+    let mut node = Node::start(&folder.path().join("data"), &[]);
+    let (url, code) = (node.url(), node.said("set-up code "));
     // What a reader does by hand: another address, and copying what was printed.
-    let script = blocks(include_str!("../../README.md"), "A first call")
+    let script = blocks(include_str!("../../../README.md"), "A first call")
         .replace("alias stoa=target/release/stoa", "")
         .replace("stoa call auth SignIn", "reply=$(stoa call auth SignIn")
         .replace("battery\"}'\nexport", "battery\"}')\nexport")

@@ -1,0 +1,16 @@
+//! The binary as its users meet it: processes, signals, what they print, and what they answer.
+
+#![allow(
+    clippy::disallowed_methods,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "helpers of tests fail by panicking, and stand outside the world"
+)]
+
+mod demo;
+mod http;
+mod process;
+mod readme;
+mod requests;
+mod up;

@@ -1,0 +1,40 @@
+//! How a node starts, refuses to, and ends.
+
+use std::process::{Command, Output};
+
+use tempfile::TempDir;
+
+use crate::process::{Node, stoa};
+
+#[test]
+fn up_says_first_where_it_listens_and_drains_when_told_to_end() {
+    let directory = TempDir::new().unwrap();
+    let mut node = Node::start(directory.path(), &[]);
+    assert_ne!(node.address.port(), 0);
+    node.signal("-TERM");
+    let (ended, log) = node.wait();
+    assert_eq!(ended.code(), Some(0), "{log}");
+    // What it held is free: another node opens the same directory.
+    let mut again = Node::start(directory.path(), &[]);
+    again.signal("-INT");
+    assert_eq!(again.wait().0.code(), Some(0));
+}
+
+#[test]
+fn up_refuses_what_it_does_not_know() {
+    let directory = TempDir::new().unwrap();
+    let refused = |mut command: Command, words: &str| {
+        let Output { status, stdout, stderr } =
+            command.current_dir(directory.path()).output().unwrap();
+        let stderr = String::from_utf8(stderr).unwrap();
+        assert!(!status.success() && stdout.is_empty(), "{stderr}");
+        assert!(stderr.contains(words), "{stderr}");
+    };
+    refused(stoa(&["up", "--listn", "127.0.0.1:0"]), "--listen");
+    let mut variable = stoa(&["up"]);
+    variable.env("STOA_LISTN", "127.0.0.1:0");
+    refused(variable, "did you mean `listen`?");
+    std::fs::write(directory.path().join("stoa.toml"), "listn = \"127.0.0.1:0\"").unwrap();
+    refused(stoa(&["up"]), "did you mean `listen`?");
+    assert!(!directory.path().join("data").exists(), "a node that refuses leaves nothing");
+}
