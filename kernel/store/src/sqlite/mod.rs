@@ -5,6 +5,7 @@ mod readers;
 mod session;
 mod writer;
 
+use std::ffi::c_int;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64};
@@ -13,6 +14,7 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use rusqlite::config::DbConfig;
+use rusqlite::hooks::Wal;
 use rusqlite::{Connection, OpenFlags};
 use stoa_contract::Code;
 use stoa_kit::{Error, Micros, Result, World};
@@ -29,6 +31,10 @@ use writer::{Changed, Writer};
 
 /// "STOA", in the header of the database file.
 const APPLICATION_ID: i32 = 0x5354_4f41;
+/// Bytes of a page.
+const PAGE: i64 = 4_096;
+/// Bytes of a page and its header in the log.
+const WAL_PAGE: u64 = PAGE as u64 + 24;
 /// How long the writer may stay with one command before the node is not ready.
 const OVERSTAY: Duration = Duration::from_secs(2);
 
@@ -208,12 +214,6 @@ impl Sqlite {
 }
 
 impl Shared {
-    fn wal_bytes(&self) -> u64 {
-        let mut name = self.file.clone().into_os_string();
-        name.push("-wal");
-        std::fs::metadata(name).map_or(0, |found| found.len())
-    }
-
     fn publish(&self, position: i64, changed: Changed) {
         self.position.store(position, Release);
         let Changed { tables, events, jobs } = changed;
@@ -224,7 +224,7 @@ impl Shared {
 }
 
 /// Opens one connection the way all of them are.
-fn connect(shared: &Shared, writes: bool) -> Result<Connection> {
+fn connect(shared: &Arc<Shared>, writes: bool) -> Result<Connection> {
     let access = if writes {
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE
     } else {
@@ -247,6 +247,15 @@ fn connect(shared: &Shared, writes: bool) -> Result<Connection> {
             let budget = Arc::clone(&shared.budget);
             let world = Arc::clone(&shared.world);
             connection.progress_handler(2_000, Some(move || budget.is_spent(world.uptime())))?;
+            connection.pragma_update(None, "journal_size_limit", 2 * writer::WAL_STEP as i64)?;
+            let log = Arc::downgrade(shared);
+            connection.wal_hook(Some(move |_: &mut Wal, pages: c_int| {
+                if let Some(shared) = log.upgrade() {
+                    let bytes = u64::from(pages.unsigned_abs()) * WAL_PAGE;
+                    shared.metrics.wal_bytes.store(bytes, Relaxed);
+                }
+                Ok(())
+            }))?;
         }
         Ok(())
     };
@@ -270,7 +279,7 @@ fn migrate(file: &Path, schema: &Schema, world: &dyn World) -> Result<()> {
     let connection = open_file(file, access, world)?;
     let failed = |error: rusqlite::Error| translate(&error);
     if fresh {
-        connection.pragma_update(None, "page_size", 4_096).map_err(failed)?;
+        connection.pragma_update(None, "page_size", PAGE).map_err(failed)?;
         connection.pragma_update(None, "auto_vacuum", "INCREMENTAL").map_err(failed)?;
         connection.pragma_update(None, "encoding", "UTF-8").map_err(failed)?;
         connection.pragma_update(None, "application_id", APPLICATION_ID).map_err(failed)?;
@@ -405,15 +414,14 @@ impl Checkpointer {
 }
 
 /// Copies the log into the database while commands run.
-fn checkpoint(shared: &Shared) {
+fn checkpoint(shared: &Arc<Shared>) {
     let mut connection = None;
     while shared.checkpointer.wait() {
         if connection.is_none() {
             connection = connect(shared, true).ok();
         }
-        let copied = connection.as_ref().is_some_and(|connection| {
-            connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())).is_ok()
-        });
+        let copied =
+            connection.as_ref().is_some_and(|connection| writer::copy_log(connection).is_ok());
         if !copied {
             connection = None;
         }

@@ -32,7 +32,8 @@ const SCANS_WAITING: usize = 256;
 /// Virtual-machine steps between two looks at the budget.
 const STEPS: i32 = 1_000;
 
-/// Holds new snapshots back for the moment in which the log is cut.
+/// Holds new snapshots back for the moment in which the rest of the log is copied. Queries of
+/// the scan lane pass it by: the writer must not wait for them.
 #[derive(Default)]
 pub(super) struct Gate(RwLock<()>);
 
@@ -153,7 +154,7 @@ impl Readers {
             Some(reader) => reader,
             None => self.open()?,
         };
-        let entered = self.gate.enter();
+        let entered = (budget == INLINE_BUDGET).then(|| self.gate.enter());
         reader.budget.start(&self.shared, budget);
         let outcome = self.snapshot(&mut reader, read);
         reader.budget.stop();

@@ -24,8 +24,8 @@ use crate::{Commit, Committed, Reply, kernel};
 const BATCH_MAX: usize = 256;
 /// How many batches stay guarded after one was void.
 const GUARDED_AFTER_VOID: u32 = 16;
-/// WAL bytes at which it is checkpointed.
-pub(super) const WAL_STEP: u64 = 8 << 20;
+/// WAL bytes between two checkpoints.
+pub(super) const WAL_STEP: u64 = 16 << 20;
 
 /// A member of a batch.
 struct Member {
@@ -51,6 +51,8 @@ pub(super) struct Writer {
     now: Micros,
     guarded: u32,
     gate: Arc<Gate>,
+    /// WAL bytes at which the next checkpoint begins.
+    checkpoint_at: u64,
 }
 
 impl Writer {
@@ -60,7 +62,16 @@ impl Writer {
         gate: Arc<Gate>,
     ) -> Result<Self> {
         let (position, now) = last(&connection)?;
-        Ok(Self { shared, connection, known: Known::new(), position, now, guarded: 0, gate })
+        Ok(Self {
+            shared,
+            connection,
+            known: Known::new(),
+            position,
+            now,
+            guarded: 0,
+            gate,
+            checkpoint_at: WAL_STEP,
+        })
     }
 
     pub(super) fn position(&self) -> i64 {
@@ -246,11 +257,12 @@ impl Writer {
     }
 
     /// Keeps the log short: the bulk is copied by the checkpointer while commands run; what is
-    /// left is copied here, while the gate holds new snapshots back.
+    /// left is copied here, while the gate holds new snapshots back. Once all is copied, the next
+    /// commit writes from the beginning of the file again: overwriting what is there costs half
+    /// of what it does to let a file grow.
     fn checkpoint(&mut self) {
-        let bytes = self.shared.wal_bytes();
-        self.shared.metrics.wal_bytes.store(bytes, Relaxed);
-        if bytes < WAL_STEP {
+        let bytes = self.shared.metrics.wal_bytes.load(Relaxed);
+        if bytes < self.checkpoint_at {
             return;
         }
         if !self.shared.checkpointer.is_done() {
@@ -258,21 +270,32 @@ impl Writer {
             return;
         }
         let held = self.gate.hold();
-        let result = self
-            .connection
-            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0));
+        let copied = copy_log(&self.connection);
         drop(held);
         self.shared.checkpointer.reset();
-        if let Err(error) = result {
-            tracing::warn!(%error, "a checkpoint failed");
+        self.checkpoint_at = bytes + WAL_STEP;
+        match copied {
+            Ok(true) => {
+                self.checkpoint_at = WAL_STEP;
+                self.shared.metrics.wal_bytes.store(0, Relaxed);
+            }
+            // A long query still reads from the log.
+            Ok(false) => {}
+            Err(error) => tracing::warn!(%error, "a checkpoint failed"),
         }
-        self.shared.metrics.wal_bytes.store(self.shared.wal_bytes(), Relaxed);
     }
 
     fn plain(&self, sql: &str) -> Result<()> {
         let run = || self.connection.prepare_cached(sql)?.raw_execute();
         run().map(|_| ()).map_err(|error| translate(&error))
     }
+}
+
+/// Copies the log into the database as far as nobody's snapshot needs it. True: all of it.
+pub(super) fn copy_log(connection: &Connection) -> rusqlite::Result<bool> {
+    connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| {
+        Ok(row.get::<_, i64>(1)? == row.get::<_, i64>(2)?)
+    })
 }
 
 /// What a batch changed.

@@ -169,7 +169,7 @@ macro_rules! parties {
 }
 
 const PARTIES_BY_ID: &str = parties!("a.id IN ($1, $2)");
-const PARTIES_BY_NAME: &str = parties!("(a.id IN ($1, $2) OR a.code IN ($1, $2))");
+const PARTY_BY_CODE: &str = parties!("a.code = $1");
 
 /// The accounts that legs name, in the order of their identifiers: whoever locks rows locks
 /// them in this order.
@@ -194,8 +194,17 @@ pub(crate) fn parties(view: &View<'_>, legs: &[Leg]) -> Result<Vec<Party>> {
 type PartyRow = (String, Option<String>, String, String, Option<i64>, i64, bool);
 
 fn pair(view: &View<'_>, one: &str, other: &str) -> Result<Vec<Party>> {
-    let by_id = [one, other].iter().all(|name| name.starts_with(model::ACCOUNT_PREFIX));
-    let sql = if by_id { PARTIES_BY_ID } else { PARTIES_BY_NAME };
+    let is_id = |name: &str| name.starts_with(model::ACCOUNT_PREFIX);
+    let rows: Vec<PartyRow> = if is_id(one) && is_id(other) {
+        view.rows(PARTIES_BY_ID, (one, other))?
+    } else {
+        // One statement for identifiers and codes would read the accounts of the whole tenant.
+        let by_name = |name| match is_id(name) {
+            true => view.row(PARTIES_BY_ID, (name, name)),
+            false => view.row(PARTY_BY_CODE, (name,)),
+        };
+        by_name(one)?.into_iter().chain(by_name(other)?).collect()
+    };
     let party = |(id, code, currency, kind, floor, available, closed): PartyRow| Party {
         id,
         code,
@@ -205,7 +214,7 @@ fn pair(view: &View<'_>, one: &str, other: &str) -> Result<Vec<Party>> {
         available,
         closed,
     };
-    Ok(view.rows(sql, (one, other))?.into_iter().map(party).collect())
+    Ok(rows.into_iter().map(party).collect())
 }
 
 /// Changes a balance as a step of a transfer asks.
