@@ -83,10 +83,14 @@ impl LedgerService for Ledger {
         request: CloseAccountRequest,
     ) -> Result<CloseAccountResponse> {
         let mut account = existing(tx, &request.account)?;
-        if account.balance != 0 || account.held != 0 {
+        if let Some(transfer) = store::pending_on(tx, &account.id)? {
+            return Err(Reason::TransfersPending
+                .because(format!("transfer `{transfer}` is pending on account `{}`", account.id)));
+        }
+        if account.balance != 0 {
             return Err(Reason::AccountNotEmpty.because(format!(
-                "account `{}` holds {} {}, of which {} are held",
-                account.id, account.balance, account.currency, account.held
+                "account `{}` holds {} {}",
+                account.id, account.balance, account.currency
             )));
         }
         if !store::close_account(tx, &account.id)? {
@@ -421,7 +425,7 @@ fn enter(tx: &mut Tx<'_>, transfer: &Transfer, postings: &[Posting]) -> Result<(
 /// Ends the time in which a transfer was pending.
 fn settle(tx: &mut Tx<'_>, transfer: &mut Transfer, state: TransferState) -> Result<()> {
     if !store::settle(tx, &transfer.id, state, model::effective(transfer))? {
-        return Err(not_pending(&transfer.id));
+        return Err(model::not_pending(&transfer.id));
     }
     transfer.state = state.into();
     transfer.settle_time = tx.now().timestamp();
@@ -439,13 +443,9 @@ fn pending(view: &View<'_>, id: &str) -> Result<Transfer> {
     let expires = transfer.expire_time.as_option().map(Micros::of);
     let over = expires.is_some_and(|time| time <= view.now());
     if over || transfer.state != TransferState::TRANSFER_STATE_PENDING {
-        return Err(not_pending(id));
+        return Err(model::not_pending(id));
     }
     Ok(transfer)
-}
-
-fn not_pending(id: &str) -> Error {
-    Reason::TransferNotPending.because(format!("transfer `{id}` is not pending"))
 }
 
 /// An account, for those who were granted the method itself.

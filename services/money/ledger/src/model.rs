@@ -152,6 +152,10 @@ pub(crate) fn closed(account: &str) -> Error {
     Reason::AccountClosed.because(format!("account `{account}` is closed"))
 }
 
+pub(crate) fn not_pending(transfer: &str) -> Error {
+    Reason::TransferNotPending.because(format!("transfer `{transfer}` is not pending"))
+}
+
 pub(crate) fn overflow() -> Error {
     Reason::Overflow.because("a total would become too large")
 }

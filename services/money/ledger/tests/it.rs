@@ -125,6 +125,37 @@ both! {
 }
 
 both! {
+    async fn an_account_is_not_closed_while_a_transfer_waits_for_it(node: Node) {
+        let (cash, wallet) = (open(&node, ASSET, None).await, open(&node, LIABILITY, Some(0)).await);
+        let fund = pay(&node, &cash, &wallet, 100).await.unwrap().id;
+        let close = |account: &str| CloseAccountRequest { account: account.into() };
+        let refused = async |account: &str| {
+            let error = node.call(&node.admin(), close(account)).await.unwrap_err();
+            (error.code(), error.reason().to_owned())
+        };
+        let pending = (Code::FailedPrecondition, "ledger.transfers_pending".to_owned());
+        // It would pay into one account and takes from the other: both stay open for it.
+        let (till, held) = (open(&node, ASSET, None).await, open(&node, LIABILITY, Some(-5)).await);
+        let posted = hold(&node, &held, &till, 5, MINUTE).await.unwrap().id;
+        assert_eq!(refused(&till).await, pending);
+        assert_eq!(refused(&held).await, pending);
+        let voided = hold(&node, &wallet, &till, 70, MINUTE).await.unwrap().id;
+        node.call(&node.admin(), PostTransferRequest { id: posted.clone() }).await.unwrap();
+        node.call(&node.admin(), VoidTransferRequest { id: voided }).await.unwrap();
+        hold(&node, &wallet, &till, 20, MINUTE).await.unwrap();
+        assert_eq!(refused(&till).await, pending, "posted and voided ones do not hide it");
+        node.advance(MINUTE + Duration::from_secs(2)).await;
+        for id in [posted, fund] {
+            let reverse = ReverseTransferRequest { id, ..ReverseTransferRequest::default() };
+            node.call(&node.admin(), reverse).await.unwrap();
+        }
+        for account in [&till, &held, &wallet, &cash] {
+            node.call(&node.admin(), close(account)).await.unwrap();
+        }
+    }
+}
+
+both! {
     async fn the_last_coins_are_spent_once(node: Node) {
         let (cash, wallet) = (open(&node, ASSET, None).await, open(&node, LIABILITY, Some(0)).await);
         pay(&node, &cash, &wallet, 7).await.unwrap();
