@@ -35,3 +35,10 @@ CREATE TABLE users_disabled (
     time BIGINT NOT NULL,
     PRIMARY KEY (tenant, user_id)
 );
+
+-- Who administers, as `auth` says: of them, one stays active.
+CREATE TABLE users_administrator (
+    tenant TEXT NOT NULL,
+    user_id TEXT NOT NULL,
+    PRIMARY KEY (tenant, user_id)
+);

@@ -4,8 +4,9 @@ use stoa_identity::users::{
     BatchGetUsersRequest, BatchGetUsersResponse, CreateUserRequest, CreateUserResponse,
     DisableUserRequest, DisableUserResponse, EnableUserRequest, EnableUserResponse, GetUserRequest,
     GetUserResponse, ListUsersRequest, ListUsersResponse, LookupUserRequest, LookupUserRequestBy,
-    LookupUserResponse, Reason, UpdateUserRequest, UpdateUserResponse, User, UserCreated,
-    UserDisabled, UserEnabled, UsersService,
+    LookupUserResponse, Reason, SetAdministratorRequest, SetAdministratorResponse,
+    UpdateUserRequest, UpdateUserResponse, User, UserCreated, UserDisabled, UserEnabled,
+    UsersService,
 };
 use stoa_kit::{Access, Error, Page, Reason as _, Resource as _, Result, Tx, View};
 
@@ -104,6 +105,7 @@ impl UsersService for Users {
             return Err(Reason::OwnAccount.because("you cannot disable yourself"));
         }
         existing(tx, &request.id)?;
+        one_stays(tx, &request.id)?;
         if store::disable(tx, &request.id)? {
             store::bump(tx, &request.id)?;
             tx.emit(&UserDisabled { user_id: request.id.clone() });
@@ -122,6 +124,20 @@ impl UsersService for Users {
             tx.emit(&UserEnabled { user_id: request.id.clone() });
         }
         Ok(EnableUserResponse { user: touched(tx, &request.id)?.into() })
+    }
+
+    fn set_administrator(
+        &self,
+        tx: &mut Tx<'_>,
+        request: SetAdministratorRequest,
+    ) -> Result<SetAdministratorResponse> {
+        if request.administrator {
+            store::appoint(tx, &request.id)?;
+        } else {
+            one_stays(tx, &request.id)?;
+            store::dismiss(tx, &request.id)?;
+        }
+        Ok(SetAdministratorResponse {})
     }
 
     fn lookup_user(
@@ -145,6 +161,14 @@ impl UsersService for Users {
 /// A user, for those who were granted the method itself.
 fn existing(view: &View<'_>, id: &str) -> Result<User> {
     store::user(view, id)?.ok_or_else(|| Error::not_found("user", id))
+}
+
+/// Refuses to lose the last administrator who is active.
+fn one_stays(view: &View<'_>, id: &str) -> Result<()> {
+    match store::is_last_administrator(view, id)? {
+        true => Err(Reason::LastAdministrator.because("this is the last active administrator")),
+        false => Ok(()),
+    }
 }
 
 /// A user as this commit leaves them.

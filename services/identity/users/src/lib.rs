@@ -9,6 +9,8 @@
 //! **Invariant:** a user sees and changes nobody but themselves, unless they were granted
 //! `users.users.read_all` or `users.users.update_all`.
 //!
+//! **Invariant:** once there is an administrator, there is one who is active.
+//!
 //! **Invariant:** no event carries personal data.
 
 #![forbid(unsafe_code)]

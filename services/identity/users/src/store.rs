@@ -145,6 +145,33 @@ pub(crate) fn enable(tx: &mut Tx<'_>, id: &str) -> Result<bool> {
     Ok(changed == 1)
 }
 
+/// Notes that a user administers, which they may do already.
+pub(crate) fn appoint(tx: &mut Tx<'_>, id: &str) -> Result<()> {
+    tx.execute(
+        "INSERT INTO users_administrator (tenant, user_id) VALUES (:tenant, $1) \
+         ON CONFLICT (tenant, user_id) DO NOTHING",
+        (id,),
+    )?;
+    Ok(())
+}
+
+/// Notes that a user does not administer any more.
+pub(crate) fn dismiss(tx: &mut Tx<'_>, id: &str) -> Result<()> {
+    tx.execute("DELETE FROM users_administrator WHERE tenant = :tenant AND user_id = $1", (id,))?;
+    Ok(())
+}
+
+/// Whether a user is the one administrator who is active.
+pub(crate) fn is_last_administrator(view: &View<'_>, id: &str) -> Result<bool> {
+    let active = view.rows::<(String,)>(
+        "SELECT a.user_id FROM users_administrator a LEFT JOIN users_disabled d \
+         ON d.tenant = a.tenant AND d.user_id = a.user_id \
+         WHERE a.tenant = :tenant AND d.user_id IS NULL ORDER BY a.user_id LIMIT 2",
+        (),
+    )?;
+    Ok(matches!(active.as_slice(), [(only,)] if only == id))
+}
+
 /// Counts a change of state as a change of the user.
 pub(crate) fn bump(tx: &mut Tx<'_>, id: &str) -> Result<()> {
     tx.execute(

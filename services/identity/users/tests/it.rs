@@ -10,7 +10,8 @@
 use futures::future::join_all;
 use stoa_identity::users::{
     BatchGetUsersRequest, CreateUserRequest, DisableUserRequest, EnableUserRequest, GetUserRequest,
-    ListUsersRequest, LookupUserRequest, LookupUserRequestBy, UpdateUserRequest, User, UserState,
+    ListUsersRequest, LookupUserRequest, LookupUserRequestBy, SetAdministratorRequest,
+    UpdateUserRequest, User, UserState,
 };
 use stoa_kit::{Caller, Code, Error, Result, Service};
 use stoa_testkit::{Node, both};
@@ -238,6 +239,32 @@ both! {
         let many = (0..65).map(|n| (format!("key{n}"), String::new())).collect();
         let error = node.call(&caller, UpdateUserRequest { preferences: many, ..update }).await;
         assert_eq!(error.unwrap_err().violations()[0].path, "preferences");
+    }
+}
+
+both! {
+    async fn one_administrator_stays_active(node: Node) {
+        let (ada, bob) = (create(&node, "ada").await.id, create(&node, "bob").await.id);
+        let set = async |id: &str, administrator: bool| {
+            let request = SetAdministratorRequest { id: id.into(), administrator };
+            node.call(&node.system(), request).await
+        };
+        let disable = async |id: &str| {
+            node.call(&node.admin(), DisableUserRequest { id: id.into() }).await
+        };
+        let last = (Code::FailedPrecondition, "users.last_administrator");
+        set(&ada, true).await.unwrap();
+        assert_eq!(reason(&disable(&ada).await.unwrap_err()), last);
+        assert_eq!(reason(&set(&ada, false).await.unwrap_err()), last);
+        set(&bob, true).await.unwrap();
+        disable(&bob).await.unwrap();
+        assert_eq!(reason(&disable(&ada).await.unwrap_err()), last, "the other one is disabled");
+        assert_eq!(reason(&set(&ada, false).await.unwrap_err()), last);
+        node.call(&node.admin(), EnableUserRequest { id: bob.clone() }).await.unwrap();
+        let (one, other) = futures::join!(disable(&ada), disable(&bob));
+        assert!(one.is_ok() != other.is_ok(), "{one:?} {other:?}");
+        let refused = one.err().or(other.err()).unwrap();
+        assert_eq!(reason(&refused), last);
     }
 }
 

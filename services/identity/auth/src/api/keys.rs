@@ -54,15 +54,32 @@ fn owner(view: &View<'_>, service_account_id: &str) -> Result<String> {
 }
 
 fn expiry(view: &View<'_>, key: &CreateApiKeyRequest) -> Result<Micros> {
-    let now = view.now();
+    let (now, latest) = (view.now(), latest(view, key)?);
     let Some(asked) = key.expire_time.as_option().map(Micros::of) else {
-        return Ok(now.after(model::KEY_LIFE_DEFAULT));
+        return Ok(now.after(model::KEY_LIFE_DEFAULT).min(latest));
     };
-    if asked <= now || asked > now.after(model::KEY_LIFE_MAX) {
-        let message = "must lie in the future, and not beyond 400 days";
+    if asked <= now || asked > latest {
+        let message = "must lie in the future, not beyond 400 days, and not beyond the end of what \
+                       you call with";
         return Err(Error::field("expire_time", "timestamp.within", message));
     }
     Ok(asked)
+}
+
+/// The latest time for a new key to end. Were it later than the end of what it is made with, a
+/// token that leaked could be made to last. A key of a service account is not its maker's own: in
+/// a session, somebody who is there answers for it.
+fn latest(view: &View<'_>, new: &CreateApiKeyRequest) -> Result<Micros> {
+    let credential = &view.caller().credential;
+    let end = match store::key(view, credential)? {
+        Some(key) => Some(Micros::of(&key.expire_time)),
+        None if new.service_account_id.is_empty() => {
+            store::session(view, credential)?.map(|session| Micros::of(&session.expire_time))
+        }
+        None => None,
+    };
+    let longest = view.now().after(model::KEY_LIFE_MAX);
+    Ok(end.map_or(longest, |end| end.min(longest)))
 }
 
 pub(super) fn list(view: &View<'_>, request: &ListApiKeysRequest) -> Result<ListApiKeysResponse> {

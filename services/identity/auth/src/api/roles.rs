@@ -6,6 +6,7 @@ use stoa_identity::auth::{
     ListRolesResponse, Reason, RevokeRoleRequest, RevokeRoleResponse, Role, RoleGrant,
     UpdateRoleRequest, UpdateRoleResponse,
 };
+use stoa_identity::users::SetAdministratorRequest;
 use stoa_kit::{Error, Page, Reason as _, Result, Tx, View};
 
 use super::{has_all, shown};
@@ -55,6 +56,7 @@ pub(super) fn grant(tx: &mut Tx<'_>, request: &GrantRoleRequest) -> Result<Grant
         return Err(Error::not_found("user", &request.user_id));
     }
     store::insert_grant(tx, &request.user_id, &role.name)?;
+    note(tx, &role, &request.user_id, true)?;
     tx.touch("auth.role", &role.name);
     let role_grant = store::grant(tx, &request.user_id, &role.name)?;
     Ok(GrantRoleResponse { role_grant: role_grant.into() })
@@ -65,9 +67,7 @@ pub(super) fn revoke(tx: &mut Tx<'_>, request: &RevokeRoleRequest) -> Result<Rev
     if !store::delete_grant(tx, &request.user_id, &role.name)? {
         return Err(Error::not_found("grant of this role to", &request.user_id));
     }
-    if role.built_in && !store::is_granted(tx, &role.name)? {
-        return Err(Reason::LastAdministrator.because("this is the last administrator"));
-    }
+    note(tx, &role, &request.user_id, false)?;
     tx.touch("auth.role", &role.name);
     Ok(RevokeRoleResponse {})
 }
@@ -87,6 +87,14 @@ pub(super) fn list_grants(
     let next_page_token =
         page.cut(&mut role_grants, |grant| vec![grant.user_id.clone(), grant.role.clone()]);
     Ok(ListRoleGrantsResponse { role_grants, next_page_token })
+}
+
+/// Tells `users` who administers: it sees to it that one of them stays active.
+fn note(tx: &mut Tx<'_>, role: &Role, user_id: &str, administrator: bool) -> Result<()> {
+    if role.built_in {
+        tx.call(SetAdministratorRequest { id: user_id.to_owned(), administrator })?;
+    }
+    Ok(())
 }
 
 /// A role that the caller may grant and take away.

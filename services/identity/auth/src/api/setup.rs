@@ -4,7 +4,7 @@ use stoa_identity::auth::{
     CheckSetupRequest, CompleteSetupRequest, CompleteSetupResponse, GetSetupResponse,
     PrepareSetupRequest, PrepareSetupResponse, Reason, SetUpRequest, SetUpResponse,
 };
-use stoa_identity::users::CreateUserRequest;
+use stoa_identity::users::{CreateUserRequest, SetAdministratorRequest};
 use stoa_kit::{Ctx, Error, Reason as _, Result, Tx, View};
 
 use crate::{model, password, store, token};
@@ -55,6 +55,7 @@ pub(super) fn complete(
     let everything = ["*".to_owned()];
     store::insert_role(tx, model::ADMINISTRATOR, "Whoever runs this Stoa.", &everything)?;
     store::insert_grant(tx, &user.id, model::ADMINISTRATOR)?;
+    tx.call(SetAdministratorRequest { id: user.id.clone(), administrator: true })?;
     if !store::close_setup(tx, &user.id)? {
         return Err(Reason::SetupClosed.because("there is an administrator"));
     }

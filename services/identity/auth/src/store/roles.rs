@@ -129,15 +129,6 @@ pub(crate) fn delete_grant(tx: &mut Tx<'_>, user_id: &str, role: &str) -> Result
     Ok(deleted == 1)
 }
 
-/// Whether anybody has a role.
-pub(crate) fn is_granted(view: &View<'_>, role: &str) -> Result<bool> {
-    let row = view.row::<(String,)>(
-        "SELECT user_id FROM auth_role_grant WHERE tenant = :tenant AND role = $1 LIMIT 1",
-        (role,),
-    )?;
-    Ok(row.is_some())
-}
-
 /// Who has which role, by user and role, after a user and role.
 pub(crate) fn grants(
     view: &View<'_>,

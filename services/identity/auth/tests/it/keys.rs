@@ -3,14 +3,14 @@
 use stoa_identity::auth::{
     CreateApiKeyRequest, CreateApiKeyResponse, CreateServiceAccountRequest,
     DeleteServiceAccountRequest, ListApiKeysRequest, ListServiceAccountsRequest,
-    RevokeApiKeyRequest, RevokeRoleRequest,
+    ListSessionsRequest, RevokeApiKeyRequest, RevokeRoleRequest,
 };
 use stoa_identity::users::DisableUserRequest;
 use stoa_kit::{Caller, Code, Micros, Result, Service};
 use stoa_testkit::{Node, both};
 
 use crate::store::{everything, hold};
-use crate::{DAY, MINUTE, bearer, create, fails, grant, texts};
+use crate::{DAY, MINUTE, PASSWORD, bearer, create, fails, grant, person, sign_in, texts};
 
 fn services() -> Vec<Service> {
     crate::services()
@@ -109,6 +109,41 @@ both! {
         bearer(&node, &plain.token).await.unwrap();
         node.advance(DAY).await;
         fails(bearer(&node, &plain.token).await, Code::Unauthenticated, "auth.token_invalid");
+    }
+}
+
+both! {
+    async fn no_key_outlives_what_made_it(node: Node) {
+        let ada = person(&node, "ada").await;
+        let importer = account(&node, "importer").await;
+        grant(&node, &ada, "owner", &["orders.*", "auth.service_accounts.*"]).await;
+        let signed_in = node.now();
+        let token = sign_in(&node, "ada", PASSWORD).await.unwrap().token;
+        node.advance(DAY).await;
+        let by_session = bearer(&node, &token).await.unwrap();
+        let sessions = node.call(&by_session, ListSessionsRequest::default()).await.unwrap().sessions;
+        let permissions = ["orders.*", "auth.service_accounts.*"];
+        let until = |account: &str, days: u32| CreateApiKeyRequest {
+            service_account_id: account.into(),
+            expire_time: signed_in.after(days * DAY).timestamp(),
+            ..asked(&permissions)
+        };
+        let too_late = async |caller: &Caller, wanted: CreateApiKeyRequest| {
+            let error = node.call(caller, wanted).await.err().unwrap();
+            assert_eq!(error.violations()[0].path, "expire_time");
+        };
+        let end = |made: &CreateApiKeyResponse| Micros::of(&made.api_key.expire_time);
+        too_late(&by_session, until("", 91)).await;
+        let longest = key(&node, &by_session, &permissions).await.unwrap();
+        assert_eq!(end(&longest), Micros::of(&sessions[0].expire_time), "as long as the session");
+        node.call(&by_session, until(&importer, 400)).await.unwrap();
+
+        let short = node.call(&by_session, until("", 10)).await.unwrap();
+        let by_key = bearer(&node, &short.token).await.unwrap();
+        too_late(&by_key, until("", 11)).await;
+        too_late(&by_key, until(&importer, 11)).await;
+        let longest = key(&node, &by_key, &permissions).await.unwrap();
+        assert_eq!(end(&longest), end(&short));
     }
 }
 

@@ -4,6 +4,7 @@ use stoa_identity::auth::{
     CreateRoleRequest, DeleteRoleRequest, GrantRoleRequest, ListRoleGrantsRequest,
     ListRolesRequest, PrepareSetupRequest, RevokeRoleRequest, SetUpRequest, UpdateRoleRequest,
 };
+use stoa_identity::users::{DisableUserRequest, EnableUserRequest};
 use stoa_kit::{Caller, Code, Service};
 use stoa_testkit::{Node, both};
 
@@ -104,7 +105,7 @@ both! {
         let root = administrator(&node).await;
         let first = root.user().unwrap().to_owned();
         let outcome = node.call(&root, taken("administrator", &first)).await;
-        fails(outcome, Code::FailedPrecondition, "auth.last_administrator");
+        fails(outcome, Code::FailedPrecondition, "users.last_administrator");
         assert!(node.call(&root, ListRolesRequest::default()).await.unwrap().roles[0].built_in);
         let outcome = node.call(&root, update("administrator", &["orders.*"])).await;
         fails(outcome, Code::FailedPrecondition, "auth.role_built_in");
@@ -112,9 +113,17 @@ both! {
         fails(outcome, Code::FailedPrecondition, "auth.role_built_in");
         let second = create(&node, "second").await;
         node.call(&root, named("administrator", &second)).await.unwrap();
+        node.call(&root, DisableUserRequest { id: second.clone() }).await.unwrap();
+        for outcome in [
+            node.call(&root, taken("administrator", &first)).await.err(),
+            node.call(&node.admin(), DisableUserRequest { id: first.clone() }).await.err(),
+        ] {
+            assert_eq!(outcome.unwrap().reason(), "users.last_administrator", "one who is active");
+        }
+        node.call(&root, EnableUserRequest { id: second.clone() }).await.unwrap();
         node.call(&root, taken("administrator", &first)).await.unwrap();
         let outcome = node.call(&node.admin(), taken("administrator", &second)).await;
-        fails(outcome, Code::FailedPrecondition, "auth.last_administrator");
+        fails(outcome, Code::FailedPrecondition, "users.last_administrator");
     }
 }
 
