@@ -55,6 +55,17 @@ impl NotifyService for Notify {
         Ok(CountUnreadResponse { count: store::unread(view, view.user()?)? })
     }
 
+    fn count_inboxes(
+        &self,
+        view: &View<'_>,
+        request: CountInboxesRequest,
+    ) -> Result<CountInboxesResponse> {
+        let page = Page::read(request.page_size, &request.page_token, 1)?;
+        let mut inboxes = store::inboxes(view, page.after(), page.limit())?;
+        let next_page_token = page.cut(&mut inboxes, |inbox| vec![inbox.user_id.clone()]);
+        Ok(CountInboxesResponse { inboxes, next_page_token })
+    }
+
     fn mark_read(&self, tx: &mut Tx<'_>, request: MarkReadRequest) -> Result<MarkReadResponse> {
         let user = tx.user()?.to_owned();
         let row = store::mark_read(tx, &user, &request.id)?;

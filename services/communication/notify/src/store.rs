@@ -1,6 +1,6 @@
 //! All SQL of notify.
 
-use stoa_communication::notify::EmailState;
+use stoa_communication::notify::{EmailState, InboxCount};
 use stoa_kit::{Result, Tx, View};
 
 use crate::model;
@@ -61,6 +61,16 @@ pub(crate) fn unread(view: &View<'_>, user_id: &str) -> Result<i64> {
         (user_id,),
     )?;
     Ok(row.map_or(0, |(count,)| count))
+}
+
+/// How much each user was told, in the order of users, after one of them.
+pub(crate) fn inboxes(view: &View<'_>, after: &str, limit: i64) -> Result<Vec<InboxCount>> {
+    let rows = view.rows::<(String, i64)>(
+        "SELECT user_id, COUNT(*) FROM notify_message
+         WHERE tenant = :tenant AND user_id > $1 GROUP BY user_id ORDER BY user_id LIMIT $2",
+        (after, limit),
+    )?;
+    Ok(rows.into_iter().map(|(user_id, count)| InboxCount { user_id, count }).collect())
 }
 
 pub(crate) fn mark_read(tx: &mut Tx<'_>, user_id: &str, id: &str) -> Result<Option<MessageRow>> {

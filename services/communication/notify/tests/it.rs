@@ -66,6 +66,28 @@ async fn wear_out(node: &Node) {
 }
 
 both! {
+    async fn staff_count_every_inbox(node: Node) {
+        let told = [("usr_1", 2), ("usr_2", 1), ("usr_3", 3)];
+        for (user, times) in told {
+            for order in 0..times {
+                tell(&node, user, &format!("ord_{order}")).await.unwrap();
+            }
+        }
+        let (mut found, mut page_token) = (Vec::new(), String::new());
+        loop {
+            let request = CountInboxesRequest { page_size: 2, page_token };
+            let page = node.call(&node.admin(), request).await.unwrap();
+            found.extend(page.inboxes.into_iter().map(|inbox| (inbox.user_id, inbox.count)));
+            page_token = page.next_page_token;
+            if page_token.is_empty() {
+                break;
+            }
+        }
+        assert_eq!(found, told.map(|(user, times)| (user.to_owned(), times)));
+    }
+}
+
+both! {
     async fn an_inbox_is_its_owners(node: Node) {
         let mut told = Vec::new();
         for order in ["ord_1", "ord_2", "ord_3"] {
