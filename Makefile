@@ -23,5 +23,5 @@ demo-crash:
 mutants: setup
 	cargo xtask mutants
 
-breaking:
+breaking: setup
 	cargo xtask breaking $(REF)

@@ -1,4 +1,4 @@
-//! What `cargo xtask new` makes, tried out.
+//! The commands of `cargo xtask`, tried out on copies of the repository.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
 
@@ -27,10 +27,48 @@ fn copy(to: &Path) {
     }
 }
 
-fn run(command: &mut Command) {
+/// Whether a program succeeds, and what it says.
+fn outcome(command: &mut Command) -> (bool, String) {
     let output = command.output().unwrap();
     let said = [output.stdout, output.stderr].concat();
-    assert!(output.status.success(), "{command:?}\n{}", String::from_utf8_lossy(&said));
+    (output.status.success(), String::from_utf8_lossy(&said).into_owned())
+}
+
+fn run(command: &mut Command) {
+    let (succeeded, said) = outcome(command);
+    assert!(succeeded, "{command:?}\n{said}");
+}
+
+#[test]
+fn a_contract_that_breaks_its_callers_is_found() {
+    let folder = root().join("target/breaking");
+    let _ = std::fs::remove_dir_all(&folder);
+    copy(&folder);
+    let installed = "tools/node_modules";
+    std::os::unix::fs::symlink(root().join(installed), folder.join(installed)).unwrap();
+    let git = |words: &str| {
+        let mut git = Command::new("git");
+        git.current_dir(&folder).args(["-c", "user.name=Test", "-c", "user.email=test@localhost"]);
+        run(git.args(words.split(' ')));
+    };
+    git("init -q");
+    git("add buf.yaml proto");
+    git("commit -q -m before");
+    let contract = folder.join("proto/stoa/ledger/v1/ledger.proto");
+    let change = |from: &str, to: &str| {
+        let before = std::fs::read_to_string(&contract).unwrap();
+        assert!(before.contains(from), "the contract has no `{from}`");
+        std::fs::write(&contract, before.replace(from, to)).unwrap();
+    };
+    let breaking = || {
+        let mut xtask = Command::new(env!("CARGO_BIN_EXE_xtask"));
+        outcome(xtask.current_dir(&folder).args(["breaking", "HEAD"]))
+    };
+    change("message Leg {\n", "message Leg {\n  // What it is for.\n  string note = 17;\n");
+    assert_eq!(breaking(), (true, String::new()), "callers do not miss what is new");
+    change("string debit = 1", "string debited = 1");
+    let (succeeded, said) = breaking();
+    assert!(!succeeded && said.contains("changed name from \"debit\" to \"debited\""), "{said}");
 }
 
 #[test]
