@@ -28,8 +28,10 @@ type Result<T, E = Box<dyn Error>> = std::result::Result<T, E>;
 const STARTING_MAX: u32 = 1_500;
 
 /// Ends a cluster that nobody uses: `$1` its directory, the server's command after it. The lock
-/// stays held while the cluster is taken down, so that nobody finds half of one.
+/// stays held while the cluster is taken down, so that nobody finds half of one. What the first
+/// test inherited, a lock or a pipe of whoever ran it, must not stay open as long as the cluster.
 const KEEPER: &str = r#"
+exec 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-
 directory=$1; shift
 "$@" &
 server=$!
