@@ -35,7 +35,7 @@ impl Page {
             .map(|text| text.split(SEPARATOR).map(str::to_owned).collect())
             .filter(|found: &Vec<String>| found.len() == keys);
         if after.is_none() {
-            return Err(Error::field("page_token", "page_token", "was not given by this method"));
+            return Err(foreign());
         }
         Ok(Self { size: size.into(), after })
     }
@@ -43,7 +43,29 @@ impl Page {
     /// The sort key of the last row shown, for lists sorted by one key; the empty string sorts
     /// before every key.
     pub fn after(&self) -> &str {
-        self.after.as_ref().and_then(|keys| keys.first()).map_or("", String::as_str)
+        self.key(0)
+    }
+
+    /// The same for lists that show the newest first, sorted by identifiers; on the first page
+    /// what sorts after every identifier.
+    pub fn before(&self) -> &str {
+        if self.after.is_none() { "~" } else { self.key(0) }
+    }
+
+    /// One of the sort keys of the last row shown; empty on the first page.
+    pub fn key(&self, place: usize) -> &str {
+        self.after.as_ref().and_then(|keys| keys.get(place)).map_or("", String::as_str)
+    }
+
+    /// The same for a key that is a number; `first` on the first page.
+    ///
+    /// # Errors
+    /// `request.invalid` where it is none.
+    pub fn number(&self, place: usize, first: i64) -> Result<i64> {
+        if self.after.is_none() {
+            return Ok(first);
+        }
+        self.key(place).parse().map_err(|_| foreign())
     }
 
     /// Takes one row more than a page shows, which says whether there is a next one.
@@ -62,6 +84,10 @@ impl Page {
     }
 }
 
+fn foreign() -> Error {
+    Error::field("page_token", "page_token", "was not given by this method")
+}
+
 fn encode(text: &str) -> String {
     text.bytes().map(|byte| format!("{byte:02x}")).collect()
 }
@@ -70,4 +96,35 @@ fn decode(token: &str) -> Option<String> {
     let digits = |at: usize| token.get(at..at + 2).and_then(|two| u8::from_str_radix(two, 16).ok());
     let bytes: Option<Vec<u8>> = (0..token.len()).step_by(2).map(digits).collect();
     String::from_utf8(bytes?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_goes_on_behind_the_last_row_of_the_one_before() {
+        let first = Page::read(2, "", 2).unwrap();
+        assert_eq!((first.after(), first.before(), first.key(1)), ("", "~", ""));
+        assert_eq!(first.number(0, i64::MAX).unwrap(), i64::MAX);
+        let mut rows = vec![(9, "c"), (7, "b"), (5, "a")];
+        let token = first.cut(&mut rows, |(time, id)| vec![time.to_string(), (*id).to_owned()]);
+        assert_eq!(rows, [(9, "c"), (7, "b")]);
+        let next = Page::read(2, &token, 2).unwrap();
+        assert_eq!((next.number(0, i64::MAX).unwrap(), next.key(1)), (7, "b"));
+        assert_eq!((next.after(), next.before()), ("7", "7"));
+        assert_eq!(next.cut(&mut vec![(5, "a")], |_| Vec::new()), "", "it is the last");
+    }
+
+    #[test]
+    fn a_token_of_another_list_is_refused() {
+        let mut rows = vec!["a", "b"];
+        let token = Page::read(1, "", 1).unwrap().cut(&mut rows, |row| vec![(*row).to_owned()]);
+        let page = Page::read(1, &token, 1).unwrap();
+        let refused =
+            [Page::read(1, &token, 2).err(), page.number(0, 0).err(), Page::read(1, "~", 1).err()];
+        for error in refused {
+            assert_eq!(error.unwrap().violations()[0].path, "page_token");
+        }
+    }
 }

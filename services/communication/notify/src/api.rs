@@ -12,9 +12,6 @@ pub(crate) struct Notify {
     pub(crate) templates: Vec<Template>,
 }
 
-/// Sorts after every identifier.
-const LAST: &str = "~";
-
 impl NotifyService for Notify {
     fn notify(&self, tx: &mut Tx<'_>, request: NotifyRequest) -> Result<NotifyResponse> {
         // Whoever is told need not have an account here: their inbox waits for them.
@@ -41,7 +38,7 @@ impl NotifyService for Notify {
         let page = Page::read(request.page_size, &request.page_token, 1)?;
         let user = view.user()?;
         let mut rows =
-            store::messages(view, user, before(&page), request.unread_only, page.limit())?;
+            store::messages(view, user, page.before(), request.unread_only, page.limit())?;
         let next_page_token = page.cut(&mut rows, |row| vec![row.0.clone()]);
         let notifications = rows.into_iter().map(model::notification).collect();
         Ok(ListInboxResponse { notifications, next_page_token })
@@ -79,7 +76,7 @@ impl NotifyService for Notify {
         request: ListMailboxRequest,
     ) -> Result<ListMailboxResponse> {
         let page = Page::read(request.page_size, &request.page_token, 1)?;
-        let mut rows = store::mailbox(view, before(&page), page.limit())?;
+        let mut rows = store::mailbox(view, page.before(), page.limit())?;
         let next_page_token = page.cut(&mut rows, |row| vec![row.0.clone()]);
         let mail = rows.into_iter().map(model::mail).collect();
         Ok(ListMailboxResponse { mail, next_page_token })
@@ -136,9 +133,4 @@ impl NotifyService for Notify {
 fn user(view: &View<'_>, id: &str) -> Result<Option<User>> {
     let by = LookupUserRequestBy::Id(id.to_owned());
     Ok(view.call(LookupUserRequest { by: Some(by) })?.user.into_option())
-}
-
-/// Where a page of a list that shows the newest first begins.
-fn before(page: &Page) -> &str {
-    if page.after.is_none() { LAST } else { page.after() }
 }

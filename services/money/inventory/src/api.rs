@@ -90,11 +90,7 @@ impl InventoryService for Inventory {
 
     fn list_stock(&self, view: &View<'_>, request: ListStockRequest) -> Result<ListStockResponse> {
         let page = Page::read(request.page_size, &request.page_token, 2)?;
-        let after = match page.after.as_deref() {
-            Some([sku, location]) => (sku.as_str(), location.as_str()),
-            _ => ("", ""),
-        };
-        let mut rows = store::stock(view, after, page.limit())?;
+        let mut rows = store::stock(view, (page.key(0), page.key(1)), page.limit())?;
         let next_page_token = page.cut(&mut rows, |row| vec![row.0.clone(), row.1.clone()]);
         let stock = rows.into_iter().map(model::stock).collect();
         Ok(ListStockResponse { stock, next_page_token })

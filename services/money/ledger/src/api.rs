@@ -23,8 +23,6 @@ use crate::{jobs, store};
 const BACKDATE: &str = "ledger.transfers.backdate";
 /// How long a transfer is pending if nobody says.
 const PENDING: Duration = Duration::from_secs(7 * 24 * 60 * 60);
-/// Sorts after every identifier.
-const LAST: &str = "~";
 
 /// The service.
 pub(crate) struct Ledger;
@@ -201,16 +199,12 @@ impl LedgerService for Ledger {
         let next_page_token;
         if request.account.is_empty() {
             let page = Page::read(request.page_size, &request.page_token, 1)?;
-            let before = page.after.as_ref().map_or(LAST, |_| page.after());
-            transfers = store::transfers(view, before, page.limit())?;
+            transfers = store::transfers(view, page.before(), page.limit())?;
             next_page_token = page.cut(&mut transfers, |transfer| vec![transfer.id.clone()]);
         } else {
             let page = Page::read(request.page_size, &request.page_token, 2)?;
             let account = existing(view, &request.account)?;
-            let before = match page.after.as_deref() {
-                Some([time, id]) => (Micros(model::number(time)?), id.as_str()),
-                _ => (Micros(i64::MAX), ""),
-            };
+            let before = (Micros(page.number(0, i64::MAX)?), page.key(1));
             transfers = store::transfers_of(view, &account.id, before, page.limit())?;
             next_page_token = page.cut(&mut transfers, |transfer| {
                 vec![model::effective(transfer).0.to_string(), transfer.id.clone()]
@@ -246,12 +240,12 @@ impl LedgerService for Ledger {
         let end = request.end_time.as_option().map_or(Micros(i64::MAX), Micros::of);
         // A token carries the balance that its page ends with, so that the pages of a statement
         // agree, and none but the first adds up what came before it.
-        let (after, opening_balance) = match (page.after.as_deref(), start) {
-            (Some([time, id, balance]), _) => {
-                ((Micros(model::number(time)?), id.as_str()), model::number(balance)?)
-            }
-            (_, Some(start)) => ((start, ""), balance_before(view, &account, start)?),
-            (_, None) => ((Micros(i64::MIN), ""), 0),
+        let after = page.number(0, start.map_or(i64::MIN, |start| start.0))?;
+        let after = (Micros(after), page.key(1));
+        let opening_balance = match (&page.after, start) {
+            (Some(_), _) => page.number(2, 0)?,
+            (None, Some(start)) => balance_before(view, &account, start)?,
+            (None, None) => 0,
         };
         let mut entries = store::entries(view, &account.id, after, end, page.limit())?;
         let kind = account.kind.as_known().unwrap_or_default();

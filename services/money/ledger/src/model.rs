@@ -215,12 +215,6 @@ pub(crate) fn effective(transfer: &Transfer) -> Micros {
     transfer.effective_time.as_option().map(Micros::of).unwrap_or_default()
 }
 
-/// A number in the token of a page.
-pub(crate) fn number(text: &str) -> Result<i64> {
-    let wrong = |_| Error::field("page_token", "page_token", "was not given by this method");
-    text.parse().map_err(wrong)
-}
-
 /// Legs as they are kept: a line for each.
 pub(crate) fn legs_text(legs: &[Leg]) -> String {
     let lines = legs.iter().map(|leg| format!("{} {} {}", leg.debit, leg.credit, leg.amount));

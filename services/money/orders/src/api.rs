@@ -53,7 +53,7 @@ impl OrdersService for Orders {
         request: ListOrdersRequest,
     ) -> Result<ListOrdersResponse> {
         let page = Page::read(request.page_size, &request.page_token, 2)?;
-        let before = model::before(&page)?;
+        let before = (page.number(0, i64::MAX)?, page.key(1));
         let access = view.access::<Order>();
         let wanted = Some(request.customer_id.as_str()).filter(|customer| !customer.is_empty());
         if let (Some(own), Some(wanted)) = (access.owner(), wanted)

@@ -2,7 +2,7 @@
 
 use stoa_communication::notify::NotifyRequest;
 use stoa_kit::v1::Money;
-use stoa_kit::{Error, Micros, Page, Reason as _, Result};
+use stoa_kit::{Error, Micros, Reason as _, Result};
 use stoa_money::catalog::{QuoteItem, QuoteRequest, QuoteResponse};
 use stoa_money::inventory::{IssueRequest, ReceiveRequest, StockLine};
 use stoa_money::ledger::{
@@ -213,13 +213,6 @@ pub(crate) fn state_of(text: &str) -> OrderState {
 /// What orders are sorted by: the newest first.
 pub(crate) fn sort_keys(order: &Order) -> Vec<String> {
     vec![Micros::of(&order.create_time).0.to_string(), order.id.clone()]
-}
-
-/// Where a page begins: before the last order shown, or at the newest.
-pub(crate) fn before(page: &Page) -> Result<(i64, &str)> {
-    let Some([time, id]) = page.after.as_deref() else { return Ok((i64::MAX, "")) };
-    let wrong = |_| Error::field("page_token", "page_token", "was not given by this method");
-    Ok((time.parse().map_err(wrong)?, id))
 }
 
 #[cfg(test)]

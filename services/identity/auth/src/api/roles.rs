@@ -79,10 +79,7 @@ pub(super) fn list_grants(
     let page = Page::read(request.page_size, &request.page_token, 2)?;
     let user = shown(&view.access::<RoleGrant>(), &request.user_id);
     let role = (!request.role.is_empty()).then_some(request.role.as_str());
-    let after = match page.after.as_deref() {
-        Some([user, role]) => (user.as_str(), role.as_str()),
-        _ => ("", ""),
-    };
+    let after = (page.key(0), page.key(1));
     let mut role_grants = store::grants(view, user.as_deref(), role, after, page.limit())?;
     let next_page_token =
         page.cut(&mut role_grants, |grant| vec![grant.user_id.clone(), grant.role.clone()]);
