@@ -1,8 +1,8 @@
 //! JSON, read strictly and written canonically (protobuf's JSON mapping).
 //!
-//! Generated `Deserialize` code skips names it does not know, so a misspelled field would be
-//! lost in silence. One cheap pass over the text compares its names with the message's
-//! [`Shape`] first.
+//! Generated `Deserialize` code skips names it does not know and takes the last of two values, so
+//! a misspelled field, or the first value, would be lost in silence. One cheap pass over the text
+//! compares its names with the message's [`Shape`] first.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -18,7 +18,7 @@ use crate::{Code, Error, Result, Violation};
 ///
 /// # Errors
 /// `json.malformed` where the text is not JSON; `request.invalid` with the field's path where a
-/// name is unknown or a value has the wrong type.
+/// name is unknown or stands there twice, or a value has the wrong type.
 pub fn decode<M: Message>(text: &[u8]) -> Result<M> {
     if text.iter().all(u8::is_ascii_whitespace) {
         return Ok(M::default());
@@ -53,14 +53,18 @@ fn refuse(path: &str, error: &serde_json::Error) -> Error {
     }
     // The path says where; the line and column that serde appends would only repeat it.
     let text = text.rsplit_once(" at line ").map_or(text.as_str(), |(text, _)| text);
-    let (rule, message) = match text.strip_prefix(UNKNOWN) {
-        Some(rest) => ("json.unknown_field", rest.to_owned()),
-        None => ("json.type", text.to_owned()),
+    let (rule, message) = if let Some(rest) = text.strip_prefix(UNKNOWN) {
+        ("json.unknown_field", rest.to_owned())
+    } else if let Some(rest) = text.strip_prefix(REPEATED) {
+        ("json.repeated_field", rest.to_owned())
+    } else {
+        ("json.type", text.to_owned())
     };
     Error::invalid(vec![Violation { path: path.to_owned(), rule: Cow::Borrowed(rule), message }])
 }
 
 const UNKNOWN: &str = "unknown field: ";
+const REPEATED: &str = "repeated field: ";
 
 /// Walks JSON and knows only which names may stand where.
 struct Names<'a> {
@@ -88,12 +92,13 @@ impl<'de> Visitor<'de> for Names<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        let mut seen = vec![false; self.shape.fields.len()];
         while let Some(name) = map.next_key::<Cow<'de, str>>()? {
             let length = self.path.len();
             if length > 0 {
                 self.path.push('.');
             }
-            let Some(field) = self.shape.field(&name) else {
+            let Some(index) = self.shape.index(&name) else {
                 self.path.push_str(&name);
                 let hint = match self.shape.nearest(&name) {
                     Some(known) => format!("; did you mean `{known}`?"),
@@ -104,7 +109,11 @@ impl<'de> Visitor<'de> for Names<'_> {
                     self.shape.name
                 )));
             };
+            let field = &self.shape.fields[index];
             self.path.push_str(field.name);
+            if std::mem::replace(&mut seen[index], true) {
+                return Err(A::Error::custom(format_args!("{REPEATED}stands there twice")));
+            }
             match field.value {
                 Value::Leaf => {
                     map.next_value::<IgnoredAny>()?;
@@ -194,8 +203,12 @@ impl<'de> Visitor<'de> for Many<'_> {
 }
 
 impl Shape {
+    fn index(&self, name: &str) -> Option<usize> {
+        self.fields.iter().position(|field| field.json == name || field.name == name)
+    }
+
     fn field(&self, name: &str) -> Option<&Field> {
-        self.fields.iter().find(|field| field.json == name || field.name == name)
+        self.index(name).and_then(|index| self.fields.get(index))
     }
 
     fn nearest(&self, name: &str) -> Option<&'static str> {
@@ -240,7 +253,8 @@ fn contract_path(shape: &'static Shape, path: &serde_path_to_error::Path) -> Str
                     out.push('.');
                 }
                 out.push_str(field.map_or(key.as_str(), |field| field.name));
-                keyed = matches!(field.map(|field| field.value), Some(Value::Map(_)));
+                // What is below a leaf can only be the key of a map of scalars.
+                keyed = matches!(field.map(|f| f.value), Some(Value::Map(_) | Value::Leaf));
                 shape = match field.map(|field| field.value) {
                     Some(Value::Message(next) | Value::List(next) | Value::Map(next)) => Some(next),
                     _ => None,

@@ -69,8 +69,26 @@ fn a_wrong_type_is_refused_with_its_path() {
     let text = br#"{"fieldViolations":[{"field":"a"},{"field":{}}]}"#;
     let error = json::decode::<rpc::BadRequest>(text).unwrap_err();
     assert_eq!(violation(&error).path, "field_violations[1].field");
+    let error = json::decode::<rpc::ErrorInfo>(br#"{"metadata":{"a":5}}"#).unwrap_err();
+    assert_eq!(violation(&error).path, "metadata[\"a\"]");
     let error = json::decode::<rpc::BadRequest>(br#"{"fieldViolations":[5]}"#).unwrap_err();
     assert_eq!(violation(&error).path, "field_violations[0]");
+}
+
+#[test]
+fn a_field_that_is_given_twice_is_refused_with_its_path() {
+    let twice = [r#"{"amount":"1","amount":"2"}"#, r#"{"amount":null,"amount":"2"}"#];
+    for text in twice {
+        let error = json::decode::<Money>(text.as_bytes()).unwrap_err();
+        assert_eq!(violation(&error).path, "amount", "{text}");
+        assert_eq!(violation(&error).rule, "json.repeated_field");
+    }
+    // Both spellings are the same field.
+    let error = json::decode::<Job>(br#"{"backoffMs":5,"backoff_ms":6}"#).unwrap_err();
+    assert_eq!(violation(&error).path, "backoff_ms");
+    let text = br#"{"fieldViolations":[{"field":"a"},{"field":"b","field":"c"}]}"#;
+    let error = json::decode::<rpc::BadRequest>(text).unwrap_err();
+    assert_eq!(violation(&error).path, "field_violations[1].field");
 }
 
 #[test]
