@@ -4,12 +4,12 @@
 //! key that is not known is refused: a setting that is silently ignored is the worst of all.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use stoa_contract::{Code, json};
 use stoa_kit::{Error, Result};
-use stoa_node::LogFormat;
+use stoa_node::{Listen, LogFormat};
 use stoa_store::Place;
 
 /// One setting.
@@ -28,6 +28,11 @@ pub const SETTINGS: &[Setting] = &[
         key: "listen",
         default: "127.0.0.1:8080",
         help: "Address to listen on [127.0.0.1:8080]",
+    },
+    Setting {
+        key: "receive_timeout_ms",
+        default: "30000",
+        help: "How long a client may take to send its headers, and then its body [30000]",
     },
     Setting { key: "data", default: "data", help: "Directory of the embedded database [data]" },
     Setting {
@@ -53,6 +58,11 @@ pub const SETTINGS: &[Setting] = &[
     },
     Setting { key: "log_filter", default: "info", help: "What is logged [info]" },
     Setting {
+        key: "log_commits",
+        default: "100000",
+        help: "How many commits behind the end events can be followed from [100000]",
+    },
+    Setting {
         key: "calls_per_second",
         default: "0",
         help: "Calls a second of one caller; 0 for no limit [0]",
@@ -77,8 +87,8 @@ impl Setting {
 /// A node's configuration, read and checked.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Where to listen.
-    pub listen: SocketAddr,
+    /// Where to listen, and how patiently.
+    pub listen: Listen,
     /// Where to store.
     pub place: Place,
     /// The services to run; all if empty.
@@ -91,6 +101,8 @@ pub struct Config {
     pub log_format: LogFormat,
     /// What is logged.
     pub log_filter: String,
+    /// Commits whose events are kept for followers.
+    pub log_commits: u32,
     /// Calls a second of one caller.
     pub calls_per_second: u32,
     /// Calls a second of one address without a token.
@@ -149,14 +161,17 @@ impl Config {
         let text = |key: &str| values.get(key).map_or("", String::as_str);
         let number = |key: &str| {
             text(key)
-                .parse()
+                .parse::<u32>()
                 .map_err(|_| invalid(format!("{key}: `{}` is not a number", text(key))))
         };
         let listen = text("listen");
         Ok(Self {
-            listen: listen.parse().map_err(|_| {
-                invalid(format!("listen: `{listen}` is not an address such as 127.0.0.1:8080"))
-            })?,
+            listen: Listen {
+                address: listen.parse().map_err(|_| {
+                    invalid(format!("listen: `{listen}` is not an address such as 127.0.0.1:8080"))
+                })?,
+                receive_max: Duration::from_millis(number("receive_timeout_ms")?.into()),
+            },
             place: match text("database") {
                 "" => Place::Directory(PathBuf::from(text("data"))),
                 url if url.starts_with("postgres://") || url.starts_with("postgresql://") => {
@@ -178,6 +193,7 @@ impl Config {
                 (other, _) => return Err(invalid(format!("log_format: there is no `{other}`"))),
             },
             log_filter: text("log_filter").to_owned(),
+            log_commits: number("log_commits")?,
             calls_per_second: number("calls_per_second")?,
             anonymous_per_second: number("anonymous_per_second")?,
         })
@@ -233,7 +249,7 @@ mod tests {
             &[("listen", "127.0.0.1:3")],
         )
         .unwrap();
-        assert_eq!(config.listen.port(), 3);
+        assert_eq!(config.listen.address.port(), 3);
         assert_eq!(config.log_filter, "debug");
         assert_eq!(config.calls_per_second, 7);
     }

@@ -40,6 +40,7 @@ async fn serve(catalogue: &Catalogue, config: Config) -> Result<()> {
         world: world::Real::new(),
         ports,
         tenant: MAIN.into(),
+        log_kept: config.log_commits.into(),
         calls_per_second: config.calls_per_second,
         anonymous_per_second: config.anonymous_per_second,
     })

@@ -39,3 +39,6 @@ pub use generated::v1;
 
 /// The typed details of errors on RPC, by Google's published shapes.
 pub use generated::google_rpc as rpc;
+
+/// The descriptors of [`rpc`]: what a client by reflection needs to read an error's details.
+pub const ERROR_DETAILS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/google.rpc.all.binpb"));

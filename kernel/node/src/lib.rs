@@ -15,6 +15,7 @@ mod auth;
 mod background;
 mod call;
 mod cron;
+mod door;
 mod keys;
 mod limit;
 mod log;
@@ -30,12 +31,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use stoa_kit::ports::Ports;
 use stoa_kit::{Caller, Error, Registry, Result, Service, World};
 use stoa_store::{Options, Store};
+use tokio::sync::watch;
 
 pub use background::Background;
 pub use call::{Answer, Body, Call};
 pub use log::{Format as LogFormat, install as install_log};
 pub use position::Position;
-pub use serve::{Server, serve};
+pub use serve::{Listen, Server, serve};
 
 use auth::Tokens;
 use keys::Keys;
@@ -60,6 +62,9 @@ pub struct Parts {
     pub ports: Ports,
     /// The tenant it serves.
     pub tenant: Arc<str>,
+    /// Commits whose events the log keeps although every subscription has seen them: how far
+    /// behind a follower may fall.
+    pub log_kept: i64,
     /// Calls a second that one caller may make; 0 for no limit.
     pub calls_per_second: u32,
     /// Calls a second that nobody in particular may make from one address; 0 for no limit.
@@ -80,6 +85,9 @@ pub struct Node {
     pool: runner::Pool,
     in_flight: call::InFlight,
     gauges: Mutex<background::Gauges>,
+    log_kept: i64,
+    /// Whether it was told to stop.
+    stopping: watch::Sender<bool>,
 }
 
 /// Opens the store beside the runtime: to open one waits for disks and servers, and no thread
@@ -110,6 +118,8 @@ impl Node {
             pool: runner::Pool::start(&parts.world)?,
             in_flight: call::InFlight::default(),
             gauges: Mutex::default(),
+            log_kept: parts.log_kept,
+            stopping: watch::Sender::new(false),
             tenant: parts.tenant,
             ports: parts.ports,
             world: parts.world,

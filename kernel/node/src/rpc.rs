@@ -1,6 +1,7 @@
 //! Connect, gRPC and gRPC-Web, binary and JSON, on the node's own method table.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use connectrpc::dispatcher::codegen::{unimplemented_streaming, unimplemented_unary};
@@ -44,7 +45,11 @@ impl Dispatcher for Table {
         Box::pin(async move {
             let body = request.encoded()?;
             let format = known(format)?;
-            let answer = call(&node, path, &ctx, &body, format).await;
+            let answer = tokio::select! {
+                biased;
+                answer = call(&node, path, &ctx, &body, format) => answer,
+                late = late(&node, &ctx) => Err(late),
+            };
             answer.and_then(|answer| respond(answer, format)).map_err(|error| refuse(&error, &ctx))
         })
     }
@@ -104,12 +109,12 @@ async fn call(
     let caller = caller(node, bound, ctx).await?;
     let request = bound.decode_request(body, format)?;
     let address = ctx.peer_addr().map_or(String::new(), |address| address.ip().to_string());
-    let position = header(ctx, "stoa-position").map(Position::parse).transpose()?;
+    let position = header(ctx, "stoa-position")?.map(Position::parse).transpose()?;
     node.call(Call {
         method: path,
         caller,
         request,
-        key: header(ctx, "idempotency-key").map(str::to_owned),
+        key: header(ctx, "idempotency-key")?.map(str::to_owned),
         trace: trace(ctx),
         deadline: ctx.time_remaining().map(|left| node.world().uptime() + left),
         address,
@@ -118,8 +123,18 @@ async fn call(
     .await
 }
 
+/// Waits until the caller's deadline, just before connectrpc would end the call without a reason.
+async fn late(node: &Node, ctx: &RequestContext) -> Error {
+    match ctx.time_remaining() {
+        Some(left) => node.world().sleep(left.saturating_sub(Duration::from_millis(2))).await,
+        None => std::future::pending().await,
+    }
+    Error::new(Code::DeadlineExceeded, "request.deadline", "the deadline of this call has passed")
+        .help("It may still happen; retry with the same idempotency key.")
+}
+
 async fn caller(node: &Arc<Node>, bound: &Bound, ctx: &RequestContext) -> Result<Caller> {
-    let Some(value) = header(ctx, "authorization") else { return Ok(node.anonymous()) };
+    let Some(value) = header(ctx, "authorization")? else { return Ok(node.anonymous()) };
     let token = value
         .split_once(' ')
         .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
@@ -136,13 +151,20 @@ async fn caller(node: &Arc<Node>, bound: &Bound, ctx: &RequestContext) -> Result
     }
 }
 
-fn header<'a>(ctx: &'a RequestContext, name: &str) -> Option<&'a str> {
-    ctx.header(name).and_then(|value| value.to_str().ok())
+/// A header's value. One that cannot be read is refused: who sent a key must not go without it.
+fn header<'a>(ctx: &'a RequestContext, name: &'static str) -> Result<Option<&'a str>> {
+    let Some(value) = ctx.header(name) else { return Ok(None) };
+    value.to_str().map(Some).map_err(|_| {
+        let message = format!("the header `{name}` holds what is no visible ASCII");
+        Error::new(Code::InvalidArgument, "request.header", message)
+            .help("Send the header as it was given to you.")
+    })
 }
 
 /// The trace id of a W3C `traceparent`: `00-<trace>-<span>-<flags>`.
 fn trace(ctx: &RequestContext) -> String {
-    let parent = header(ctx, "traceparent").unwrap_or("");
+    // One that is not understood is as good as none, says the W3C.
+    let parent = header(ctx, "traceparent").ok().flatten().unwrap_or("");
     let id = parent.split('-').nth(1).unwrap_or("");
     let good = id.len() == 32
         && id.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
@@ -185,7 +207,7 @@ fn refuse(error: &Error, ctx: &RequestContext) -> ConnectError {
 }
 
 /// An error in the words of Connect and gRPC, with Google's typed details.
-fn translate(error: &Error) -> ConnectError {
+pub(crate) fn translate(error: &Error) -> ConnectError {
     let code = ErrorCode::from_grpc_code(error.code() as u32).unwrap_or(ErrorCode::Unknown);
     let mut out = ConnectError::new(code, error.message());
     let domain = error.reason().split('.').next().unwrap_or("stoa").to_owned();

@@ -2,12 +2,13 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use bytes::Bytes;
-use connectrpc::{Chain, ConnectRpcService, Limits, PeerAddr, Router};
+use connectrpc::{Chain, PeerAddr, Router};
 use connectrpc_health::{HealthService, StaticChecker};
 use connectrpc_reflection::Reflector;
 use futures::future::BoxFuture;
@@ -20,34 +21,37 @@ use hyper_util::server::graceful::GracefulShutdown;
 use stoa_kit::{Error, Result};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
-use tower::Service as _;
 
+use crate::door::{Door, Methods};
 use crate::rpc::Table;
 use crate::{Background, Node};
 
-/// The largest request.
-const REQUEST_MAX: usize = 4 << 20;
-/// How long a client may take to send its headers.
-const HEADERS_MAX: Duration = Duration::from_secs(10);
 /// How long what runs may take to finish once the node is told to stop.
 const DRAIN_MAX: Duration = Duration::from_secs(20);
 
-type Rpc = ConnectRpcService<Chain<Table, Router>>;
 type Body = UnsyncBoxBody<Bytes, Infallible>;
+
+/// How a node is reached.
+#[derive(Debug, Clone, Copy)]
+pub struct Listen {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// How long a client may take to begin a request, to send its headers, and then its body.
+    pub receive_max: Duration,
+}
 
 /// A node that is listening.
 pub struct Server {
     /// Where it listens.
     pub address: SocketAddr,
-    stop: watch::Sender<bool>,
+    node: Arc<Node>,
     done: BoxFuture<'static, ()>,
 }
 
 impl Server {
     /// Stops: no new work, what runs finishes, the store closes.
     pub async fn stop(self) {
-        // Nobody listening means that everything has stopped.
-        let _ = self.stop.send(true);
+        self.node.stopping.send_replace(true);
         self.done.await;
     }
 }
@@ -56,17 +60,23 @@ impl Server {
 ///
 /// # Errors
 /// `node.listen` where the address is taken or not ours.
-pub async fn serve(node: Arc<Node>, address: SocketAddr) -> Result<Server> {
-    let listener = node.world().listen(address)?;
+pub async fn serve(node: Arc<Node>, listen: Listen) -> Result<Server> {
+    let listener = node.world().listen(listen.address)?;
     listener.set_nonblocking(true).map_err(Error::internal)?;
     let listener = TcpListener::from_std(listener).map_err(Error::internal)?;
     let address = listener.local_addr().map_err(Error::internal)?;
-    let (stop, stopped) = watch::channel(false);
+    let stopped = node.stopping.subscribe();
     let health = Arc::new(StaticChecker::new());
-    let rpc = rpc(&node, Arc::clone(&health), address)?;
+    let methods = methods(&node, Arc::clone(&health), address)?;
+    let port = Port {
+        door: Door::new(methods, node.world(), listen.receive_max),
+        node: Arc::clone(&node),
+        receive_max: listen.receive_max,
+    };
     let background = Background::new(&node).await?.run(stopped.clone());
     let workers: Vec<_> = background.into_iter().map(spawn).collect();
-    let accepting = spawn(accept(listener, rpc, Arc::clone(&node), health, stopped));
+    let accepting = spawn(accept(listener, port, health, stopped));
+    let served = Arc::clone(&node);
     let done = Box::pin(async move {
         // A task that panicked is as finished as one that ended.
         let _ = accepting.await;
@@ -75,7 +85,7 @@ pub async fn serve(node: Arc<Node>, address: SocketAddr) -> Result<Server> {
         }
         node.close().await;
     });
-    Ok(Server { address, stop, done })
+    Ok(Server { address, node: served, done })
 }
 
 #[allow(clippy::disallowed_methods, reason = "the node's own loops")]
@@ -83,46 +93,44 @@ fn spawn(work: impl Future<Output = ()> + Send + 'static) -> tokio::task::JoinHa
     tokio::spawn(work)
 }
 
-fn rpc(node: &Arc<Node>, health: Arc<StaticChecker>, address: SocketAddr) -> Result<Rpc> {
+/// What can be called: the contracts of the services, health and reflection.
+fn methods(node: &Arc<Node>, health: Arc<StaticChecker>, address: SocketAddr) -> Result<Methods> {
     let _ = health.register("");
     let contracts = node.registry().services().iter().filter_map(|service| service.contract);
-    let mut reflector: Option<Reflector> = None;
+    let reflector = Reflector::from_descriptor_set_bytes(stoa_contract::ERROR_DETAILS);
+    let mut reflector = reflector.map_err(Error::internal)?;
     for contract in contracts.clone() {
         let _ = health.register(contract.full_name);
-        match &mut reflector {
-            None => {
-                let first = Reflector::from_descriptor_set_bytes(contract.descriptors);
-                reflector = Some(first.map_err(Error::internal)?);
-            }
-            Some(reflector) => {
-                reflector.add_descriptor_set_bytes(contract.descriptors).map_err(Error::internal)?
-            }
-        }
+        reflector.add_descriptor_set_bytes(contract.descriptors).map_err(Error::internal)?;
     }
     let mut router = Router::new();
     router =
         connectrpc_health::HealthExt::register(Arc::new(HealthService::from_arc(health)), router);
     // Off loopback the catalogue of a node is nobody's business who has not signed in.
-    if let Some(reflector) = reflector.filter(|_| address.ip().is_loopback()) {
+    if address.ip().is_loopback() {
         let names: Vec<_> = contracts.map(|contract| contract.full_name).collect();
         router = connectrpc_reflection::install(router, reflector.with_services(names));
     }
-    let limits = Limits::default()
-        .with_max_request_body_size(REQUEST_MAX)
-        .with_max_message_size(REQUEST_MAX);
-    Ok(ConnectRpcService::new(Chain(Table(Arc::clone(node)), router)).with_limits(limits))
+    Ok(Chain(Table(Arc::clone(node)), router))
+}
+
+/// What every connection needs.
+#[derive(Clone)]
+struct Port {
+    door: Door,
+    node: Arc<Node>,
+    receive_max: Duration,
 }
 
 async fn accept(
     listener: TcpListener,
-    rpc: Rpc,
-    node: Arc<Node>,
+    port: Port,
     health: Arc<StaticChecker>,
     mut stopped: watch::Receiver<bool>,
 ) {
     let graceful = GracefulShutdown::new();
     let mut builder = Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADERS_MAX);
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(port.receive_max);
     builder.http2().timer(TokioTimer::new()).keep_alive_interval(Duration::from_secs(30));
     loop {
         let accepted = tokio::select! {
@@ -131,15 +139,13 @@ async fn accept(
         };
         let Ok((socket, peer)) = accepted else {
             // Out of descriptors: wait for some to come back.
-            node.world().sleep(Duration::from_millis(20)).await;
+            port.node.world().sleep(Duration::from_millis(20)).await;
             continue;
         };
-        let connection =
-            connection(socket, peer, rpc.clone(), Arc::clone(&node), &builder, &graceful);
-        spawn(connection);
+        spawn(connection(socket, peer, port.clone(), &builder, &graceful));
     }
     health.shutdown();
-    let late = node.world().sleep(DRAIN_MAX);
+    let late = port.node.world().sleep(DRAIN_MAX);
     tokio::select! {
         () = graceful.shutdown() => {}
         () = late => tracing::warn!("connections were still open after the time to drain"),
@@ -149,34 +155,48 @@ async fn accept(
 fn connection(
     socket: TcpStream,
     peer: SocketAddr,
-    rpc: Rpc,
-    node: Arc<Node>,
+    port: Port,
     builder: &Builder<TokioExecutor>,
     graceful: &GracefulShutdown,
 ) -> impl Future<Output = ()> + Send + 'static {
     // Small replies must not wait for acknowledgements; a socket that is gone does not mind.
     let _ = socket.set_nodelay(true);
-    let counted = Arc::clone(&node);
+    let (node, receive_max) = (Arc::clone(&port.node), port.receive_max);
+    let asked = Arc::new(AtomicBool::new(false));
+    let asks = Arc::clone(&asked);
     let service = hyper::service::service_fn(move |request| {
-        route(rpc.clone(), Arc::clone(&node), peer, request)
+        asks.store(true, Relaxed);
+        route(port.clone(), peer, request)
     });
     let serving = builder.serve_connection(TokioIo::new(socket), service).into_owned();
     let watched = graceful.watch(serving);
     async move {
-        counted.metrics.connections.fetch_add(1, Relaxed);
-        if let Err(error) = watched.await {
+        let mut watched = pin!(watched);
+        node.metrics.connections.fetch_add(1, Relaxed);
+        // What is spoken shows only in the first bytes; until they come, nobody else is counting.
+        let silent = node.world().sleep(receive_max);
+        let ended = tokio::select! {
+            ended = &mut watched => Some(ended),
+            () = silent => None,
+        };
+        let ended = match ended {
+            None if asked.load(Relaxed) => watched.await,
+            None => Ok(()),
+            Some(ended) => ended,
+        };
+        if let Err(error) = ended {
             tracing::debug!(%error, "a connection ended");
         }
-        counted.metrics.connections.fetch_sub(1, Relaxed);
+        node.metrics.connections.fetch_sub(1, Relaxed);
     }
 }
 
 async fn route(
-    mut rpc: Rpc,
-    node: Arc<Node>,
+    mut port: Port,
     peer: SocketAddr,
     mut request: Request<Incoming>,
 ) -> Result<Response<Body>, Infallible> {
+    let node = &port.node;
     let reply = match request.uri().path() {
         "/health" => text(StatusCode::OK, "ok\n".to_owned()),
         "/ready" => match node.health() {
@@ -189,8 +209,7 @@ async fn route(
         },
         _ => {
             request.extensions_mut().insert(PeerAddr(peer));
-            let response = rpc.call(request).await?;
-            return Ok(response.map(BodyExt::boxed_unsync));
+            return Ok(port.door.call(request).await.map(BodyExt::boxed_unsync));
         }
     };
     Ok(reply)

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use stoa_contract::{Kind, Permission};
+use stoa_kit::session::Session;
 use stoa_kit::{Ctx, Error, Micros, Page, Reason as _, Result, Service, Stream, Tx, View};
 use stoa_store::kernel;
 
@@ -20,7 +21,7 @@ pub(crate) fn service() -> Service {
 
 struct System;
 
-/// Events sent in one message at the most.
+/// Events sent in one message, unless one commit has more.
 const EVENTS_MAX: i64 = 256;
 
 impl SystemService for System {
@@ -186,11 +187,13 @@ impl SystemService for System {
         let seconds = if request.heartbeat_seconds == 0 { 10 } else { request.heartbeat_seconds };
         let follower = Follower {
             notices: node.store().notices(),
+            stopping: node.stopping.subscribe(),
             node,
-            from: (from, i64::MAX),
+            from,
             topic: request.topic,
             heartbeat: Duration::from_secs(seconds.unsigned_abs().into()),
         };
+        // Who is too far behind learns it before anything is streamed.
         follower.check().await?;
         let steps = futures::stream::unfold(Some(follower), |follower| async {
             let mut follower = follower?;
@@ -207,7 +210,8 @@ impl SystemService for System {
 struct Follower {
     node: Arc<Node>,
     notices: tokio::sync::broadcast::Receiver<stoa_store::Notice>,
-    from: (i64, i64),
+    stopping: tokio::sync::watch::Receiver<bool>,
+    from: i64,
     topic: String,
     heartbeat: Duration,
 }
@@ -215,71 +219,79 @@ struct Follower {
 impl Follower {
     /// The next events, or none once the heartbeat is due.
     async fn next(&mut self) -> Result<FollowEventsResponse> {
-        let node = Arc::clone(&self.node);
-        let mut beat = node.world().sleep(self.heartbeat);
+        let mut beat = self.node.world().sleep(self.heartbeat);
         loop {
-            self.check().await?;
             let events = self.read().await?;
             if !events.is_empty() {
                 return Ok(self.batch(events));
             }
             tokio::select! {
                 () = &mut beat => return Ok(self.batch(Vec::new())),
+                () = told(&mut self.stopping) => return Err(stopping()),
                 () = news(&mut self.notices) => {}
             }
         }
     }
 
-    /// Refuses to go on where the log no longer holds what comes next.
+    /// Refuses who asks from where the log has been swept.
     async fn check(&self) -> Result<()> {
-        const FLOOR: &str =
-            "SELECT COALESCE(MIN(position), 0) FROM stoa_event WHERE tenant = :tenant";
-        const CUT: &str =
-            "SELECT COUNT(*) FROM stoa_commit WHERE tenant = :tenant AND position <= $1";
-        let (tenant, from) = (Arc::clone(self.node.tenant()), self.from.0);
-        let behind = self
-            .node
-            .read(None, move |session, _| {
-                let floor = kernel::rows::<(i64,)>(session, &tenant, FLOOR, ())?;
-                let floor = floor.first().map_or(0, |(floor,)| *floor);
-                if from + 1 >= floor {
-                    return Ok(false);
-                }
-                // Commits without events lie between; only swept events are a gap.
-                let older = kernel::rows::<(i64,)>(session, &tenant, CUT, (from,))?;
-                Ok(older.first().is_none_or(|(count,)| *count == 0) && from != 0)
-            })
-            .await?;
-        if behind {
-            return Err(Reason::Behind.because("the log no longer holds what follows here"));
-        }
-        Ok(())
+        let (tenant, from) = (Arc::clone(self.node.tenant()), self.from);
+        self.node.read(None, move |session, _| above_floor(session, &tenant, from)).await
     }
 
-    async fn read(&self) -> Result<Vec<Event>> {
+    /// Reads what comes next and moves on behind it. Commits are read whole: a position is a place
+    /// between two of them, and who comes back with one has seen all of what lies before it.
+    async fn read(&mut self) -> Result<Vec<Event>> {
+        const FULL: &str = "SELECT position FROM stoa_event WHERE tenant = :tenant \
+             AND position > $1 AND position <= $2 AND ($3 = '' OR topic = $3) \
+             ORDER BY position, ordinal LIMIT 1 OFFSET $4";
         const READ: &str = "SELECT position, ordinal, topic, message, subject, payload \
-             FROM stoa_event WHERE tenant = :tenant AND position >= $1 AND position <= $3 \
-             AND (position > $1 OR ordinal > $2) AND ($4 = '' OR topic = $4) \
-             ORDER BY position, ordinal LIMIT $5";
+             FROM stoa_event WHERE tenant = :tenant \
+             AND position > $1 AND position <= $2 AND ($3 = '' OR topic = $3) \
+             ORDER BY position, ordinal";
         let settled = self.node.store().settled().await?;
         let (tenant, from) = (Arc::clone(self.node.tenant()), self.from);
         let topic = self.topic.clone();
-        let rows = self
+        let (end, rows) = self
             .node
             .read(None, move |session, _| {
-                let params = (from.0, from.1, settled, &topic, EVENTS_MAX);
-                kernel::rows::<EventRow>(session, &tenant, READ, params)
+                // The same snapshot: nothing is swept between the look at the floor and the events.
+                above_floor(session, &tenant, from)?;
+                let full = (from, settled, &topic, EVENTS_MAX - 1);
+                let full = kernel::rows::<(i64,)>(session, &tenant, FULL, full)?;
+                let end = full.first().map_or(settled, |(position,)| *position);
+                let rows = kernel::rows::<EventRow>(session, &tenant, READ, (from, end, &topic))?;
+                Ok((end, rows))
             })
             .await?;
+        self.from = self.from.max(end);
         Ok(rows.into_iter().map(event).collect())
     }
 
-    fn batch(&mut self, events: Vec<Event>) -> FollowEventsResponse {
-        if let Some(last) = events.last() {
-            let position = Position::parse(&last.position).map_or(self.from.0, |found| found.0);
-            self.from = (position, last.ordinal);
-        }
-        FollowEventsResponse { events, position: Position(self.from.0).to_string() }
+    fn batch(&self, events: Vec<Event>) -> FollowEventsResponse {
+        FollowEventsResponse { events, position: Position(self.from).to_string() }
+    }
+}
+
+fn above_floor(session: &mut dyn Session, tenant: &str, from: i64) -> Result<()> {
+    const FLOOR: &str = "SELECT position FROM stoa_floor WHERE tenant = :tenant";
+    let floor = kernel::rows::<(i64,)>(session, tenant, FLOOR, ())?;
+    if floor.first().is_some_and(|(floor,)| from < *floor) {
+        return Err(Reason::Behind.because("the log no longer holds what follows here"));
+    }
+    Ok(())
+}
+
+fn stopping() -> Error {
+    Error::unavailable("node.stopping", "this node was told to stop")
+        .help("Follow from the last position you saw, on another node or when this one is back.")
+}
+
+/// Waits until the node is told to stop.
+async fn told(stopping: &mut tokio::sync::watch::Receiver<bool>) {
+    if stopping.wait_for(|stopping| *stopping).await.is_err() {
+        // Nobody is left who could tell.
+        std::future::pending().await
     }
 }
 

@@ -6,11 +6,13 @@
 use std::collections::HashMap;
 
 use stoa_contract::Code;
-use stoa_kit::{Error, Micros, Phase, Result, Service};
+use stoa_kit::{Error, Micros, Migration, Phase, Result, Service};
 
 /// The kernel's own migrations.
-const KERNEL: &[stoa_kit::Migration] =
-    &[stoa_kit::Migration::expand("0001_kernel", include_str!("../migrations/0001_kernel.sql"))];
+const KERNEL: &[Migration] = &[
+    Migration::expand("0001_kernel", include_str!("../migrations/0001_kernel.sql")),
+    Migration::expand("0002_floor", include_str!("../migrations/0002_floor.sql")),
+];
 
 /// Every migration of every service of a node.
 pub struct Schema {

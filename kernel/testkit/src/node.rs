@@ -59,7 +59,7 @@ pub fn run<F: Future<Output = ()>>(
     services: Vec<Service>,
     test: impl FnOnce(Node) -> F,
 ) {
-    run_with(engine, services, true, test);
+    run_with(engine, services, Setup::default(), test);
 }
 
 /// Runs a test on a node that has no mailer.
@@ -68,13 +68,35 @@ pub fn run_without_mailer<F: Future<Output = ()>>(
     services: Vec<Service>,
     test: impl FnOnce(Node) -> F,
 ) {
-    run_with(engine, services, false, test);
+    run_with(engine, services, Setup { mailer: false, ..Setup::default() }, test);
+}
+
+/// Runs a test on a node whose log keeps the events of few commits.
+pub fn run_forgetful<F: Future<Output = ()>>(
+    engine: Engine,
+    services: Vec<Service>,
+    log_kept: i64,
+    test: impl FnOnce(Node) -> F,
+) {
+    run_with(engine, services, Setup { log_kept, ..Setup::default() }, test);
+}
+
+/// What may be different about a node.
+struct Setup {
+    mailer: bool,
+    log_kept: i64,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self { mailer: true, log_kept: 100_000 }
+    }
 }
 
 fn run_with<F: Future<Output = ()>>(
     engine: Engine,
     services: Vec<Service>,
-    mailer: bool,
+    setup: Setup,
     test: impl FnOnce(Node) -> F,
 ) {
     let runtime =
@@ -84,7 +106,7 @@ fn run_with<F: Future<Output = ()>>(
         let mut options = Options::at(place);
         options.database_clock = false;
         options.rehearse = engine == Engine::Sqlite;
-        let node = Node::open(engine, services, options, mailer).await;
+        let node = Node::open(engine, services, options, setup).await;
         test(node.clone()).await;
         node.inner.close().await;
     });
@@ -105,15 +127,16 @@ fn place(engine: Engine) -> (Place, Box<dyn std::any::Any>) {
 }
 
 impl Node {
-    async fn open(engine: Engine, services: Vec<Service>, options: Options, mailer: bool) -> Self {
+    async fn open(engine: Engine, services: Vec<Service>, options: Options, setup: Setup) -> Self {
         let (world, post) = (TestWorld::new(), Arc::new(Post::default()));
-        let mailer = mailer.then(|| Arc::clone(&post) as Arc<dyn Mailer>);
+        let mailer = setup.mailer.then(|| Arc::clone(&post) as Arc<dyn Mailer>);
         let parts = Parts {
             services,
             store: options,
             world: Arc::clone(&world) as Arc<dyn World>,
             ports: Ports { mailer },
             tenant: MAIN.into(),
+            log_kept: setup.log_kept,
             calls_per_second: 0,
             anonymous_per_second: 0,
         };

@@ -50,18 +50,44 @@ impl Request {
         self
     }
 
-    /// Sends it on a connection of its own.
-    pub(crate) fn send(&self, address: SocketAddr) -> Answer {
-        let mut stream = connect(address);
-        let mut head = format!("{} {} HTTP/1.1\r\nhost: {address}\r\n", self.method, self.path);
+    /// The same with another body.
+    pub(crate) fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
+        self.body = body.into();
+        self
+    }
+
+    /// The same by another method.
+    pub(crate) fn by(mut self, method: &str) -> Self {
+        self.method = method.to_owned();
+        self
+    }
+
+    /// The same for another path.
+    pub(crate) fn to(mut self, path: &str) -> Self {
+        self.path = path.to_owned();
+        self
+    }
+
+    /// Its bytes, with a length that may not be that of the body.
+    pub(crate) fn bytes(&self, length: usize) -> Vec<u8> {
+        let mut head = format!("{} {} HTTP/1.1\r\nhost: stoa\r\n", self.method, self.path);
         for (name, value) in &self.headers {
             head += &format!("{name}: {value}\r\n");
         }
-        head += &format!("content-length: {}\r\nconnection: close\r\n\r\n", self.body.len());
-        stream.write_all(head.as_bytes()).unwrap();
-        // A node that has heard enough answers and closes: then not all of it can be written.
-        let _ = stream.write_all(&self.body);
-        Answer::read(stream).expect("an answer")
+        head += &format!("content-length: {length}\r\nconnection: close\r\n\r\n");
+        [head.as_bytes(), &self.body].concat()
+    }
+
+    /// Sends it on a connection of its own.
+    pub(crate) fn send(&self, address: SocketAddr) -> Answer {
+        Answer::read(self.open(address)).expect("an answer")
+    }
+
+    /// Sends it on a connection of its own, and leaves the answer there to be read.
+    pub(crate) fn open(&self, address: SocketAddr) -> TcpStream {
+        let mut stream = connect(address);
+        stream.write_all(&self.bytes(self.body.len())).unwrap();
+        stream
     }
 }
 
@@ -98,6 +124,26 @@ impl Answer {
     /// The body as JSON.
     pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+
+    /// The reason of a refusal; nothing where none was given.
+    pub(crate) fn reason(&self) -> String {
+        self.detail("reason").as_str().unwrap_or("").to_owned()
+    }
+
+    /// The fields at fault, as `path rule`.
+    pub(crate) fn violations(&self) -> Vec<String> {
+        let text = |value: &Value| value.as_str().unwrap_or("").to_owned();
+        let all = self.detail("violations");
+        let all = all.as_array().into_iter().flatten();
+        all.map(|one| format!("{} {}", text(&one["path"]), text(&one["rule"]))).collect()
+    }
+
+    /// A part of the details of a refusal.
+    fn detail(&self, name: &str) -> Value {
+        let body = self.json();
+        let details = body["details"].as_array().into_iter().flatten();
+        details.map(|one| &one["debug"][name]).find(|it| !it.is_null()).cloned().unwrap_or_default()
     }
 
     /// The reply of a call that succeeded.

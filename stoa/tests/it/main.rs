@@ -9,8 +9,10 @@
 )]
 
 mod demo;
+mod follow;
 mod http;
 mod process;
 mod readme;
 mod requests;
+mod strangers;
 mod up;

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 
+use rusqlite::OpenFlags;
 use serde_json::{Value, json};
 
 use crate::http::{Answer, Request};
@@ -18,6 +19,14 @@ pub(crate) fn stoa(arguments: &[&str]) -> Command {
         command.env_remove(name);
     }
     command
+}
+
+/// How many commits people caused so far, read behind the back of the node that stores there.
+pub(crate) fn commits(directory: &Path) -> i64 {
+    const COUNT: &str = "SELECT COUNT(*) FROM stoa_commit WHERE caller <> 'system'";
+    let file = directory.join("stoa.db");
+    let database = rusqlite::Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_ONLY);
+    database.unwrap().query_row(COUNT, (), |row| row.get(0)).unwrap()
 }
 
 /// A node that listens. It is killed when it is dropped.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
+use stoa_kit::session::Session;
 use stoa_kit::{Micros, Result};
 use stoa_store::kernel;
 
@@ -18,8 +19,6 @@ const INTERVAL: Duration = Duration::from_secs(60);
 const JOBS_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
 /// Commits that the log keeps behind its end, at the most; a lane further behind is lost.
 const LOG_MAX: i64 = 10_000_000;
-/// Commits that the log keeps behind its end although everybody has read them.
-const LOG_KEPT: i64 = 100_000;
 
 /// The sweeper of a node.
 pub(super) struct Sweep {
@@ -38,7 +37,7 @@ impl Sweep {
             return Ok(false);
         }
         let end = self.node.store().settled().await?;
-        let tenant = Arc::clone(self.node.tenant());
+        let (tenant, kept) = (Arc::clone(self.node.tenant()), self.node.log_kept);
         let swept = housekeep(&self.node, self.node.tenant(), move |session, _| {
             const KEYS: &str = "DELETE FROM stoa_key WHERE tenant = :tenant AND hash IN \
                  (SELECT hash FROM stoa_key WHERE tenant = :tenant AND expires < $1 LIMIT $2)";
@@ -49,17 +48,13 @@ impl Sweep {
                  AND position < $1 AND state = '' ";
             const FLOOR: &str = "SELECT MIN(position) FROM stoa_cursor \
                  WHERE tenant = :tenant AND state = ''";
-            const EVENTS: &str = "DELETE FROM stoa_event WHERE tenant = :tenant AND position IN \
-                 (SELECT position FROM stoa_event WHERE tenant = :tenant AND position < $1 \
-                  ORDER BY position LIMIT $2)";
             let old = now.before(JOBS_KEPT).0;
             let mut rows = kernel::execute(session, &tenant, KEYS, (now.0, ROWS))?;
             rows += kernel::execute(session, &tenant, JOBS, (old, ROWS))?;
             kernel::execute(session, &tenant, LOST, (end - LOG_MAX,))?;
             let slowest = kernel::rows::<(Option<i64>,)>(session, &tenant, FLOOR, ())?;
             let slowest = slowest.first().and_then(|(floor,)| *floor).unwrap_or(end);
-            let floor = slowest.min(end - LOG_KEPT);
-            Ok(rows + kernel::execute(session, &tenant, EVENTS, (floor, ROWS))?)
+            Ok(rows + sweep_log(session, &tenant, slowest.min(end - kept))?)
         })
         .await?;
         if swept < ROWS as u64 {
@@ -67,6 +62,20 @@ impl Sweep {
         }
         Ok(swept > 0)
     }
+}
+
+/// Deletes the oldest events before a position, and keeps in mind up to where: who follows from
+/// below has to be told.
+fn sweep_log(session: &mut dyn Session, tenant: &str, before: i64) -> Result<u64> {
+    const LAST: &str = "SELECT MAX(position) FROM (SELECT position FROM stoa_event \
+         WHERE tenant = :tenant AND position < $1 ORDER BY position LIMIT $2) AS oldest";
+    const FLOOR: &str = "INSERT INTO stoa_floor (tenant, position) VALUES (:tenant, $1) \
+         ON CONFLICT (tenant) DO UPDATE SET position = excluded.position";
+    const DELETE: &str = "DELETE FROM stoa_event WHERE tenant = :tenant AND position <= $1";
+    let last = kernel::rows::<(Option<i64>,)>(session, tenant, LAST, (before, ROWS))?;
+    let Some(last) = last.first().and_then(|(last,)| *last) else { return Ok(0) };
+    kernel::execute(session, tenant, FLOOR, (last,))?;
+    kernel::execute(session, tenant, DELETE, (last,))
 }
 
 impl Work for Sweep {
