@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs what the tests need and nothing else: the programs of PostgreSQL (no service is
-# started), strace, cargo-nextest and buf. What is there already is left as it is, so running it
+# started), strace, cargo-nextest, buf and Python's gRPC. What is there already is left as it is, so running it
 # again costs a moment and says nothing.
 set -eu
 cd "$(dirname "$0")/.."
@@ -43,6 +43,11 @@ has_postgres() {
     has initdb && has postgres
 }
 
+# Debian packs the parts that make a virtual environment apart from Python.
+has_python() {
+    has python3 && python3 -c 'import ensurepip, venv' >/dev/null 2>&1
+}
+
 has cargo || fail "Rust is missing; install it with rustup"
 
 missing=
@@ -50,6 +55,7 @@ has_postgres || missing="$missing postgresql"
 has strace || missing="$missing strace"
 has cc || missing="$missing build-essential"
 has npm || missing="$missing npm"
+has_python || missing="$missing python3 python3-venv"
 
 if [ -n "$missing" ]; then
     has apt-get || fail "please install:$missing"
@@ -78,4 +84,15 @@ if [ ! -x tools/node_modules/.bin/buf ] || [ tools/package-lock.json -nt "$insta
     echo "setup: installing buf"
     quietly npm ci --prefix tools --no-audit --no-fund --ignore-scripts
     touch "$installed"
+fi
+
+# An environment of its own: Debian keeps pip away from the system's packages. The list is copied
+# in last, and says that all of it is there.
+installed=tools/venv/requirements.txt
+if ! cmp -s tools/requirements.txt "$installed"; then
+    echo "setup: installing grpcio"
+    rm -rf tools/venv
+    quietly python3 -m venv tools/venv
+    quietly tools/venv/bin/python -m pip install --no-input -r tools/requirements.txt
+    cp tools/requirements.txt "$installed"
 fi

@@ -8,6 +8,7 @@
     reason = "helpers of tests fail by panicking, and stand outside the world"
 )]
 
+mod clients;
 mod demo;
 mod follow;
 mod http;
