@@ -10,6 +10,7 @@
 
 mod clients;
 mod demo;
+mod duplicates;
 mod follow;
 mod http;
 mod process;
