@@ -274,18 +274,18 @@ fn open_file(file: &Path, access: OpenFlags, world: &dyn World) -> Result<Connec
 
 /// Creates a database or brings it up to date; one that is not ours is not touched.
 fn migrate(file: &Path, schema: &Schema, world: &dyn World) -> Result<()> {
-    let fresh = std::fs::metadata(file).map_or(0, |found| found.len()) == 0;
     let access = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
     let connection = open_file(file, access, world)?;
     let failed = |error: rusqlite::Error| translate(&error);
-    if fresh {
-        connection.pragma_update(None, "page_size", PAGE).map_err(failed)?;
-        connection.pragma_update(None, "auto_vacuum", "INCREMENTAL").map_err(failed)?;
-        connection.pragma_update(None, "encoding", "UTF-8").map_err(failed)?;
-        connection.pragma_update(None, "application_id", APPLICATION_ID).map_err(failed)?;
-    } else {
-        let found = connection.pragma_query_value(None, "application_id", |row| row.get(0));
-        if !matches!(found, Ok(APPLICATION_ID)) {
+    match owner(&connection) {
+        Ok(Owner::Us) => {}
+        Ok(Owner::Nobody) => {
+            connection.pragma_update(None, "page_size", PAGE).map_err(failed)?;
+            connection.pragma_update(None, "auto_vacuum", "INCREMENTAL").map_err(failed)?;
+            connection.pragma_update(None, "encoding", "UTF-8").map_err(failed)?;
+            connection.pragma_update(None, "application_id", APPLICATION_ID).map_err(failed)?;
+        }
+        Ok(Owner::Another) | Err(_) => {
             return Err(schema::not_ours(&file.display().to_string()));
         }
     }
@@ -297,6 +297,25 @@ fn migrate(file: &Path, schema: &Schema, world: &dyn World) -> Result<()> {
     }
     let script = schema::script(&due, Dialect::Sqlite, world.now())?;
     connection.execute_batch(&format!("BEGIN IMMEDIATE;\n{script}COMMIT;")).map_err(failed)
+}
+
+/// Whose a database is.
+enum Owner {
+    Us,
+    /// It is empty: new, or its first start ended before it had written anything.
+    Nobody,
+    Another,
+}
+
+fn owner(connection: &Connection) -> rusqlite::Result<Owner> {
+    let id: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    let objects: i64 =
+        connection.query_row("SELECT COUNT(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    Ok(match (id, objects) {
+        (APPLICATION_ID, _) => Owner::Us,
+        (0, 0) => Owner::Nobody,
+        _ => Owner::Another,
+    })
 }
 
 fn applied(connection: &Connection) -> Result<Vec<Applied>> {

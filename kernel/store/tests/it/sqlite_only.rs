@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use stoa_kit::Code;
-
 use crate::cell::{self, Cell, Home, On};
 
 #[test]
@@ -15,6 +14,19 @@ fn a_file_that_is_no_database_is_refused_untouched() {
     std::fs::write(&file, "these are my notes").unwrap();
     let error = Cell::try_open(Arc::new(home), cell::services(), |_| {}).err().unwrap();
     assert_eq!((error.code(), error.reason()), (Code::FailedPrecondition, "store.not_ours"));
+}
+
+/// A process that dies at its very first start leaves a file in which nothing is written yet.
+#[test]
+fn a_file_with_nothing_in_it_is_a_new_database() {
+    let home = On::Sqlite.home();
+    let file = std::path::Path::new(&home.place()).join("stoa.db");
+    let begun = rusqlite::Connection::open(&file).unwrap();
+    begun.execute_batch("CREATE TABLE t (x); DROP TABLE t").unwrap();
+    drop(begun);
+    assert!(std::fs::metadata(file).unwrap().len() > 0);
+    let cell = Cell::open(Arc::new(home), |_| {});
+    cell.commit(|tx| cell::put_account(tx, "a", 1)).unwrap();
 }
 
 #[test]
