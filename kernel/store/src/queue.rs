@@ -25,6 +25,7 @@ struct Inner<T> {
     turns: VecDeque<Arc<str>>,
     count: usize,
     bytes: usize,
+    woken: bool,
     closed: bool,
 }
 
@@ -35,6 +36,7 @@ impl<T> Queue<T> {
             turns: VecDeque::new(),
             count: 0,
             bytes: 0,
+            woken: false,
             closed: false,
         };
         Self { inner: Mutex::new(inner), wake: Condvar::new(), most }
@@ -73,16 +75,23 @@ impl<T> Queue<T> {
         Ok(())
     }
 
+    /// Has whoever waits for items come and look, although there may be none.
+    pub(crate) fn wake(&self) {
+        self.lock().woken = true;
+        self.wake.notify_one();
+    }
+
     /// Waits for items and takes up to `most`, one of each caller in turn; none once the queue
     /// is closed and empty.
     pub(crate) fn take(&self, most: usize, depth: &AtomicI64) -> Option<Vec<T>> {
         let mut inner = self
             .wake
-            .wait_while(self.lock(), |inner| inner.count == 0 && !inner.closed)
+            .wait_while(self.lock(), |inner| inner.count == 0 && !inner.closed && !inner.woken)
             .unwrap_or_else(PoisonError::into_inner);
-        if inner.count == 0 {
+        if inner.count == 0 && inner.closed {
             return None;
         }
+        inner.woken = false;
         let mut batch = Vec::with_capacity(inner.count.min(most));
         while batch.len() < most {
             let Some(caller) = inner.turns.pop_front() else { break };

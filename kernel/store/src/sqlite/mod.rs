@@ -203,6 +203,8 @@ impl Sqlite {
     fn admit(&self) -> Result<()> {
         let wal = self.shared.metrics.wal_bytes.load(Relaxed);
         if wal > self.shared.options.wal_ceiling {
+            // Commands alone make the writer look after the log, and none gets this far.
+            self.shared.queue.wake();
             return Err(Error::exhausted(
                 "store.wal_ceiling",
                 "the write-ahead log is at its ceiling",

@@ -262,7 +262,7 @@ impl Writer {
     /// of what it does to let a file grow.
     fn checkpoint(&mut self) {
         let bytes = self.shared.metrics.wal_bytes.load(Relaxed);
-        if bytes < self.checkpoint_at {
+        if bytes < self.checkpoint_at.min(self.shared.options.wal_ceiling) {
             return;
         }
         if !self.shared.checkpointer.is_done() {
