@@ -1,22 +1,67 @@
 //! Commands that run together: one that fails takes no other with it.
 
-use stoa_kit::Result;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::time::Duration;
+
+use stoa_kit::{Result, Tx};
+use stoa_store::{Fault, Faults};
 
 use crate::cell::{self, Cell, On, Pending, refusal};
 
 crate::on_both!(
     one_of_many_fails_after_it_wrote,
     one_of_many_panics,
+    one_of_many_is_interrupted,
+    one_of_many_is_interrupted_as_it_writes,
+    one_of_many_meets_an_error_of_the_engine,
     every_other_one_fails,
     the_same_row_is_changed_by_all,
 );
 
+/// Where in a batch the culprit is.
+const PLACES: [usize; 5] = [0, 1, 31, 62, 63];
+
 /// What becomes of one of many commands.
 #[derive(Clone, Copy, PartialEq)]
-enum Fate {
+pub(crate) enum Fate {
     Commits,
     Fails,
     Panics,
+    /// It reads for longer than its budget.
+    ReadsForEver,
+    /// It writes for longer than its budget.
+    WritesForEver,
+    /// The engine fails when it has run.
+    MeetsAnError,
+    /// It writes more than there is room for.
+    Fills,
+}
+
+/// Set by a command that the engine is to fail.
+static ERROR_IS_DUE: AtomicBool = AtomicBool::new(false);
+
+fn meet(fate: Fate, tx: &mut Tx<'_>, place: usize) -> Result<()> {
+    const READ: &str = "WITH RECURSIVE n (i) AS (SELECT CAST(1 AS BIGINT) UNION ALL \
+         SELECT i + 1 FROM n WHERE i < $1) SELECT COUNT(*) FROM n WHERE :tenant <> ''";
+    const WRITE: &str = "INSERT INTO alpha_account (tenant, id, balance) \
+         SELECT a.tenant, 'all ' || a.id || b.id || c.id, 1 \
+         FROM alpha_account a, alpha_account b, alpha_account c \
+         WHERE a.tenant = :tenant AND b.tenant = :tenant AND c.tenant = :tenant";
+    const FILL: &str = "INSERT INTO alpha_value (tenant, id, bytes) VALUES (:tenant, $1, $2)";
+    const FOR_EVER: i64 = 1_000_000_000_000;
+    match fate {
+        Fate::Commits => Ok(()),
+        Fate::Fails => Err(refusal("alpha.no")),
+        Fate::Panics => panic!("at {place}"),
+        Fate::ReadsForEver => tx.row::<(i64,)>(READ, (FOR_EVER,)).map(|_| ()),
+        Fate::WritesForEver => tx.execute(WRITE, ()).map(|_| ()),
+        Fate::MeetsAnError => {
+            ERROR_IS_DUE.store(true, SeqCst);
+            Ok(())
+        }
+        // More than the engine keeps in memory, so that it is written before the commit.
+        Fate::Fills => tx.execute(FILL, ("big", vec![7_u8; 48 << 20])).map(|_| ()),
+    }
 }
 
 /// Submits 64 commands that wait together, each with its fate; gives the errors by place.
@@ -27,17 +72,24 @@ fn together(cell: &Cell, round: usize, fate: impl Fn(usize) -> Fate) -> Vec<Opti
             let fate = fate(place);
             cell.submit(Cell::header(), move |tx| {
                 cell::put_account(tx, &format!("{round}-{place}"), 1)?;
-                match fate {
-                    Fate::Commits => Ok(()),
-                    Fate::Fails => Err(refusal("alpha.no")),
-                    Fate::Panics => panic!("at {place}"),
-                }
+                meet(fate, tx, place)
             })
         })
         .collect();
     gate.open(cell);
     let reason = |one| cell.wait(one).err().map(|error| error.reason().to_owned());
     all.into_iter().map(reason).collect()
+}
+
+/// One of 64 commands fails for a reason, wherever it stands: the others are right.
+pub(crate) fn one_fails_alone(cell: &Cell, fate: Fate, reason: &str) {
+    for (round, culprit) in PLACES.into_iter().enumerate() {
+        let fates = |place| if place == culprit { fate } else { Fate::Commits };
+        let errors = together(cell, round, fates);
+        assert_eq!(errors[culprit].as_deref(), Some(reason));
+        assert_eq!(errors.iter().flatten().count(), 1, "{errors:?}");
+        check(cell, round, &errors);
+    }
 }
 
 /// The rows of a round are those of the commands that were told that they are durable.
@@ -61,37 +113,40 @@ fn ids(view: &stoa_kit::View<'_>, prefix: &str) -> Result<Vec<String>> {
 }
 
 fn one_of_many_fails_after_it_wrote(on: On) {
-    let cell = on.cell();
-    for (round, culprit) in [0, 1, 31, 62, 63].into_iter().enumerate() {
-        let errors =
-            together(
-                &cell,
-                round,
-                |place| {
-                    if place == culprit { Fate::Fails } else { Fate::Commits }
-                },
-            );
-        assert_eq!(errors[culprit].as_deref(), Some("alpha.no"));
-        assert_eq!(errors.iter().flatten().count(), 1, "{errors:?}");
-        check(&cell, round, &errors);
-    }
+    one_fails_alone(&on.cell(), Fate::Fails, "alpha.no");
 }
 
 fn one_of_many_panics(on: On) {
-    let cell = on.cell();
-    for (round, culprit) in [0, 40, 63].into_iter().enumerate() {
-        let errors =
-            together(
-                &cell,
-                round,
-                |place| {
-                    if place == culprit { Fate::Panics } else { Fate::Commits }
-                },
-            );
-        assert_eq!(errors[culprit].as_deref(), Some("internal"));
-        assert_eq!(errors.iter().flatten().count(), 1, "{errors:?}");
-        check(&cell, round, &errors);
-    }
+    one_fails_alone(&on.cell(), Fate::Panics, "internal");
+}
+
+fn impatient(options: &mut stoa_store::Options) {
+    options.command_budget = Duration::from_millis(20);
+}
+
+fn one_of_many_is_interrupted(on: On) {
+    one_fails_alone(&on.cell_with(impatient), Fate::ReadsForEver, "store.too_slow");
+}
+
+/// SQLite gives up the whole transaction then, savepoints included.
+fn one_of_many_is_interrupted_as_it_writes(on: On) {
+    let cell = on.cell_with(impatient);
+    let filler = |tx: &mut Tx<'_>| {
+        (0..300).try_for_each(|one| cell::put_account(tx, &format!("filler {one}"), 1).map(|_| ()))
+    };
+    cell.commit(filler).unwrap();
+    one_fails_alone(&cell, Fate::WritesForEver, "store.too_slow");
+}
+
+fn one_of_many_meets_an_error_of_the_engine(on: On) {
+    let cell = on.cell_with(|options| {
+        options.faults = Faults::new(|point| {
+            let due = point == "command" && ERROR_IS_DUE.swap(false, SeqCst);
+            due.then_some(Fault::Fail)
+        });
+        options.pool = 1;
+    });
+    one_fails_alone(&cell, Fate::MeetsAnError, "store.fault");
 }
 
 fn every_other_one_fails(on: On) {

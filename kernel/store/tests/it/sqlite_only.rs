@@ -1,9 +1,13 @@
 //! What only the embedded engine has: files.
 
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use stoa_kit::Code;
+use tempfile::TempDir;
+
+use crate::batches::{self, Fate};
 use crate::cell::{self, Cell, Home, On};
 
 #[test]
@@ -44,6 +48,58 @@ fn a_log_past_its_ceiling_is_cut_and_writes_go_on() {
             std::thread::sleep(std::time::Duration::from_millis(1));
         }
     }
+}
+
+/// A file system with little room, as far as this user may mount one; gone with the value.
+struct Small(TempDir);
+
+impl Small {
+    fn mount() -> Option<Self> {
+        let directory = TempDir::new().unwrap();
+        let mut mount = Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", "size=16m", "tmpfs"]).arg(directory.path());
+        mount.output().is_ok_and(|output| output.status.success()).then(|| Self(directory))
+    }
+}
+
+impl Drop for Small {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("--lazy").arg(self.0.path()).status();
+    }
+}
+
+/// To mount takes a superuser: whoever is none has the limit below.
+#[test]
+fn one_of_many_fills_the_disk() {
+    let Some(small) = Small::mount() else {
+        return println!("disk full: no tmpfs may be mounted here, see RLIMIT_FSIZE");
+    };
+    let home = Home::at(On::Sqlite, small.0.path().to_str().unwrap());
+    let cell = Cell::open(Arc::new(home), |_| {});
+    batches::one_fails_alone(&cell, Fate::Fills, "store.disk_full");
+    println!("disk full: on a tmpfs");
+}
+
+const LIMITED: &str = "STOA_TEST_LIMITED";
+
+/// The process may not make files longer than some megabytes: an error of the disk.
+#[test]
+fn one_of_many_meets_an_error_of_the_disk() {
+    if std::env::var(LIMITED).is_ok() {
+        return batches::one_fails_alone(&On::Sqlite.cell(), Fate::Fills, "store.io");
+    }
+    let test = "sqlite_only::one_of_many_meets_an_error_of_the_disk";
+    let limited = Command::new("env")
+        .args(["--ignore-signal=XFSZ", "prlimit", "--fsize=16000000"])
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", test, "--nocapture", "--test-threads=1"])
+        .env(LIMITED, "1")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&limited.stderr);
+    assert!(limited.status.success(), "{said}");
+    assert!(String::from_utf8_lossy(&limited.stdout).contains("1 passed"), "{said}");
+    println!("disk full: by RLIMIT_FSIZE");
 }
 
 #[test]
