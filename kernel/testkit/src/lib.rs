@@ -20,7 +20,7 @@ mod node;
 pub mod postgres;
 mod world;
 
-pub use node::{Engine, Node, run, run_forgetful, run_without_mailer};
+pub use node::{Engine, Node, run, run_forgetful, run_with_faults, run_without_mailer};
 pub use world::TestWorld;
 
 /// Makes of one test two, `name::sqlite` and `name::postgres`: neither can be forgotten. The

@@ -1,6 +1,7 @@
 //! A node in this process, with a private database and a clock of its own.
 
 use std::future::Future;
+use std::sync::atomic::{AtomicI64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use stoa_contract::{AnyMessage, Request};
 use stoa_kit::ports::{Mail, Mailer, Ports};
 use stoa_kit::{Caller, Error, MAIN, Result, Service, World};
 use stoa_node::{Answer, Background, Body, Call, Parts};
-use stoa_store::{Options, Place};
+use stoa_store::{Faults, Options, Place, Read, kernel};
 
 use crate::TestWorld;
 
@@ -81,15 +82,26 @@ pub fn run_forgetful<F: Future<Output = ()>>(
     run_with(engine, services, Setup { log_kept, ..Setup::default() }, test);
 }
 
+/// Runs a test on a node whose engine fails when it is told to.
+pub fn run_with_faults<F: Future<Output = ()>>(
+    engine: Engine,
+    services: Vec<Service>,
+    faults: Faults,
+    test: impl FnOnce(Node) -> F,
+) {
+    run_with(engine, services, Setup { faults, ..Setup::default() }, test);
+}
+
 /// What may be different about a node.
 struct Setup {
     mailer: bool,
     log_kept: i64,
+    faults: Faults,
 }
 
 impl Default for Setup {
     fn default() -> Self {
-        Self { mailer: true, log_kept: 100_000 }
+        Self { mailer: true, log_kept: 100_000, faults: Faults::default() }
     }
 }
 
@@ -106,6 +118,7 @@ fn run_with<F: Future<Output = ()>>(
         let mut options = Options::at(place);
         options.database_clock = false;
         options.rehearse = engine == Engine::Sqlite;
+        options.faults = setup.faults.clone();
         let node = Node::open(engine, services, options, setup).await;
         test(node.clone()).await;
         node.inner.close().await;
@@ -270,9 +283,14 @@ impl Node {
         self.inner.call(call).await
     }
 
+    /// Lets time pass, and leaves what came due.
+    pub fn pass(&self, by: Duration) {
+        self.world.advance(by);
+    }
+
     /// Lets time pass, then does what came due.
     pub async fn advance(&self, by: Duration) {
-        self.world.advance(by);
+        self.pass(by);
         self.settle().await;
     }
 
@@ -280,11 +298,33 @@ impl Node {
     pub async fn settle(&self) {
         let mut background = self.background.lock().await;
         for _ in 0..10_000 {
-            if !background.step().await.expect("background work") {
+            // While a transaction that began earlier still runs, of another test perhaps, nobody
+            // may read what was committed since.
+            let readable = self.inner.store().settled().await.unwrap() >= self.last().await;
+            if background.step().await.expect("background work") {
+                continue;
+            }
+            if readable {
                 return;
             }
+            self.world.sleep(Duration::from_millis(1)).await;
         }
         panic!("the background never comes to rest");
+    }
+
+    /// The position of the last commit.
+    async fn last(&self) -> i64 {
+        const LAST: &str =
+            "SELECT COALESCE(MAX(position), 0) FROM stoa_commit WHERE tenant = :tenant";
+        let last = Arc::new(AtomicI64::new(0));
+        let found = Arc::clone(&last);
+        let read: Read<()> = Box::new(move |session, _| {
+            let rows = kernel::rows::<(i64,)>(session, MAIN, LAST, ())?;
+            found.store(rows[0].0, SeqCst);
+            Ok(())
+        });
+        self.inner.store().read(None, read).await.unwrap();
+        last.load(SeqCst)
     }
 
     /// The mail that was handed over so far.

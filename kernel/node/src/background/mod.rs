@@ -164,9 +164,12 @@ async fn react(
     node.store().commit(Commit { header, run: Box::new(run) }).await
 }
 
-/// Whether trying again later may help although nothing changes here.
+/// Whether trying again later may help although nothing changes here: the store could not take
+/// the work. What a handler itself says, or that it is too slow, would be so again for ever.
 fn is_transient(error: &Error) -> bool {
-    matches!(error.code(), Code::Unavailable | Code::Aborted | Code::ResourceExhausted)
+    let passes =
+        matches!(error.code(), Code::Unavailable | Code::Aborted | Code::ResourceExhausted);
+    passes && error.reason().starts_with("store.") && error.reason() != "store.too_slow"
 }
 
 /// Somebody else did it first.

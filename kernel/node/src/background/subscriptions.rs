@@ -300,6 +300,7 @@ impl Subscriptions {
         let cause = format!("event:{}", name(&event));
         match react(&self.node, self.node.tenant(), cause, lane.label, run).await {
             Ok(_) => Ok(()),
+            Err(error) if error.reason() == "background.overtaken" => Ok(()),
             Err(error) if is_transient(&error) => Err(error),
             Err(error) => {
                 let (lane, tenant) = (lane.clone(), Arc::clone(self.node.tenant()));

@@ -1,0 +1,35 @@
+//! What a node does in the background, whatever goes wrong: nothing is lost, nothing happens
+//! twice, and what cannot be done stands aside where people see it.
+
+#![allow(
+    clippy::disallowed_methods,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "tests fail this way, and stand outside the world"
+)]
+
+mod echo;
+mod exactly_once;
+mod kills;
+mod leases;
+mod messages;
+mod parking;
+
+/// Makes `case::sqlite` and `case::postgres` of each function `case` of an engine.
+macro_rules! on_both {
+    ($($case:ident),+ $(,)?) => {$(
+        mod $case {
+            #[test]
+            fn sqlite() {
+                super::$case(stoa_testkit::Engine::Sqlite);
+            }
+
+            #[test]
+            fn postgres() {
+                super::$case(stoa_testkit::Engine::Postgres);
+            }
+        }
+    )+};
+}
+pub(crate) use on_both;

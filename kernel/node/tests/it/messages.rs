@@ -1,0 +1,140 @@
+//! The messages of [`echo`](crate::echo), written by hand: a contract that only tests know has no
+//! place among the contracts. Each is a number about a subject.
+
+use stoa_contract::buffa::encoding::Tag;
+use stoa_contract::buffa::{
+    self, DecodeContext, DecodeError, DefaultInstance, EncodeSink, SizeCache,
+};
+use stoa_contract::{Check, Contract, Job, Kind, Method, Permission, Shape};
+use stoa_kit::v1::Money;
+use stoa_kit::{Event, Message, Request};
+
+/// What the service promises.
+pub(crate) const CONTRACT: &Contract = &Contract {
+    name: "echo",
+    full_name: "stoa.echo.v1.EchoService",
+    doc: "Hears what was said.",
+    methods: &[
+        Say::METHOD,
+        Poison::METHOD,
+        Taste::METHOD,
+        Enqueue::METHOD,
+        Work::METHOD,
+        Spin::METHOD,
+    ],
+    events: &[(Said::NAME, Said::TOPIC)],
+    descriptors: &[],
+};
+
+/// Makes a message of each name.
+macro_rules! messages {
+    ($($(#[$meta:meta])* $name:ident),+ $(,)?) => {$(
+        $(#[$meta])*
+        #[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+        pub(crate) struct $name(Money);
+
+        #[allow(dead_code, reason = "not every message is read here")]
+        impl $name {
+            pub(crate) fn new(subject: &str, number: i64) -> Self {
+                Self(Money { amount: number, currency: subject.to_owned() })
+            }
+
+            pub(crate) fn about(&self) -> (&str, i64) {
+                (&self.0.currency, self.0.amount)
+            }
+        }
+
+        impl DefaultInstance for $name {
+            fn default_instance() -> &'static Self {
+                static DEFAULT: std::sync::OnceLock<$name> = std::sync::OnceLock::new();
+                DEFAULT.get_or_init(Self::default)
+            }
+        }
+
+        impl buffa::Message for $name {
+            fn compute_size(&self, cache: &mut SizeCache) -> u32 {
+                self.0.compute_size(cache)
+            }
+
+            fn write_to(&self, cache: &mut SizeCache, buffer: &mut impl EncodeSink) {
+                self.0.write_to(cache, buffer);
+            }
+
+            fn merge_field(
+                &mut self,
+                tag: Tag,
+                buffer: &mut impl buffa::bytes::Buf,
+                context: DecodeContext<'_>,
+            ) -> Result<(), DecodeError> {
+                self.0.merge_field(tag, buffer, context)
+            }
+
+            fn clear(&mut self) {
+                self.0.clear();
+            }
+        }
+
+        impl Message for $name {
+            const NAME: &'static str = concat!("stoa.echo.v1.", stringify!($name));
+            const SHAPE: &'static Shape = Money::SHAPE;
+
+            fn check(&self, _: &mut Check) {}
+        }
+    )+};
+}
+
+messages! {
+    /// Says something: a number about a subject.
+    Say,
+    /// It was said.
+    Said,
+    /// Makes a subject poisonous, in one of the ways that [`echo`](crate::echo) knows.
+    Poison,
+    /// Fails where a subject is poisonous.
+    Taste,
+    /// Enqueues a job.
+    Enqueue,
+    /// The job: an effect.
+    Work,
+    /// Keeps the thread that runs it.
+    Spin,
+    /// The reply of everything.
+    Done,
+}
+
+impl Event for Said {
+    const TOPIC: &'static str = "echo.said";
+
+    fn subject(&self) -> &str {
+        self.about().0
+    }
+}
+
+/// Makes a method of the message that asks for it.
+macro_rules! method {
+    ($name:ident, $kind:ident, $job:expr) => {
+        impl Request for $name {
+            type Reply = Done;
+            const METHOD: &'static Method = &Method {
+                path: concat!("stoa.echo.v1.EchoService/", stringify!($name)),
+                service: "echo",
+                name: stringify!($name),
+                doc: "",
+                kind: Kind::$kind,
+                streams: false,
+                permission: Permission::Public,
+                job: $job,
+                http: None,
+                request: Money::SHAPE,
+                reply: Money::SHAPE,
+            };
+        }
+    };
+}
+
+method!(Say, Command, None);
+method!(Poison, Command, None);
+method!(Taste, Query, None);
+method!(Enqueue, Command, None);
+method!(Spin, Command, None);
+method!(Work, Effect, Some(Job { max_attempts: 3, backoff_ms: 1_000, timeout_ms: 30_000 }));
