@@ -8,6 +8,7 @@ mod jobs;
 mod subscriptions;
 mod sweep;
 mod timers;
+mod watchdog;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -78,6 +79,7 @@ impl Background {
             each(Box::new(jobs)),
             each(Box::new(timers)),
             each(Box::new(sweep)),
+            each(Box::new(watchdog::Watchdog::new(&node))),
         ]
     }
 }

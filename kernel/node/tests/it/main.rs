@@ -13,6 +13,7 @@ mod echo;
 mod exactly_once;
 mod kills;
 mod leases;
+mod loops;
 mod messages;
 mod parking;
 

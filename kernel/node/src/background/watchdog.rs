@@ -1,0 +1,47 @@
+//! The watchdog: says aloud when the node cannot take work, and when it can again. Whoever asks
+//! `/ready` hears the same; a log is read also where nobody asks.
+
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+use stoa_kit::{Micros, Result};
+
+use super::Work;
+use crate::Node;
+
+/// The watchdog of a node.
+pub(super) struct Watchdog {
+    node: Arc<Node>,
+    ready: bool,
+}
+
+impl Watchdog {
+    pub(super) fn new(node: &Arc<Node>) -> Self {
+        Self { node: Arc::clone(node), ready: true }
+    }
+
+    fn look(&mut self) {
+        let health = self.node.health();
+        match (&health, self.ready) {
+            (Err(error), true) => tracing::error!(error = ?error, "the node is not ready"),
+            (Ok(()), false) => tracing::warn!("the node is ready again"),
+            _ => {}
+        }
+        self.ready = health.is_ok();
+    }
+}
+
+impl Work for Watchdog {
+    fn name(&self) -> &'static str {
+        "watchdog"
+    }
+
+    fn step(&mut self) -> BoxFuture<'_, Result<bool>> {
+        self.look();
+        Box::pin(std::future::ready(Ok(false)))
+    }
+
+    fn due(&self) -> Option<Micros> {
+        None
+    }
+}
