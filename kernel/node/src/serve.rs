@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use bytes::Bytes;
-use connectrpc::{Chain, PeerAddr, Router};
+use connectrpc::{Chain, ConnectRpcBody, PeerAddr, Router};
 use connectrpc_health::{HealthService, StaticChecker};
 use connectrpc_reflection::Reflector;
 use futures::future::BoxFuture;
@@ -209,7 +209,12 @@ async fn route(
         },
         _ => {
             request.extensions_mut().insert(PeerAddr(peer));
-            return Ok(port.door.call(request).await.map(BodyExt::boxed_unsync));
+            let response = port.door.call(request).await;
+            return Ok(response.map(|body| match body {
+                // Of a known length, so that it goes out in one piece.
+                ConnectRpcBody::Full(whole) => whole.boxed_unsync(),
+                parts => parts.boxed_unsync(),
+            }));
         }
     };
     Ok(reply)
