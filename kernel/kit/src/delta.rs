@@ -82,7 +82,7 @@ impl Delta {
             tx.execute(self.add, (key, value))?;
         } else {
             let id = tx.new_id("d");
-            tx.execute(self.append, (key, id, value))?;
+            tx.insert(self.append, (key, id, value))?;
         }
         Ok(())
     }

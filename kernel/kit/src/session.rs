@@ -30,6 +30,20 @@ pub trait Session {
         each: &mut dyn FnMut(&dyn Row) -> Result<bool>,
     ) -> Result<u64>;
 
+    /// Runs a statement that adds one row, or fails. It may be sent later, in one go with the
+    /// next that is waited for.
+    ///
+    /// # Errors
+    /// As [`Session::run`]; those of an earlier statement of this kind too.
+    fn insert(&mut self, origin: Origin<'_>, sql: &'static str, params: &[Value<'_>])
+    -> Result<()>;
+
+    /// Waits for every statement that was not waited for.
+    ///
+    /// # Errors
+    /// Theirs.
+    fn flush(&mut self) -> Result<()>;
+
     /// Opens a savepoint inside the transaction.
     ///
     /// # Errors

@@ -231,6 +231,14 @@ impl View<'_> {
         Ok(first)
     }
 
+    fn origin(&self) -> Origin<'_> {
+        Origin {
+            service: self.service.0,
+            tenant: &self.core.run.caller.tenant,
+            writes: self.writes,
+        }
+    }
+
     fn run<T: FromRow>(
         &self,
         sql: &'static str,
@@ -238,11 +246,7 @@ impl View<'_> {
         each: &mut dyn FnMut(T) -> bool,
     ) -> Result<u64> {
         self.core.alive()?;
-        let origin = Origin {
-            service: self.service.0,
-            tenant: &self.core.run.caller.tenant,
-            writes: self.writes,
-        };
+        let origin = self.origin();
         self.core.doom(params.with(|values| {
             self.core.session.with(&mut |session| {
                 session.run(origin, sql, values, &mut |row| Ok(each(T::read(row)?)))
@@ -374,6 +378,23 @@ impl Tx<'_> {
         self.view.run::<()>(sql, params, &mut |()| true)
     }
 
+    /// Adds one row, which cannot be there yet: `INSERT … VALUES (…)` without `ON CONFLICT`. On
+    /// PostgreSQL it leaves together with the next statement whose answer is needed, and so
+    /// costs no round trip of its own.
+    ///
+    /// # Errors
+    /// `internal` for a statement that is refused, and for a row that is there already, which may
+    /// be noticed only by a later statement; any error dooms the transaction.
+    pub fn insert(&mut self, sql: &'static str, params: impl Params) -> Result<()> {
+        let Core { session, .. } = self.view.core;
+        let origin = self.view.origin();
+        self.view.core.alive()?;
+        self.view.core.doom(params.with(|values| {
+            session.with(&mut |session| session.insert(origin, sql, values).map(|()| 1))
+        }))?;
+        Ok(())
+    }
+
     /// Calls a command or a query, of this service or one that it needs, in this transaction.
     ///
     /// # Errors
@@ -395,7 +416,10 @@ impl Tx<'_> {
         core.alive()?;
         let before = core.gathered.borrow().clone();
         core.savepoint(|session| session.savepoint())?;
-        let outcome = body(self);
+        let outcome = body(self).and_then(|value| {
+            core.savepoint(|session| session.flush())?;
+            Ok(value)
+        });
         let failed = core.doomed.borrow_mut().take().or_else(|| outcome.as_ref().err().cloned());
         match failed {
             None => {

@@ -75,6 +75,14 @@ pub(crate) fn too_slow() -> Error {
     .help("Ask for less at once: a smaller page, a narrower filter, a job in chunks.")
 }
 
+/// What an insert is told that added no row, or several.
+pub(crate) fn one_row(rows: u64, sql: &str) -> Result<()> {
+    if rows == 1 {
+        return Ok(());
+    }
+    Err(Error::internal(format!("an insert added {rows} rows: {sql}")))
+}
+
 /// A fresh stamp.
 pub(crate) fn stamp(world: &dyn World, now: Micros) -> Stamp {
     let mut seed = [0u8; 16];

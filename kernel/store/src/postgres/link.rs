@@ -71,6 +71,12 @@ pub(super) enum Step {
     Remember([Encoded; 3]),
 }
 
+impl Step {
+    pub(super) fn plain(sql: &str) -> Self {
+        Self::Plain(sql.to_owned())
+    }
+}
+
 /// What a step gave.
 pub(super) type Answer = Result<Given, tokio_postgres::Error>;
 
@@ -125,8 +131,8 @@ pub(super) struct Link {
     open: Option<Open>,
     /// Failed attempts to connect since the last that succeeded, and when to try again.
     failures: (u32, Duration),
-    /// Statements that go out with the next ones.
-    lead: String,
+    /// What goes out with the next statement.
+    lead: Vec<Step>,
     /// Whether a key was there twice in this transaction.
     pub duplicate: bool,
     /// Whether a snapshot has to be ended before the next.
@@ -146,7 +152,7 @@ impl Link {
             .build()
             .map_err(|error| Error::unavailable("node.no_thread", "no runtime").cause(error))?;
         let failures = (0, Duration::ZERO);
-        let (open, lead) = (None, String::new());
+        let (open, lead) = (None, Vec::new());
         Ok(Self { shared, role, runtime, open, failures, lead, duplicate: false, snapshot: false })
     }
 
@@ -212,10 +218,25 @@ impl Link {
         self.lead.clear();
     }
 
-    /// Sends statements with the next ones.
-    pub(super) fn lead(&mut self, sql: &str) {
-        self.lead.push_str(sql);
-        self.lead.push(';');
+    /// Sends something in front of the next statement, in the same round trip.
+    pub(super) fn lead(&mut self, step: Step) {
+        self.lead.push(step);
+    }
+
+    /// Sends what waits to be sent.
+    pub(super) fn flush(&mut self) -> Result<()> {
+        if self.lead.is_empty() {
+            return Ok(());
+        }
+        for answer in self.send(Vec::new())? {
+            answer.map_err(|error| self.failed(&error, "statements sent together"))?;
+        }
+        Ok(())
+    }
+
+    /// Forgets the inserts that wait to be sent.
+    pub(super) fn forget_inserts(&mut self) {
+        self.lead.retain(|step| !matches!(step, Step::Bound(..)));
     }
 
     /// Forgets what waits to be sent; false if nothing did.
@@ -244,7 +265,7 @@ impl Link {
         let lead = std::mem::take(&mut self.lead);
         let Some(open) = &self.open else { return Err(lost()) };
         let prepare = open.client.prepare_typed(&inspected.postgres, &types);
-        let prepared = self.runtime.block_on(led(&open.client, &lead, prepare));
+        let prepared = self.runtime.block_on(open.led(&lead, prepare));
         let prepared = prepared.map_err(|error| self.failed(&error, sql))?;
         let known = Arc::new(Known { inspected, prepared });
         if let Some(open) = &mut self.open {
@@ -303,25 +324,23 @@ impl Link {
             }
             Ok(rows.rows_affected().unwrap_or(0))
         };
-        let rows = self.runtime.block_on(led(&open.client, &lead, rows));
+        let rows = self.runtime.block_on(open.led(&lead, rows));
         let rows = rows.map_err(|error| self.failed(&error, &known.inspected.postgres))?;
         shown.map(|_| rows)
     }
 
     /// Sends every step before it waits for the first answer. PostgreSQL takes them in order;
     /// after one that fails inside of a transaction, the rest of the transaction fails too.
-    pub(super) fn send(&mut self, mut steps: Vec<Step>) -> Result<Vec<Answer>> {
-        if !self.lead.is_empty() {
-            steps.insert(0, Step::Plain(std::mem::take(&mut self.lead)));
-        }
+    pub(super) fn send(&mut self, steps: Vec<Step>) -> Result<Vec<Answer>> {
+        let mut all = std::mem::take(&mut self.lead);
+        all.extend(steps);
         let Some(open) = &self.open else { return Err(lost()) };
-        let sent: Vec<_> = steps.iter().map(|step| open.step(step)).collect();
-        Ok(self.runtime.block_on(in_order(sent)))
+        Ok(self.runtime.block_on(open.send(&all)))
     }
 
     /// Runs statements whose rows do not matter.
     pub(super) fn plain(&mut self, sql: &str) -> Result<()> {
-        let answers = self.send(vec![Step::Plain(sql.to_owned())])?;
+        let answers = self.send(vec![Step::plain(sql)])?;
         for answer in answers {
             answer.map_err(|error| self.failed(&error, sql))?;
         }
@@ -367,6 +386,25 @@ impl Link {
 }
 
 impl Open {
+    /// Sends steps in their order, and gives their answers in the same.
+    async fn send(&self, steps: &[Step]) -> Vec<Answer> {
+        in_order(steps.iter().map(|step| self.step(step)).collect()).await
+    }
+
+    /// Sends steps in front of something, in the same round trip.
+    async fn led<T>(
+        &self,
+        lead: &[Step],
+        then: impl Future<Output = Result<T, tokio_postgres::Error>>,
+    ) -> Result<T, tokio_postgres::Error> {
+        if lead.is_empty() {
+            return then.await;
+        }
+        let (first, second) = join(self.send(lead), then).await;
+        first.into_iter().try_for_each(|answer| answer.map(|_| ()))?;
+        second
+    }
+
     fn step<'a>(&'a self, step: &'a Step) -> LocalBoxFuture<'a, Answer> {
         let plain = |sql| self.client.batch_execute(sql).map_ok(|()| Given::default());
         match (step, &self.own) {
@@ -409,19 +447,6 @@ pub(super) fn cause(error: &tokio_postgres::Error) -> String {
         Some(source) => format!("{error}: {source}"),
         None => error.to_string(),
     }
-}
-
-/// Sends `lead` in front of something, in the same round trip.
-async fn led<T>(
-    client: &Client,
-    lead: &str,
-    then: impl Future<Output = Result<T, tokio_postgres::Error>>,
-) -> Result<T, tokio_postgres::Error> {
-    if lead.is_empty() {
-        return then.await;
-    }
-    let (first, second) = join(client.batch_execute(lead), then).await;
-    first.and(second)
 }
 
 /// Waits for all, polling in order: what is polled first is sent first.

@@ -12,7 +12,7 @@ use stoa_kit::{Error, Result};
 use tokio::sync::oneshot;
 
 use super::Shared;
-use super::link::{Link, Role};
+use super::link::{Link, Role, Step};
 use super::session::PgSession;
 use super::trouble::is_passing;
 use crate::{Read, run};
@@ -66,7 +66,7 @@ impl Shared {
             }
             let stamp = Stamp { now: shared.world.now(), seed: [0, 0] };
             link.snapshot = true;
-            link.lead("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
+            link.lead(Step::plain("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"));
             let mut session = PgSession::new(link, shared.world.as_ref(), BUDGET);
             let outcome = run::unwound(|| read(&mut session, stamp));
             session.trail.whole()?;

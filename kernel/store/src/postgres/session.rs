@@ -87,17 +87,46 @@ impl Session for PgSession<'_> {
         self.trail.keep(result)
     }
 
-    fn savepoint(&mut self) -> Result<()> {
+    /// One row is what every insert adds that does not fail; SQLite counts them.
+    fn insert(
+        &mut self,
+        origin: Origin<'_>,
+        sql: &'static str,
+        params: &[Value<'_>],
+    ) -> Result<()> {
         self.trail.whole()?;
+        let result = self.link.statement(origin, sql, params).and_then(|known| {
+            let encoded = Link::encode(&known, origin.tenant, params)?;
+            self.trail.note(origin, &known.inspected, params, 1);
+            self.link.lead(Step::Bound(known, encoded));
+            Ok(())
+        });
+        self.trail.keep(result)
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        self.trail.whole()?;
+        let sent = self.link.flush();
+        if let Err(error) = &sent
+            && is_passing(error)
+        {
+            self.fatal.get_or_insert_with(|| error.clone());
+        }
+        self.trail.keep(sent)
+    }
+
+    fn savepoint(&mut self) -> Result<()> {
+        // What fails from here on belongs to the attempt.
+        self.flush()?;
         self.trail.savepoint();
-        self.link.lead("SAVEPOINT attempt");
+        self.link.lead(Step::plain("SAVEPOINT attempt"));
         Ok(())
     }
 
     fn release(&mut self) -> Result<()> {
         self.trail.whole()?;
         self.trail.release();
-        self.link.lead("RELEASE attempt");
+        self.link.lead(Step::plain("RELEASE attempt"));
         Ok(())
     }
 
@@ -107,7 +136,8 @@ impl Session for PgSession<'_> {
             return Err(fatal.clone());
         }
         self.trail.rollback();
-        self.link.lead("ROLLBACK TO attempt; RELEASE attempt");
+        self.link.forget_inserts();
+        self.link.lead(Step::plain("ROLLBACK TO attempt; RELEASE attempt"));
         Ok(())
     }
 

@@ -150,7 +150,7 @@ impl Worker {
         let shared = Arc::clone(&self.shared);
         let mut steps = Vec::with_capacity(3);
         steps.extend(lock.map(Step::Plain));
-        steps.push(Step::Plain("BEGIN ISOLATION LEVEL SERIALIZABLE".to_owned()));
+        steps.push(Step::plain("BEGIN ISOLATION LEVEL SERIALIZABLE"));
         steps.push(header.key.as_ref().map_or(Step::Identify, |key| {
             let (hash, fingerprint) = (Value::Bytes(&key.hash), Value::Bytes(&key.fingerprint));
             let expires = Value::Int(stamp.now.after(key.life).0);
@@ -233,9 +233,9 @@ impl Worker {
     fn make_durable(&mut self, mut steps: Vec<Step>, locked: bool) -> Result<()> {
         // A timeout that strikes while COMMIT waits for a standby would not undo it: PostgreSQL
         // would stop waiting, and call durable what is on one machine only.
-        steps.push(Step::Plain("SET LOCAL statement_timeout = 0; COMMIT".to_owned()));
+        steps.push(Step::plain("SET LOCAL statement_timeout = 0; COMMIT"));
         if locked {
-            steps.push(Step::Plain(LEAVE.to_owned()));
+            steps.push(Step::plain(LEAVE));
         }
         let mut answers = self.link.send(steps)?;
         if locked && answers.pop().is_some_and(|unlocked| unlocked.is_err()) {

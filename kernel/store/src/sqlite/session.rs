@@ -158,6 +158,20 @@ impl Session for SqliteSession<'_> {
         self.trail.keep(result)
     }
 
+    fn insert(
+        &mut self,
+        origin: Origin<'_>,
+        sql: &'static str,
+        params: &[Value<'_>],
+    ) -> Result<()> {
+        let rows = self.run(origin, sql, params, &mut |_| Ok(true))?;
+        self.trail.keep(run::one_row(rows, sql))
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        Ok(())
+    }
+
     fn savepoint(&mut self) -> Result<()> {
         self.trail.whole()?;
         self.guard()?;

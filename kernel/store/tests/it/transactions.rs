@@ -15,6 +15,7 @@ crate::on_both!(
     a_swallowed_error_dooms,
     a_swallowed_error_dooms_a_session_too,
     an_attempt_undoes_only_what_it_tried,
+    an_insert_is_seen_and_undone_like_every_statement,
     attempts_nest,
     an_attempt_that_begins_a_command_is_undone_with_it,
     a_panic_is_internal_and_undone,
@@ -123,6 +124,41 @@ fn record(view: &stoa_kit::View<'_>, position: i64) -> Result<(String, String)> 
     const RECORD: &str = "SELECT tables, touched FROM stoa_commit \
          WHERE tenant = :tenant AND position = $1";
     Ok(view.row(RECORD, (position,))?.unwrap())
+}
+
+/// Inserts that nobody waits for are there for whoever reads next, and fail as all others do:
+/// an attempt undoes them, and a command whose last statement they are does not commit.
+fn an_insert_is_seen_and_undone_like_every_statement(on: On) {
+    const PUT: &str = "INSERT INTO alpha_account (tenant, id, balance) VALUES (:tenant, $1, 1)";
+    let cell = on.cell();
+    let done = cell.commit_as(Cell::header(), |tx| {
+        tx.insert(PUT, ("first",))?;
+        assert_eq!(cell::balance(tx, "first")?, Some(1));
+        tx.insert(PUT, ("before",))?;
+        let failed = tx.attempt(|tx| {
+            tx.insert(PUT, ("tried",))?;
+            tx.insert(PUT, ("first",))
+        });
+        assert_eq!(failed.unwrap_err().code(), Code::Internal);
+        let refused = tx.attempt(|tx| {
+            tx.insert(PUT, ("refused",))?;
+            Err::<(), _>(refusal("alpha.no"))
+        });
+        assert_eq!(refused.unwrap_err().reason(), "alpha.no");
+        tx.attempt(|tx| tx.insert(PUT, ("kept",)))?;
+        tx.insert(PUT, ("last",))
+    });
+    let position = done.unwrap().position;
+    let written = ["before", "first", "kept", "last"];
+    assert_eq!(cell.view(accounts).unwrap(), written);
+    let record = cell.kernel(move |view| record(view, position)).unwrap();
+    assert_eq!(record.0, "alpha_account:4");
+    let late = cell.commit(|tx| {
+        tx.insert(PUT, ("more",))?;
+        tx.insert(PUT, ("last",))
+    });
+    assert_eq!(late.unwrap_err().code(), Code::Internal);
+    assert_eq!(cell.view(accounts).unwrap(), written, "all or nothing");
 }
 
 fn attempts_nest(on: On) {

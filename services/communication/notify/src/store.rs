@@ -20,7 +20,7 @@ pub(crate) fn insert_message(
     email: EmailState,
 ) -> Result<()> {
     let (email, now) = (model::email_text(email), tx.now().0);
-    tx.execute(
+    tx.insert(
         "INSERT INTO notify_message
              (tenant, user_id, id, template, subject, body, seen, email, email_error, create_time)
          VALUES (:tenant, $1, $2, $3, $4, $5, FALSE, $6, '', $7)",

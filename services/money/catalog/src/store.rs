@@ -18,7 +18,7 @@ pub(crate) fn insert_product(
     description: &str,
 ) -> Result<()> {
     let now = tx.now().0;
-    tx.execute(
+    tx.insert(
         "INSERT INTO catalog_product
              (tenant, id, title, description, archived, create_time, update_time)
          VALUES (:tenant, $1, $2, $3, FALSE, $4, $4)",

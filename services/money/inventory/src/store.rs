@@ -118,7 +118,7 @@ pub(crate) fn insert_reservation(
     expires: Micros,
 ) -> Result<()> {
     let now = tx.now().0;
-    tx.execute(
+    tx.insert(
         "INSERT INTO inventory_reservation
              (tenant, id, state, location, expire_time, create_time, update_time)
          VALUES (:tenant, $1, 'held', $2, $3, $4, $4)",
@@ -133,7 +133,7 @@ pub(crate) fn insert_line(
     sku: &str,
     quantity: i64,
 ) -> Result<()> {
-    tx.execute(
+    tx.insert(
         "INSERT INTO inventory_reservation_line (tenant, reservation_id, sku, quantity)
          VALUES (:tenant, $1, $2, $3)",
         (reservation_id, sku, quantity),

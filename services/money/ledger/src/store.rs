@@ -138,7 +138,7 @@ pub(crate) fn insert_account(tx: &mut Tx<'_>, account: &Account) -> Result<bool>
         ),
     )?;
     if inserted == 1 && account.floor.is_some() {
-        tx.execute(
+        tx.insert(
             "INSERT INTO ledger_balance (tenant, account, balance, held) \
              VALUES (:tenant, $1, 0, 0)",
             (&account.id,),
@@ -251,32 +251,15 @@ fn total(tx: &mut Tx<'_>, account: &str, growth: i64) -> Result<()> {
     TOTALS.add(tx, account, growth)
 }
 
-/// Writes what a transfer did to its accounts: nearly always two, and then at once.
+/// Writes what a transfer did to its accounts.
 pub(crate) fn insert_entries(
     tx: &mut Tx<'_>,
     transfer: &Transfer,
     postings: &[Posting],
 ) -> Result<()> {
     let effective = model::effective(transfer).0;
-    if let [one, other] = postings {
-        tx.execute(
-            "INSERT INTO ledger_entry (tenant, effective_time, transfer, account, debit, credit) \
-             VALUES (:tenant, $1, $2, $3, $4, $5), (:tenant, $1, $2, $6, $7, $8)",
-            (
-                effective,
-                &transfer.id,
-                &one.party.id,
-                one.debit,
-                one.credit,
-                &other.party.id,
-                other.debit,
-                other.credit,
-            ),
-        )?;
-        return Ok(());
-    }
     for Posting { party, debit, credit } in postings {
-        tx.execute(
+        tx.insert(
             "INSERT INTO ledger_entry (tenant, effective_time, transfer, account, debit, credit) \
              VALUES (:tenant, $1, $2, $3, $4, $5)",
             (effective, &transfer.id, &party.id, debit, credit),

@@ -43,7 +43,7 @@ fn read(row: OrderRow) -> Result<Order> {
 
 pub(crate) fn insert(tx: &mut Tx<'_>, order: &Order) -> Result<()> {
     let state = order.state.as_known().and_then(model::state_text);
-    tx.execute(
+    tx.insert(
         "INSERT INTO orders_order
              (tenant, id, customer, state, lines, amount, currency, location, transfer, reversal,
               effective_time, create_time, update_time)

@@ -89,7 +89,7 @@ pub(crate) fn insert_key(
     expire: Micros,
 ) -> Result<String> {
     let id = tx.new_id("key");
-    tx.execute(
+    tx.insert(
         "INSERT INTO auth_api_key (tenant, id, owner, name, permissions, token_hash, create_time, \
          expire_time) VALUES (:tenant, $1, $2, $3, $4, $5, $6, $7)",
         (&id, owner, name, model::join(permissions), token_hash, tx.now().0, expire.0),

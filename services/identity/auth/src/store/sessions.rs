@@ -101,7 +101,7 @@ pub(crate) struct Opened<'a> {
 pub(crate) fn insert_session(tx: &mut Tx<'_>, opened: &Opened<'_>) -> Result<String> {
     let id = tx.new_id("ses");
     let Opened { user_id, token_hash, label, address } = opened;
-    tx.execute(
+    tx.insert(
         "INSERT INTO auth_session (tenant, id, user_id, token_hash, label, address, create_time, \
          expire_time) VALUES (:tenant, $1, $2, $3, $4, $5, $6, $7)",
         (&id, user_id, token_hash, label, address, tx.now().0, tx.after(model::SESSION_LIFE).0),

@@ -8,7 +8,7 @@ use crate::model;
 
 /// Notes the account of a transfer that is not posted.
 pub(crate) fn insert_hold(tx: &mut Tx<'_>, transfer: &Transfer, account: &str) -> Result<()> {
-    tx.execute(
+    tx.insert(
         "INSERT INTO ledger_hold (tenant, account, effective_time, transfer) \
          VALUES (:tenant, $1, $2, $3)",
         (account, model::effective(transfer).0, &transfer.id),
@@ -39,7 +39,7 @@ pub(crate) fn pending_on(view: &View<'_>, account: &str) -> Result<Option<String
 
 /// Adds a transfer.
 pub(crate) fn insert_transfer(tx: &mut Tx<'_>, transfer: &Transfer) -> Result<()> {
-    tx.execute(
+    tx.insert(
         "INSERT INTO ledger_transfer (tenant, id, currency, legs, state, description, reference, \
          metadata, effective_time, create_time, expire_time, reverses) \
          VALUES (:tenant, $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
