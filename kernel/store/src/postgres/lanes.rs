@@ -6,14 +6,16 @@
 //! few times takes it for itself. It begins when those under way have ended, while those that
 //! come later wait, and so cannot lose again.
 //!
-//! That all of them take turns all the time would waste less, and commit less: each would hold
-//! the lock until it is flushed to disk.
+//! Where more are lost than kept, all of them take turns for a while. To do so all the time would
+//! waste less, and commit less: each holds the lock until it is flushed to disk.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// The share of attempts lost to conflicts, as a moving average, above which a lane is open.
 const HOT: f32 = 0.2;
+/// The share above which everybody goes alone: more attempts are lost than kept.
+const ALONE: f32 = 0.5;
 /// How much one attempt counts in the average.
 const WEIGHT: f32 = 0.02;
 /// After so many losses a command goes alone.
@@ -27,13 +29,15 @@ impl Lanes {
     /// What a command has to do before it begins, if anything: to take a lock that it leaves
     /// with [`LEAVE`].
     pub(super) fn enter(&self, tenant: &str, method: &'static str, losses: u32) -> Option<String> {
-        let open = self.lanes().get(method).is_some_and(|heat| *heat > HOT);
-        (open || losses >= LOSSES).then(|| {
+        let heat = self.lanes().get(method).copied().unwrap_or_default();
+        let open = heat > HOT;
+        let alone = heat > ALONE || losses >= LOSSES;
+        (open || alone).then(|| {
             let mut hash = blake3::Hasher::new();
             hash.update(tenant.as_bytes()).update(&[0]).update(method.as_bytes());
             let hash = hash.finalize();
             let key = hash.as_bytes()[..8].iter().fold(0, |all, byte| all << 8 | i64::from(*byte));
-            let shared = if losses < LOSSES { "_shared" } else { "" };
+            let shared = if alone { "" } else { "_shared" };
             format!("SELECT pg_advisory_lock{shared}({key})")
         })
     }
@@ -60,15 +64,18 @@ mod tests {
     #[test]
     fn a_lane_opens_with_conflicts_and_closes_without() {
         let lanes = Lanes::default();
-        for _ in 0..100 {
+        for attempt in 0..100 {
             lanes.count("quiet", false);
-            lanes.count("hot", true);
+            lanes.count("hot", attempt % 3 == 0);
+            lanes.count("hopeless", true);
         }
         assert_eq!(lanes.enter("main", "quiet", 0), None);
         let lock = lanes.enter("main", "hot", 0).unwrap();
-        assert!(lock.contains("lock_shared"), "{lock}");
+        assert!(lock.contains("lock_shared("), "{lock}");
         assert_eq!(lanes.enter("main", "hot", 1).as_ref(), Some(&lock));
         assert_ne!(lanes.enter("other", "hot", 0), Some(lock), "tenants do not wait for others");
+        let lock = lanes.enter("main", "hopeless", 0).unwrap();
+        assert!(lock.contains("lock("), "{lock}");
         for _ in 0..200 {
             lanes.count("hot", false);
         }
