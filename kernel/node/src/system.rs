@@ -174,6 +174,11 @@ impl SystemService for System {
         Ok(ListTimersResponse { timers: timers.collect() })
     }
 
+    fn annotate(&self, tx: &mut Tx, request: AnnotateRequest) -> Result<AnnotateResponse> {
+        tx.emit(&Annotated { subject: request.subject, text: request.text });
+        Ok(AnnotateResponse {})
+    }
+
     async fn follow_events(
         &self,
         ctx: &Ctx,

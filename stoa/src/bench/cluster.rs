@@ -45,7 +45,7 @@ impl Cluster {
         serve.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         cluster.server = Some(serve.spawn().map_err(Error::internal)?);
         for _ in 0..ASKED_MAX {
-            if connect(&cluster.url()).await.is_ok() {
+            if connect(&cluster.url(), "public").await.is_ok() {
                 return Ok(cluster);
             }
             pause(Duration::from_millis(25)).await;

@@ -32,9 +32,15 @@ const GIVE: &str = "UPDATE bench_balance SET balance = balance + 1 WHERE account
 const TRANSFER: &str = "INSERT INTO bench_transfer VALUES ($1, $2, $3, 1)";
 const ENTRY: &str = "INSERT INTO bench_entry VALUES ($1, $2, $3)";
 
-/// Transfers on SQLite, by its one writer.
-pub(crate) fn sqlite(directory: &Path, time: Duration) -> Result<Outcome> {
-    let path = directory.join("raw.db");
+/// How many callers share the database: SQLite has one writer.
+pub(crate) fn callers(engine: &str) -> usize {
+    if engine == "postgres" { CONNECTIONS } else { 1 }
+}
+
+/// Transfers on SQLite.
+pub(crate) fn sqlite(directory: &Path, time: Duration, round: u32) -> Result<Outcome> {
+    std::fs::create_dir_all(directory).map_err(Error::internal)?;
+    let path = directory.join(format!("raw-{round}.db"));
     let mut connection = Connection::open(path).map_err(Error::internal)?;
     let pragmas = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;";
     connection.execute_batch(pragmas).map_err(Error::internal)?;
@@ -73,8 +79,12 @@ fn transfer(
 }
 
 /// Transfers on PostgreSQL, over a pool of connections.
-pub(crate) async fn postgres(url: &str, time: Duration) -> Result<Outcome> {
-    let client = connect(url).await?;
+pub(crate) async fn postgres(url: &str, time: Duration, round: u32) -> Result<Outcome> {
+    // A schema of its own: what is in `public` belongs to the node.
+    let schema = format!("CREATE SCHEMA bench_{round}");
+    connect(url, "public").await?.batch_execute(&schema).await.map_err(Error::internal)?;
+    let schema = format!("bench_{round}");
+    let client = connect(url, &schema).await?;
     client.batch_execute(TABLES).await.map_err(Error::internal)?;
     let fill = format!(
         "INSERT INTO bench_balance SELECT n, 0 FROM generate_series(0, {}) n",
@@ -83,8 +93,8 @@ pub(crate) async fn postgres(url: &str, time: Duration) -> Result<Outcome> {
     client.batch_execute(&fill).await.map_err(Error::internal)?;
     let mut callers = JoinSet::new();
     for number in 0..CONNECTIONS {
-        let url = url.to_owned();
-        callers.spawn(async move { caller(&url, number, time).await });
+        let (url, schema) = (url.to_owned(), schema.clone());
+        callers.spawn(async move { caller(&url, &schema, number, time).await });
     }
     let mut spent = Vec::new();
     while let Some(caller) = callers.join_next().await {
@@ -93,8 +103,8 @@ pub(crate) async fn postgres(url: &str, time: Duration) -> Result<Outcome> {
     Ok(outcome(spent, time))
 }
 
-async fn caller(url: &str, number: usize, time: Duration) -> Result<Vec<u32>> {
-    let client = connect(url).await?;
+async fn caller(url: &str, schema: &str, number: usize, time: Duration) -> Result<Vec<u32>> {
+    let client = connect(url, schema).await?;
     let mut statements = Vec::new();
     for sql in [KEY, TAKE, GIVE, TRANSFER, ENTRY] {
         statements.push(client.prepare(sql).await.map_err(Error::internal)?);
@@ -131,11 +141,13 @@ async fn commit(
 }
 
 #[allow(clippy::disallowed_methods, reason = "a driver's connection runs in the background")]
-pub(crate) async fn connect(url: &str) -> Result<Client> {
+pub(crate) async fn connect(url: &str, schema: &str) -> Result<Client> {
     let (client, connection) =
         tokio_postgres::connect(url, NoTls).await.map_err(Error::internal)?;
     // It ends with its client.
     drop(tokio::spawn(connection));
+    let path = format!("SET search_path TO {schema}");
+    client.batch_execute(&path).await.map_err(Error::internal)?;
     Ok(client)
 }
 

@@ -33,13 +33,14 @@ const CUSTOMERS: usize = 1_000;
 /// Calls at once while accounts are opened.
 const LANES: usize = 64;
 /// What the load does, and no more.
-const PERMISSIONS: [&str; 6] = [
+const PERMISSIONS: [&str; 7] = [
     "inventory.stock.receive",
     "ledger.accounts.create",
     "ledger.accounts.read_all",
     "ledger.transfers.create",
     "orders.orders.import",
     "orders.orders.read_all",
+    "system.events.annotate",
 ];
 
 /// A node with what the measurements need.
@@ -90,6 +91,7 @@ impl Work {
             self.reads("get_account", 64),
             self.reads("get_account_busy", 16),
             self.lists(),
+            self.appends(),
         ]
     }
 
@@ -146,6 +148,16 @@ impl Work {
         };
         let path = "/stoa.orders.v1.OrdersService/ListOrders";
         self.case("list_orders", 64, path, false, Arc::new(body))
+    }
+
+    fn appends(&self) -> Case {
+        let body = |random: &mut Random, out: &mut Vec<u8>| {
+            out.extend_from_slice(b"{\"subject\":\"");
+            push_number(out, random.below(CUSTOMERS));
+            out.extend_from_slice(b"\",\"text\":\"a note of some length\"}");
+        };
+        let path = "/stoa.system.v1.SystemService/Annotate";
+        self.case("append", 64, path, true, Arc::new(body))
     }
 
     fn case(

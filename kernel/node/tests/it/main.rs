@@ -15,6 +15,7 @@ mod kills;
 mod leases;
 mod loops;
 mod messages;
+mod notes;
 mod parking;
 
 /// Makes `case::sqlite` and `case::postgres` of each function `case` of an engine.
