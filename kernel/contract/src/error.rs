@@ -116,16 +116,22 @@ impl Error {
         message: impl Into<Cow<'static, str>>,
         wait: Duration,
     ) -> Self {
-        let mut error = Self::new(Code::ResourceExhausted, reason, message)
-            .help("Wait as long as `Retry-After` says, then try again.");
-        error.0.retry_after = Some(wait);
-        error
+        Self::new(Code::ResourceExhausted, reason, message)
+            .help("Wait as long as `Retry-After` says, then try again.")
+            .wait(wait)
     }
 
     /// Says what the caller can do next.
     #[must_use]
     pub fn help(mut self, help: impl Into<Cow<'static, str>>) -> Self {
         self.0.help = help.into();
+        self
+    }
+
+    /// Says how long to wait before trying again.
+    #[must_use]
+    pub fn wait(mut self, wait: Duration) -> Self {
+        self.0.retry_after = Some(wait);
         self
     }
 

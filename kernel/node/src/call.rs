@@ -8,11 +8,11 @@ use stoa_contract::{AnyMessage, Code, Format, Kind, Permission};
 use stoa_kit::registry::Bound;
 use stoa_kit::session::{Session, Stamp};
 use stoa_kit::tx::{self, on_behalf};
-use stoa_kit::{Caller, Cause, Ctx, Error, Result, Stream, Tx};
-use stoa_store::{Commit, Committed, Header, Key, Outcome, Reply, Run, kernel};
+use stoa_kit::{Caller, Cause, Error, Result, Stream, Tx};
+use stoa_store::{Commit, Committed, Header, Key, Outcome, Reply, Run};
 use tokio::sync::watch;
 
-use crate::{Node, keys};
+use crate::Node;
 
 /// A call, as a face hands it over.
 pub struct Call {
@@ -166,101 +166,8 @@ impl Node {
         })
     }
 
-    /// An effect with a key: its reply is remembered in a commit of its own, and its steps have
-    /// keys that follow from it, so a retry repeats nothing that was committed.
-    async fn effect(
-        self: &Arc<Self>,
-        bound: &Bound,
-        call: Call,
-        key: Option<Key>,
-    ) -> Result<Answer> {
-        let _turn = match &key {
-            Some(key) => Some(self.turn(key.hash).await),
-            None => None,
-        };
-        if let Some(key) = &key
-            && let Some(replayed) = self.remembered(bound, &call.caller, key).await?
-        {
-            return Ok(replayed);
-        }
-        let ctx = Ctx::new(
-            bound.service,
-            call.caller.clone(),
-            Cause::Request,
-            call.key.clone(),
-            call.address.clone(),
-            self.runner(),
-        );
-        if bound.method.streams {
-            let stream = bound.run_stream(ctx, call.request.as_ref()).await?;
-            return Ok(Answer { body: Body::Stream(stream), position: None, replayed: false });
-        }
-        let running = bound.run_effect(ctx, call.request.as_ref());
-        let reply = match call.deadline {
-            None => running.await?,
-            Some(deadline) => {
-                let left = deadline.saturating_sub(self.world.uptime());
-                tokio::select! {
-                    reply = running => reply?,
-                    () = self.world.sleep(left) => return Err(Error::new(
-                        Code::DeadlineExceeded, "request.deadline", "the effect ran out of time",
-                    ).help("What it began may have happened; retry with the same idempotency key.")),
-                }
-            }
-        };
-        match key {
-            None => Ok(Answer { body: Body::Message(reply), position: None, replayed: false }),
-            Some(key) => self.complete(bound, &call.caller, &call.trace, key, reply).await,
-        }
-    }
-
-    async fn remembered(
-        self: &Arc<Self>,
-        bound: &Bound,
-        caller: &Caller,
-        key: &Key,
-    ) -> Result<Option<Answer>> {
-        let (tenant, wanted) = (Arc::clone(&caller.tenant), key.clone());
-        let found = self
-            .read(None, move |session, _| kernel::remembered(session, &tenant, &wanted))
-            .await?;
-        let committed =
-            found.map(|found| Committed { position: found.position, reply: kernel::replay(found) });
-        committed.map(|committed| answer(bound, committed)).transpose()
-    }
-
-    async fn complete(
-        self: &Arc<Self>,
-        bound: &Bound,
-        caller: &Caller,
-        trace: &str,
-        key: Key,
-        reply: Box<dyn AnyMessage>,
-    ) -> Result<Answer> {
-        let header = Header {
-            method: bound.method.path,
-            cause: "request".to_owned(),
-            caller: Arc::clone(&caller.subject),
-            trace: trace.to_owned(),
-            key: Some(key),
-            ..keys::housekeeping(&caller.tenant)
-        };
-        let mut copy = Some(reply.encode(Format::Binary)?);
-        let registry = Arc::clone(&self.registry);
-        let method = bound.method.path;
-        let run = move |_: &mut dyn Session, _| {
-            let bound = registry.method(method).ok_or_else(|| unknown(method))?;
-            let bytes = copy.clone().unwrap_or_default();
-            copy = Some(bytes.clone());
-            let reply = bound.decode_reply(&bytes, Format::Binary)?;
-            Ok(Outcome { reply: Some(reply), gathered: Default::default() })
-        };
-        let committed = self.store.commit(Commit { header, run: Box::new(run) }).await?;
-        answer(bound, committed)
-    }
-
     /// Waits until nobody on this node works under the same key.
-    async fn turn(&self, hash: [u8; 16]) -> Turn<'_> {
+    pub(crate) async fn turn(&self, hash: [u8; 16]) -> Turn<'_> {
         loop {
             let mut before = {
                 let mut map = self.in_flight.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -298,7 +205,7 @@ impl Node {
 }
 
 /// The right to work under a key; the next in line is woken when it is dropped.
-struct Turn<'a> {
+pub(crate) struct Turn<'a> {
     all: &'a InFlight,
     hash: [u8; 16],
     _done: watch::Sender<()>,
@@ -310,7 +217,7 @@ impl Drop for Turn<'_> {
     }
 }
 
-fn answer(bound: &Bound, committed: Committed) -> Result<Answer> {
+pub(crate) fn answer(bound: &Bound, committed: Committed) -> Result<Answer> {
     let position = Some(committed.position);
     match committed.reply {
         Reply::Fresh(Some(reply)) => {

@@ -16,6 +16,7 @@ mod background;
 mod call;
 mod cron;
 mod door;
+mod effect;
 mod keys;
 mod limit;
 mod log;

@@ -27,6 +27,17 @@ CREATE TABLE stoa_key (
 );
 CREATE INDEX stoa_key_expires ON stoa_key (tenant, expires);
 
+-- Keys of effects that are at work, until when nobody else may begin, and who has begun.
+CREATE TABLE stoa_claim (
+    tenant TEXT NOT NULL,
+    hash BYTEA NOT NULL,
+    fingerprint BYTEA NOT NULL,
+    holder BYTEA NOT NULL,
+    expires BIGINT NOT NULL,
+    PRIMARY KEY (tenant, hash)
+);
+CREATE INDEX stoa_claim_expires ON stoa_claim (tenant, expires);
+
 -- The log: a delivery queue, not the store of record.
 CREATE TABLE stoa_event (
     tenant TEXT NOT NULL,

@@ -67,18 +67,23 @@ pub fn remembered(
     let found = rows::<(Vec<u8>, i64, Vec<u8>)>(session, tenant, FIND, (key.hash.as_slice(),))?;
     let Some((fingerprint, position, reply)) = found.into_iter().next() else { return Ok(None) };
     if fingerprint != key.fingerprint {
-        return Err(Error::new(
-            Code::InvalidArgument,
-            "idempotency.key_reused",
-            "this idempotency key came with another request before",
-        )
-        .help("Use a new key for a new request, and the same key only to retry the same one."));
+        return Err(reused());
     }
     let reply = match reply.split_first() {
         Some((&KEPT, reply)) => Some(reply.to_vec()),
         _ => None,
     };
     Ok(Some(Remembered { position, reply }))
+}
+
+/// What a caller is told whose key came with another request.
+pub fn reused() -> Error {
+    Error::new(
+        Code::InvalidArgument,
+        "idempotency.key_reused",
+        "this idempotency key came with another request before",
+    )
+    .help("Use a new key for a new request, and the same key only to retry the same one.")
 }
 
 /// The first byte of a remembered reply: it was kept.

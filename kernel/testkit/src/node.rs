@@ -31,6 +31,7 @@ pub struct Node {
     world: Arc<TestWorld>,
     post: Arc<Post>,
     engine: Engine,
+    options: Options,
 }
 
 /// Mail that was handed over, and how often the next hand-overs fail.
@@ -145,7 +146,7 @@ impl Node {
         let mailer = setup.mailer.then(|| Arc::clone(&post) as Arc<dyn Mailer>);
         let parts = Parts {
             services,
-            store: options,
+            store: options.clone(),
             world: Arc::clone(&world) as Arc<dyn World>,
             ports: Ports { mailer },
             tenant: MAIN.into(),
@@ -156,7 +157,16 @@ impl Node {
         let inner = stoa_node::Node::open(parts).await.unwrap();
         let background = Background::new(&inner).await.unwrap();
         let background = Arc::new(tokio::sync::Mutex::new(background));
-        Self { inner, background, world, post, engine }
+        Self { inner, background, world, post, engine, options }
+    }
+
+    /// The node that comes after this one at the same place: whatever this one is still doing
+    /// reaches the store no more, as if it had been killed.
+    pub async fn crash(&self, services: Vec<Service>) -> Self {
+        self.inner.close().await;
+        let next = Self::open(self.engine, services, self.options.clone(), Setup::default()).await;
+        next.pass(self.now().since(next.now()));
+        next
     }
 
     /// The node itself.

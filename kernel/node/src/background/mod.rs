@@ -137,7 +137,7 @@ async fn woken(notices: &mut tokio::sync::broadcast::Receiver<stoa_store::Notice
 }
 
 /// Runs the kernel's own statements in a commit that leaves no record.
-async fn housekeep<T: Send + 'static>(
+pub(crate) async fn housekeep<T: Send + 'static>(
     node: &Node,
     tenant: &str,
     mut run: impl FnMut(&mut dyn Session, Stamp) -> Result<T> + Send + 'static,

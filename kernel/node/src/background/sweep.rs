@@ -41,6 +41,8 @@ impl Sweep {
         let swept = housekeep(&self.node, self.node.tenant(), move |session, _| {
             const KEYS: &str = "DELETE FROM stoa_key WHERE tenant = :tenant AND hash IN \
                  (SELECT hash FROM stoa_key WHERE tenant = :tenant AND expires < $1 LIMIT $2)";
+            const CLAIMS: &str = "DELETE FROM stoa_claim WHERE tenant = :tenant AND hash IN \
+                 (SELECT hash FROM stoa_claim WHERE tenant = :tenant AND expires < $1 LIMIT $2)";
             const JOBS: &str = "DELETE FROM stoa_job WHERE tenant = :tenant AND id IN \
                  (SELECT id FROM stoa_job WHERE tenant = :tenant AND state = 'done' \
                   AND run_at < $1 LIMIT $2)";
@@ -50,6 +52,7 @@ impl Sweep {
                  WHERE tenant = :tenant AND state = ''";
             let old = now.before(JOBS_KEPT).0;
             let mut rows = kernel::execute(session, &tenant, KEYS, (now.0, ROWS))?;
+            rows += kernel::execute(session, &tenant, CLAIMS, (now.0, ROWS))?;
             rows += kernel::execute(session, &tenant, JOBS, (old, ROWS))?;
             kernel::execute(session, &tenant, LOST, (end - LOG_MAX,))?;
             let slowest = kernel::rows::<(Option<i64>,)>(session, &tenant, FLOOR, ())?;

@@ -1,5 +1,5 @@
-//! What a node does in the background, whatever goes wrong: nothing is lost, nothing happens
-//! twice, and what cannot be done stands aside where people see it.
+//! What a node does, for callers and in the background, whatever goes wrong: nothing is lost,
+//! nothing happens twice, and what cannot be done stands aside where people see it.
 
 #![allow(
     clippy::disallowed_methods,
@@ -10,6 +10,7 @@
 )]
 
 mod echo;
+mod effects;
 mod exactly_once;
 mod kills;
 mod leases;
