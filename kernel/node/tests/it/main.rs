@@ -9,6 +9,7 @@
     reason = "tests fail this way, and stand outside the world"
 )]
 
+mod catalogue;
 mod echo;
 mod effects;
 mod exactly_once;
