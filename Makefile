@@ -3,7 +3,7 @@
 .PHONY: run test bench demo demo-crash mutants breaking setup
 
 run:
-	cargo run --release -p stoa -- up
+	@cargo run --release -p stoa -- up
 
 test: setup
 	cargo xtask test
@@ -12,13 +12,13 @@ setup:
 	sh scripts/setup.sh
 
 bench:
-	cargo run --release -p stoa -- bench
+	@cargo run --release -p stoa -- bench
 
 demo:
-	cargo run --release -p stoa -- demo
+	@cargo run --release -p stoa -- demo
 
 demo-crash:
-	cargo run --release -p stoa -- demo --crash
+	@cargo run --release -p stoa -- demo --crash
 
 mutants: setup
 	cargo xtask mutants

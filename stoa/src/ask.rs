@@ -107,5 +107,9 @@ fn first_line(text: &str) -> &str {
 }
 
 fn say(line: &str) -> Result<()> {
-    writeln!(std::io::stdout().lock(), "{line}").map_err(Error::internal)
+    match writeln!(std::io::stdout().lock(), "{line}") {
+        // Who reads has seen enough, as in `stoa services | head`.
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        written => written.map_err(Error::internal),
+    }
 }

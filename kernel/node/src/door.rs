@@ -115,7 +115,7 @@ fn path(head: &Parts) -> &str {
 /// What can be said against a request by its head alone.
 fn check(head: &Parts, method: Option<MethodDescriptor>) -> Result<(), ConnectError> {
     let Some(method) = method else {
-        return Err(refuse(&unknown(path(head)), StatusCode::NOT_FOUND));
+        return Err(refuse(&unknown(head.uri.path()), StatusCode::NOT_FOUND));
     };
     let streams = method.kind != MethodKind::Unary;
     let gets = method.idempotent && !streams;

@@ -1,4 +1,4 @@
-//! How a node starts, refuses to, and ends.
+//! How a node starts, refuses to, and ends; and what the command line says of it.
 
 use std::process::{Command, Output};
 
@@ -37,4 +37,16 @@ fn up_refuses_what_it_does_not_know() {
     std::fs::write(directory.path().join("stoa.toml"), "listn = \"127.0.0.1:0\"").unwrap();
     refused(stoa(&["up"]), "did you mean `listen`?");
     assert!(!directory.path().join("data").exists(), "a node that refuses leaves nothing");
+}
+
+#[test]
+fn who_has_read_enough_is_no_fault() {
+    let directory = TempDir::new().unwrap();
+    let mut node = Node::start(directory.path(), &[]);
+    let token = node.set_up();
+    let mut services = stoa(&["services", "--url", &node.url(), "--token", &token]);
+    let mut services = services.spawn().unwrap();
+    drop(services.stdout.take());
+    let ended = services.wait_with_output().unwrap();
+    assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
 }
