@@ -11,6 +11,7 @@
 mod clients;
 mod demo;
 mod duplicates;
+mod durable;
 mod follow;
 mod http;
 mod process;

@@ -13,8 +13,14 @@ use crate::http::{Answer, Request};
 
 /// The binary with some arguments, and nothing of what surrounds the tests.
 pub(crate) fn stoa(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_stoa"));
-    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    stoa_under(&[], arguments)
+}
+
+/// The same, by way of a program that becomes it.
+fn stoa_under(wrapper: &[&str], arguments: &[&str]) -> Command {
+    let mut words = [wrapper, &[env!("CARGO_BIN_EXE_stoa")], arguments].concat().into_iter();
+    let mut command = Command::new(words.next().expect("there is a program"));
+    command.args(words).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("STOA_")) {
         command.env_remove(name);
     }
@@ -41,8 +47,13 @@ pub(crate) struct Node {
 impl Node {
     /// Starts a node on a directory, with more arguments, and waits for its first line.
     pub(crate) fn start(directory: &Path, more: &[&str]) -> Self {
-        let data = directory.to_str().unwrap();
-        let mut command = stoa(&["up", "--listen", "127.0.0.1:0", "--data", data]);
+        Self::start_under(&[], directory, more)
+    }
+
+    /// The same, by way of a program that becomes the node, such as `prlimit --nofile=64`.
+    pub(crate) fn start_under(wrapper: &[&str], directory: &Path, more: &[&str]) -> Self {
+        let up = ["up", "--listen", "127.0.0.1:0", "--data", directory.to_str().unwrap()];
+        let mut command = stoa_under(wrapper, &up);
         // A file and no pipe: nobody reads while the node runs, and a full pipe would stop it.
         let log = tempfile::tempfile().unwrap();
         let mut process = command.args(more).stderr(log.try_clone().unwrap()).spawn().unwrap();
