@@ -29,6 +29,7 @@ pub(crate) fn run(catalogue: &Catalogue, config: Config) -> Result<()> {
 
 async fn serve(catalogue: &Catalogue, config: Config) -> Result<()> {
     let stop = told_to_stop()?;
+    outlive_limits()?;
     let mut ports = Ports::default();
     if !config.mail.is_empty() {
         let smtp = Smtp::new(&config.mail, &config.mail_from, MAIL_TIMEOUT)?;
@@ -100,6 +101,14 @@ fn told_to_stop() -> Result<impl Future<Output = ()>> {
             _ = interrupt.recv() => {}
         }
     })
+}
+
+/// A file at the limit that the process has for files is a full disk, an error of whoever writes;
+/// the signal that comes with it would end the node, and does not once somebody listens to it.
+fn outlive_limits() -> Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let limit = SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw());
+    signal(limit).map(drop).map_err(Error::internal)
 }
 
 fn say(line: &str) -> Result<()> {

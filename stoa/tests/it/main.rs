@@ -8,11 +8,14 @@
     reason = "helpers of tests fail by panicking, and stand outside the world"
 )]
 
+mod bank;
 mod clients;
 mod demo;
+mod disk;
 mod duplicates;
 mod durable;
 mod follow;
+mod gone;
 mod http;
 mod process;
 mod readme;
