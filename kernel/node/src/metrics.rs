@@ -20,6 +20,10 @@ use crate::Node;
 const BUCKETS: [f64; 12] =
     [0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0];
 
+const JOBS: &str = "SELECT state, COUNT(*) FROM stoa_job WHERE tenant = :tenant GROUP BY state";
+const PARKED: &str = "SELECT subscription, COUNT(*) FROM stoa_parked WHERE tenant = :tenant \
+     GROUP BY subscription";
+
 type Labels = [(&'static str, String); 2];
 
 /// The counters of a node. Those of a method are found once and then only counted up.
@@ -38,8 +42,8 @@ impl Metrics {
                 Histogram::new(BUCKETS)
             });
         let errors = Family::default();
-        registry.register("stoa_call_seconds", "Time of calls, by method.", latencies.clone());
-        registry.register("stoa_call_errors", "Failed calls, by method and code.", errors.clone());
+        registry.register("stoa_call_seconds", "Time of calls, by method", latencies.clone());
+        registry.register("stoa_call_errors", "Failed calls, by method and code", errors.clone());
         let latency = services
             .methods()
             .map(|bound| bound.method.path)
@@ -97,23 +101,27 @@ impl Node {
         one("stoa_reads_total", "counter", "Queries.", load(&store.reads));
         one("stoa_scans_total", "counter", "Queries in the scan lane.", load(&store.scans));
         one("stoa_connections", "gauge", "Open connections.", load(&self.metrics.connections));
-        for (name, lag) in &self.gauges().lag {
-            let _ =
-                writeln!(text, "stoa_subscription_lag_commits{{subscription=\"{name}\"}} {lag}");
-        }
-        for (state, count) in self.job_counts().await? {
-            let _ = writeln!(text, "stoa_jobs{{state=\"{state}\"}} {count}");
-        }
+        let mut each = |name: &str, help: &str, label: &str, values: &[(String, i64)]| {
+            let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} gauge");
+            for (of, value) in values {
+                let _ = writeln!(text, "{name}{{{label}=\"{of}\"}} {value}");
+            }
+        };
+        let lag: Vec<_> = self.gauges().lag.iter().map(|(of, lag)| (of.clone(), *lag)).collect();
+        let behind = "Commits that a subscription has not seen.";
+        each("stoa_subscription_lag_commits", behind, "subscription", &lag);
+        let parked = self.count(PARKED).await?;
+        each("stoa_parked_events", "Events that stand aside.", "subscription", &parked);
+        each("stoa_jobs", "Jobs, by state.", "state", &self.count(JOBS).await?);
         text.push_str("# EOF\n");
         Ok(text)
     }
 
-    async fn job_counts(&self) -> Result<Vec<(String, i64)>> {
-        const COUNTS: &str =
-            "SELECT state, COUNT(*) FROM stoa_job WHERE tenant = :tenant GROUP BY state";
+    /// What a query counts, by name.
+    async fn count(&self, sql: &'static str) -> Result<Vec<(String, i64)>> {
         let tenant = std::sync::Arc::clone(&self.tenant);
         self.read(None, move |session, _| {
-            stoa_store::kernel::rows::<(String, i64)>(session, &tenant, COUNTS, ())
+            stoa_store::kernel::rows::<(String, i64)>(session, &tenant, sql, ())
         })
         .await
     }

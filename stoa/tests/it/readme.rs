@@ -1,6 +1,7 @@
-//! The README's first call, as it is printed there, on a node of its own.
+//! The README's first call and the commands of the runbooks, as they are printed there.
 
-use std::process::Command;
+use std::path::Path;
+use std::process::{Command, Output};
 
 use tempfile::TempDir;
 
@@ -9,9 +10,41 @@ use crate::process::Node;
 /// The shell blocks of a section.
 fn blocks(text: &str, section: &str) -> String {
     let section = text.split(&format!("\n## {section}\n")).nth(1).unwrap();
-    let section = section.split("\n## ").next().unwrap();
-    let blocks = section.split("```sh\n").skip(1);
+    shell_blocks(section.split("\n## ").next().unwrap())
+}
+
+fn shell_blocks(text: &str) -> String {
+    let blocks = text.split("```sh\n").skip(1);
     blocks.map(|block| block.split("```").next().unwrap()).collect()
+}
+
+/// Runs a script that calls a node; it ends at the first command that fails.
+fn run(script: &str, node: &Node, token: &str, folder: &Path) -> Output {
+    let stoa = "stoa() { word=$1; shift; \"$STOA\" \"$word\" --url \"$URL\" \"$@\"; }";
+    let mut shell = Command::new("sh");
+    shell.args(["-euc", &format!("{stoa}\n{script}")]).current_dir(folder);
+    shell.env("STOA", env!("CARGO_BIN_EXE_stoa")).env("URL", node.url());
+    shell.env("STOA_TOKEN", token);
+    shell.output().unwrap()
+}
+
+#[test]
+fn what_the_runbooks_say_can_be_done() {
+    let folder = TempDir::new().unwrap();
+    let mut node = Node::start(&folder.path().join("data"), &[]);
+    let token = node.set_up();
+    let books = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/runbooks");
+    let mut count = 0;
+    for book in std::fs::read_dir(books).unwrap() {
+        let text = std::fs::read_to_string(book.unwrap().path()).unwrap();
+        let script = shell_blocks(&text);
+        assert!(!script.is_empty(), "a runbook without a command: {text}");
+        let output = run(&script, &node, &token, folder.path());
+        let failed = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{script}\n{failed}");
+        count += 1;
+    }
+    assert!(count > 1);
 }
 
 #[test]
@@ -27,11 +60,7 @@ fn the_first_call_does_what_it_says() {
         .replace("<token>", "$(echo \"$reply\" | sed -n 's/.*\"token\": *\"\\(.*\\)\".*/\\1/p')")
         .replace("<code>", &code)
         .replace("http://127.0.0.1:8080", &url);
-    let stoa = "stoa() { word=$1; shift; \"$STOA\" \"$word\" --url \"$URL\" \"$@\"; }";
-    let mut shell = Command::new("sh");
-    shell.args(["-euc", &format!("{stoa}\n{script}")]).current_dir(folder.path());
-    shell.env("STOA", env!("CARGO_BIN_EXE_stoa")).env("URL", &url);
-    let output = shell.output().unwrap();
+    let output = run(&script, &node, "", folder.path());
     let printed = String::from_utf8_lossy(&output.stdout).replace(' ', "");
     let failed = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{script}\n{printed}\n{failed}");
