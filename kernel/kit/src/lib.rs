@@ -36,7 +36,7 @@
 //!
 //! | | |
 //! | --- | --- |
-//! | [`tx.execute`](Tx::execute), [`tx.row`](View::row), [`tx.rows`](View::rows) | its own rows, in SQL that names `tenant = :tenant` |
+//! | [`tx.execute`](Tx::execute), [`tx.insert`](Tx::insert), [`tx.row`](View::row), [`tx.rows`](View::rows) | its own rows, in SQL that names `tenant = :tenant` |
 //! | [`tx.call`](Tx::call) | another service's command, in the same commit; the request's type finds it |
 //! | [`tx.emit`](Tx::emit) | an event, for whoever subscribes |
 //! | [`tx.enqueue`](Tx::enqueue) | a job: what must happen outside, after the commit |
@@ -74,6 +74,7 @@
 mod caller;
 mod ctx;
 mod delta;
+mod gathered;
 pub mod id;
 mod page;
 pub mod ports;

@@ -14,6 +14,8 @@ use crate::session::{Origin, Session, Stamp};
 use crate::value::{FromRow, Params};
 use crate::{Error, Micros, Result};
 
+pub use crate::gathered::{Emitted, Enqueued, Gathered, Schedule};
+
 /// Nested calls deeper than this are a mistake.
 const DEPTH_MAX: u8 = 16;
 
@@ -58,56 +60,6 @@ impl Handle for RefCell<&mut dyn Session> {
     fn is_serial(&self) -> bool {
         self.borrow().is_serial()
     }
-}
-
-/// What a command leaves for the commit record, in the order in which it happened.
-#[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub struct Gathered {
-    /// Events to append to the log.
-    pub events: Vec<Emitted>,
-    /// Jobs to enqueue.
-    pub jobs: Vec<Enqueued>,
-    /// Keys that were touched, as `type/id`.
-    pub touched: Vec<String>,
-}
-
-/// An event on its way into the log.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Emitted {
-    /// Its topic.
-    pub topic: &'static str,
-    /// The full name of its message.
-    pub message: &'static str,
-    /// What it is about.
-    pub subject: String,
-    /// The message, canonical.
-    pub payload: Vec<u8>,
-}
-
-/// A job on its way into the queue.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Enqueued {
-    /// Its identifier, which stays the same over all attempts.
-    pub id: String,
-    /// The method it runs.
-    pub method: &'static str,
-    /// The request, canonical.
-    pub request: Vec<u8>,
-    /// When, and how.
-    pub schedule: Schedule,
-}
-
-/// When and how a job runs.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Schedule {
-    /// Not before this time; at once if none.
-    pub at: Option<Micros>,
-    /// A job of the same method and the same key that still waits makes this one superfluous.
-    pub dedupe: Option<String>,
-    /// Higher ones first.
-    pub priority: i64,
-    /// Jobs with the same key run one after another.
-    pub lane: Option<String>,
 }
 
 /// Why a method runs.
