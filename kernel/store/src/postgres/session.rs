@@ -42,6 +42,16 @@ impl<'l> PgSession<'l> {
         outcome.map(|()| steps)
     }
 
+    /// Passes a result on; an error breaks the transaction, and one of the connection the run.
+    fn keep<T>(&mut self, result: Result<T>) -> Result<T> {
+        if let Err(error) = &result
+            && is_passing(error)
+        {
+            self.fatal.get_or_insert_with(|| error.clone());
+        }
+        self.trail.keep(result)
+    }
+
     fn perform(
         &mut self,
         origin: Origin<'_>,
@@ -79,12 +89,7 @@ impl Session for PgSession<'_> {
     ) -> Result<u64> {
         self.trail.whole()?;
         let result = self.perform(origin, sql, params, each);
-        if let Err(error) = &result
-            && is_passing(error)
-        {
-            self.fatal.get_or_insert_with(|| error.clone());
-        }
-        self.trail.keep(result)
+        self.keep(result)
     }
 
     /// One row is what every insert adds that does not fail; SQLite counts them.
@@ -101,18 +106,13 @@ impl Session for PgSession<'_> {
             self.link.lead(Step::Bound(known, encoded));
             Ok(())
         });
-        self.trail.keep(result)
+        self.keep(result)
     }
 
     fn flush(&mut self) -> Result<()> {
         self.trail.whole()?;
         let sent = self.link.flush();
-        if let Err(error) = &sent
-            && is_passing(error)
-        {
-            self.fatal.get_or_insert_with(|| error.clone());
-        }
-        self.trail.keep(sent)
+        self.keep(sent)
     }
 
     fn savepoint(&mut self) -> Result<()> {
