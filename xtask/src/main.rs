@@ -13,6 +13,7 @@
 
 mod checks;
 mod dependencies;
+mod documents;
 mod layers;
 mod metadata;
 mod mutants;
@@ -28,6 +29,7 @@ const USAGE: &str = "\
 cargo xtask test                     every check a change has to pass
 cargo xtask layers                   the arrows between crates point down
 cargo xtask dependencies             none unused, none in two versions
+cargo xtask documents                what documents name is there
 cargo xtask new <context> <service>  a service that compiles and complies
 cargo xtask breaking <ref>           does a contract break its callers since <ref>?
 cargo xtask mutants [name]           do the tests notice faults put in on purpose?";
@@ -39,6 +41,7 @@ fn main() -> ExitCode {
         ["test"] => checks::run(),
         ["layers"] => layers::run(),
         ["dependencies"] => dependencies::run(),
+        ["documents"] => documents::run(),
         ["new", context, service] => scaffold::run(context, service),
         ["breaking", reference] => checks::breaking(reference),
         ["mutants"] => mutants::run(""),
