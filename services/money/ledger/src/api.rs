@@ -56,6 +56,12 @@ impl LedgerService for Ledger {
         tx: &mut Tx<'_>,
         request: EnsureAccountRequest,
     ) -> Result<EnsureAccountResponse> {
+        // An account of the house is made once, and looked for ever after.
+        if request.owner_id.is_empty()
+            && let Some((id, currency)) = store::account_of_code(tx, &request.code)?
+        {
+            return Ok(EnsureAccountResponse { id, currency });
+        }
         let account = Account {
             id: tx.new_id("acc"),
             code: request.code,
@@ -65,8 +71,8 @@ impl LedgerService for Ledger {
             create_time: tx.now().timestamp(),
             ..Account::default()
         };
-        // To insert first and to look afterwards makes newcomers wait for nobody: to look for
-        // what is not there yet collides with whoever makes its neighbours.
+        // Owners are many and new ones come at once: to look first for what is not there yet
+        // collides with whoever makes its neighbours.
         if open(tx, &account)? {
             return Ok(EnsureAccountResponse { id: account.id, currency: account.currency });
         }
