@@ -10,7 +10,7 @@ use stoa_node::Body;
 use stoa_testkit::Node;
 use tokio::sync::watch;
 
-use crate::messages::{CONTRACT, Done, Enqueue, Poison, Said, Say, Spin, Taste, Work};
+use crate::messages::{CONTRACT, Done, Enqueue, Poison, Said, Say, Shrug, Spin, Taste, Work};
 
 const TABLES: &[Migration] = &[Migration::expand(
     "0001_echo",
@@ -100,6 +100,12 @@ pub(crate) fn gated(gate: Arc<Gate>) -> Service {
         .command(|tx, job: Enqueue| {
             let (subject, number) = job.about();
             tx.enqueue(&Work::new(subject, number), Schedule::default())?;
+            Ok(Done::default())
+        })
+        .command(|tx, shrug: Shrug| {
+            let (subject, number) = shrug.about();
+            hear(tx, subject, number)?;
+            let _ = tx.call(Taste::new(subject, 0));
             Ok(Done::default())
         })
         .command(move |_, _: Spin| {

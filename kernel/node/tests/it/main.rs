@@ -9,6 +9,7 @@
     reason = "tests fail this way, and stand outside the world"
 )]
 
+mod calls;
 mod catalogue;
 mod echo;
 mod effects;

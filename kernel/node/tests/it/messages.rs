@@ -21,6 +21,7 @@ pub(crate) const CONTRACT: &Contract = &Contract {
         Enqueue::METHOD,
         Work::METHOD,
         Spin::METHOD,
+        Shrug::METHOD,
     ],
     events: &[(Said::NAME, Said::TOPIC)],
     descriptors: &[],
@@ -98,6 +99,8 @@ messages! {
     Work,
     /// Keeps the thread that runs it.
     Spin,
+    /// Tastes a subject, and goes on whatever comes of it.
+    Shrug,
     /// The reply of everything.
     Done,
 }
@@ -137,4 +140,5 @@ method!(Poison, Command, None);
 method!(Taste, Query, None);
 method!(Enqueue, Command, None);
 method!(Spin, Command, None);
+method!(Shrug, Command, None);
 method!(Work, Effect, Some(Job { max_attempts: 3, backoff_ms: 1_000, timeout_ms: 30_000 }));
