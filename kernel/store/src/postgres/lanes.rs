@@ -7,7 +7,8 @@
 //! come later wait, and so cannot lose again.
 //!
 //! Where more are lost than kept, all of them take turns for a while. To do so all the time would
-//! waste less, and commit less: each holds the lock until it is flushed to disk.
+//! waste less, and commit less: each holds the lock until it is flushed to disk. That they do not
+//! collide then says little of how it would go together, and counts accordingly.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -18,21 +19,31 @@ const HOT: f32 = 0.2;
 const ALONE: f32 = 0.5;
 /// How much one attempt counts in the average.
 const WEIGHT: f32 = 0.02;
+/// How much one counts that succeeded while all take turns.
+const WEIGHT_ALONE: f32 = 0.002;
 /// After so many losses a command goes alone.
 const LOSSES: u32 = 4;
 
-/// The lanes of a node.
+/// The lanes of a node, by method.
 #[derive(Default)]
-pub(super) struct Lanes(Mutex<HashMap<&'static str, f32>>);
+pub(super) struct Lanes(Mutex<HashMap<&'static str, Lane>>);
+
+/// How it goes with a method.
+#[derive(Default, Clone, Copy)]
+struct Lane {
+    /// The share of attempts lost.
+    heat: f32,
+    /// Whether all take turns.
+    alone: bool,
+}
 
 impl Lanes {
     /// What a command has to do before it begins, if anything: to take a lock that it leaves
     /// with [`LEAVE`].
     pub(super) fn enter(&self, tenant: &str, method: &'static str, losses: u32) -> Option<String> {
-        let heat = self.lanes().get(method).copied().unwrap_or_default();
-        let open = heat > HOT;
-        let alone = heat > ALONE || losses >= LOSSES;
-        (open || alone).then(|| {
+        let lane = self.lanes().get(method).copied().unwrap_or_default();
+        let alone = lane.alone || losses >= LOSSES;
+        (lane.heat > HOT || alone).then(|| {
             let mut hash = blake3::Hasher::new();
             hash.update(tenant.as_bytes()).update(&[0]).update(method.as_bytes());
             let hash = hash.finalize();
@@ -45,11 +56,13 @@ impl Lanes {
     /// Counts an attempt of a method, and whether it was lost to a conflict.
     pub(super) fn count(&self, method: &'static str, lost: bool) {
         let mut lanes = self.lanes();
-        let heat = lanes.entry(method).or_default();
-        *heat += (f32::from(u8::from(lost)) - *heat) * WEIGHT;
+        let lane = lanes.entry(method).or_default();
+        let weight = if lane.alone && !lost { WEIGHT_ALONE } else { WEIGHT };
+        lane.heat += (f32::from(u8::from(lost)) - lane.heat) * weight;
+        lane.alone = lane.heat > ALONE || (lane.alone && lane.heat > HOT);
     }
 
-    fn lanes(&self) -> MutexGuard<'_, HashMap<&'static str, f32>> {
+    fn lanes(&self) -> MutexGuard<'_, HashMap<&'static str, Lane>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -78,8 +91,15 @@ mod tests {
         assert!(lock.contains("lock("), "{lock}");
         for _ in 0..200 {
             lanes.count("hot", false);
+            lanes.count("hopeless", false);
         }
         assert_eq!(lanes.enter("main", "hot", 0), None);
+        assert_eq!(lanes.enter("main", "hopeless", 0), Some(lock), "they take turns for a while");
+        for _ in 0..1_000 {
+            lanes.count("hopeless", false);
+        }
+        let lock = lanes.enter("main", "hopeless", 0);
+        assert!(lock.is_none_or(|lock| lock.contains("lock_shared(")));
     }
 
     #[test]
