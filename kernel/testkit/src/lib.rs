@@ -23,6 +23,9 @@ mod world;
 pub use node::{Engine, Node, run, run_forgetful, run_with_faults, run_without_mailer};
 pub use world::TestWorld;
 
+#[doc(hidden)]
+pub use stoa_contract::buffa;
+
 /// Makes of one test two, `name::sqlite` and `name::postgres`: neither can be forgotten. The
 /// module it stands in has a function `services` that gives what the node is made of.
 #[macro_export]
@@ -45,6 +48,49 @@ macro_rules! both {
                 $crate::run($crate::Engine::Postgres, services(), body);
             }
         })+
+    };
+}
+
+/// Lets a message of a contract that only tests know travel as the one it wraps: `wraps!(Said)` for
+/// `struct Said(Money)`, `wraps!([const N: usize] Put<N>)` for one with parameters.
+#[macro_export]
+macro_rules! wraps {
+    ($name:ident) => {
+        $crate::wraps!([] $name);
+    };
+    ([$($parameters:tt)*] $name:ty) => {
+        impl<$($parameters)*> $crate::buffa::DefaultInstance for $name {
+            fn default_instance() -> &'static Self {
+                Box::leak(Box::default())
+            }
+        }
+
+        impl<$($parameters)*> $crate::buffa::Message for $name {
+            fn compute_size(&self, cache: &mut $crate::buffa::SizeCache) -> u32 {
+                self.0.compute_size(cache)
+            }
+
+            fn write_to(
+                &self,
+                cache: &mut $crate::buffa::SizeCache,
+                buffer: &mut impl $crate::buffa::EncodeSink,
+            ) {
+                self.0.write_to(cache, buffer);
+            }
+
+            fn merge_field(
+                &mut self,
+                tag: $crate::buffa::encoding::Tag,
+                buffer: &mut impl $crate::buffa::bytes::Buf,
+                context: $crate::buffa::DecodeContext<'_>,
+            ) -> ::std::result::Result<(), $crate::buffa::DecodeError> {
+                self.0.merge_field(tag, buffer, context)
+            }
+
+            fn clear(&mut self) {
+                self.0.clear();
+            }
+        }
     };
 }
 

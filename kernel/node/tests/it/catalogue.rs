@@ -3,10 +3,6 @@
 
 use std::time::Instant;
 
-use stoa_contract::buffa::encoding::Tag;
-use stoa_contract::buffa::{
-    self, DecodeContext, DecodeError, DefaultInstance, EncodeSink, SizeCache,
-};
 use stoa_contract::{Check, Contract, Format, Kind, Method, Permission, Shape};
 use stoa_kit::v1::Money;
 use stoa_kit::{Message, Methods, Migration, Request, Service};
@@ -148,31 +144,4 @@ impl<const N: usize> Message for Put<N> {
     }
 }
 
-impl<const N: usize> DefaultInstance for Put<N> {
-    fn default_instance() -> &'static Self {
-        Box::leak(Box::default())
-    }
-}
-
-impl<const N: usize> buffa::Message for Put<N> {
-    fn compute_size(&self, cache: &mut SizeCache) -> u32 {
-        self.0.compute_size(cache)
-    }
-
-    fn write_to(&self, cache: &mut SizeCache, buffer: &mut impl EncodeSink) {
-        self.0.write_to(cache, buffer);
-    }
-
-    fn merge_field(
-        &mut self,
-        tag: Tag,
-        buffer: &mut impl buffa::bytes::Buf,
-        context: DecodeContext<'_>,
-    ) -> Result<(), DecodeError> {
-        self.0.merge_field(tag, buffer, context)
-    }
-
-    fn clear(&mut self) {
-        self.0.clear();
-    }
-}
+stoa_testkit::wraps!([const N: usize] Put<N>);

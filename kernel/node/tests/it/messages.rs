@@ -1,10 +1,6 @@
 //! The messages of [`echo`](crate::echo), written by hand: a contract that only tests know has no
 //! place among the contracts. Each is a number about a subject.
 
-use stoa_contract::buffa::encoding::Tag;
-use stoa_contract::buffa::{
-    self, DecodeContext, DecodeError, DefaultInstance, EncodeSink, SizeCache,
-};
 use stoa_contract::{Check, Contract, Job, Kind, Method, Permission, Shape};
 use stoa_kit::v1::Money;
 use stoa_kit::{Event, Message, Request};
@@ -45,35 +41,7 @@ macro_rules! messages {
             }
         }
 
-        impl DefaultInstance for $name {
-            fn default_instance() -> &'static Self {
-                static DEFAULT: std::sync::OnceLock<$name> = std::sync::OnceLock::new();
-                DEFAULT.get_or_init(Self::default)
-            }
-        }
-
-        impl buffa::Message for $name {
-            fn compute_size(&self, cache: &mut SizeCache) -> u32 {
-                self.0.compute_size(cache)
-            }
-
-            fn write_to(&self, cache: &mut SizeCache, buffer: &mut impl EncodeSink) {
-                self.0.write_to(cache, buffer);
-            }
-
-            fn merge_field(
-                &mut self,
-                tag: Tag,
-                buffer: &mut impl buffa::bytes::Buf,
-                context: DecodeContext<'_>,
-            ) -> Result<(), DecodeError> {
-                self.0.merge_field(tag, buffer, context)
-            }
-
-            fn clear(&mut self) {
-                self.0.clear();
-            }
-        }
+        stoa_testkit::wraps!($name);
 
         impl Message for $name {
             const NAME: &'static str = concat!("stoa.echo.v1.", stringify!($name));

@@ -3,10 +3,6 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex, mpsc};
 
-use stoa_contract::buffa::encoding::Tag;
-use stoa_contract::buffa::{
-    self, DecodeContext, DecodeError, DefaultInstance, EncodeSink, SizeCache,
-};
 use stoa_contract::{Check, Contract, Shape};
 use stoa_kit::registry::ServiceId;
 use stoa_kit::tx::{Cause, Gathered, Run};
@@ -428,35 +424,7 @@ impl Noted {
     }
 }
 
-impl DefaultInstance for Noted {
-    fn default_instance() -> &'static Self {
-        static DEFAULT: std::sync::OnceLock<Noted> = std::sync::OnceLock::new();
-        DEFAULT.get_or_init(Self::default)
-    }
-}
-
-impl buffa::Message for Noted {
-    fn compute_size(&self, cache: &mut SizeCache) -> u32 {
-        self.0.compute_size(cache)
-    }
-
-    fn write_to(&self, cache: &mut SizeCache, buffer: &mut impl EncodeSink) {
-        self.0.write_to(cache, buffer);
-    }
-
-    fn merge_field(
-        &mut self,
-        tag: Tag,
-        buffer: &mut impl buffa::bytes::Buf,
-        context: DecodeContext<'_>,
-    ) -> Result<(), DecodeError> {
-        self.0.merge_field(tag, buffer, context)
-    }
-
-    fn clear(&mut self) {
-        self.0.clear();
-    }
-}
+stoa_testkit::wraps!(Noted);
 
 impl Message for Noted {
     const NAME: &'static str = "stoa.alpha.v1.Noted";
