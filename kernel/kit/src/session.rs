@@ -62,6 +62,12 @@ pub trait Session {
     /// As [`Session::run`].
     fn rollback(&mut self) -> Result<()>;
 
+    /// The time of what runs, given its stamp. A snapshot may ask for it only when somebody wants
+    /// to know: it is not before the time of any commit that the snapshot shows.
+    fn now(&mut self, stamp: Stamp) -> Micros {
+        stamp.now
+    }
+
     /// Whether commands of this engine run one after another, so that a row which many update
     /// costs no conflicts.
     fn is_serial(&self) -> bool;

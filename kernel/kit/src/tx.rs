@@ -49,12 +49,17 @@ struct Core<'a> {
 /// A session that a view and the transaction around it share.
 trait Handle {
     fn with(&self, body: &mut dyn FnMut(&mut dyn Session) -> Result<u64>) -> Result<u64>;
+    fn now(&self, stamp: Stamp) -> Micros;
     fn is_serial(&self) -> bool;
 }
 
 impl Handle for RefCell<&mut dyn Session> {
     fn with(&self, body: &mut dyn FnMut(&mut dyn Session) -> Result<u64>) -> Result<u64> {
         body(&mut **self.borrow_mut())
+    }
+
+    fn now(&self, stamp: Stamp) -> Micros {
+        self.borrow_mut().now(stamp)
     }
 
     fn is_serial(&self) -> bool {
@@ -237,9 +242,10 @@ impl View<'_> {
         core.doom(outcome)
     }
 
-    /// The time of this commit, or of the snapshot.
+    /// The time of this commit, or of the snapshot: not before that of any commit which it shows.
+    /// Positions order commits; time does not, since a clock may have been wrong.
     pub fn now(&self) -> Micros {
-        self.core.run.stamp.now
+        self.core.session.now(self.core.run.stamp)
     }
 
     /// Who asked first: a nested call sees the caller of the outermost one.

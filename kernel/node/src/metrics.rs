@@ -98,6 +98,8 @@ impl Node {
         );
         one("stoa_queue_commands", "gauge", "Commands waiting.", store.queue.load(Relaxed) as f64);
         one("stoa_wal_bytes", "gauge", "Bytes of the write-ahead log.", load(&store.wal_bytes));
+        let ahead = store.clock_ahead_us.load(Relaxed) as f64 / 1e6;
+        one("stoa_clock_ahead_seconds", "gauge", "This node's clock before the store's.", ahead);
         one("stoa_reads_total", "counter", "Queries.", load(&store.reads));
         one("stoa_scans_total", "counter", "Queries in the scan lane.", load(&store.scans));
         one("stoa_connections", "gauge", "Open connections.", load(&self.metrics.connections));

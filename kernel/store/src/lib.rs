@@ -137,7 +137,8 @@ pub trait Engine: Send + Sync + 'static {
     /// The highest position below which no commit can appear any more.
     fn settled(&self) -> BoxFuture<'static, Result<i64>>;
 
-    /// The time that leases are counted in: the database's own where several nodes share it.
+    /// The time now, as stamps have it: not before that of any commit which this node knows of.
+    /// Where several nodes share the database, it is the database's own.
     fn lease_now(&self) -> BoxFuture<'static, Result<stoa_kit::Micros>>;
 
     /// Whether the engine can take work: what is wrong, if not.
@@ -175,6 +176,8 @@ pub struct Metrics {
     pub queue: AtomicI64,
     /// Bytes of the write-ahead log, where the engine is embedded.
     pub wal_bytes: AtomicU64,
+    /// By how much this node's clock is ahead of the one that times the store, in microseconds.
+    pub clock_ahead_us: AtomicI64,
     /// Queries run.
     pub reads: AtomicU64,
     /// Queries that outgrew the inline budget and moved to the scan lane.
@@ -195,8 +198,8 @@ pub struct Options {
     pub command_budget: Duration,
     /// WAL bytes past which writes are refused.
     pub wal_ceiling: u64,
-    /// Whether leases are counted by the database's own clock where several nodes share it; a
-    /// test counts them by its own.
+    /// Whether the database's own clock tells the time where several nodes share it; in a test,
+    /// the test's does.
     pub database_clock: bool,
     /// Connections to PostgreSQL.
     pub pool: usize,

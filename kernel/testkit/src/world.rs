@@ -28,6 +28,11 @@ impl TestWorld {
     pub fn advance(&self, by: Duration) {
         self.now.fetch_add(i64::try_from(by.as_micros()).unwrap(), SeqCst);
     }
+
+    /// Sets the clock back, as whoever corrects one does.
+    pub fn set_back(&self, by: Duration) {
+        self.now.fetch_sub(i64::try_from(by.as_micros()).unwrap(), SeqCst);
+    }
 }
 
 impl World for TestWorld {

@@ -8,15 +8,15 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::{AcqRel, Release};
+use std::sync::atomic::Ordering::{AcqRel, Relaxed, Release};
 use std::time::Duration;
 
 use futures::future::{Either, select};
 use futures::pin_mut;
 use stoa_kit::{Error, Result};
 
-use super::Shared;
 use super::link::{Link, Role};
+use super::{CLOCK, Shared};
 
 /// How often other nodes' commits are looked for.
 const EVERY: Duration = Duration::from_millis(250);
@@ -90,7 +90,7 @@ impl Follower {
         let wanted = self.unseen.condition(self.shared.base());
         // One statement, so that the records and the snapshot belong together.
         let rows = self.link.rows(&format!(
-            "SELECT pg_current_snapshot()::text, '' \
+            "SELECT pg_current_snapshot()::text, {CLOCK}::text \
              UNION ALL SELECT position::text, tables FROM stoa_commit WHERE {wanted}"
         ))?;
         let mut snapshot = None;
@@ -100,6 +100,7 @@ impl Follower {
             let [first, written] = row.as_slice() else { continue };
             let Ok(position) = first.parse::<i64>() else {
                 snapshot = Unseen::of(first);
+                self.compare(written);
                 continue;
             };
             if !self.shared.untell(position) {
@@ -114,6 +115,14 @@ impl Follower {
         }
         self.unseen = snapshot.ok_or_else(|| Error::internal("a look gave no snapshot"))?;
         Ok(())
+    }
+
+    /// Notes how far this node's clock is from the server's; a test has its own on purpose.
+    fn compare(&self, clock: &str) {
+        let (shared, clock) = (&self.shared, clock.parse::<i64>());
+        if let (true, Ok(clock)) = (shared.options.database_clock, clock) {
+            shared.metrics.clock_ahead_us.store(shared.world.now().0 - clock, Relaxed);
+        }
     }
 }
 

@@ -11,14 +11,14 @@ use std::time::Duration;
 use futures::future::{LocalBoxFuture, join, try_join3};
 use futures::{FutureExt, TryFutureExt, TryStreamExt, pin_mut};
 use stoa_kit::value::{Row, Value};
-use stoa_kit::{Error, Result};
+use stoa_kit::{Error, Micros, Result};
 use tokio::runtime::Runtime;
 use tokio_postgres::types::Type as PgType;
 use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
 
-use super::Shared;
 use super::trouble::{Fault, translate};
 use super::wire::{Encoded, PgRow, encode, type_of};
+use super::{CLOCK, Shared};
 use crate::inspect::Statement;
 
 /// The longest wait between two attempts to connect.
@@ -63,10 +63,11 @@ pub(super) enum Step {
     Plain(String),
     /// A statement of a service.
     Bound(Arc<Known>, Vec<Encoded>),
-    /// Asks for the transaction's identifier, and bounds what follows in it.
-    Identify,
-    /// The same, and claims a key: tenant, hash, fingerprint, time of expiry.
-    Claim([Encoded; 4]),
+    /// Asks for the transaction's identifier and the time, unless it is known already, and bounds
+    /// what follows.
+    Identify([Encoded; 1]),
+    /// The same, and claims a key: the time, tenant, hash, fingerprint, how long it lives.
+    Claim([Encoded; 5]),
     /// Writes position and reply under the key that was claimed: its place, position, reply.
     Remember([Encoded; 3]),
 }
@@ -80,10 +81,11 @@ impl Step {
 /// What a step gave.
 pub(super) type Answer = Result<Given, tokio_postgres::Error>;
 
-/// What a step gave: the transaction's identifier, and where the key is that it claimed.
+/// What a step gave: the transaction's identifier, its time, and where the key is that it claimed.
 #[derive(Default)]
 pub(super) struct Given {
     pub identifier: i64,
+    pub now: Micros,
     pub claimed: Option<String>,
 }
 
@@ -102,20 +104,23 @@ impl Own {
              set_config('lock_timeout', '{}', true)",
             budget * 4 / 5
         );
-        let identify = format!("SELECT pg_current_xact_id()::text::bigint, NULL::text, {bounds}");
+        let begun = format!("pg_current_xact_id()::text::bigint, now, {bounds}");
+        let clock = format!("WITH clock AS (SELECT COALESCE($1::bigint, {CLOCK}) AS now)");
+        let identify = format!("{clock} SELECT {begun}, NULL::text FROM clock");
         let claim = format!(
-            "WITH claimed AS (INSERT INTO stoa_key \
+            "{clock}, claimed AS (INSERT INTO stoa_key \
                  (tenant, hash, fingerprint, position, reply, expires) \
-                 VALUES ($1, $2, $3, 0, '', $4) \
+                 SELECT $2, $3, $4, 0, '', now + $5 FROM clock \
                  ON CONFLICT (tenant, hash) DO NOTHING RETURNING ctid::text AS place) \
-             SELECT pg_current_xact_id()::text::bigint, (SELECT place FROM claimed), {bounds}"
+             SELECT {begun}, (SELECT place FROM claimed) FROM clock"
         );
+        let claims = [PgType::INT8, PgType::TEXT, PgType::BYTEA, PgType::BYTEA, PgType::INT8];
         // By its place and not by its key: to look a key up is to read its page of the index,
         // and every command that claims another key on that page would be in the way.
         let remember = "UPDATE stoa_key SET position = $2, reply = $3 WHERE ctid = $1::text::tid";
         let (identify, claim, remember) = try_join3(
             client.prepare(&identify),
-            client.prepare(&claim),
+            client.prepare_typed(&claim, &claims),
             client.prepare_typed(remember, &[PgType::TEXT, PgType::INT8, PgType::BYTEA]),
         )
         .await?;
@@ -349,8 +354,9 @@ impl Link {
 
     /// The rows of a statement without parameters, as text.
     pub(super) fn rows(&mut self, sql: &str) -> Result<Vec<Vec<String>>> {
+        let lead = std::mem::take(&mut self.lead);
         let Some(open) = &self.open else { return Err(lost()) };
-        let messages = self.runtime.block_on(open.client.simple_query(sql));
+        let messages = self.runtime.block_on(open.led(&lead, open.client.simple_query(sql)));
         let messages = messages.map_err(|error| self.failed(&error, sql))?;
         let row = |row: &tokio_postgres::SimpleQueryRow| {
             (0..row.len()).map(|column| row.get(column).unwrap_or_default().to_owned()).collect()
@@ -367,6 +373,11 @@ impl Link {
         let rows = self.rows(sql)?;
         let number = rows.first().and_then(|row| row.first()?.parse().ok());
         number.ok_or_else(|| Error::internal(format!("no number: {sql}")))
+    }
+
+    /// The server's time. Inside of a transaction, the snapshot is there before it is told.
+    pub(super) fn clock(&mut self) -> Result<Micros> {
+        self.number(&format!("SELECT {CLOCK}")).map(Micros)
     }
 
     /// Waits while the connection stays alive.
@@ -412,7 +423,7 @@ impl Open {
             (Step::Bound(known, params), _) => self.change(&known.prepared, params).boxed_local(),
             (Step::Remember(params), Some(own)) => self.change(&own.remember, params).boxed_local(),
             (Step::Claim(params), Some(own)) => self.begin(&own.claim, params).boxed_local(),
-            (Step::Identify, Some(own)) => self.begin(&own.identify, &[]).boxed_local(),
+            (Step::Identify(params), Some(own)) => self.begin(&own.identify, params).boxed_local(),
             // Only connections for commands begin any; the server says so.
             (_, None) => plain("a connection that does not write").boxed_local(),
         }
@@ -430,7 +441,8 @@ impl Open {
         pin_mut!(rows);
         let mut given = Given::default();
         while let Some(row) = rows.try_next().await? {
-            given = Given { identifier: row.try_get(0)?, claimed: row.try_get(1)? };
+            let now = Micros(row.try_get(1)?);
+            given = Given { identifier: row.try_get(0)?, now, claimed: row.try_get(4)? };
         }
         Ok(given)
     }

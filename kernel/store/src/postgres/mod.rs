@@ -38,7 +38,7 @@ mod wire;
 mod worker;
 
 use std::collections::HashSet;
-use std::sync::atomic::Ordering::{AcqRel, Acquire, Release};
+use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -62,6 +62,10 @@ use link::{Link, Role};
 use readers::{Errand, Reader};
 use worker::Worker;
 
+/// The server's time, in microseconds: what nodes share is timed by it alone.
+const CLOCK: &str = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint";
+/// How far this node's clock may be from the server's before the node is not ready.
+const CLOCK_OFF_MAX: Duration = Duration::from_secs(60);
 /// The highest identifier below which no transaction runs any more.
 const SETTLED: &str = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint - 1";
 
@@ -250,11 +254,10 @@ impl Engine for Postgres {
     }
 
     fn lease_now(&self) -> BoxFuture<'static, Result<Micros>> {
-        const NOW: &str = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint";
         if !self.shared.options.database_clock {
             return Box::pin(std::future::ready(Ok(self.shared.world.now())));
         }
-        self.shared.ask(|link| link.number(NOW).map(Micros))
+        self.shared.ask(Link::clock)
     }
 
     fn health(&self) -> Result<()> {
@@ -263,6 +266,13 @@ impl Engine for Postgres {
         }
         if self.shared.down.load(Acquire) {
             return Err(gone("the database does not answer"));
+        }
+        let ahead =
+            Duration::from_micros(self.shared.metrics.clock_ahead_us.load(Relaxed).unsigned_abs());
+        if ahead > CLOCK_OFF_MAX {
+            let what = format!("this node's clock and the database's differ by {ahead:?}");
+            return Err(Error::unavailable("store.clock", what)
+                .help("Set the clocks of both machines by a time server."));
         }
         Ok(())
     }

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use stoa_kit::session::{Origin, Session};
+use stoa_kit::session::{Origin, Session, Stamp};
 use stoa_kit::value::{Row, Value};
-use stoa_kit::{Error, Result, World};
+use stoa_kit::{Error, Micros, Result, World};
 
 use super::link::{Link, Step};
 use super::trouble::is_passing;
@@ -22,12 +22,33 @@ pub(super) struct PgSession<'l> {
     fatal: Option<Error>,
     /// Statements to be sent later, while they are collected.
     collected: Option<Vec<Step>>,
+    /// Where the time comes from.
+    clock: Clock,
+}
+
+/// Where the time of a run comes from.
+#[derive(Clone, Copy)]
+enum Clock {
+    /// Its stamp.
+    Stamp,
+    /// The server, which has not been asked yet.
+    Server,
+    /// The server.
+    Told(Micros),
 }
 
 impl<'l> PgSession<'l> {
     pub(super) fn new(link: &'l mut Link, world: &'l dyn World, budget: Duration) -> Self {
-        let (trail, left) = (Trail::default(), budget);
-        Self { link, world, trail, left, fatal: None, collected: None }
+        let (trail, left, clock) = (Trail::default(), budget, Clock::Stamp);
+        Self { link, world, trail, left, fatal: None, collected: None, clock }
+    }
+
+    /// Has the server tell the time once somebody wants to know: most queries do not, and to ask
+    /// takes a round trip.
+    #[must_use]
+    pub(super) fn timed_by_server(mut self, timed: bool) -> Self {
+        self.clock = if timed { Clock::Server } else { Clock::Stamp };
+        self
     }
 
     /// Runs code that writes, and gives its statements instead of sending them: each seems to
@@ -139,6 +160,18 @@ impl Session for PgSession<'_> {
         self.link.forget_inserts();
         self.link.lead(Step::plain("ROLLBACK TO attempt; RELEASE attempt"));
         Ok(())
+    }
+
+    /// A time that the server does not tell breaks the run, which will see no more rows.
+    fn now(&mut self, stamp: Stamp) -> Micros {
+        if let (Clock::Server, Ok(())) = (self.clock, self.trail.whole()) {
+            let told = self.link.clock();
+            self.clock = self.keep(told).map_or(Clock::Stamp, Clock::Told);
+        }
+        match self.clock {
+            Clock::Told(now) => now,
+            Clock::Stamp | Clock::Server => stamp.now,
+        }
     }
 
     fn is_serial(&self) -> bool {

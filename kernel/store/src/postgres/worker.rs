@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use stoa_kit::session::{Session, Stamp};
-use stoa_kit::value::Value;
+use stoa_kit::value::{Type, Value};
 use stoa_kit::{Error, Result};
 
 use super::Shared;
@@ -38,8 +38,8 @@ pub(super) struct Worker {
 
 /// How a transaction began.
 enum Begun {
-    /// At this position; and where the key is, if there is one.
-    At(i64, Option<String>),
+    /// At this position, with this stamp; and where the key is, if there is one.
+    At(i64, Stamp, Option<String>),
     /// Not at all: the command was done before.
     Before(kernel::Remembered),
 }
@@ -74,13 +74,13 @@ impl Worker {
     /// Runs a command until it is durable, or failed by itself, or lost too often.
     fn commit(&mut self, commit: &mut Commit) -> Result<Committed> {
         let shared = Arc::clone(&self.shared);
-        let stamp = run::stamp(shared.world.as_ref(), shared.world.now());
+        let mut stamp = None;
         let method = commit.header.method;
         let mut twice = false;
         let mut tried = 0;
         loop {
             let started = shared.world.uptime();
-            let error = match self.once(commit, stamp, tried) {
+            let error = match self.once(commit, &mut stamp, tried) {
                 Ok(done) => {
                     shared.lanes.count(method, false);
                     let spent = shared.world.uptime().saturating_sub(started);
@@ -114,14 +114,19 @@ impl Worker {
         self.link.wait(async move { world.sleep(most * u32::from(chance[0]) / 255).await });
     }
 
-    /// Runs a command once.
-    fn once(&mut self, commit: &mut Commit, stamp: Stamp, losses: u32) -> Result<Done> {
+    /// Runs a command once, with the stamp of the run before it, if there was one.
+    fn once(
+        &mut self,
+        commit: &mut Commit,
+        stamp: &mut Option<Stamp>,
+        losses: u32,
+    ) -> Result<Done> {
         self.link.connect()?;
         let header = &commit.header;
         let lock = self.shared.lanes.enter(&header.tenant, header.method, losses);
         let locked = lock.is_some();
         let done = match self.begin(header, stamp, lock) {
-            Ok(Begun::At(position, key)) => self.run(commit, stamp, (position, key), locked),
+            Ok(Begun::At(position, stamp, key)) => self.run(commit, stamp, (position, key), locked),
             Ok(Begun::Before(found)) => {
                 self.abandon(locked);
                 let position = found.position;
@@ -145,24 +150,38 @@ impl Worker {
         }
     }
 
-    /// Begins a transaction, claims the key and obtains the position, in one round trip.
-    fn begin(&mut self, header: &Header, stamp: Stamp, lock: Option<String>) -> Result<Begun> {
+    /// Begins a transaction, claims the key and obtains position and time, in one round trip.
+    fn begin(
+        &mut self,
+        header: &Header,
+        stamp: &mut Option<Stamp>,
+        lock: Option<String>,
+    ) -> Result<Begun> {
         let shared = Arc::clone(&self.shared);
+        let own = || (!shared.options.database_clock).then(|| shared.world.now());
+        let known = stamp.map(|stamp| stamp.now).or_else(own);
+        let known = known.map_or(Value::Null(Type::Int), |now| Value::Int(now.0));
         let mut steps = Vec::with_capacity(3);
         steps.extend(lock.map(Step::Plain));
         steps.push(Step::plain("BEGIN ISOLATION LEVEL SERIALIZABLE"));
-        steps.push(header.key.as_ref().map_or(Step::Identify, |key| {
-            let (hash, fingerprint) = (Value::Bytes(&key.hash), Value::Bytes(&key.fingerprint));
-            let expires = Value::Int(stamp.now.after(key.life).0);
-            Step::Claim([Value::Text(&header.tenant), hash, fingerprint, expires].map(encode))
-        }));
+        steps.push(match &header.key {
+            None => Step::Identify([encode(known)]),
+            Some(key) => {
+                let (hash, fingerprint) = (Value::Bytes(&key.hash), Value::Bytes(&key.fingerprint));
+                let life = Value::Int(i64::try_from(key.life.as_micros()).unwrap_or(i64::MAX));
+                let tenant = Value::Text(&header.tenant);
+                Step::Claim([known, tenant, hash, fingerprint, life].map(encode))
+            }
+        });
         let mut given = Given::default();
         for answer in self.link.send(steps)? {
             given = answer.map_err(|error| self.link.failed(&error, "BEGIN"))?;
         }
         shared.options.faults.pass("begin")?;
         if header.key.is_none() || given.claimed.is_some() {
-            return Ok(Begun::At(shared.base() + given.identifier, given.claimed));
+            let world = shared.world.as_ref();
+            let stamp = *stamp.get_or_insert_with(|| run::stamp(world, given.now));
+            return Ok(Begun::At(shared.base() + given.identifier, stamp, given.claimed));
         }
         let mut session = session(&mut self.link, &shared);
         let Some(key) = &header.key else { return Err(Error::internal("there is no key")) };

@@ -1,6 +1,7 @@
 //! The embedded engine: SQLite with one writer thread that commits in groups, readers on
 //! snapshots of their own, and a checkpointer that keeps the log short.
 
+mod clock;
 mod readers;
 mod session;
 mod writer;
@@ -25,6 +26,7 @@ use crate::queue::Queue;
 use crate::run::{self, Waiting};
 use crate::schema::{self, Applied, Dialect, Schema};
 use crate::{Commit, Committed, Engine, Metrics, Notice, Options, Read};
+use clock::Clock;
 use readers::Readers;
 use session::translate;
 use writer::{Changed, Writer};
@@ -48,6 +50,7 @@ struct Shared {
     metrics: Metrics,
     notices: broadcast::Sender<Notice>,
     position: AtomicI64,
+    clock: Clock,
     budget: Arc<Budget>,
     watch: Watch,
     checkpointer: Checkpointer,
@@ -84,6 +87,7 @@ pub(crate) fn open(
         metrics: Metrics::default(),
         notices: broadcast::channel(1_024).0,
         position: AtomicI64::new(0),
+        clock: Clock::default(),
         budget: Arc::default(),
         watch: Watch::default(),
         checkpointer: Checkpointer::default(),
@@ -149,7 +153,7 @@ impl Engine for Sqlite {
     }
 
     fn lease_now(&self) -> BoxFuture<'static, Result<Micros>> {
-        Box::pin(std::future::ready(Ok(self.shared.world.now())))
+        Box::pin(std::future::ready(Ok(self.shared.clock.now(self.shared.world.as_ref()))))
     }
 
     fn health(&self) -> Result<()> {

@@ -173,7 +173,12 @@ impl Readers {
             run().map(|_| ()).map_err(|error| translate(&error))
         };
         plain("BEGIN")?;
-        let stamp = Stamp { now: self.shared.world.now(), seed: [0, 0] };
+        // The snapshot is that of the first look at the database, and the time is told after it:
+        // a commit in between would be seen, and be younger than now.
+        let look = || connection.prepare_cached("PRAGMA data_version")?.exists([]);
+        look().map_err(|error| translate(&error))?;
+        let now = self.shared.clock.now(self.shared.world.as_ref());
+        let stamp = Stamp { now, seed: [0, 0] };
         let mut session = SqliteSession::new(connection, &self.shared.inspector, known, false);
         let outcome = run::unwound(|| read(&mut session, stamp));
         plain("ROLLBACK")?;

@@ -48,7 +48,6 @@ pub(super) struct Writer {
     connection: Connection,
     known: Known,
     position: i64,
-    now: Micros,
     guarded: u32,
     gate: Arc<Gate>,
     /// WAL bytes at which the next checkpoint begins.
@@ -61,13 +60,13 @@ impl Writer {
         connection: Connection,
         gate: Arc<Gate>,
     ) -> Result<Self> {
-        let (position, now) = last(&connection)?;
+        let (position, time) = last(&connection)?;
+        shared.clock.resume(time);
         Ok(Self {
             shared,
             connection,
             known: Known::new(),
             position,
-            now,
             guarded: 0,
             gate,
             checkpoint_at: WAL_STEP,
@@ -180,7 +179,10 @@ impl Writer {
         let shared = Arc::clone(&self.shared);
         let stamp = match member.stamp {
             Some(stamp) => stamp,
-            None => *member.stamp.insert(self.stamp()),
+            None => {
+                let world = shared.world.as_ref();
+                *member.stamp.insert(run::stamp(world, shared.clock.stamp(world)))
+            }
         };
         let commit = &mut member.waiting.commit;
         shared.watch.enter(commit.header.method, shared.world.uptime());
@@ -215,11 +217,6 @@ impl Writer {
         member.outcome =
             Some(outcome.map(|done| Committed { position: done.position, reply: done.reply }));
         Ok(failed && wrote && !open)
-    }
-
-    fn stamp(&mut self) -> Stamp {
-        self.now = Micros(self.shared.world.now().0.max(self.now.0 + 1));
-        run::stamp(self.shared.world.as_ref(), self.now)
     }
 
     fn make_durable(&mut self) -> Result<()> {

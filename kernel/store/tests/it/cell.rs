@@ -9,7 +9,7 @@ use stoa_kit::tx::{Cause, Gathered, Run};
 use stoa_kit::v1::Money;
 use stoa_kit::world::Real;
 use stoa_kit::{
-    Caller, Error, Event, Message, Methods, Migration, Registry, Result, Service, Tx, View,
+    Caller, Error, Event, Message, Methods, Migration, Registry, Result, Service, Tx, View, World,
 };
 use stoa_store::{Commit, Committed, Header, Key, Options, Outcome, Place, Read, Reply, Store};
 use stoa_testkit::postgres::Database;
@@ -214,11 +214,21 @@ impl Cell {
         services: Vec<Service>,
         adjust: impl FnOnce(&mut Options),
     ) -> Result<Self> {
+        Self::open_in(Real::new(), home, services, adjust)
+    }
+
+    /// Opens a cell in a world of the test's own.
+    pub(crate) fn open_in(
+        world: Arc<dyn World>,
+        home: Arc<Home>,
+        services: Vec<Service>,
+        adjust: impl FnOnce(&mut Options),
+    ) -> Result<Self> {
         let registry =
             Arc::new(Registry::new(Service::kernel(Methods::new(KERNEL)), services).unwrap());
         let mut options = home.options();
         adjust(&mut options);
-        let store = stoa_store::open(options, registry.services(), Real::new())?;
+        let store = stoa_store::open(options, registry.services(), world)?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .enable_all()

@@ -11,6 +11,7 @@
 
 mod batches;
 mod cell;
+mod clocks;
 mod closing;
 mod faults;
 mod keys;
