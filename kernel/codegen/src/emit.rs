@@ -7,8 +7,8 @@ use prost_reflect::{EnumDescriptor, FieldDescriptor, Kind, MessageDescriptor};
 use crate::idents::{ident, pascal, snake};
 use crate::model::{Event, Resource, problem_of};
 use crate::problems::Problems;
-use crate::rules;
 use crate::source::Source;
+use crate::{rows, rules};
 
 /// A package on its way into a module.
 pub(crate) struct Package<'a> {
@@ -53,13 +53,26 @@ impl Package<'_> {
 
     /// The path of a message's Rust type.
     pub(crate) fn rust_type(&self, message: &MessageDescriptor) -> String {
+        self.rust_path(message.package_name(), message.parent_message(), message.name())
+    }
+
+    /// The path of an enum's Rust type.
+    pub(crate) fn rust_enum(&self, descriptor: &EnumDescriptor) -> String {
+        self.rust_path(descriptor.package_name(), descriptor.parent_message(), descriptor.name())
+    }
+
+    fn rust_path(
+        &self,
+        package: &str,
+        mut parent: Option<MessageDescriptor>,
+        name: &str,
+    ) -> String {
         let mut path = String::new();
-        let home = self.foreign().into_iter().find(|(proto, _)| proto == message.package_name());
+        let home = self.foreign().into_iter().find(|(proto, _)| proto == package);
         if let Some((_, module)) = home {
             path = format!("{module}::");
         }
         let mut parents = Vec::new();
-        let mut parent = message.parent_message();
         while let Some(message) = parent {
             parents.push(ident(&snake(message.name())));
             parent = message.parent_message();
@@ -68,7 +81,7 @@ impl Package<'_> {
             path.push_str(&module);
             path.push_str("::");
         }
-        path + &ident(message.name())
+        path + &ident(name)
     }
 
     /// The path of the enum that holds a oneof's cases.
@@ -124,8 +137,12 @@ pub(crate) fn messages(package: &Package<'_>, problems: &mut Problems) -> String
         out.push_str(&message_impl(package, &message, &check));
         out.push_str(&event_impl(package, &message));
         out.push_str(&resource_impl(package, &message));
+        out.push_str(&rows::paged(package, &message));
+        out.push_str(&rows::text(package, &message, problems));
+        out.push_str(&rows::update(package, &message));
     }
     for descriptor in package.source.enums() {
+        out.push_str(&rows::words(package, &descriptor));
         if descriptor.name() == "Reason" && descriptor.parent_message().is_none() {
             out.push_str(&reason_impl(package, &descriptor));
         }

@@ -24,6 +24,7 @@ mod idents;
 mod lint;
 mod model;
 mod problems;
+mod rows;
 mod rules;
 mod scalars;
 mod service;

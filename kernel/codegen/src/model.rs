@@ -1,8 +1,8 @@
 //! A service as its contract describes it, read out of descriptors and checked on the way.
 
 use prost_reflect::{
-    DynamicMessage, MessageDescriptor, MethodDescriptor, ReflectMessage as _, ServiceDescriptor,
-    Value,
+    DynamicMessage, FieldDescriptor, MessageDescriptor, MethodDescriptor, ReflectMessage as _,
+    ServiceDescriptor, Value,
 };
 
 use crate::idents::{is_dotted, pascal};
@@ -226,6 +226,20 @@ pub(crate) struct Resource {
     pub(crate) wide: String,
 }
 
+/// What a message says about being kept.
+pub(crate) struct Table {
+    pub(crate) name: String,
+    pub(crate) key: Vec<String>,
+}
+
+/// What a field says about being kept.
+#[derive(Default)]
+pub(crate) struct Column {
+    pub(crate) name: String,
+    pub(crate) computed: bool,
+    pub(crate) null_if_empty: bool,
+}
+
 impl Event {
     pub(crate) fn read(message: &MessageDescriptor) -> Option<Self> {
         let value = extension(&message.options(), "stoa.v1.event")?;
@@ -244,6 +258,30 @@ impl Resource {
             owner: text_of(resource, "owner"),
             wide: text_of(resource, "wide"),
         })
+    }
+}
+
+impl Table {
+    pub(crate) fn read(message: &MessageDescriptor) -> Option<Self> {
+        let value = extension(&message.options(), "stoa.v1.table")?;
+        let table = value.as_message()?;
+        let key = table.get_field_by_name("key")?;
+        let key = key.as_list()?.iter().filter_map(|name| Some(name.as_str()?.to_owned()));
+        Some(Self { name: text_of(table, "name"), key: key.collect() })
+    }
+}
+
+/// How a field is kept.
+pub(crate) fn column_of(field: &FieldDescriptor) -> Column {
+    let Some(value) = extension(&field.options(), "stoa.v1.column") else {
+        return Column::default();
+    };
+    let Some(column) = value.as_message() else { return Column::default() };
+    let is = |name: &str| column.get_field_by_name(name).is_some_and(|v| v.as_bool() == Some(true));
+    Column {
+        name: text_of(column, "name"),
+        computed: is("computed"),
+        null_if_empty: is("null_if_empty"),
     }
 }
 

@@ -235,6 +235,74 @@ fn every_problem_is_reported_at_once_with_its_line() {
     );
 }
 
+/// The good contract with its order kept in a table, and lines of it replaced.
+const KEPT: &[(&str, &str)] = &[
+    (
+        "  // What names it.\n  string id = 1;\n",
+        "  option (stoa.v1.table) = {name: \"shop_order\", key: \"id\"};\n  // What names it.\n  \
+         string id = 1;\n",
+    ),
+    (
+        "  // The order it replaces.\n",
+        "  // What it costs.\n  stoa.v1.Money price = 4;\n  // When it was made.\n  \
+         google.protobuf.Timestamp create_time = 5;\n  // Its place.\n  \
+         string place = 6 [(stoa.v1.column) = {name: \"location\", null_if_empty: true}];\n  \
+         // What is left of it.\n  int64 left = 7 [(stoa.v1.column).computed = true];\n  \
+         // Why it is there.\n  Reason why = 8;\n  // Changes with it.\n  string etag = 9;\n  \
+         // The order it replaces.\n",
+    ),
+];
+
+#[test]
+fn a_table_becomes_statements_and_columns() {
+    let mut proto = GOOD.to_owned();
+    for (from, to) in KEPT {
+        proto = proto.replacen(from, to, 1);
+    }
+    let (code, _home) = generate(&proto).unwrap();
+    let flat = code.split_whitespace().collect::<Vec<_>>().join(" ");
+    for expected in [
+        "impl ::stoa_kit::Table for Order {",
+        "&[\"id\", \"owner\", \"before\", \"price_amount\", \"price_currency\", \"create_time\", \
+         \"location\", \"why\"];",
+        "const OWNER: &'static str = \"owner\";",
+        "\"SELECT id, owner, before, price_amount, price_currency, create_time, location, why \
+         FROM shop_order WHERE tenant = :tenant AND id = $1\";",
+        "\"INSERT INTO shop_order (tenant, id, owner, before, price_amount, price_currency, \
+         create_time, location, why) VALUES (:tenant, $1, $2, $3, $4, $5, $6, $7, $8)\";",
+        "\"UPDATE shop_order SET owner = $2, before = $3, price_amount = $4, price_currency = $5, \
+         create_time = $6, location = $7, why = $8 WHERE tenant = :tenant AND id = $1\";",
+        "\"DELETE FROM shop_order WHERE tenant = :tenant AND id = $1\";",
+        "value::json(&self.before).value(), value::amount(&self.price), \
+         value::currency(&self.price), self.create_time.value(), value::filled(&self.place),",
+        "price: value::money(row, 3)?, create_time: value::column(row, 5)?, \
+         place: value::or_empty(row, 6)?, why: value::column(row, 7)?, ..Self::default()",
+        "Ok(::stoa_kit::tagged(this))",
+        "(Self::REASON_SOLD_OUT, \"sold_out\"),",
+        "(Self::REASON_UNSPECIFIED, \"\"),",
+    ] {
+        assert!(flat.contains(expected), "{expected}\n\n{code}");
+    }
+}
+
+#[test]
+fn a_table_that_cannot_be_kept_is_refused() {
+    let refused = |from: &str, to: &str| wrong(&[KEPT[0], KEPT[1], (from, to)]);
+    let of = |message: &str| vec![at("message Order {", message)];
+    assert_eq!(
+        refused("name: \"shop_order\"", "name: \"bank_order\""),
+        of("table bank_order: its name must start with `shop_`")
+    );
+    assert_eq!(
+        refused("key: \"id\"", "key: \"left\""),
+        of("table shop_order: its key must name fields that are columns")
+    );
+    let problems = refused("int64 left = 7 [(stoa.v1.column).computed = true]", "uint64 left = 7");
+    assert_eq!(problems.len(), 1, "{problems:?}");
+    let ends = "table shop_order: field left does not fit into BIGINT; use int64";
+    assert!(problems[0].ends_with(ends), "{problems:?}");
+}
+
 #[test]
 fn methods_must_be_of_one_kind() {
     let level = "    option idempotency_level = NO_SIDE_EFFECTS;\n";

@@ -23,7 +23,7 @@ mod method;
 pub use any::{AnyMessage, Format, decode, validate};
 pub use check::Check;
 pub use error::{Code, Error, Reason, Result, Violation};
-pub use message::{Event, Field, Message, Resource, Shape, Value};
+pub use message::{Event, Field, Message, Paged, Resource, Shape, Value, Words};
 pub use method::{Command, Contract, Effect, Job, Kind, Method, Permission, Query, Request};
 
 #[doc(hidden)]

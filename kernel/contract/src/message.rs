@@ -114,3 +114,28 @@ pub trait Resource: Message {
     /// Its owner, a user's id; empty where it has none.
     fn owner(&self) -> &str;
 }
+
+/// A request for one page of a list.
+pub trait Paged: Message {
+    /// How many rows to show at the most; 0 for the usual number.
+    fn page_size(&self) -> i32;
+
+    /// Where to go on: what the page before gave; empty for the first page.
+    fn page_token(&self) -> &str;
+}
+
+/// An enum whose values have words, in which tables keep them: `ORDER_STATE_PLACED` is `placed`.
+pub trait Words: buffa::Enumeration + 'static {
+    /// The values and their words; the word of the value that is none is empty.
+    const WORDS: &'static [(Self, &'static str)];
+
+    /// A value's word.
+    fn word(self) -> &'static str {
+        Self::WORDS.iter().find(|(value, _)| *value == self).map_or("", |(_, word)| word)
+    }
+
+    /// The value of a word.
+    fn of_word(word: &str) -> Option<Self> {
+        Self::WORDS.iter().find(|(_, known)| *known == word).map(|(value, _)| *value)
+    }
+}

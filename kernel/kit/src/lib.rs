@@ -76,11 +76,14 @@ mod ctx;
 mod delta;
 mod gathered;
 pub mod id;
+mod list;
+mod mask;
 mod page;
 pub mod ports;
 pub mod registry;
 mod service;
 pub mod session;
+mod table;
 mod time;
 pub mod tx;
 pub mod value;
@@ -89,6 +92,8 @@ pub mod world;
 pub use caller::{Access, Caller, MAIN, Pattern};
 pub use ctx::{Ctx, Runner, Step, Stream};
 pub use delta::Delta;
+pub use list::{List, Wanted};
+pub use mask::{Mask, check_etag};
 pub use page::Page;
 pub use registry::{Methods, Registry};
 pub use service::{
@@ -98,6 +103,7 @@ pub use service::{
 pub use stoa_contract::{
     Code, Error, Event, Message, Reason, Request, Resource, Result, Violation, v1,
 };
+pub use table::{Table, tagged};
 pub use time::Micros;
 pub use tx::{Cause, Schedule, Tx, View};
 pub use world::World;

@@ -1,6 +1,12 @@
 //! Values that cross between a service and SQL: the same on both engines.
 
-use crate::{Error, Result};
+use buffa::{EnumValue, MessageField, ProtoBox};
+use buffa_types::google::protobuf::{Duration, Timestamp};
+use stoa_contract::Words;
+use stoa_contract::serde::{Serialize, de::DeserializeOwned};
+use stoa_contract::v1::Money;
+
+use crate::{Error, Micros, Result};
 
 /// A value on its way into or out of a statement.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -108,6 +114,96 @@ scalar!(bool, Bool, |v| *v, Value::Bool(v) => v, Value::Int(v) => v != 0);
 scalar!(String, Text, |v| v, Value::Text(v) => v.to_owned());
 scalar!(Vec<u8>, Bytes, |v| v, Value::Bytes(v) => v.to_vec());
 
+impl Param for i32 {
+    fn value(&self) -> Value<'_> {
+        Value::Int((*self).into())
+    }
+}
+
+impl Column for i32 {
+    fn read(value: Value<'_>) -> Result<Self> {
+        i64::read(value)?.try_into().map_err(Error::internal)
+    }
+}
+
+impl Param for u32 {
+    fn value(&self) -> Value<'_> {
+        Value::Int((*self).into())
+    }
+}
+
+impl Column for u32 {
+    fn read(value: Value<'_>) -> Result<Self> {
+        i64::read(value)?.try_into().map_err(Error::internal)
+    }
+}
+
+impl Param for Micros {
+    fn value(&self) -> Value<'_> {
+        Value::Int(self.0)
+    }
+}
+
+impl Param for Option<Micros> {
+    fn value(&self) -> Value<'_> {
+        self.map_or(Value::Null(Type::Int), |time| Value::Int(time.0))
+    }
+}
+
+impl Column for Micros {
+    fn read(value: Value<'_>) -> Result<Self> {
+        i64::read(value).map(Self)
+    }
+}
+
+/// An enum is its word. A value that the contract does not know has none, and is refused by
+/// every column that wants one.
+impl<E: Words> Param for EnumValue<E> {
+    fn value(&self) -> Value<'_> {
+        self.as_known().map_or(Value::Null(Type::Text), |value| Value::Text(value.word()))
+    }
+}
+
+impl<E: Words> Column for EnumValue<E> {
+    fn read(value: Value<'_>) -> Result<Self> {
+        of_word(value).map(Self::Known)
+    }
+}
+
+/// A time is in microseconds; one that is not given is NULL.
+impl<P: ProtoBox<Timestamp>> Param for MessageField<Timestamp, P> {
+    fn value(&self) -> Value<'_> {
+        self.as_option().map_or(Value::Null(Type::Int), |time| Value::Int(Micros::of(time).0))
+    }
+}
+
+impl<P: ProtoBox<Timestamp>> Column for MessageField<Timestamp, P> {
+    fn read(value: Value<'_>) -> Result<Self> {
+        Ok(Option::<Micros>::read(value)?.map_or_else(Self::none, Micros::timestamp))
+    }
+}
+
+/// A duration is in microseconds; one that is not given is NULL.
+impl<P: ProtoBox<Duration>> Param for MessageField<Duration, P> {
+    fn value(&self) -> Value<'_> {
+        self.as_option().map_or(Value::Null(Type::Int), |duration| {
+            let micros = i64::from(duration.nanos) / 1_000;
+            Value::Int(duration.seconds.saturating_mul(1_000_000).saturating_add(micros))
+        })
+    }
+}
+
+impl<P: ProtoBox<Duration>> Column for MessageField<Duration, P> {
+    fn read(value: Value<'_>) -> Result<Self> {
+        let duration = |micros: i64| Duration {
+            seconds: micros / 1_000_000,
+            nanos: (micros % 1_000_000 * 1_000) as i32,
+            ..Duration::default()
+        };
+        Ok(Option::<i64>::read(value)?.map(duration).into())
+    }
+}
+
 impl Param for &str {
     fn value(&self) -> Value<'_> {
         Value::Text(self)
@@ -141,7 +237,80 @@ impl<T: Column> Column for Option<T> {
     }
 }
 
-/// The parameters of a statement: a tuple, `$1` first.
+/// Reads a column.
+///
+/// # Errors
+/// `internal` where there is no such column or it holds another type.
+pub fn column<T: Column>(row: &dyn Row, at: usize) -> Result<T> {
+    T::read(row.value(at)?)
+}
+
+/// Reads the word of an enum. One that nobody knows is an error: it was written by newer code,
+/// or is damaged, and must not pass for no value.
+///
+/// # Errors
+/// `internal`.
+pub fn of_word<E: Words>(value: Value<'_>) -> Result<E> {
+    match value {
+        Value::Text(word) => E::of_word(word)
+            .ok_or_else(|| Error::internal(format!("a column holds the unknown word `{word}`"))),
+        other => mismatch(other, Type::Text),
+    }
+}
+
+/// A text of which an empty one is NULL.
+pub fn filled(text: &str) -> Value<'_> {
+    if text.is_empty() { Value::Null(Type::Text) } else { Value::Text(text) }
+}
+
+/// Reads a text of which NULL is an empty one.
+///
+/// # Errors
+/// As [`column`].
+pub fn or_empty(row: &dyn Row, at: usize) -> Result<String> {
+    Ok(column::<Option<String>>(row, at)?.unwrap_or_default())
+}
+
+/// Lists, maps and messages as JSON; what is empty as an empty text. What JSON cannot say becomes
+/// NULL, which the column refuses.
+pub fn json<T: Serialize>(value: &T) -> Option<String> {
+    let text = serde_json::to_string(value).ok()?;
+    Some(if matches!(text.as_str(), "[]" | "{}" | "null") { String::new() } else { text })
+}
+
+/// Reads what [`json`] wrote.
+///
+/// # Errors
+/// `internal` where the column is damaged.
+pub fn of_json<T: DeserializeOwned + Default>(row: &dyn Row, at: usize) -> Result<T> {
+    match row.value(at)? {
+        Value::Text("") => Ok(T::default()),
+        Value::Text(text) => serde_json::from_str(text).map_err(Error::internal),
+        other => mismatch(other, Type::Text),
+    }
+}
+
+/// The amount of money; NULL for none.
+pub fn amount<P: ProtoBox<Money>>(money: &MessageField<Money, P>) -> Value<'_> {
+    money.as_option().map_or(Value::Null(Type::Int), |money| Value::Int(money.amount))
+}
+
+/// The currency of money; NULL for none.
+pub fn currency<P: ProtoBox<Money>>(money: &MessageField<Money, P>) -> Value<'_> {
+    money.as_option().map_or(Value::Null(Type::Text), |money| Value::Text(&money.currency))
+}
+
+/// Reads money from two columns, the amount first.
+///
+/// # Errors
+/// As [`column`].
+pub fn money<P: ProtoBox<Money>>(row: &dyn Row, at: usize) -> Result<MessageField<Money, P>> {
+    let (amount, currency) = (column(row, at)?, column(row, at + 1)?);
+    Ok(Option::zip(amount, currency).map(|(amount, currency)| Money { amount, currency }).into())
+}
+
+/// The parameters of a statement: a tuple, `$1` first; one text alone; or a row that a contract
+/// describes.
 pub trait Params {
     /// Shows the values to `body`.
     fn with<R>(&self, body: impl FnOnce(&[Value<'_>]) -> R) -> R;
@@ -154,6 +323,18 @@ pub trait FromRow: Sized {
     /// # Errors
     /// `internal` where a column's type is another.
     fn read(row: &dyn Row) -> Result<Self>;
+}
+
+impl Params for &str {
+    fn with<R>(&self, body: impl FnOnce(&[Value<'_>]) -> R) -> R {
+        body(&[Value::Text(self)])
+    }
+}
+
+impl Params for &String {
+    fn with<R>(&self, body: impl FnOnce(&[Value<'_>]) -> R) -> R {
+        body(&[Value::Text(self)])
+    }
 }
 
 macro_rules! tuple {

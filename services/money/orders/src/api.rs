@@ -1,6 +1,6 @@
 //! The contract's functions.
 
-use stoa_kit::{Page, Reason as _, Resource as _, Result, Tx, View};
+use stoa_kit::{Reason as _, Result, Tx, View};
 use stoa_money::ledger::EnsureAccountRequest;
 use stoa_money::orders::*;
 
@@ -13,11 +13,7 @@ pub(crate) struct Orders;
 const CANCEL_ALL: &str = "orders.orders.cancel_all";
 
 impl OrdersService for Orders {
-    fn place_order(
-        &self,
-        tx: &mut Tx<'_>,
-        request: PlaceOrderRequest,
-    ) -> Result<PlaceOrderResponse> {
+    fn place_order(&self, tx: &mut Tx, request: PlaceOrderRequest) -> Result<PlaceOrderResponse> {
         let quote = tx.call(model::quote(&request))?;
         let order = model::price(tx.new_id("ord"), tx.user()?, tx.now(), request.location, quote);
         Ok(PlaceOrderResponse { order: place(tx, order)?.into() })
@@ -25,7 +21,7 @@ impl OrdersService for Orders {
 
     fn import_order(
         &self,
-        tx: &mut Tx<'_>,
+        tx: &mut Tx,
         request: ImportOrderRequest,
     ) -> Result<ImportOrderResponse> {
         let order = model::import(tx.new_id("ord"), tx.now(), request)?;
@@ -34,66 +30,52 @@ impl OrdersService for Orders {
 
     fn cancel_order(
         &self,
-        tx: &mut Tx<'_>,
+        tx: &mut Tx,
         request: CancelOrderRequest,
     ) -> Result<CancelOrderResponse> {
-        let order = tx.visible(store::order(tx, &request.id)?, &request.id)?;
+        let order = tx.load::<Order>(&request.id)?;
         may_cancel(tx, &order)?;
         Ok(CancelOrderResponse { order: cancel(tx, order)?.into() })
     }
 
-    fn get_order(&self, view: &View<'_>, request: GetOrderRequest) -> Result<GetOrderResponse> {
-        let order = view.visible(store::order(view, &request.id)?, &request.id)?;
-        Ok(GetOrderResponse { order: order.into() })
+    fn get_order(&self, view: &View, request: GetOrderRequest) -> Result<GetOrderResponse> {
+        Ok(GetOrderResponse { order: view.load::<Order>(&request.id)?.into() })
     }
 
-    fn list_orders(
-        &self,
-        view: &View<'_>,
-        request: ListOrdersRequest,
-    ) -> Result<ListOrdersResponse> {
-        let page = Page::read(request.page_size, &request.page_token, 2)?;
-        let before = (page.number(0, i64::MAX)?, page.key(1));
-        let access = view.access::<Order>();
-        let wanted = Some(request.customer_id.as_str()).filter(|customer| !customer.is_empty());
-        if let (Some(own), Some(wanted)) = (access.owner(), wanted)
-            && own != wanted
-        {
-            return Ok(ListOrdersResponse::default());
-        }
-        let state = request.state.as_known().and_then(model::state_text);
-        let mut orders =
-            store::orders(view, access.owner().or(wanted), state, before, page.limit())?;
-        let next_page_token = page.cut(&mut orders, model::sort_keys);
+    fn list_orders(&self, view: &View, request: ListOrdersRequest) -> Result<ListOrdersResponse> {
+        let (orders, next_page_token) = view
+            .list::<Order>("create_time DESC, id DESC")
+            .owned_by(&request.customer_id)
+            .only("state", request.state)
+            .page(&request)?;
         Ok(ListOrdersResponse { orders, next_page_token })
     }
 }
 
 /// Stock, books, order and notification change in this one commit; an error undoes all of it.
-fn place(tx: &mut Tx<'_>, mut order: Order) -> Result<Order> {
+fn place(tx: &mut Tx, mut order: Order) -> Result<Order> {
     tx.call(model::issue(&order))?;
     order.transfer_id = charge(tx, &order)?;
-    store::insert(tx, &order)?;
+    let order = tx.add(order)?;
     tx.call(model::notification(&order, "orders.placed"))?;
     tx.emit(&model::placed(&order));
-    tx.touch(Order::TYPE, &order.id);
     Ok(order)
 }
 
 /// Undoes what placing the order did, in one commit as well.
-fn cancel(tx: &mut Tx<'_>, mut order: Order) -> Result<Order> {
+fn cancel(tx: &mut Tx, order: Order) -> Result<Order> {
     tx.call(model::put_back(&order))?;
-    order.reversal_id = refund(tx, &order)?;
-    store::cancel(tx, &mut order)?;
+    let reversal = refund(tx, &order)?;
+    let order =
+        store::cancel(tx, &order, &reversal)?.ok_or_else(|| model::already_cancelled(&order.id))?;
     tx.call(model::notification(&order, "orders.cancelled"))?;
     tx.emit(&model::cancelled(&order));
-    tx.touch(Order::TYPE, &order.id);
     Ok(order)
 }
 
 /// Moves what the order costs from the customer's account to the sales, and gives the transfer:
 /// none for an order of no amount.
-fn charge(tx: &mut Tx<'_>, order: &Order) -> Result<String> {
+fn charge(tx: &mut Tx, order: &Order) -> Result<String> {
     if order.total.amount == 0 {
         return Ok(String::new());
     }
@@ -104,7 +86,7 @@ fn charge(tx: &mut Tx<'_>, order: &Order) -> Result<String> {
 }
 
 /// Reverses what the customer was charged, and gives the reversal: none if nothing was charged.
-fn refund(tx: &mut Tx<'_>, order: &Order) -> Result<String> {
+fn refund(tx: &mut Tx, order: &Order) -> Result<String> {
     if order.transfer_id.is_empty() {
         return Ok(String::new());
     }
@@ -114,7 +96,7 @@ fn refund(tx: &mut Tx<'_>, order: &Order) -> Result<String> {
 
 /// Finds or opens an account of the currency wanted. An account keeps one currency, so whoever
 /// pays in a second one has an account of that currency beside the first.
-fn account(tx: &mut Tx<'_>, wanted: EnsureAccountRequest) -> Result<String> {
+fn account(tx: &mut Tx, wanted: EnsureAccountRequest) -> Result<String> {
     let found = tx.call(wanted.clone())?;
     if found.currency == wanted.currency {
         return Ok(found.id);
@@ -124,7 +106,7 @@ fn account(tx: &mut Tx<'_>, wanted: EnsureAccountRequest) -> Result<String> {
 }
 
 /// Whether the caller may cancel an order that they may see.
-fn may_cancel(tx: &Tx<'_>, order: &Order) -> Result<()> {
+fn may_cancel(tx: &Tx, order: &Order) -> Result<()> {
     let caller = tx.caller();
     if caller.user() != Some(&order.customer_id) && !caller.may(CANCEL_ALL) {
         return Err(Reason::NotYours.because(format!("order `{}` is not yours", order.id)));

@@ -51,8 +51,6 @@ pub(crate) fn price(
         total: quote.total,
         location: or_default(location),
         effective_time: now.timestamp(),
-        create_time: now.timestamp(),
-        update_time: now.timestamp(),
         ..Order::default()
     }
 }
@@ -80,8 +78,6 @@ pub(crate) fn import(id: String, now: Micros, request: ImportOrderRequest) -> Re
         total: request.amount,
         location: or_default(request.location),
         effective_time: request.effective_time,
-        create_time: now.timestamp(),
-        update_time: now.timestamp(),
         ..Order::default()
     })
 }
@@ -191,28 +187,6 @@ fn in_words(money: &Money) -> String {
         0 => format!("{whole} {}", money.currency),
         digits => format!("{whole}.{part:0width$} {}", money.currency, width = digits as usize),
     }
-}
-
-/// A state as its column says it.
-pub(crate) fn state_text(state: OrderState) -> Option<&'static str> {
-    match state {
-        OrderState::ORDER_STATE_UNSPECIFIED => None,
-        OrderState::ORDER_STATE_PLACED => Some("placed"),
-        OrderState::ORDER_STATE_CANCELLED => Some("cancelled"),
-    }
-}
-
-pub(crate) fn state_of(text: &str) -> OrderState {
-    match text {
-        "placed" => OrderState::Placed,
-        "cancelled" => OrderState::Cancelled,
-        _ => OrderState::Unspecified,
-    }
-}
-
-/// What orders are sorted by: the newest first.
-pub(crate) fn sort_keys(order: &Order) -> Vec<String> {
-    vec![Micros::of(&order.create_time).0.to_string(), order.id.clone()]
 }
 
 #[cfg(test)]

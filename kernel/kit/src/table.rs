@@ -1,0 +1,230 @@
+//! Rows that a contract describes: `(stoa.v1.table)` on a message makes it one.
+//!
+//! What is the same for every table is said here once: to get a row by its key, to add, save and
+//! delete one. A condition stays SQL, a literal that says something:
+//!
+//! ```ignore
+//! let order = view.load::<Order>(&request.id)?;                   // or `resource.not_found`
+//! let late = view.all::<Order>("state = 'placed' AND create_time < $1 LIMIT 100", (before,))?;
+//! let order = tx.add(Order { id: tx.new_id("ord"), ..order })?;   // its times and its touch too
+//! ```
+
+use std::collections::HashMap;
+use std::sync::{LazyLock, PoisonError, RwLock};
+
+use stoa_contract::{Message, Resource};
+
+use crate::value::{FromRow, Params};
+use crate::{Error, Micros, Result, Tx, View};
+
+/// A message that is kept as rows of a table. Generated from the contract.
+pub trait Table: Message + FromRow + Params {
+    /// The columns, in the order in which a row is read and bound.
+    const COLUMNS: &'static [&'static str];
+    /// The column that names the owner; empty where rows have none.
+    const OWNER: &'static str;
+    /// The start of a statement that reads rows; a condition follows.
+    const SELECT: &'static str;
+    /// Reads the row of a key.
+    const GET: &'static str;
+    /// Adds a row.
+    const INSERT: &'static str;
+    /// Changes all of a row but its key.
+    const UPDATE: &'static str;
+    /// Deletes the row of a key.
+    const DELETE: &'static str;
+
+    /// Type and identifier, where the row is a resource.
+    fn touched(&self) -> Option<(&'static str, &str)> {
+        None
+    }
+
+    /// Notes when it was created, if it says so and nobody has.
+    fn created(&mut self, _now: Micros) {}
+
+    /// Notes when it last changed, if it says so.
+    fn updated(&mut self, _now: Micros) {}
+
+    /// Where its etag stands, if it has one.
+    fn etag(&mut self) -> Option<&mut String> {
+        None
+    }
+}
+
+impl View<'_> {
+    /// The row of a key.
+    ///
+    /// # Errors
+    /// Those of [`View::rows`].
+    pub fn get<T: Table>(&self, key: impl Params) -> Result<Option<T>> {
+        self.row(T::GET, key)
+    }
+
+    /// The row of an identifier, if there is one that the caller may see.
+    ///
+    /// # Errors
+    /// `resource.not_found`, and those of [`View::rows`].
+    pub fn load<T: Table + Resource>(&self, id: &str) -> Result<T> {
+        self.visible(self.get(id)?, id)
+    }
+
+    /// The first row that fulfils a condition, if any.
+    ///
+    /// # Errors
+    /// Those of [`View::rows`].
+    pub fn find<T: Table>(
+        &self,
+        condition: &'static str,
+        params: impl Params,
+    ) -> Result<Option<T>> {
+        self.row(joined(T::SELECT, condition), params)
+    }
+
+    /// The rows that fulfil a condition, which also says in which order and how many.
+    ///
+    /// # Errors
+    /// Those of [`View::rows`].
+    pub fn all<T: Table>(&self, condition: &'static str, params: impl Params) -> Result<Vec<T>> {
+        self.rows(joined(T::SELECT, condition), params)
+    }
+
+    /// The rows of a statement of its own, such as a join, in which `{}` stands for the columns of
+    /// the table, and `{t}` for the same under the alias `t`.
+    ///
+    /// # Errors
+    /// Those of [`View::rows`].
+    pub fn select<T: Table>(&self, sql: &'static str, params: impl Params) -> Result<Vec<T>> {
+        self.rows(expanded::<T>(sql), params)
+    }
+}
+
+impl Tx<'_> {
+    /// Adds a row that cannot be there yet, and gives it as it is kept. As [`Tx::insert`].
+    ///
+    /// # Errors
+    /// Those of [`Tx::insert`].
+    pub fn add<T: Table>(&mut self, row: T) -> Result<T> {
+        let row = self.fresh(row);
+        self.insert(T::INSERT, &row)?;
+        self.touched(&row);
+        Ok(row)
+    }
+
+    /// Adds a row unless another one has the same value in a unique column, or columns; none if
+    /// one has.
+    ///
+    /// # Errors
+    /// Those of [`Tx::execute`].
+    pub fn add_new<T: Table>(&mut self, row: T, unique: &'static str) -> Result<Option<T>> {
+        let row = self.fresh(row);
+        if self.execute(unless(T::INSERT, unique), &row)? == 0 {
+            return Ok(None);
+        }
+        self.touched(&row);
+        Ok(Some(row))
+    }
+
+    /// Keeps a changed row, and gives it as it is kept.
+    ///
+    /// # Errors
+    /// `internal` where there is no row of its key, and those of [`Tx::execute`].
+    pub fn save<T: Table>(&mut self, mut row: T) -> Result<T> {
+        row.updated(self.now());
+        let row = tagged(row);
+        if self.execute(T::UPDATE, &row)? != 1 {
+            return Err(Error::internal(format!("a row of {} to be saved is not there", T::NAME)));
+        }
+        self.touched(&row);
+        Ok(row)
+    }
+
+    /// The row that a statement changed, if it changed one: `UPDATE … RETURNING {}`, where `{}`
+    /// stands for the columns of the table.
+    ///
+    /// # Errors
+    /// Those of [`Tx::execute`].
+    pub fn returning<T: Table>(
+        &mut self,
+        sql: &'static str,
+        params: impl Params,
+    ) -> Result<Option<T>> {
+        let row = self.row::<T>(expanded::<T>(sql), params)?;
+        if let Some(row) = &row {
+            self.touched(row);
+        }
+        Ok(row)
+    }
+
+    /// Deletes the row of a key; false if there was none.
+    ///
+    /// # Errors
+    /// Those of [`Tx::execute`].
+    pub fn delete<T: Table>(&mut self, key: impl Params) -> Result<bool> {
+        Ok(self.execute(T::DELETE, key)? == 1)
+    }
+
+    fn fresh<T: Table>(&self, mut row: T) -> T {
+        row.created(self.now());
+        row.updated(self.now());
+        tagged(row)
+    }
+
+    fn touched<T: Table>(&mut self, row: &T) {
+        if let Some((kind, id)) = row.touched() {
+            self.touch(kind, id);
+        }
+    }
+}
+
+impl<T: Table> Params for &T {
+    fn with<R>(&self, body: impl FnOnce(&[crate::value::Value<'_>]) -> R) -> R {
+        (**self).with(body)
+    }
+}
+
+/// A row with its etag: a hash of everything else that the caller is shown, so that whatever
+/// changes changes it, and nothing has to count.
+pub fn tagged<T: Table>(mut row: T) -> T {
+    if let Some(etag) = row.etag() {
+        etag.clear();
+        let hash = blake3::hash(&row.encode_to_vec());
+        if let Some(etag) = row.etag() {
+            *etag = hash.to_hex()[..16].to_owned();
+        }
+    }
+    row
+}
+
+/// Statements that were put together from two literals, by the addresses of both. There are as
+/// many as pairs in the code, so they are kept for ever, like the literals themselves.
+static JOINED: LazyLock<RwLock<HashMap<Pair, &'static str>>> = LazyLock::new(RwLock::default);
+
+type Pair = [(usize, usize); 2];
+
+fn kept(first: &str, second: &str, make: impl FnOnce() -> String) -> &'static str {
+    let pair = [first, second].map(|text| (text.as_ptr() as usize, text.len()));
+    let known = JOINED.read().unwrap_or_else(PoisonError::into_inner).get(&pair).copied();
+    known.unwrap_or_else(|| {
+        let mut all = JOINED.write().unwrap_or_else(PoisonError::into_inner);
+        all.entry(pair).or_insert_with(|| Box::leak(make().into_boxed_str()))
+    })
+}
+
+fn joined(select: &'static str, condition: &'static str) -> &'static str {
+    kept(select, condition, || format!("{select}{condition}"))
+}
+
+fn unless(insert: &'static str, unique: &'static str) -> &'static str {
+    kept(insert, unique, || format!("{insert} ON CONFLICT (tenant, {unique}) DO NOTHING"))
+}
+
+/// Puts a table's columns where a statement says `{}` or `{alias}`.
+fn expanded<T: Table>(sql: &'static str) -> &'static str {
+    kept(T::SELECT, sql, || {
+        let Some((before, rest)) = sql.split_once('{') else { return sql.to_owned() };
+        let Some((alias, after)) = rest.split_once('}') else { return sql.to_owned() };
+        let dot = if alias.is_empty() { "" } else { "." };
+        let columns: Vec<_> = T::COLUMNS.iter().map(|name| format!("{alias}{dot}{name}")).collect();
+        format!("{before}{}{after}", columns.join(", "))
+    })
+}
