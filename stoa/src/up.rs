@@ -36,6 +36,7 @@ async fn serve(catalogue: &Catalogue, config: Config) -> Result<()> {
         ports.mailer = Some(Arc::new(smtp));
     }
     let node = Node::open(Parts {
+        name: name(&config).into(),
         services: catalogue.services(&config.services)?,
         store: Options::at(config.place.clone()),
         world: world::Real::new(),
@@ -109,6 +110,13 @@ fn outlive_limits() -> Result<()> {
     use tokio::signal::unix::{SignalKind, signal};
     let limit = SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw());
     signal(limit).map(drop).map_err(Error::internal)
+}
+
+/// A node is known by where it can be reached: the same after a restart, and another on every
+/// machine.
+fn name(config: &Config) -> String {
+    let system = rustix::system::uname();
+    format!("{}/{}", system.nodename().to_string_lossy(), config.listen.address)
 }
 
 fn say(line: &str) -> Result<()> {

@@ -24,6 +24,8 @@ pub struct Emitted {
     pub subject: String,
     /// The message, canonical.
     pub payload: Vec<u8>,
+    /// How many reactions in a row led to it.
+    pub depth: i64,
 }
 
 /// A job on its way into the queue.

@@ -97,8 +97,8 @@ pub use mask::{Mask, check_etag};
 pub use page::Page;
 pub use registry::{Methods, Registry};
 pub use service::{
-    Authenticated, Authenticator, Clock, From, KERNEL, Migration, Outcome, Phase, Service,
-    Subscription, Timer,
+    Authenticated, Authenticator, Clock, Delivered, KERNEL, Migration, Outcome, Phase, Service,
+    Start, Subscription, Timer,
 };
 pub use stoa_contract::{
     Code, Error, Event, Message, Reason, Request, Resource, Result, Violation, v1,

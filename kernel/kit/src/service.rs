@@ -68,12 +68,29 @@ impl Migration {
 
 /// Where a new subscription starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum From {
+pub enum Start {
     /// With what happens after it is first registered.
     #[default]
     Now,
-    /// With everything the log still holds.
-    Start,
+    /// With the oldest event that the log still holds.
+    Oldest,
+}
+
+/// An event on its way to whoever subscribes, as the log holds it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delivered {
+    /// Its identifier: its commit's position, and its place among the events of that commit.
+    pub id: String,
+    /// Its topic.
+    pub topic: String,
+    /// The full name of its message.
+    pub message: String,
+    /// What it is about.
+    pub subject: String,
+    /// The message, canonical.
+    pub payload: Vec<u8>,
+    /// How many reactions in a row led to it: 0 where a caller, a job or a timer did.
+    pub depth: i64,
 }
 
 /// A command triggered by an event. Its cursor advances in the commit that it causes, so its
@@ -81,26 +98,24 @@ pub enum From {
 pub struct Subscription {
     /// Its name, unique in the service.
     pub name: &'static str,
-    /// The topic it listens to.
-    pub topic: &'static str,
-    /// The full name of the event's message.
-    pub message: &'static str,
-    /// In how many independent lanes subjects are handled.
+    /// The topic it listens to; none for all of them.
+    pub topic: Option<&'static str>,
+    /// In how many partitions its subjects are handled, each independent of the others.
     pub partitions: u16,
     /// Where it starts when it is new.
-    pub from: From,
+    pub start: Start,
     run: Box<Handle>,
 }
 
-type Handle = dyn Fn(&mut Tx<'_>, &[u8]) -> Result<()> + Send + Sync;
+type Handle = dyn Fn(&mut Tx<'_>, &Delivered) -> Result<()> + Send + Sync;
 
 impl Subscription {
     /// Handles one event.
     ///
     /// # Errors
     /// What the handler returns, or `protobuf.malformed`.
-    pub fn run(&self, tx: &mut Tx<'_>, payload: &[u8]) -> Result<()> {
-        (self.run)(tx, payload)
+    pub fn run(&self, tx: &mut Tx<'_>, event: &Delivered) -> Result<()> {
+        (self.run)(tx, event)
     }
 }
 
@@ -225,22 +240,30 @@ impl Service {
     /// Reacts to an event, subject by subject in order.
     #[must_use]
     pub fn on<E: Event>(
-        mut self,
+        self,
         name: &'static str,
-        from: From,
+        start: Start,
         partitions: u16,
         run: impl Fn(&mut Tx<'_>, E) -> Result<()> + Send + Sync + 'static,
     ) -> Self {
-        self.subscriptions.push(Subscription {
-            name,
-            topic: E::TOPIC,
-            message: E::NAME,
-            partitions: partitions.max(1),
-            from,
-            run: Box::new(move |tx, payload| {
-                run(tx, stoa_contract::decode::<E>(payload, Format::Binary)?)
-            }),
-        });
+        self.on_any(name, Some(E::TOPIC), start, partitions, move |tx, event| {
+            run(tx, stoa_contract::decode::<E>(&event.payload, Format::Binary)?)
+        })
+    }
+
+    /// Reacts to events without knowing their types, of one topic or of all: automation,
+    /// webhooks, views.
+    #[must_use]
+    pub fn on_any(
+        mut self,
+        name: &'static str,
+        topic: Option<&'static str>,
+        start: Start,
+        partitions: u16,
+        run: impl Fn(&mut Tx<'_>, &Delivered) -> Result<()> + Send + Sync + 'static,
+    ) -> Self {
+        let (partitions, run) = (partitions.max(1), Box::new(run));
+        self.subscriptions.push(Subscription { name, topic, partitions, start, run });
         self
     }
 

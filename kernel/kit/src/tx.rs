@@ -72,8 +72,13 @@ impl Handle for RefCell<&mut dyn Session> {
 pub enum Cause {
     /// Somebody asked, over a face.
     Request,
-    /// An event was delivered, by its identifier.
-    Event(String),
+    /// An event was delivered.
+    Event {
+        /// Its identifier.
+        id: String,
+        /// How many reactions in a row led to it.
+        depth: i64,
+    },
     /// A job came due, by its identifier.
     Job(String),
     /// A timer fired, by its name.
@@ -394,11 +399,16 @@ impl Tx<'_> {
 
     /// Appends an event to the cell's log, in this commit.
     pub fn emit<E: Event>(&mut self, event: &E) {
+        let depth = match self.cause() {
+            Cause::Event { depth, .. } => depth + 1,
+            _ => 0,
+        };
         self.view.core.gathered.borrow_mut().events.push(Emitted {
             topic: E::TOPIC,
             message: E::NAME,
             subject: event.subject().to_owned(),
             payload: event.encode_to_vec(),
+            depth,
         });
     }
 
@@ -457,7 +467,7 @@ impl std::fmt::Display for Cause {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Request => f.write_str("request"),
-            Self::Event(id) => write!(f, "event:{id}"),
+            Self::Event { id, .. } => write!(f, "event:{id}"),
             Self::Job(id) => write!(f, "job:{id}"),
             Self::Timer(name) => write!(f, "timer:{name}"),
         }

@@ -53,6 +53,9 @@ mod generated {
 
 /// What a node is made of.
 pub struct Parts {
+    /// What it is called among the nodes of its cell. Whoever comes back under the same name goes
+    /// on at once with what it was at.
+    pub name: Arc<str>,
     /// The services.
     pub services: Vec<Service>,
     /// Where and how it stores.
@@ -74,6 +77,7 @@ pub struct Parts {
 
 /// A node that is open: it takes calls and works in the background when told to.
 pub struct Node {
+    name: Arc<str>,
     registry: Arc<Registry>,
     store: Store,
     world: Arc<dyn World>,
@@ -121,6 +125,7 @@ impl Node {
             gauges: Mutex::default(),
             log_kept: parts.log_kept,
             stopping: watch::Sender::new(false),
+            name: parts.name,
             tenant: parts.tenant,
             ports: parts.ports,
             world: parts.world,
@@ -128,6 +133,11 @@ impl Node {
             store,
             keys,
         }))
+    }
+
+    /// What it is called among the nodes of its cell.
+    pub fn name(&self) -> &Arc<str> {
+        &self.name
     }
 
     /// The services, bound to one another.

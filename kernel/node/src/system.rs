@@ -11,6 +11,7 @@ use stoa_kit::session::Session;
 use stoa_kit::{Ctx, Error, Micros, Page, Reason as _, Result, Service, Stream, Tx, View};
 use stoa_store::kernel;
 
+use crate::background::partition_of;
 use crate::generated::system::{self, *};
 use crate::{Node, Position};
 
@@ -102,17 +103,41 @@ impl SystemService for System {
         view: &View,
         _: ListSubscriptionsRequest,
     ) -> Result<ListSubscriptionsResponse> {
-        const LIST: &str = "SELECT subscription, lane, position, state FROM stoa_cursor \
-             WHERE tenant = :tenant ORDER BY subscription, lane";
-        const BEHIND: &str = "SELECT COUNT(*) FROM stoa_commit \
-             WHERE tenant = :tenant AND position > $1";
+        const LIST: &str = "SELECT subscription, generation, partition, position, ordinal, state, \
+             holder FROM stoa_cursor WHERE tenant = :tenant AND state <> 'replaced' \
+             ORDER BY subscription, generation, partition";
+        type Row = (String, i64, i64, i64, i64, String, String);
+        let rows = view.rows::<Row>(LIST, ())?;
         let mut subscriptions = Vec::new();
-        for (name, lane, position, state) in view.rows::<(String, i64, i64, String)>(LIST, ())? {
-            let lag = view.row::<(i64,)>(BEHIND, (position,))?.map_or(0, |(count,)| count);
-            let position = Position(position).to_string();
-            subscriptions.push(Subscription { name, lane, position, lag, state });
+        for same in rows.chunk_by(|one, next| one.0 == next.0) {
+            for (name, _, partition, position, ordinal, state, holder) in same.iter().cloned() {
+                let lag = match state.as_str() {
+                    "" => lag(view, &name, (position, ordinal), (partition, same.len()))?,
+                    _ => 0,
+                };
+                let position = Position(position).to_string();
+                subscriptions.push(Subscription { name, partition, position, lag, state, holder });
+            }
         }
         Ok(ListSubscriptionsResponse { subscriptions })
+    }
+
+    fn resume_subscription(
+        &self,
+        tx: &mut Tx,
+        request: ResumeSubscriptionRequest,
+    ) -> Result<ResumeSubscriptionResponse> {
+        const FLOOR: &str = "SELECT position FROM stoa_floor WHERE tenant = :tenant";
+        const RESUME: &str = "UPDATE stoa_cursor SET state = '', \
+             ordinal = CASE WHEN position < $2 THEN $3 ELSE ordinal END, \
+             position = CASE WHEN position < $2 THEN $2 ELSE position END \
+             WHERE tenant = :tenant AND subscription = $1 AND state = 'lost'";
+        let floor = tx.row::<(i64,)>(FLOOR, ())?.map_or(0, |(floor,)| floor);
+        let resumed = tx.execute(RESUME, (&request.subscription, floor, i64::MAX))?;
+        if resumed == 0 {
+            return Err(Reason::NotLost.because("no partition of this subscription is lost"));
+        }
+        Ok(ResumeSubscriptionResponse { resumed: i64::try_from(resumed).unwrap_or(i64::MAX) })
     }
 
     fn list_parked(&self, view: &View, request: ListParkedRequest) -> Result<ListParkedResponse> {
@@ -310,6 +335,24 @@ async fn news(notices: &mut tokio::sync::broadcast::Receiver<stoa_store::Notice>
             Err(RecvError::Closed) => std::future::pending().await,
         }
     }
+}
+
+/// Events that wait for one of so many partitions of a subscription.
+fn lag(view: &View, name: &str, from: (i64, i64), (own, all): (i64, usize)) -> Result<i64> {
+    const WAITING: &str = "SELECT subject FROM stoa_event WHERE tenant = :tenant \
+         AND position >= $1 AND (position > $1 OR ordinal > $2) AND ($3 = '' OR topic = $3) \
+         ORDER BY position, ordinal LIMIT 1000";
+    let services = view.registry().services().iter();
+    let subscriptions =
+        services.flat_map(|service| service.subscriptions.iter().map(move |one| (service, one)));
+    let mut known = subscriptions.filter(|(service, one)| {
+        name.split_once('.').is_some_and(|name| name == (service.name, one.name))
+    });
+    let Some((_, subscription)) = known.next() else { return Ok(0) };
+    let topic = subscription.topic.unwrap_or("");
+    let waiting = view.rows::<(String,)>(WAITING, (from.0, from.1, topic))?;
+    let is_own = |(subject,): &&(String,)| partition_of(subject, all) as i64 == own;
+    Ok(waiting.iter().filter(is_own).count() as i64)
 }
 
 type EventRow = (i64, i64, String, String, String, Vec<u8>);

@@ -38,7 +38,8 @@ CREATE TABLE stoa_claim (
 );
 CREATE INDEX stoa_claim_expires ON stoa_claim (tenant, expires);
 
--- The log: a delivery queue, not the store of record.
+-- The log: a delivery queue, not the store of record. `depth` counts the reactions in a row that
+-- led to an event.
 CREATE TABLE stoa_event (
     tenant TEXT NOT NULL,
     position BIGINT NOT NULL,
@@ -46,35 +47,46 @@ CREATE TABLE stoa_event (
     topic TEXT NOT NULL,
     message TEXT NOT NULL,
     subject TEXT NOT NULL,
+    depth BIGINT NOT NULL,
     payload BYTEA NOT NULL,
     PRIMARY KEY (tenant, position, ordinal)
 );
 
--- How far each lane of each subscription has come.
+-- How far each partition of each subscription has come, and which node handles it. State: empty,
+-- `lost` where the log was swept past it, `retired` where no node subscribes any more. Where the
+-- number of partitions changes, a new generation goes on, and the one before stays as `replaced`
+-- until nobody needs to know any more what it has handled.
 CREATE TABLE stoa_cursor (
     tenant TEXT NOT NULL,
     subscription TEXT NOT NULL,
-    lane BIGINT NOT NULL,
+    generation BIGINT NOT NULL,
+    partition BIGINT NOT NULL,
     position BIGINT NOT NULL,
     ordinal BIGINT NOT NULL,
     state TEXT NOT NULL,
-    PRIMARY KEY (tenant, subscription, lane)
+    holder TEXT NOT NULL,
+    PRIMARY KEY (tenant, subscription, generation, partition)
 );
 
 -- Events that could not be handled, and those of the same subject behind them. `attempts` is 0
--- for one that only waits.
+-- for one that only waits, and -1 for one that was released.
 CREATE TABLE stoa_parked (
     tenant TEXT NOT NULL,
     subscription TEXT NOT NULL,
     subject TEXT NOT NULL,
     position BIGINT NOT NULL,
     ordinal BIGINT NOT NULL,
+    topic TEXT NOT NULL,
+    message TEXT NOT NULL,
+    depth BIGINT NOT NULL,
     payload BYTEA NOT NULL,
     attempts BIGINT NOT NULL,
     error TEXT NOT NULL,
     time BIGINT NOT NULL,
     PRIMARY KEY (tenant, subscription, subject, position, ordinal)
 );
+CREATE INDEX stoa_parked_released ON stoa_parked
+    (tenant, attempts, subscription, subject, position, ordinal);
 
 -- Jobs: `ready`, `leased`, `done` or `dead`.
 CREATE TABLE stoa_job (

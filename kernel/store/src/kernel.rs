@@ -151,8 +151,8 @@ pub fn record(
     record: &Record<'_>,
 ) -> Result<()> {
     const EVENT: &str = "INSERT INTO stoa_event \
-         (tenant, position, ordinal, topic, message, subject, payload) \
-         VALUES (:tenant, $1, $2, $3, $4, $5, $6)";
+         (tenant, position, ordinal, topic, message, subject, depth, payload) \
+         VALUES (:tenant, $1, $2, $3, $4, $5, $6, $7)";
     const COMMIT: &str = "INSERT INTO stoa_commit \
          (tenant, position, time, cause, caller, method, trace, tables, touched, duration_us) \
          VALUES (:tenant, $1, $2, $3, $4, $5, $6, $7, $8, $9)";
@@ -164,7 +164,7 @@ pub fn record(
             session,
             tenant,
             EVENT,
-            (place.0, place.1, about.0, about.1, about.2, event.payload.as_slice()),
+            (place.0, place.1, about.0, about.1, about.2, event.depth, event.payload.as_slice()),
         )?;
     }
     for job in &gathered.jobs {

@@ -32,6 +32,7 @@ pub struct Node {
     post: Arc<Post>,
     engine: Engine,
     options: Options,
+    log_kept: i64,
 }
 
 /// Mail that was handed over, and how often the next hand-overs fail.
@@ -95,6 +96,7 @@ pub fn run_with_faults<F: Future<Output = ()>>(
 
 /// What may be different about a node.
 struct Setup {
+    name: &'static str,
     mailer: bool,
     log_kept: i64,
     faults: Faults,
@@ -102,7 +104,7 @@ struct Setup {
 
 impl Default for Setup {
     fn default() -> Self {
-        Self { mailer: true, log_kept: 100_000, faults: Faults::default() }
+        Self { name: "test", mailer: true, log_kept: 100_000, faults: Faults::default() }
     }
 }
 
@@ -145,6 +147,7 @@ impl Node {
         let (world, post) = (TestWorld::new(), Arc::new(Post::default()));
         let mailer = setup.mailer.then(|| Arc::clone(&post) as Arc<dyn Mailer>);
         let parts = Parts {
+            name: setup.name.into(),
             services,
             store: options.clone(),
             world: Arc::clone(&world) as Arc<dyn World>,
@@ -157,14 +160,21 @@ impl Node {
         let inner = stoa_node::Node::open(parts).await.unwrap();
         let background = Background::new(&inner).await.unwrap();
         let background = Arc::new(tokio::sync::Mutex::new(background));
-        Self { inner, background, world, post, engine, options }
+        let log_kept = setup.log_kept;
+        Self { inner, background, world, post, engine, options, log_kept }
     }
 
     /// The node that comes after this one at the same place: whatever this one is still doing
     /// reaches the store no more, as if it had been killed.
     pub async fn crash(&self, services: Vec<Service>) -> Self {
+        self.replace("test", services).await
+    }
+
+    /// As [`Node::crash`], but the node that comes is another one, with a name of its own.
+    pub async fn replace(&self, name: &'static str, services: Vec<Service>) -> Self {
         self.inner.close().await;
-        let next = Self::open(self.engine, services, self.options.clone(), Setup::default()).await;
+        let setup = Setup { name, log_kept: self.log_kept, ..Setup::default() };
+        let next = Self::open(self.engine, services, self.options.clone(), setup).await;
         next.pass(self.now().since(next.now()));
         next
     }

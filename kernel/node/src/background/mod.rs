@@ -22,6 +22,7 @@ use stoa_store::{Commit, Committed, Header, Outcome};
 use tokio::sync::watch;
 
 use crate::{Node, keys};
+pub(crate) use subscriptions::partition_of;
 
 /// How long the background sleeps at the most when nothing wakes it: other nodes' timers and
 /// jobs are found no later than this.
@@ -30,7 +31,7 @@ const SLEEP_MAX: Duration = Duration::from_secs(1);
 /// What the background says about itself in `/metrics`.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Gauges {
-    /// Commits between a subscription's slowest lane and the end of the log.
+    /// Commits between a subscription's slowest partition and the end of the log.
     pub lag: BTreeMap<String, i64>,
 }
 

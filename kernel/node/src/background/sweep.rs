@@ -17,7 +17,7 @@ const ROWS: i64 = 500;
 const INTERVAL: Duration = Duration::from_secs(60);
 /// How long jobs that are done stay in view.
 const JOBS_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
-/// Commits that the log keeps behind its end, at the most; a lane further behind is lost.
+/// Commits that the log keeps behind its end, at the most; a partition further behind is lost.
 const LOG_MAX: i64 = 10_000_000;
 
 /// The sweeper of a node.

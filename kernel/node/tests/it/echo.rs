@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 use stoa_contract::Format;
-use stoa_kit::{Code, Error, From, Methods, Migration, Result, Schedule, Service, Tx, View};
-use stoa_node::Body;
+use stoa_kit::{Code, Error, Methods, Migration, Result, Schedule, Service, Start, Tx, View};
+use stoa_node::{Body, Position};
 use stoa_testkit::Node;
 use tokio::sync::watch;
 
@@ -28,6 +28,9 @@ pub(crate) const BITTER: i64 = 1;
 pub(crate) const SLOW: i64 = 2;
 /// Handling the subject panics.
 pub(crate) const EXPLOSIVE: i64 = 3;
+
+/// The store cannot take what handling the subject would do, for now.
+pub(crate) const BUSY: i64 = 4;
 
 /// Lets attempts of jobs begin, and go on when the test says so.
 pub(crate) struct Gate {
@@ -83,8 +86,32 @@ pub(crate) fn service() -> Service {
     gated(Gate::new(i64::MAX))
 }
 
+/// The service, as it hears in so many partitions.
+pub(crate) fn hearing(start: Start, partitions: u16) -> Service {
+    hears(deaf(Gate::new(i64::MAX)), "hear", start, partitions)
+}
+
+/// The service, and another ear of it.
+pub(crate) fn hears(
+    service: Service,
+    name: &'static str,
+    start: Start,
+    partitions: u16,
+) -> Service {
+    service.on::<Said>(name, start, partitions, |tx, said| {
+        let (subject, number) = said.about();
+        taste_it(tx, subject)?;
+        hear(tx, subject, number)
+    })
+}
+
 /// The service, whose jobs reply with the number of the attempt once the gate lets them.
 pub(crate) fn gated(gate: Arc<Gate>) -> Service {
+    hears(deaf(gate), "hear", Start::Oldest, 2)
+}
+
+/// The service as [`gated`], which hears nothing.
+pub(crate) fn deaf(gate: Arc<Gate>) -> Service {
     let spun = Arc::clone(&gate);
     let methods = Methods::new(CONTRACT)
         .command(|tx, said: Say| {
@@ -120,21 +147,14 @@ pub(crate) fn gated(gate: Arc<Gate>) -> Service {
                 Ok(Done::new("", attempt))
             }
         });
-    Service::new(methods)
-        .migrations(TABLES)
-        .on::<Said>("hear", From::Start, 2, |tx, said| {
-            let (subject, number) = said.about();
-            taste_it(tx, subject)?;
-            hear(tx, subject, number)
-        })
-        .outcome::<Work>(|tx, work, outcome| match outcome {
-            Ok(done) => hear(tx, &format!("job {}", work.about().0), done.about().1),
-            Err(_) => hear(tx, "given up", work.about().1),
-        })
+    Service::new(methods).migrations(TABLES).outcome::<Work>(|tx, work, outcome| match outcome {
+        Ok(done) => hear(tx, &format!("job {}", work.about().0), done.about().1),
+        Err(_) => hear(tx, "given up", work.about().1),
+    })
 }
 
 /// Puts a number behind those that were heard of its subject.
-fn hear(tx: &mut Tx<'_>, subject: &str, number: i64) -> Result<()> {
+pub(crate) fn hear(tx: &mut Tx<'_>, subject: &str, number: i64) -> Result<()> {
     const LAST: &str = "SELECT place FROM echo_heard WHERE tenant = :tenant AND subject = $1 \
          ORDER BY place DESC LIMIT 1";
     const HEAR: &str = "INSERT INTO echo_heard (tenant, subject, place, number) \
@@ -157,6 +177,7 @@ fn taste_it(view: &View<'_>, subject: &str) -> Result<()> {
     match view.row::<(i64,)>(KIND, (subject,))?.map_or(CURED, |(kind,)| kind) {
         BITTER => Err(Error::new(Code::Unknown, "echo.bitter", format!("{subject} is bitter"))),
         SLOW => view.row::<(i64,)>(FOR_EVER, (1_000_000_000_000_i64,)).map(|_| ()),
+        BUSY => Err(Error::unavailable("store.test", format!("{subject} has to wait"))),
         EXPLOSIVE => panic!("{subject} explodes"),
         _ => Ok(()),
     }
@@ -201,11 +222,21 @@ async fn rows<T: stoa_kit::value::FromRow + Send + 'static>(
 
 /// Asks the node about itself, as `stoa call system <method> '<request>'` does.
 pub(crate) async fn system(node: &Node, method: &str, request: Value) -> Result<Value> {
+    Ok(told(node, method, request).await?.0)
+}
+
+/// The same, and where the commit stands.
+pub(crate) async fn told(
+    node: &Node,
+    method: &str,
+    request: Value,
+) -> Result<(Value, Option<Position>)> {
     let path = format!("stoa.system.v1.SystemService/{method}");
     let registry = Arc::clone(node.inner().registry());
     let bound = registry.method(&path).expect("the node's own contract has it");
     let request = bound.decode_request(request.to_string().as_bytes(), Format::Json)?;
     let answer = node.dispatch(&path, &node.admin(), "127.0.0.1", None, request).await?;
     let Body::Message(reply) = answer.body else { panic!("{method} streams") };
-    Ok(serde_json::from_slice(&reply.encode(Format::Json)?).unwrap())
+    let reply = serde_json::from_slice(&reply.encode(Format::Json)?).unwrap();
+    Ok((reply, answer.position.map(Position)))
 }

@@ -113,6 +113,7 @@ async fn open(place: Place) -> Arc<Node> {
     let mut store = Options::at(place);
     store.pool = 2;
     let parts = Parts {
+        name: "the one".into(),
         services: vec![echo::service()],
         store,
         world: world::Real::new(),

@@ -20,6 +20,7 @@ mod loops;
 mod messages;
 mod notes;
 mod parking;
+mod subscriptions;
 
 /// Makes `case::sqlite` and `case::postgres` of each function `case` of an engine.
 macro_rules! on_both {

@@ -4,7 +4,7 @@ use serde_json::json;
 use stoa_kit::{Code, Service};
 use stoa_testkit::both;
 
-use crate::echo::{self, system};
+use crate::echo::{self, system, told};
 
 fn services() -> Vec<Service> {
     vec![echo::service()]
@@ -13,8 +13,8 @@ fn services() -> Vec<Service> {
 both! {
     async fn a_note_is_an_event_and_nothing_else(node: Node) {
         let note = json!({"subject": "release", "text": "42 goes out"});
-        system(&node, "Annotate", note.clone()).await.unwrap();
-        let position = stoa_node::Position(node.inner().store().settled().await.unwrap());
+        let (_, position) = told(&node, "Annotate", note.clone()).await.unwrap();
+        let position = position.expect("a command has one");
         let story = system(&node, "GetCommit", json!({"position": position.to_string()}));
         let commit = &story.await.unwrap()["commit"];
         assert_eq!(commit["method"], "stoa.system.v1.SystemService/Annotate");

@@ -261,6 +261,7 @@ fn a_failed_commit_is_not_told(on: On) {
         message: "stoa.alpha.v1.Noted",
         subject: "s".to_owned(),
         payload: vec![],
+        depth: 0,
     };
     let gathered = Gathered { events: vec![event], ..Gathered::default() };
     cell.raw(Cell::header(), move |_| Ok(gathered.clone())).unwrap();
