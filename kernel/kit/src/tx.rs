@@ -442,13 +442,13 @@ impl Tx<'_> {
     }
 
     /// A new identifier: `<prefix>_` and 26 characters. A re-run of the command gets it again.
-    pub fn new_id(&mut self, prefix: &str) -> String {
+    pub fn new_id(&self, prefix: &str) -> String {
         let chance = u128::from(self.random()) << 64 | u128::from(self.random());
         id::format(prefix, self.now(), chance)
     }
 
     /// A random number, not for secrets. A re-run of the command gets it again.
-    pub fn random(&mut self) -> u64 {
+    pub fn random(&self) -> u64 {
         self.view.core.ids.borrow_mut().next()
     }
 

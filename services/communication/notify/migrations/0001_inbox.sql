@@ -1,14 +1,14 @@
--- What each user was told, by time-ordered identifiers. `email` is empty, `queued`, `sent`,
--- `kept` or `failed`.
-CREATE TABLE notify_message (
+-- What each user was told, by time-ordered identifiers. `email_state` is empty, `queued`,
+-- `sent`, `kept` or `failed`.
+CREATE TABLE notify_notification (
     tenant TEXT NOT NULL,
     user_id TEXT NOT NULL,
     id TEXT NOT NULL,
     template TEXT NOT NULL,
     subject TEXT NOT NULL,
     body TEXT NOT NULL,
-    seen BOOLEAN NOT NULL,
-    email TEXT NOT NULL,
+    read BOOLEAN NOT NULL,
+    email_state TEXT NOT NULL,
     email_error TEXT NOT NULL,
     create_time BIGINT NOT NULL,
     PRIMARY KEY (tenant, user_id, id)

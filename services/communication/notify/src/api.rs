@@ -19,7 +19,7 @@ impl NotifyService for Notify {
         let template = templates::find(&self.templates, &request.template, &user.locale)?;
         let (subject, text) = template.render(&request.data)?;
         let id = tx.new_id("ntf");
-        let email = if model::wants_email(&user) {
+        let email_state = if model::wants_email(&user) {
             let job = DeliverEmailRequest {
                 user_id: request.user_id.clone(),
                 notification_id: id.clone(),
@@ -29,18 +29,24 @@ impl NotifyService for Notify {
         } else {
             EmailState::Unspecified
         };
-        let (who, what) = ((id.as_str(), request.user_id.as_str()), (&*subject, &*text));
-        store::insert_message(tx, who, template.name, what, email)?;
+        tx.add(Notification {
+            id: id.clone(),
+            user_id: request.user_id,
+            template: template.name.to_owned(),
+            subject,
+            text,
+            email_state: email_state.into(),
+            ..Notification::default()
+        })?;
         Ok(NotifyResponse { id })
     }
 
     fn list_inbox(&self, view: &View<'_>, request: ListInboxRequest) -> Result<ListInboxResponse> {
-        let page = Page::read(request.page_size, &request.page_token, 1)?;
-        let user = view.user()?;
-        let mut rows =
-            store::messages(view, user, page.before(), request.unread_only, page.limit())?;
-        let next_page_token = page.cut(&mut rows, |row| vec![row.0.clone()]);
-        let notifications = rows.into_iter().map(model::notification).collect();
+        let (notifications, next_page_token) = view
+            .list_all::<Notification>("id DESC")
+            .owned_by(view.user()?)
+            .only_if(request.unread_only, "read = FALSE")
+            .page(&request)?;
         Ok(ListInboxResponse { notifications, next_page_token })
     }
 
@@ -65,9 +71,9 @@ impl NotifyService for Notify {
 
     fn mark_read(&self, tx: &mut Tx<'_>, request: MarkReadRequest) -> Result<MarkReadResponse> {
         let user = tx.user()?.to_owned();
-        let row = store::mark_read(tx, &user, &request.id)?;
-        let row = row.ok_or_else(|| Error::not_found("notification", &request.id))?;
-        Ok(MarkReadResponse { notification: model::notification(row).into() })
+        let notification = store::mark_read(tx, &user, &request.id)?
+            .ok_or_else(|| Error::not_found("notification", &request.id))?;
+        Ok(MarkReadResponse { notification: notification.into() })
     }
 
     fn list_mailbox(
@@ -75,17 +81,14 @@ impl NotifyService for Notify {
         view: &View<'_>,
         request: ListMailboxRequest,
     ) -> Result<ListMailboxResponse> {
-        let page = Page::read(request.page_size, &request.page_token, 1)?;
-        let mut rows = store::mailbox(view, page.before(), page.limit())?;
-        let next_page_token = page.cut(&mut rows, |row| vec![row.0.clone()]);
-        let mail = rows.into_iter().map(model::mail).collect();
+        let (mail, next_page_token) = view.list_all("id DESC").page(&request)?;
         Ok(ListMailboxResponse { mail, next_page_token })
     }
 
     fn get_mail(&self, view: &View<'_>, request: GetMailRequest) -> Result<GetMailResponse> {
-        let row = store::mail(view, &request.id)?;
-        let row = row.ok_or_else(|| Error::not_found("mail", &request.id))?;
-        Ok(GetMailResponse { mail: model::mail(row).into() })
+        let mail: Option<Mail> = view.get(&request.id)?;
+        let mail = mail.ok_or_else(|| Error::not_found("mail", &request.id))?;
+        Ok(GetMailResponse { mail: mail.into() })
     }
 
     async fn deliver_email(
@@ -113,9 +116,9 @@ impl NotifyService for Notify {
     }
 
     fn get_letter(&self, view: &View<'_>, request: GetLetterRequest) -> Result<GetLetterResponse> {
-        let row = store::message(view, &request.user_id, &request.notification_id)?;
-        let row = row.ok_or_else(|| Error::not_found("notification", &request.notification_id))?;
-        let message = model::notification(row);
+        let (user_id, id) = (&request.user_id, &request.notification_id);
+        let message: Option<Notification> = view.get((user_id, id))?;
+        let message = message.ok_or_else(|| Error::not_found("notification", id))?;
         let to = user(view, &request.user_id)?.unwrap_or_default().email;
         if to.is_empty() {
             let who = request.user_id;
@@ -125,7 +128,9 @@ impl NotifyService for Notify {
     }
 
     fn keep_mail(&self, tx: &mut Tx<'_>, request: KeepMailRequest) -> Result<KeepMailResponse> {
-        store::keep_mail(tx, &request.id, &request.to, (&request.subject, &request.text))?;
+        let KeepMailRequest { id, to, subject, text } = request;
+        // A mail that is there was kept by an earlier attempt.
+        tx.add_new(Mail { id, to, subject, text, ..Mail::default() }, "id")?;
         Ok(KeepMailResponse::default())
     }
 }

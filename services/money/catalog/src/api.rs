@@ -1,6 +1,6 @@
 //! The contract's functions.
 
-use stoa_kit::{Error, Page, Reason as _, Result, Tx, View};
+use stoa_kit::{Error, Reason as _, Result, Tx, View};
 use stoa_money::catalog::*;
 
 use crate::{model, store};
@@ -14,9 +14,10 @@ impl CatalogService for Catalog {
         tx: &mut Tx<'_>,
         request: CreateProductRequest,
     ) -> Result<CreateProductResponse> {
-        let id = tx.new_id("prd");
-        store::insert_product(tx, &id, &request.title, &request.description)?;
-        for (index, variant) in request.variants.iter().enumerate() {
+        let CreateProductRequest { title, description, variants, .. } = request;
+        let product = Product { id: tx.new_id("prd"), title, description, ..Product::default() };
+        let id = tx.add(product)?.id;
+        for (index, variant) in variants.iter().enumerate() {
             add(tx, &id, variant, &format!("variants[{index}]"))?;
         }
         Ok(CreateProductResponse { product: changed(tx, &id)?.into() })
@@ -35,15 +36,16 @@ impl CatalogService for Catalog {
         view: &View<'_>,
         request: ListProductsRequest,
     ) -> Result<ListProductsResponse> {
-        let page = Page::read(request.page_size, &request.page_token, 1)?;
-        let mut rows = store::products(view, page.after(), request.include_archived, page.limit())?;
-        let next_page_token = page.cut(&mut rows, |row| vec![row.0.clone()]);
-        let (first, last) = (rows.first(), rows.last());
-        let offers = match (first, last) {
-            (Some(first), Some(last)) => store::offers(view, &first.0, &last.0)?,
-            _ => Vec::new(),
+        let (products, next_page_token) = view
+            .list_all::<Product>("id")
+            .only_if(!request.include_archived, "archived = FALSE")
+            .page(&request)?;
+        let offers = match products.as_slice() {
+            [first, .., last] => store::offers(view, &first.id, &last.id)?,
+            [only] => store::offers(view, &only.id, &only.id)?,
+            [] => Vec::new(),
         };
-        Ok(ListProductsResponse { products: model::products(rows, offers), next_page_token })
+        Ok(ListProductsResponse { products: model::products(products, offers), next_page_token })
     }
 
     fn update_product(
@@ -115,9 +117,9 @@ fn add(tx: &mut Tx<'_>, product_id: &str, variant: &NewVariant, path: &str) -> R
 }
 
 fn product(view: &View<'_>, id: &str) -> Result<Product> {
-    let row = store::product(view, id)?;
+    let product: Option<Product> = view.get(id)?;
     let offers = store::offers(view, id, id)?;
-    let found = model::products(row.into_iter().collect(), offers).pop();
+    let found = model::products(product.into_iter().collect(), offers).pop();
     found.ok_or_else(|| Error::not_found("product", id))
 }
 

@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use stoa_kit::v1::Money;
-use stoa_kit::{Error, Micros, Reason as _, Result};
+use stoa_kit::{Error, Reason as _, Result};
 use stoa_money::catalog::{Product, QuoteLine, Reason, Variant};
 
-use crate::store::{Offer, OfferRow, ProductRow};
+use crate::store::{Offer, OfferRow};
 
 /// The one spelling of a SKU.
 pub(crate) fn normalise(sku: &str) -> String {
@@ -37,8 +37,7 @@ pub(crate) fn check_prices(prices: &[Money], path: &str) -> Result<()> {
 }
 
 /// Products with their variants and prices; `offers` are in the order of SKU and currency.
-pub(crate) fn products(rows: Vec<ProductRow>, offers: Vec<OfferRow>) -> Vec<Product> {
-    let mut products: Vec<Product> = rows.into_iter().map(product).collect();
+pub(crate) fn products(mut products: Vec<Product>, offers: Vec<OfferRow>) -> Vec<Product> {
     for (product_id, sku, title, currency, amount) in offers {
         // A range of products can hold some that the page leaves out.
         let Some(product) = products.iter_mut().find(|product| product.id == product_id) else {
@@ -54,18 +53,6 @@ pub(crate) fn products(rows: Vec<ProductRow>, offers: Vec<OfferRow>) -> Vec<Prod
         }
     }
     products
-}
-
-fn product((id, title, description, archived, created, updated): ProductRow) -> Product {
-    Product {
-        id,
-        title,
-        description,
-        archived,
-        variants: Vec::new(),
-        create_time: Micros(created).timestamp(),
-        update_time: Micros(updated).timestamp(),
-    }
 }
 
 /// What so many of a variant cost.

@@ -1,31 +1,12 @@
-//! All SQL of the catalog.
+//! All SQL of the catalog that says more than "the row of this key".
 
 use stoa_kit::{Error, Result, Tx, View};
-
-/// Id, title, description, archived, create time, update time.
-pub(crate) type ProductRow = (String, String, String, bool, i64, i64);
 
 /// Product, SKU, the variant's title, currency and amount of one of its prices, if it has any.
 pub(crate) type OfferRow = (String, String, String, Option<String>, Option<i64>);
 
 /// The product's title, the variant's, whether it is off sale, its price if it has one.
 pub(crate) type Offer = (String, String, bool, Option<i64>);
-
-pub(crate) fn insert_product(
-    tx: &mut Tx<'_>,
-    id: &str,
-    title: &str,
-    description: &str,
-) -> Result<()> {
-    let now = tx.now().0;
-    tx.insert(
-        "INSERT INTO catalog_product
-             (tenant, id, title, description, archived, create_time, update_time)
-         VALUES (:tenant, $1, $2, $3, FALSE, $4, $4)",
-        (id, title, description, now),
-    )?;
-    Ok(())
-}
 
 /// Changes what is given of a product, and its update time.
 pub(crate) fn update_product(
@@ -34,7 +15,7 @@ pub(crate) fn update_product(
     title: Option<&str>,
     description: Option<&str>,
 ) -> Result<()> {
-    let now = tx.now().0;
+    let now = tx.now();
     let rows = tx.execute(
         "UPDATE catalog_product
          SET title = COALESCE($2, title), description = COALESCE($3, description),
@@ -47,7 +28,7 @@ pub(crate) fn update_product(
 
 /// Takes a product off sale; false if there is none or it was off sale before.
 pub(crate) fn archive_product(tx: &mut Tx<'_>, id: &str) -> Result<bool> {
-    let now = tx.now().0;
+    let now = tx.now();
     let rows = tx.execute(
         "UPDATE catalog_product SET archived = TRUE, update_time = $2
          WHERE tenant = :tenant AND id = $1 AND archived = FALSE",
@@ -78,29 +59,6 @@ pub(crate) fn set_price(tx: &mut Tx<'_>, sku: &str, currency: &str, amount: i64)
         (sku, currency, amount),
     )?;
     Ok(())
-}
-
-pub(crate) fn product(view: &View<'_>, id: &str) -> Result<Option<ProductRow>> {
-    view.row(
-        "SELECT id, title, description, archived, create_time, update_time
-         FROM catalog_product WHERE tenant = :tenant AND id = $1",
-        (id,),
-    )
-}
-
-pub(crate) fn products(
-    view: &View<'_>,
-    after: &str,
-    archived: bool,
-    limit: i64,
-) -> Result<Vec<ProductRow>> {
-    view.rows(
-        "SELECT id, title, description, archived, create_time, update_time
-         FROM catalog_product
-         WHERE tenant = :tenant AND id > $1 AND (archived = FALSE OR archived = $2)
-         ORDER BY id LIMIT $3",
-        (after, archived, limit),
-    )
 }
 
 /// The variants and prices of a range of products, both ends included.

@@ -10,23 +10,17 @@ CREATE TABLE inventory_stock (
     PRIMARY KEY (tenant, sku, location)
 );
 
--- What is put aside: `held`, `committed`, `released` or `expired`.
+-- What is put aside: `held`, `committed`, `released` or `expired`. `lines` is the contract's
+-- StockLine as JSON: they are read and written with their reservation, and never by themselves.
 CREATE TABLE inventory_reservation (
     tenant TEXT NOT NULL,
     id TEXT NOT NULL,
     state TEXT NOT NULL,
     location TEXT NOT NULL,
+    lines TEXT NOT NULL,
     expire_time BIGINT NOT NULL,
     create_time BIGINT NOT NULL,
     update_time BIGINT NOT NULL,
     PRIMARY KEY (tenant, id)
 );
 CREATE INDEX inventory_reservation_due ON inventory_reservation (tenant, state, expire_time);
-
-CREATE TABLE inventory_reservation_line (
-    tenant TEXT NOT NULL,
-    reservation_id TEXT NOT NULL,
-    sku TEXT NOT NULL,
-    quantity BIGINT NOT NULL,
-    PRIMARY KEY (tenant, reservation_id, sku)
-);

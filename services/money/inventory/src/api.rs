@@ -2,10 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use stoa_kit::{Error, Micros, Page, Reason as _, Result, Schedule, Tx, View};
+use stoa_kit::{Error, Micros, Reason as _, Result, Schedule, Tx, View};
 use stoa_money::inventory::*;
 
-use crate::store::StockRow;
 use crate::{model, store};
 
 /// Keeps the promises of `stoa.inventory.v1`.
@@ -15,14 +14,14 @@ pub(crate) struct Inventory;
 const CHUNK: i64 = 200;
 
 /// Takes from one row of stock: the row as it is then, or nothing if there is less.
-type Take = fn(&mut Tx<'_>, &str, &str, i64) -> Result<Option<StockRow>>;
+type Take = fn(&mut Tx<'_>, &str, &str, i64) -> Result<Option<Stock>>;
 
 impl InventoryService for Inventory {
     fn receive(&self, tx: &mut Tx<'_>, request: ReceiveRequest) -> Result<ReceiveResponse> {
         let location = model::location(request.location);
         let mut stock = Vec::new();
         for (sku, quantity) in model::totals(&request.lines) {
-            stock.extend(store::receive(tx, &sku, &location, quantity)?.map(model::stock));
+            stock.extend(store::receive(tx, &sku, &location, quantity)?);
         }
         Ok(ReceiveResponse { stock })
     }
@@ -34,16 +33,18 @@ impl InventoryService for Inventory {
     }
 
     fn reserve(&self, tx: &mut Tx<'_>, request: ReserveRequest) -> Result<ReserveResponse> {
-        let id = tx.new_id("rsv");
         let location = model::location(request.location);
         let lines = model::totals(&request.lines);
         take(tx, &lines, &location, store::reserve)?;
-        let expires = tx.after(model::hold(request.hold_seconds));
-        store::insert_reservation(tx, &id, &location, expires)?;
-        for (sku, quantity) in &lines {
-            store::insert_line(tx, &id, sku, *quantity)?;
-        }
-        Ok(ReserveResponse { reservation: reservation(tx, &id)?.into() })
+        let reservation = tx.add(Reservation {
+            id: tx.new_id("rsv"),
+            state: ReservationState::Held.into(),
+            location,
+            lines: model::lines(lines),
+            expire_time: tx.after(model::hold(request.hold_seconds)).timestamp(),
+            ..Reservation::default()
+        })?;
+        Ok(ReserveResponse { reservation: reservation.into() })
     }
 
     fn commit_reservation(
@@ -52,10 +53,8 @@ impl InventoryService for Inventory {
         request: CommitReservationRequest,
     ) -> Result<CommitReservationResponse> {
         // Goods whose time is over are not to be had, even if the timer has not come by yet.
-        if !store::end(tx, &request.id, "committed", tx.now())? {
-            return Err(ended(tx, &request.id)?);
-        }
-        let reservation = reservation(tx, &request.id)?;
+        let held = store::end(tx, &request.id, ReservationState::Committed, tx.now())?;
+        let Some(reservation) = held else { return Err(ended(tx, &request.id)?) };
         for line in &reservation.lines {
             let taken = store::take(tx, &line.sku, &reservation.location, line.quantity)?;
             whole(taken, &reservation.id)?;
@@ -64,10 +63,8 @@ impl InventoryService for Inventory {
     }
 
     fn release(&self, tx: &mut Tx<'_>, request: ReleaseRequest) -> Result<ReleaseResponse> {
-        if !store::end(tx, &request.id, "released", Micros(i64::MIN))? {
-            return Err(ended(tx, &request.id)?);
-        }
-        let reservation = reservation(tx, &request.id)?;
+        let held = store::end(tx, &request.id, ReservationState::Released, Micros(i64::MIN))?;
+        let Some(reservation) = held else { return Err(ended(tx, &request.id)?) };
         for line in &reservation.lines {
             let back = store::put_back(tx, &line.sku, &reservation.location, line.quantity)?;
             whole(back, &reservation.id)?;
@@ -84,15 +81,12 @@ impl InventoryService for Inventory {
     }
 
     fn get_stock(&self, view: &View<'_>, request: GetStockRequest) -> Result<GetStockResponse> {
-        let rows = store::stock_of(view, &model::normalise(&request.sku))?;
-        Ok(GetStockResponse { stock: rows.into_iter().map(model::stock).collect() })
+        let stock = view.all("sku = $1 ORDER BY location", &model::normalise(&request.sku))?;
+        Ok(GetStockResponse { stock })
     }
 
     fn list_stock(&self, view: &View<'_>, request: ListStockRequest) -> Result<ListStockResponse> {
-        let page = Page::read(request.page_size, &request.page_token, 2)?;
-        let mut rows = store::stock(view, (page.key(0), page.key(1)), page.limit())?;
-        let next_page_token = page.cut(&mut rows, |row| vec![row.0.clone(), row.1.clone()]);
-        let stock = rows.into_iter().map(model::stock).collect();
+        let (stock, next_page_token) = view.list_all("sku, location").page(&request)?;
         Ok(ListStockResponse { stock, next_page_token })
     }
 
@@ -105,12 +99,11 @@ impl InventoryService for Inventory {
         // The same goods stand in many reservations, so each row of stock is changed once, and
         // in the order in which everybody changes them.
         let mut back: BTreeMap<(String, String), i64> = BTreeMap::new();
-        for (id, location) in &overdue {
-            if !store::end(tx, id, "expired", Micros(i64::MIN))? {
-                continue;
-            }
-            for (sku, quantity) in store::lines(tx, id)? {
-                *back.entry((sku, location.clone())).or_insert(0) += quantity;
+        for Reservation { id, .. } in &overdue {
+            let ended = store::end(tx, id, ReservationState::Expired, Micros(i64::MIN))?;
+            let Some(Reservation { location, lines, .. }) = ended else { continue };
+            for line in lines {
+                *back.entry((line.sku, location.clone())).or_insert(0) += line.quantity;
             }
             tx.emit(&ReservationExpired { reservation_id: id.clone() });
         }
@@ -135,7 +128,7 @@ fn take(
     let mut stock = Vec::with_capacity(lines.len());
     for (sku, quantity) in lines {
         match take(tx, sku, location, *quantity)? {
-            Some(row) => stock.push(model::stock(row)),
+            Some(row) => stock.push(row),
             None => return Err(out_of_stock(tx, sku, location, *quantity)?),
         }
     }
@@ -143,15 +136,15 @@ fn take(
 }
 
 fn out_of_stock(view: &View<'_>, sku: &str, location: &str, quantity: i64) -> Result<Error> {
-    let available = store::available(view, sku, location)?;
+    let stock: Option<Stock> = view.get((sku, location))?;
+    let available = stock.map_or(0, |stock| stock.available);
     Ok(Reason::OutOfStock.because(format!(
         "{quantity} of `{sku}` were asked for at `{location}`, {available} are available"
     )))
 }
 
 fn reservation(view: &View<'_>, id: &str) -> Result<Reservation> {
-    let row = store::reservation(view, id)?.ok_or_else(|| Error::not_found("reservation", id))?;
-    Ok(model::reservation(row, store::lines(view, id)?))
+    view.get(id)?.ok_or_else(|| Error::not_found("reservation", id))
 }
 
 /// Why a reservation cannot be ended.

@@ -1,12 +1,9 @@
-//! Stock and reservations, and the rules about them.
+//! The rules about stock and reservations.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use stoa_kit::Micros;
-use stoa_money::inventory::{Reservation, ReservationState, Stock, StockLine};
-
-use crate::store::{ReservationRow, StockRow};
+use stoa_money::inventory::StockLine;
 
 /// How long goods are put aside if nobody says.
 const HOLD_DEFAULT: Duration = Duration::from_secs(15 * 60);
@@ -38,30 +35,7 @@ pub(crate) fn hold(seconds: i32) -> Duration {
     }
 }
 
-pub(crate) fn stock((sku, location, available, reserved, updated): StockRow) -> Stock {
-    Stock { sku, location, available, reserved, update_time: Micros(updated).timestamp() }
-}
-
-pub(crate) fn reservation(row: ReservationRow, lines: Vec<(String, i64)>) -> Reservation {
-    let (id, state, location, expires, created, updated) = row;
-    Reservation {
-        id,
-        state: state_of(&state).into(),
-        location,
-        lines: lines.into_iter().map(|(sku, quantity)| StockLine { sku, quantity }).collect(),
-        expire_time: Micros(expires).timestamp(),
-        create_time: Micros(created).timestamp(),
-        update_time: Micros(updated).timestamp(),
-    }
-}
-
-/// A state, as its column says it.
-pub(crate) fn state_of(text: &str) -> ReservationState {
-    match text {
-        "held" => ReservationState::Held,
-        "committed" => ReservationState::Committed,
-        "released" => ReservationState::Released,
-        "expired" => ReservationState::Expired,
-        _ => ReservationState::Unspecified,
-    }
+/// The same as lines.
+pub(crate) fn lines(totals: BTreeMap<String, i64>) -> Vec<StockLine> {
+    totals.into_iter().map(|(sku, quantity)| StockLine { sku, quantity }).collect()
 }
