@@ -1,10 +1,10 @@
-//! The composition root: the one place that names services and drivers.
+//! The composition root: the one place that names services, in the list `stoa/services`, and drivers.
 //!
 //! Stoa is also a library. A program of your own puts its services into the same commits and
 //! behind the same faces:
 //!
 //! ```no_run
-//! # use stoa_users::service as my_service;
+//! # fn my_service() -> stoa_kit::Service { todo!() }
 //! stoa::Catalogue::standard().with(my_service).main();
 //! ```
 
@@ -40,17 +40,7 @@ impl Catalogue {
 
     /// Every service that comes with Stoa.
     pub fn standard() -> Self {
-        [
-            stoa_auth::service,
-            stoa_catalog::service,
-            stoa_inventory::service,
-            stoa_ledger::service,
-            stoa_notify::service,
-            stoa_orders::service,
-            stoa_users::service,
-        ]
-        .into_iter()
-        .fold(Self::empty(), Self::with)
+        stoa_services::ALL.iter().copied().fold(Self::empty(), Self::with)
     }
 
     /// Adds a service.

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
-use stoa_identity::auth::PrepareSetupRequest;
+use stoa_auth_v1::PrepareSetupRequest;
 use stoa_kit::ports::Ports;
 use stoa_kit::{Caller, Error, MAIN, Request, Result, world};
 use stoa_node::{Body, Call, Node, Parts};

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
 
-use crate::{Result, dependencies, documents, layers, shell};
+use crate::{Result, catalogue, dependencies, documents, layers, shell};
 
 /// Runs every check, stopping at the first that fails. The tests come last, so that their
 /// count closes what is printed.
@@ -17,6 +17,7 @@ pub(crate) fn run() -> Result<()> {
     };
     step("format", || shell::run(&mut cargo("fmt --all --check")))?;
     step("layers", layers::run)?;
+    step("list of services", catalogue::check)?;
     step("dependencies", dependencies::run)?;
     step("documents", documents::run)?;
     step("contracts", || shell::run(buf(&root).arg("lint")))?;

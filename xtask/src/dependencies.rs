@@ -6,10 +6,8 @@ use std::path::{Path, PathBuf};
 use crate::metadata::{Kind, Package};
 use crate::{Result, metadata, shell};
 
-/// What generated code uses, in crates whose build script generates contracts: their own
-/// sources never name it.
-const GENERATED: [&str; 6] =
-    ["buffa", "buffa-types", "serde", "serde_json", "stoa-contract", "stoa-kit"];
+/// What a crate of a contract uses in generated code alone.
+const GENERATED: &str = "stoa-kit";
 
 /// Crates in several versions because others disagree. The list only shrinks.
 const DUPLICATES: &str = "xtask/duplicates.txt";
@@ -32,15 +30,14 @@ fn unused(root: &Path, packages: &[Package]) -> Result<Vec<String>> {
         let sources = words(&[folder.join("src")])?;
         let tests = words(&["src", "tests", "benches", "examples"].map(|part| folder.join(part)))?;
         let build = words(&[folder.join("build.rs")])?;
-        let generates =
-            package.dependencies.iter().any(|dependency| dependency.name == "stoa-codegen");
+        let generated = package.folder.starts_with("contracts/");
         for dependency in &package.dependencies {
             let used = match dependency.kind {
                 Kind::Normal => &sources,
                 Kind::Dev => &tests,
                 Kind::Build => &build,
             };
-            let excused = generates && GENERATED.contains(&dependency.name.as_str());
+            let excused = generated && dependency.name == GENERATED;
             if !used.contains(&dependency.identifier) && !excused {
                 wrong.push(format!("{}: {} is not used", package.folder, dependency.name));
             }

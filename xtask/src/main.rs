@@ -11,6 +11,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line speaks to people")]
 #![allow(clippy::disallowed_methods, reason = "a program of one thread for people, not a node")]
 
+mod catalogue;
 mod checks;
 mod dependencies;
 mod documents;
@@ -30,6 +31,7 @@ cargo xtask test                     every check a change has to pass
 cargo xtask layers                   the arrows between crates point down
 cargo xtask dependencies             none unused, none in two versions
 cargo xtask documents                what documents name is there
+cargo xtask services                 writes the list of services anew
 cargo xtask new <context> <service>  a service that compiles and complies
 cargo xtask breaking <ref>           does a contract break its callers since <ref>?
 cargo xtask mutants [name]           do the tests notice faults put in on purpose?";
@@ -42,6 +44,7 @@ fn main() -> ExitCode {
         ["layers"] => layers::run(),
         ["dependencies"] => dependencies::run(),
         ["documents"] => documents::run(),
+        ["services"] => catalogue::run(),
         ["new", context, service] => scaffold::run(context, service),
         ["breaking", reference] => checks::breaking(reference),
         ["mutants"] => mutants::run(""),

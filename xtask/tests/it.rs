@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -11,18 +12,35 @@ fn root() -> PathBuf {
 
 /// The repository again, at a place that stays the same, so that little is built twice.
 fn copy(to: &Path) {
-    for made in ["services/demo", "contracts/demo", "proto/stoa/thing"] {
-        let _ = std::fs::remove_dir_all(to.join(made));
-    }
     let mut git = Command::new("git");
     git.current_dir(root()).args(["ls-files", "--cached", "--others", "--exclude-standard"]);
     let output = git.output().unwrap();
-    for file in String::from_utf8(output.stdout).unwrap().lines() {
+    let files: BTreeSet<String> =
+        String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect();
+    for folder in ["contracts", "proto", "services"] {
+        prune(to, &to.join(folder), &files);
+    }
+    for file in &files {
         let (from, to) = (root().join(file), to.join(file));
         let Ok(wanted) = std::fs::read(from) else { continue };
         if std::fs::read(&to).ok().as_ref() != Some(&wanted) {
             std::fs::create_dir_all(to.parent().unwrap()).unwrap();
             std::fs::write(to, wanted).unwrap();
+        }
+    }
+}
+
+/// Removes what an earlier run left: the workspace finds its crates by their folders.
+fn prune(root: &Path, folder: &Path, keep: &BTreeSet<String>) {
+    for entry in std::fs::read_dir(folder).into_iter().flatten() {
+        let path = entry.unwrap().path();
+        let name = path.strip_prefix(root).unwrap().to_str().unwrap();
+        if path.is_dir() && keep.iter().any(|file| file.starts_with(&format!("{name}/"))) {
+            prune(root, &path, keep);
+        } else if path.is_dir() {
+            std::fs::remove_dir_all(&path).unwrap();
+        } else if !keep.contains(name) {
+            std::fs::remove_file(&path).unwrap();
         }
     }
 }
@@ -79,6 +97,11 @@ fn a_new_service_complies_before_the_first_edit() {
         .current_dir(&folder)
         .args(["new", "demo", "thing"]));
     run(Command::new(env!("CARGO_BIN_EXE_xtask")).current_dir(&folder).arg("layers"));
+    // Nobody edits a file that others edit.
+    for file in ["Cargo.toml", "stoa/Cargo.toml", "stoa/src/lib.rs"] {
+        let read = |root: &Path| std::fs::read(root.join(file)).unwrap();
+        assert_eq!(read(&folder), read(&root()), "{file}");
+    }
     let cargo = |words: &str| {
         let mut cargo = Command::new(env!("CARGO"));
         // What everything else was built with serves here too.
@@ -86,7 +109,7 @@ fn a_new_service_complies_before_the_first_edit() {
         cargo.current_dir(&folder).args(words.split(' '));
         cargo
     };
-    run(&mut cargo("fmt -p stoa-thing -p stoa-demo -p stoa --check"));
+    run(&mut cargo("fmt -p stoa-thing -p stoa-thing-v1 -p stoa-services --check"));
     run(&mut cargo("nextest run --offline -p stoa-thing"));
     let buf = root().join("tools/node_modules/.bin/buf");
     run(Command::new(buf).current_dir(&folder).args(["lint", "--path", "proto/stoa/thing"]));

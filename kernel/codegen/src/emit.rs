@@ -13,8 +13,6 @@ use crate::{rows, rules};
 /// A package on its way into a module.
 pub(crate) struct Package<'a> {
     pub(crate) source: &'a Source,
-    /// The Rust module it becomes.
-    pub(crate) module: &'a str,
     pub(crate) names: Names,
 }
 
@@ -22,8 +20,6 @@ pub(crate) struct Package<'a> {
 pub(crate) struct Names {
     /// The path of `stoa-contract`.
     pub(crate) contract: &'static str,
-    /// The services generated into the same crate.
-    pub(crate) siblings: Vec<String>,
 }
 
 impl Package<'_> {
@@ -32,14 +28,9 @@ impl Package<'_> {
         if self.names.contract == "crate" {
             return Vec::new();
         }
-        let siblings =
-            self.names.siblings.iter().map(|service| {
-                (format!("stoa.{service}.v1"), format!("crate::{}", ident(service)))
-            });
         [("stoa.v1", "v1"), ("google.rpc", "rpc")]
             .into_iter()
             .map(|(proto, rust)| (proto.to_owned(), format!("{}::{rust}", self.names.contract)))
-            .chain(siblings)
             .filter(|(proto, _)| *proto != self.source.package)
             .collect()
     }
@@ -95,19 +86,6 @@ impl Package<'_> {
         modules.reverse();
         format!("__buffa::oneof::{}::{}", modules.join("::"), pascal(oneof))
     }
-}
-
-/// The whole module of a package.
-pub(crate) fn module(package: &Package<'_>, body: &str) -> String {
-    format!(
-        "\n/// The contract of package `{name}`.\n\
-         #[allow(missing_docs, unused, rustdoc::all, clippy::all, clippy::pedantic)]\n\
-         pub mod {module} {{\n\
-         include!(\"{name}.mod.rs\");\n\
-         {body}}}\n",
-        name = package.source.package,
-        module = ident(package.module),
-    )
 }
 
 /// What is written for messages and enums.
@@ -280,6 +258,11 @@ pub(crate) fn doc(comment: &str) -> String {
         .lines()
         .map(|line| if line.is_empty() { "///\n".to_owned() } else { format!("/// {line}\n") })
         .collect()
+}
+
+/// Bytes as a literal.
+pub(crate) fn bytes(bytes: &[u8]) -> String {
+    format!("b\"{}\"", bytes.escape_ascii())
 }
 
 /// Indents by brackets, so that people can read what was generated.

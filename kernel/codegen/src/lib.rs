@@ -1,10 +1,13 @@
-//! Turns contracts into Rust, from a contract crate's build script.
+//! Turns contracts into Rust.
 //!
-//! A contract is the `.proto` files of `stoa.<service>.v1`. For each one this crate writes a
-//! module: the messages (by `buffa`), what `stoa-contract` wants to know of them (their shape,
+//! A contract is the `.proto` files of `stoa.<service>.v1`. For each one this crate writes the items
+//! of a module: the messages (by `buffa`), what `stoa-contract` wants to know of them (their shape,
 //! their rules as plain comparisons, the method a request belongs to), and the trait that the
 //! service implements. It also is where a contract is proof-read: a method without a permission,
 //! a rule nobody would enforce or an item without a comment stops the build.
+//!
+//! Crates of contracts reach it by `stoa_contract::contract!`; a build script may call it as well.
+//! `cargo run -p stoa-codegen --example show ledger` prints what it writes.
 //!
 //! It is not a compiler of protobuf (`protox` is) and knows no single service.
 //!
@@ -16,10 +19,10 @@
 //! **Invariant:** the same contract gives the same bytes.
 
 #![forbid(unsafe_code)]
-#![allow(clippy::disallowed_methods, reason = "a build script is told by the environment")]
+#![allow(clippy::disallowed_methods, reason = "it runs while code is built, not in a node")]
 
-mod build;
 mod emit;
+mod generate;
 mod idents;
 mod lint;
 mod model;
@@ -30,15 +33,5 @@ mod scalars;
 mod service;
 mod source;
 
-pub use build::Build;
+pub use generate::{Generated, contract, imports, messages};
 pub use problems::{Problem, Problems};
-
-/// What a contract crate's build script calls: generates the contracts of `services`, written
-/// in `proto/` two directories above the crate. Prints what is wrong and exits with 1 if
-/// anything is.
-pub fn contracts(services: &[&str]) {
-    if let Err(error) = Build::new("../../proto").services(services) {
-        eprintln!("{error}");
-        std::process::exit(1);
-    }
-}

@@ -94,8 +94,7 @@ impl Lint<'_> {
             };
             if !self.package.knows(package) {
                 let message = format!(
-                    "field {} uses {name} of another contract; contracts share only stoa.v1 and \
-                     what is generated into the same crate",
+                    "field {} uses {name} of another contract; contracts share only stoa.v1",
                     field.name()
                 );
                 self.wrong(&file, field.path(), message);

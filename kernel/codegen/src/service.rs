@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::emit::{Package, doc};
+use crate::emit::{Package, bytes, doc};
 use crate::idents::{ident, snake};
 use crate::model::{Contract, Event, Kind, Method};
 
@@ -139,11 +139,11 @@ fn contract_value(package: &Package<'_>, contract: &Contract) -> String {
          doc: {doc:?},\n\
          methods: &[\n{methods}],\n\
          events: &[\n{events}],\n\
-         descriptors: include_bytes!({descriptors:?}),\n}};\n",
+         descriptors: {descriptors},\n}};\n",
         name = package.source.service_name(),
         full_name = contract.full_name,
         doc = contract.doc,
-        descriptors = format!("{}.descriptors.binpb", package.module),
+        descriptors = bytes(&package.source.documented()),
     )
 }
 

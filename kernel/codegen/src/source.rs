@@ -1,6 +1,6 @@
 //! One compiled package: its descriptors, and where and how each item is written down.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use prost_reflect::prost::Message as _;
@@ -19,6 +19,8 @@ pub(crate) struct Source {
     pub(crate) files: Vec<FileDescriptor>,
     /// The whole descriptor set, comments included.
     pub(crate) encoded: Vec<u8>,
+    /// The names of files whose descriptors are kept elsewhere.
+    common: BTreeSet<String>,
     /// The files on disk, for Cargo to watch.
     pub(crate) paths: Vec<PathBuf>,
     pool: DescriptorPool,
@@ -31,14 +33,22 @@ struct Place {
 }
 
 impl Source {
-    /// Compiles the files of a package, named as imports name them.
-    pub(crate) fn compile(root: &Path, package: &str, names: &[String]) -> Result<Self, Problems> {
-        let mut includes = vec![root.to_owned()];
-        includes.extend(Some(root.join("vendor")).filter(|vendor| vendor.is_dir()));
+    /// Compiles the files of a package, named as imports name them. What is not found below `root`
+    /// is looked for among Stoa's own files, so that contracts of others need no copy of them.
+    /// `common` names files, each with all that it imports, whose descriptors are kept elsewhere.
+    pub(crate) fn compile(
+        root: &Path,
+        package: &str,
+        names: &[String],
+        common: &[&str],
+    ) -> Result<Self, Problems> {
+        let own = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../proto"));
+        let includes = [root.to_owned(), root.join("vendor"), own.to_owned(), own.join("vendor")];
+        let includes = includes.into_iter().filter(|folder| folder.is_dir());
         let mut compiler = protox::Compiler::new(includes).map_err(Problems::one)?;
         compiler.include_source_info(true).include_imports(true);
         let mut problems = Problems::default();
-        for name in names {
+        for name in names.iter().map(String::as_str).chain(common.iter().copied()) {
             if let Err(error) = compiler.open_file(name) {
                 // Its `Debug` is the form with file, line and column.
                 problems.0.extend(Problems::one(format!("proto/{error:?}")).0);
@@ -46,16 +56,27 @@ impl Source {
         }
         problems.into_result()?;
         let pool = compiler.descriptor_pool();
-        let files: Vec<FileDescriptor> =
-            names.iter().filter_map(|name| pool.get_file_by_name(name)).collect();
+        let found = |name: &str| pool.get_file_by_name(name);
+        let files: Vec<FileDescriptor> = names.iter().filter_map(|name| found(name)).collect();
         Ok(Self {
             package: package.to_owned(),
             places: files.iter().map(|file| (file.name().to_owned(), places(file))).collect(),
             files,
+            common: reached(common.iter().filter_map(|name| found(name))),
             encoded: compiler.encode_file_descriptor_set(),
             paths: compiler.files().filter_map(|file| Some(file.path()?.to_owned())).collect(),
             pool,
         })
+    }
+
+    /// Reports files of the package that its first one does not import.
+    pub(crate) fn check_imports(&self, problems: &mut Problems) {
+        let reached = reached(self.files.first().cloned());
+        for file in self.files.iter().filter(|file| !reached.contains(file.name())) {
+            let first = self.files.first().map_or("", |first| first.name());
+            let message = format!("is not imported, directly or not, by {first}");
+            problems.0.push(self.problem(file, &[], message));
+        }
     }
 
     /// The short name of the service: `ledger` of `stoa.ledger.v1`.
@@ -135,9 +156,19 @@ impl Source {
         path
     }
 
-    /// The descriptor set for faces: comments of Stoa's own files are documentation and stay;
-    /// positions and the comments of vendored files are nine tenths of the bytes and go.
+    /// The descriptors of the package for faces, without those that are kept elsewhere: comments of
+    /// Stoa's own files are documentation and stay; positions and the comments of vendored files are
+    /// nine tenths of the bytes and go.
     pub(crate) fn documented(&self) -> Vec<u8> {
+        self.stripped(|name| !self.common.contains(name))
+    }
+
+    /// The descriptors that are kept once for all packages.
+    pub(crate) fn common(&self) -> Vec<u8> {
+        self.stripped(|name| self.common.contains(name))
+    }
+
+    fn stripped(&self, keep: impl Fn(&str) -> bool) -> Vec<u8> {
         let name = "google.protobuf.FileDescriptorSet";
         let Some(set) = self.pool.get_message_by_name(name) else {
             return self.encoded.clone();
@@ -146,6 +177,10 @@ impl Source {
             return self.encoded.clone();
         };
         if let Some(Value::List(files)) = set.get_field_by_name_mut("file") {
+            files.retain(|file| {
+                let name = file.as_message().and_then(|file| file.get_field_by_name("name"));
+                name.is_some_and(|name| keep(name.as_str().unwrap_or_default()))
+            });
             for file in files {
                 if let Value::Message(file) = file {
                     strip(file);
@@ -154,6 +189,18 @@ impl Source {
         }
         set.encode_to_vec()
     }
+}
+
+/// The names of files, and of all that they import, directly or not.
+fn reached(files: impl IntoIterator<Item = FileDescriptor>) -> BTreeSet<String> {
+    let mut waiting: Vec<FileDescriptor> = files.into_iter().collect();
+    let mut names = BTreeSet::new();
+    while let Some(file) = waiting.pop() {
+        if names.insert(file.name().to_owned()) {
+            waiting.extend(file.dependencies());
+        }
+    }
+    names
 }
 
 fn strip(file: &mut DynamicMessage) {

@@ -3,11 +3,9 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail by panicking")]
 
 use std::fs;
-use std::os::unix::fs::symlink;
 use std::path::Path;
 
-use stoa_codegen::{Build, Problems};
-use tempfile::TempDir;
+use stoa_codegen::Generated;
 
 /// A contract with everything in order; tests replace lines of it.
 const GOOD: &str = r#"syntax = "proto3";
@@ -96,22 +94,21 @@ message OrderPlaced {
 }
 "#;
 
-/// Generates the contract `shop` from one file.
-fn generate(proto: &str) -> Result<(String, TempDir), Vec<String>> {
+/// Generates the contract `shop` from some files, which stand in one folder.
+fn generate_files(files: &[(&str, &str)]) -> Result<Generated, Vec<String>> {
     let home = tempfile::tempdir().unwrap();
-    let protos = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../proto");
-    let root = home.path().join("proto");
-    fs::create_dir_all(root.join("stoa/shop/v1")).unwrap();
-    symlink(protos.join("vendor"), root.join("vendor")).unwrap();
-    symlink(protos.join("stoa/v1"), root.join("stoa/v1")).unwrap();
-    fs::write(root.join("stoa/shop/v1/shop.proto"), proto).unwrap();
-    match Build::new(root).out_dir(home.path()).services(&["shop"]) {
-        Ok(()) => Ok((fs::read_to_string(home.path().join("contracts.rs")).unwrap(), home)),
-        Err(error) => match error.downcast::<Problems>() {
-            Ok(problems) => Err(problems.0.iter().map(ToString::to_string).collect()),
-            Err(error) => panic!("{error}"),
-        },
+    let folder = home.path().join("stoa/shop/v1");
+    fs::create_dir_all(&folder).unwrap();
+    for (name, proto) in files {
+        fs::write(folder.join(name), proto).unwrap();
     }
+    stoa_codegen::contract(home.path(), "shop")
+        .map_err(|problems| problems.0.iter().map(ToString::to_string).collect())
+}
+
+/// Generates the contract `shop` from one file.
+fn generate(proto: &str) -> Result<String, Vec<String>> {
+    generate_files(&[("shop.proto", proto)]).map(|generated| generated.text)
 }
 
 /// Generates the good contract with lines replaced, and gives what is wrong with it.
@@ -136,10 +133,9 @@ fn at(text: &str, message: &str) -> String {
 
 #[test]
 fn a_contract_becomes_a_module() {
-    let (code, _home) = generate(GOOD).unwrap();
+    let code = generate(GOOD).unwrap();
     let flat = code.split_whitespace().collect::<Vec<_>>().join(" ");
     for expected in [
-        "pub mod shop { include!(\"stoa.shop.v1.mod.rs\");",
         "pub use __buffa::oneof::move_request::Payment as MoveRequestPayment;",
         "impl ::stoa_contract::Message for Order {",
         // A message that holds itself.
@@ -168,7 +164,7 @@ fn a_contract_becomes_a_module() {
 
 #[test]
 fn rules_become_comparisons() {
-    let (code, _home) = generate(GOOD).unwrap();
+    let code = generate(GOOD).unwrap();
     let flat = code.split_whitespace().collect::<Vec<_>>().join(" ");
     for expected in [
         "check.bound(\"count\", \"int64.gte\", self.count >= 1, \"at least 1\");",
@@ -185,20 +181,41 @@ fn rules_become_comparisons() {
 
 #[test]
 fn the_same_contract_gives_the_same_bytes() {
-    let (first, one) = generate(GOOD).unwrap();
-    let (second, two) = generate(GOOD).unwrap();
-    assert_eq!(first, second);
-    let read = |home: &TempDir| fs::read(home.path().join("shop.descriptors.binpb")).unwrap();
-    assert_eq!(read(&one), read(&two));
+    assert_eq!(generate(GOOD).unwrap(), generate(GOOD).unwrap());
 }
 
 #[test]
 fn descriptors_keep_our_comments_and_no_others() {
-    let (_, home) = generate(GOOD).unwrap();
-    let bytes = fs::read(home.path().join("shop.descriptors.binpb")).unwrap();
-    let text = String::from_utf8_lossy(&bytes);
-    assert!(text.contains("Not before it is paid."));
-    assert!(!text.contains("WARRANTIES"), "a licence of a vendored file");
+    let code = generate(GOOD).unwrap();
+    let (_, descriptors) = code.split_once("descriptors: b\"").unwrap();
+    assert!(descriptors.contains("Not before it is paid."));
+    assert!(!descriptors.contains("WARRANTIES"), "a licence of a vendored file");
+}
+
+#[test]
+fn what_every_contract_imports_is_not_in_each() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../proto");
+    let imports = stoa_codegen::imports(&root).unwrap().text;
+    let code = generate(GOOD).unwrap();
+    for shared in ["buf.validate", "google.api", "google.protobuf", "google.rpc", "stoa.v1"] {
+        // The package of a file is its second field.
+        let package = format!("\\x12{}{shared}", (shared.len() as u8).escape_ascii());
+        assert!(imports.contains(&package), "{package}");
+        assert!(!code.contains(&package), "{package}");
+    }
+}
+
+#[test]
+fn a_file_that_nobody_would_watch_is_refused() {
+    let other = "syntax = \"proto3\";\npackage stoa.shop.v1;\n// More.\nmessage More {}\n";
+    let import = "import \"stoa/v1/options.proto\";\n";
+    let good = GOOD.replace(import, &format!("{import}import \"stoa/shop/v1/more.proto\";\n"));
+    let generated = generate_files(&[("shop.proto", &good), ("more.proto", other)]).unwrap();
+    assert!(generated.text.contains("pub struct More"));
+    assert!(generated.files.iter().any(|file| file.ends_with("stoa/shop/v1/more.proto")));
+    let problems = generate_files(&[("shop.proto", GOOD), ("more.proto", other)]).unwrap_err();
+    let not_imported = "is not imported, directly or not, by stoa/shop/v1/shop.proto";
+    assert_eq!(problems, [format!("proto/stoa/shop/v1/more.proto:1: {not_imported}")]);
 }
 
 #[test]
@@ -259,7 +276,7 @@ fn a_table_becomes_statements_and_columns() {
     for (from, to) in KEPT {
         proto = proto.replacen(from, to, 1);
     }
-    let (code, _home) = generate(&proto).unwrap();
+    let code = generate(&proto).unwrap();
     let flat = code.split_whitespace().collect::<Vec<_>>().join(" ");
     for expected in [
         "impl ::stoa_kit::Table for Order {",
@@ -374,6 +391,6 @@ fn a_package_has_its_one_service() {
         wrong(&[("service ShopService", "service Shop")]),
         [at("service ShopService", "service Shop must be called ShopService")]
     );
-    let missing = Build::new("/nowhere").out_dir("/nowhere").services(&["none"]);
-    assert!(missing.unwrap_err().to_string().starts_with("proto/stoa/none/v1: "));
+    let missing = stoa_codegen::contract(Path::new("/nowhere"), "none").unwrap_err();
+    assert!(missing.to_string().starts_with("proto/stoa/none/v1: "));
 }

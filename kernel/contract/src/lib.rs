@@ -26,19 +26,26 @@ pub use error::{Code, Error, Reason, Result, Violation};
 pub use message::{Event, Field, Message, Paged, Resource, Shape, Value, Words};
 pub use method::{Command, Contract, Effect, Job, Kind, Method, Permission, Query, Request};
 
+// What generated code names, so that crates of contracts need not.
 #[doc(hidden)]
-pub use {buffa, buffa_types, serde};
+pub use {buffa, buffa_types, serde, serde_json};
 
-#[allow(missing_docs, clippy::all)]
-mod generated {
-    include!(concat!(env!("OUT_DIR"), "/contracts.rs"));
-}
+pub use stoa_macros::contract;
 
 /// The messages of `stoa.v1` that every contract may use.
-pub use generated::v1;
+pub mod v1 {
+    stoa_macros::messages!("stoa/v1/money.proto", "stoa/v1/options.proto");
+}
 
 /// The typed details of errors on RPC, by Google's published shapes.
-pub use generated::google_rpc as rpc;
+pub mod rpc {
+    stoa_macros::messages!("google/rpc/error_details.proto");
+}
 
-/// The descriptors of [`rpc`]: what a client by reflection needs to read an error's details.
-pub const ERROR_DETAILS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/google.rpc.all.binpb"));
+mod imports {
+    stoa_macros::imports!();
+}
+
+/// The encoded `FileDescriptorSet` of everything that contracts may import, and of [`rpc`]: what
+/// [`Contract::descriptors`] leaves out.
+pub use imports::IMPORTS;

@@ -15,7 +15,8 @@ pub struct Contract {
     pub methods: &'static [&'static Method],
     /// The events it declares, as (full message name, topic).
     pub events: &'static [(&'static str, &'static str)],
-    /// The encoded `FileDescriptorSet` of the file and what it imports, comments included.
+    /// The encoded `FileDescriptorSet` of its own files, comments included; what they import is
+    /// [`IMPORTS`](crate::IMPORTS).
     pub descriptors: &'static [u8],
 }
 

@@ -46,9 +46,8 @@ use limit::Limits;
 use metrics::Metrics;
 use runner::Runner;
 
-#[allow(missing_docs, unreachable_pub, clippy::all)]
-mod generated {
-    include!(concat!(env!("OUT_DIR"), "/contracts.rs"));
+mod contract {
+    stoa_contract::contract!("system");
 }
 
 /// What a node is made of.

@@ -97,7 +97,7 @@ fn spawn(work: impl Future<Output = ()> + Send + 'static) -> tokio::task::JoinHa
 fn methods(node: &Arc<Node>, health: Arc<StaticChecker>, address: SocketAddr) -> Result<Methods> {
     let _ = health.register("");
     let contracts = node.registry().services().iter().filter_map(|service| service.contract);
-    let reflector = Reflector::from_descriptor_set_bytes(stoa_contract::ERROR_DETAILS);
+    let reflector = Reflector::from_descriptor_set_bytes(stoa_contract::IMPORTS);
     let mut reflector = reflector.map_err(Error::internal)?;
     for contract in contracts.clone() {
         let _ = health.register(contract.full_name);

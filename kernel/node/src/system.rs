@@ -12,7 +12,7 @@ use stoa_kit::{Ctx, Error, Micros, Page, Reason as _, Result, Service, Stream, T
 use stoa_store::kernel;
 
 use crate::background::partition_of;
-use crate::generated::system::{self, *};
+use crate::contract::{self as system, *};
 use crate::{Node, Position};
 
 /// The manifest of the kernel.

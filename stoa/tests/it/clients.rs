@@ -4,8 +4,8 @@ use std::path::Path;
 use std::process::Command;
 
 use serde_json::{Value, json};
+use stoa_auth_v1::PrepareSetupRequest;
 use stoa_contract::{Format, Message, rpc};
-use stoa_identity::auth::PrepareSetupRequest;
 use tempfile::TempDir;
 
 use crate::process::Node;

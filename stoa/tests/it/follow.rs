@@ -6,7 +6,7 @@ use futures::StreamExt;
 use serde_json::{Value, json};
 use stoa_contract::{AnyMessage, Format};
 use stoa_kit::{Code, Error, Result, Service, Stream};
-use stoa_money::ledger::{AccountKind, CreateAccountRequest};
+use stoa_ledger_v1::{AccountKind, CreateAccountRequest};
 use stoa_node::{Body, Position};
 use stoa_testkit::{Engine, Node, both, run_forgetful};
 use tempfile::TempDir;

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
-use stoa_identity::auth::CreateApiKeyRequest;
+use stoa_auth_v1::CreateApiKeyRequest;
 use stoa_kit::Micros;
 use tempfile::TempDir;
 

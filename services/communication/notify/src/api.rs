@@ -1,8 +1,8 @@
 //! The contract's functions.
 
-use stoa_communication::notify::*;
-use stoa_identity::users::{LookupUserRequest, LookupUserRequestBy, User};
 use stoa_kit::{Ctx, Error, Page, Reason as _, Result, Schedule, Tx, View, ports};
+use stoa_notify_v1::*;
+use stoa_users_v1::{LookupUserRequest, LookupUserRequestBy, User};
 
 use crate::templates::{self, Template};
 use crate::{model, store};

@@ -1,7 +1,7 @@
 //! What follows the job that sends mail.
 
-use stoa_communication::notify::{DeliverEmailRequest, DeliverEmailResponse, EmailState};
 use stoa_kit::{Error, Result, Tx};
+use stoa_notify_v1::{DeliverEmailRequest, DeliverEmailResponse, EmailState};
 
 use crate::store;
 

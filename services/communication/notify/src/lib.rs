@@ -20,8 +20,8 @@ mod model;
 mod store;
 mod templates;
 
-use stoa_communication::notify::{self, DeliverEmailRequest};
 use stoa_kit::{Migration, Result, Service};
+use stoa_notify_v1::DeliverEmailRequest;
 
 pub use templates::Template;
 
@@ -43,7 +43,7 @@ pub fn service_with(more: &[Template]) -> Result<Service> {
 }
 
 fn serve(templates: Vec<Template>) -> Service {
-    Service::new(notify::serve(api::Notify { templates }))
+    Service::new(stoa_notify_v1::serve(api::Notify { templates }))
         .needs(&["users"])
         .migrations(MIGRATIONS)
         .outcome::<DeliverEmailRequest>(jobs::delivered)

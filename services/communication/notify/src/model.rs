@@ -1,6 +1,6 @@
 //! Who wants to be told how.
 
-use stoa_identity::users::User;
+use stoa_users_v1::User;
 
 /// The preference of users who want mail as well.
 const WANTS_EMAIL: &str = "notify.email";

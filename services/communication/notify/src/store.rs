@@ -1,7 +1,7 @@
 //! All SQL of notify that says more than "the row of this key".
 
-use stoa_communication::notify::{EmailState, InboxCount, Notification};
 use stoa_kit::{Result, Tx, View};
+use stoa_notify_v1::{EmailState, InboxCount, Notification};
 
 pub(crate) fn unread(view: &View<'_>, user_id: &str) -> Result<i64> {
     let row = view.row::<(i64,)>(

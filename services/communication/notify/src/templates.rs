@@ -5,8 +5,8 @@
 
 use std::collections::BTreeMap;
 
-use stoa_communication::notify::Reason;
 use stoa_kit::{Error, Reason as _, Result};
+use stoa_notify_v1::Reason;
 
 /// The words of a notification in one language.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

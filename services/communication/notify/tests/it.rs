@@ -9,10 +9,10 @@
 
 use std::time::Duration;
 
-use stoa_communication::notify::*;
-use stoa_identity::users::{CreateUserRequest, UpdateUserRequest};
 use stoa_kit::{Code, Error, Service};
+use stoa_notify_v1::*;
 use stoa_testkit::{Engine, Node, both};
+use stoa_users_v1::{CreateUserRequest, UpdateUserRequest};
 
 fn services() -> Vec<Service> {
     vec![stoa_users::service(), stoa_notify::service()]

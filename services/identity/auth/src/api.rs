@@ -6,7 +6,7 @@ mod roles;
 mod sessions;
 mod setup;
 
-use stoa_identity::auth::*;
+use stoa_auth_v1::*;
 use stoa_kit::{Access, Caller, Ctx, Reason as _, Result, Tx, View};
 
 /// The service.

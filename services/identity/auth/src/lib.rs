@@ -25,7 +25,7 @@ mod token;
 use std::time::Duration;
 
 pub use password::hashes;
-use stoa_identity::auth::{self, DeleteExpiredRequest};
+use stoa_auth_v1::DeleteExpiredRequest;
 use stoa_kit::{Clock, Migration, Service};
 
 const MIGRATIONS: &[Migration] =
@@ -38,7 +38,7 @@ const TOKENS_REST_ON: &[&str] =
 
 /// Who calls, and what they may: passwords, sessions, API keys, roles.
 pub fn service() -> Service {
-    Service::new(auth::serve(api::Auth))
+    Service::new(stoa_auth_v1::serve(api::Auth))
         .needs(&["users"])
         .migrations(MIGRATIONS)
         .authenticates(TOKENS_REST_ON, token::authenticate)

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use stoa_identity::auth::{Account, AccountBy};
+use stoa_auth_v1::{Account, AccountBy};
 use stoa_kit::{Caller, Micros, Pattern};
 
 /// The role that grants everything. It belongs to Stoa.

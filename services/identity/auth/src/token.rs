@@ -1,8 +1,8 @@
 //! Tokens: what they look like, how they are kept, and whose they are.
 
-use stoa_identity::auth::RecordUseRequest;
-use stoa_identity::users::{LookupUserRequest, LookupUserRequestBy, User, UserState};
+use stoa_auth_v1::RecordUseRequest;
 use stoa_kit::{Authenticated, Caller, Micros, Result, View};
+use stoa_users_v1::{LookupUserRequest, LookupUserRequestBy, User, UserState};
 
 use crate::{model, store};
 

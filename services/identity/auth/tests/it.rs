@@ -22,12 +22,12 @@ mod store;
 
 use std::time::Duration;
 
-use stoa_identity::auth::{
+use stoa_auth_v1::{
     CreateRoleRequest, GrantRoleRequest, SetPasswordRequest, SignInRequest, SignInResponse,
 };
-use stoa_identity::users::CreateUserRequest;
 use stoa_kit::{Caller, Code, Error, Result, Service};
 use stoa_testkit::Node;
+use stoa_users_v1::CreateUserRequest;
 
 const PASSWORD: &str = "correct horse battery";
 const MINUTE: Duration = Duration::from_secs(60);

@@ -1,6 +1,7 @@
 //! The contract's functions.
 
-use stoa_identity::users::{
+use stoa_kit::{Access, Error, Page, Reason as _, Resource as _, Result, Tx, View};
+use stoa_users_v1::{
     BatchGetUsersRequest, BatchGetUsersResponse, CreateUserRequest, CreateUserResponse,
     DisableUserRequest, DisableUserResponse, EnableUserRequest, EnableUserResponse, GetUserRequest,
     GetUserResponse, ListUsersRequest, ListUsersResponse, LookupUserRequest, LookupUserRequestBy,
@@ -8,7 +9,6 @@ use stoa_identity::users::{
     UpdateUserRequest, UpdateUserResponse, User, UserCreated, UserDisabled, UserEnabled,
     UsersService,
 };
-use stoa_kit::{Access, Error, Page, Reason as _, Resource as _, Result, Tx, View};
 
 use crate::{model, store};
 

@@ -19,7 +19,6 @@ mod api;
 mod model;
 mod store;
 
-use stoa_identity::users;
 use stoa_kit::{Migration, Service};
 
 const MIGRATIONS: &[Migration] =
@@ -27,5 +26,5 @@ const MIGRATIONS: &[Migration] =
 
 /// Accounts of people: unique handles and addresses, profiles, preferences.
 pub fn service() -> Service {
-    Service::new(users::serve(api::Users)).migrations(MIGRATIONS)
+    Service::new(stoa_users_v1::serve(api::Users)).migrations(MIGRATIONS)
 }

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use stoa_identity::users::{UpdateUserRequest, User, UserState};
 use stoa_kit::{Error, Result};
+use stoa_users_v1::{UpdateUserRequest, User, UserState};
 
 /// The form in which names are compared: no white space around, lower case. The contract admits
 /// only ASCII, so that no two of these look the same to people; names in any script belong into

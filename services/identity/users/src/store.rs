@@ -1,7 +1,7 @@
 //! The rows of users, and the claims on their names.
 
-use stoa_identity::users::{User, UserState};
 use stoa_kit::{Micros, Result, Tx, View};
+use stoa_users_v1::{User, UserState};
 
 use crate::model;
 

@@ -8,13 +8,13 @@
 )]
 
 use futures::future::join_all;
-use stoa_identity::users::{
+use stoa_kit::{Caller, Code, Error, Result, Service};
+use stoa_testkit::{Node, both};
+use stoa_users_v1::{
     BatchGetUsersRequest, CreateUserRequest, DisableUserRequest, EnableUserRequest, GetUserRequest,
     ListUsersRequest, LookupUserRequest, LookupUserRequestBy, SetAdministratorRequest,
     UpdateUserRequest, User, UserState,
 };
-use stoa_kit::{Caller, Code, Error, Result, Service};
-use stoa_testkit::{Node, both};
 
 fn services() -> Vec<Service> {
     vec![stoa_users::service()]

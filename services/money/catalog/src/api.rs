@@ -1,7 +1,7 @@
 //! The contract's functions.
 
+use stoa_catalog_v1::*;
 use stoa_kit::{Error, Reason as _, Result, Tx, View};
-use stoa_money::catalog::*;
 
 use crate::{model, store};
 

@@ -15,12 +15,11 @@ mod model;
 mod store;
 
 use stoa_kit::{Migration, Service};
-use stoa_money::catalog;
 
 const MIGRATIONS: &[Migration] =
     &[Migration::expand("0001_products", include_str!("../migrations/0001_products.sql"))];
 
 /// The service, for a node's catalogue.
 pub fn service() -> Service {
-    Service::new(catalog::serve(api::Catalog)).migrations(MIGRATIONS)
+    Service::new(stoa_catalog_v1::serve(api::Catalog)).migrations(MIGRATIONS)
 }

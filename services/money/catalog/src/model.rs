@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use stoa_catalog_v1::{Product, QuoteLine, Reason, Variant};
 use stoa_kit::v1::Money;
 use stoa_kit::{Error, Reason as _, Result};
-use stoa_money::catalog::{Product, QuoteLine, Reason, Variant};
 
 use crate::store::{Offer, OfferRow};
 

@@ -7,9 +7,9 @@
     reason = "helpers of tests fail by panicking"
 )]
 
+use stoa_catalog_v1::*;
 use stoa_kit::v1::Money;
 use stoa_kit::{Code, Error, Service};
-use stoa_money::catalog::*;
 use stoa_testkit::{Node, both};
 
 fn services() -> Vec<Service> {

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use stoa_inventory_v1::*;
 use stoa_kit::{Error, Micros, Reason as _, Result, Schedule, Tx, View};
-use stoa_money::inventory::*;
 
 use crate::{model, store};
 

@@ -22,8 +22,8 @@ mod store;
 
 use std::time::Duration;
 
+use stoa_inventory_v1::ReleaseExpiredRequest;
 use stoa_kit::{Clock, Migration, Service};
-use stoa_money::inventory::{self, ReleaseExpiredRequest};
 
 const MIGRATIONS: &[Migration] =
     &[Migration::expand("0001_stock", include_str!("../migrations/0001_stock.sql"))];
@@ -33,7 +33,7 @@ const EVERY: Clock = Clock::Every(Duration::from_secs(1));
 
 /// The service, for a node's catalogue.
 pub fn service() -> Service {
-    Service::new(inventory::serve(api::Inventory)).migrations(MIGRATIONS).timer(
+    Service::new(stoa_inventory_v1::serve(api::Inventory)).migrations(MIGRATIONS).timer(
         "release_expired",
         EVERY,
         &ReleaseExpiredRequest::default(),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use stoa_money::inventory::StockLine;
+use stoa_inventory_v1::StockLine;
 
 /// How long goods are put aside if nobody says.
 const HOLD_DEFAULT: Duration = Duration::from_secs(15 * 60);

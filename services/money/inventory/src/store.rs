@@ -1,7 +1,7 @@
 //! All SQL of the inventory that says more than "the row of this key".
 
+use stoa_inventory_v1::{Reservation, ReservationState, Stock};
 use stoa_kit::{Micros, Result, Tx, View};
-use stoa_money::inventory::{Reservation, ReservationState, Stock};
 
 /// Adds to what is available.
 pub(crate) fn receive(

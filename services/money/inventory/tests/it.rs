@@ -12,8 +12,8 @@ mod interleavings;
 use std::time::Duration;
 
 use futures::future::join_all;
+use stoa_inventory_v1::*;
 use stoa_kit::{Error, Service};
-use stoa_money::inventory::*;
 use stoa_testkit::{Node, both};
 
 fn services() -> Vec<Service> {

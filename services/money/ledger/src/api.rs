@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use stoa_kit::{Error, Micros, Page, Reason as _, Resource as _, Result, Tx, View, v1::Money};
-use stoa_money::ledger::{
+use stoa_ledger_v1::{
     Account, AccountClosed, AccountOpened, CloseAccountRequest, CloseAccountResponse,
     CreateAccountRequest, CreateAccountResponse, CreateTransferRequest, CreateTransferResponse,
     EnsureAccountRequest, EnsureAccountResponse, ExpireTransfersRequest, ExpireTransfersResponse,

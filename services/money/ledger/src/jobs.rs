@@ -1,7 +1,7 @@
 //! What the ledger does by the clock, a chunk in each commit.
 
 use stoa_kit::{Request, Result, Schedule, Tx};
-use stoa_money::ledger::{ExpireTransfersRequest, FoldTotalsRequest, TransferState};
+use stoa_ledger_v1::{ExpireTransfersRequest, FoldTotalsRequest, TransferState};
 
 use crate::{api, store};
 

@@ -25,7 +25,7 @@ mod store;
 use std::time::Duration;
 
 use stoa_kit::{Clock, Migration, Service};
-use stoa_money::ledger::{self, ExpireTransfersRequest, FoldTotalsRequest};
+use stoa_ledger_v1::{ExpireTransfersRequest, FoldTotalsRequest};
 
 /// How often pending transfers are looked at, and totals folded.
 const EVERY: Clock = Clock::Every(Duration::from_secs(1));
@@ -35,7 +35,7 @@ const MIGRATIONS: &[Migration] =
 
 /// Ledger: double-entry books.
 pub fn service() -> Service {
-    Service::new(ledger::serve(api::Ledger))
+    Service::new(stoa_ledger_v1::serve(api::Ledger))
         .migrations(MIGRATIONS)
         .timer("expire", EVERY, &ExpireTransfersRequest::default())
         .timer("fold", EVERY, &FoldTotalsRequest::default())

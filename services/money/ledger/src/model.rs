@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use stoa_kit::{Error, Micros, Reason as _, Result};
-use stoa_money::ledger::{
+use stoa_ledger_v1::{
     AccountKind, Leg, Reason, Transfer, TransferState, TrialBalance, TrialBalanceLine,
 };
 

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 pub(crate) use self::transfers::*;
 use stoa_kit::{Delta, Micros, Result, Tx, View};
-use stoa_money::ledger::{Account, AccountKind, Entry, Leg, Transfer};
+use stoa_ledger_v1::{Account, AccountKind, Entry, Leg, Transfer};
 
 use crate::model::{self, Party, Posting, Step};
 

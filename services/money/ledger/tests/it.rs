@@ -17,7 +17,7 @@ use std::time::Duration;
 use books::{MINUTE, hold, legs, named, open, pay, reason, transfer};
 use futures::future::join_all;
 use stoa_kit::{Code, Micros, Service};
-use stoa_money::ledger::{
+use stoa_ledger_v1::{
     AccountKind, CloseAccountRequest, CreateAccountRequest, CreateTransferRequest,
     EnsureAccountRequest, GetBalanceRequest, GetStatementRequest, GetTransferRequest,
     GetTrialBalanceRequest, ListAccountsRequest, ListTransfersRequest, PostTransferRequest,

@@ -1,8 +1,8 @@
 //! The contract's functions.
 
 use stoa_kit::{Reason as _, Result, Tx, View};
-use stoa_money::ledger::EnsureAccountRequest;
-use stoa_money::orders::*;
+use stoa_ledger_v1::EnsureAccountRequest;
+use stoa_orders_v1::*;
 
 use crate::{model, store};
 

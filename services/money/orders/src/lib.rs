@@ -20,14 +20,13 @@ mod model;
 mod store;
 
 use stoa_kit::{Migration, Service};
-use stoa_money::orders;
 
 const MIGRATIONS: &[Migration] =
     &[Migration::expand("0001_orders", include_str!("../migrations/0001_orders.sql"))];
 
 /// The service, for a node's catalogue.
 pub fn service() -> Service {
-    Service::new(orders::serve(api::Orders))
+    Service::new(stoa_orders_v1::serve(api::Orders))
         .needs(&["catalog", "inventory", "ledger", "notify"])
         .migrations(MIGRATIONS)
 }

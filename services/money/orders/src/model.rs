@@ -1,14 +1,14 @@
 //! Orders, and what they ask of other services.
 
-use stoa_communication::notify::NotifyRequest;
+use stoa_catalog_v1::{QuoteItem, QuoteRequest, QuoteResponse};
+use stoa_inventory_v1::{IssueRequest, ReceiveRequest, StockLine};
 use stoa_kit::v1::Money;
 use stoa_kit::{Error, Micros, Reason as _, Result};
-use stoa_money::catalog::{QuoteItem, QuoteRequest, QuoteResponse};
-use stoa_money::inventory::{IssueRequest, ReceiveRequest, StockLine};
-use stoa_money::ledger::{
+use stoa_ledger_v1::{
     AccountKind, CreateTransferRequest, EnsureAccountRequest, Leg, ReverseTransferRequest,
 };
-use stoa_money::orders::{
+use stoa_notify_v1::NotifyRequest;
+use stoa_orders_v1::{
     ImportOrderRequest, Order, OrderCancelled, OrderLine, OrderPlaced, OrderState,
     PlaceOrderRequest, Reason,
 };
@@ -18,7 +18,7 @@ const LOCATION_DEFAULT: &str = "main";
 
 /// Asks the catalog what a cart costs.
 pub(crate) fn quote(request: &PlaceOrderRequest) -> QuoteRequest {
-    let item = |line: &stoa_money::orders::CartLine| QuoteItem {
+    let item = |line: &stoa_orders_v1::CartLine| QuoteItem {
         sku: line.sku.clone(),
         quantity: line.quantity,
     };
@@ -36,7 +36,7 @@ pub(crate) fn price(
     location: String,
     quote: QuoteResponse,
 ) -> Order {
-    let line = |line: stoa_money::catalog::QuoteLine| OrderLine {
+    let line = |line: stoa_catalog_v1::QuoteLine| OrderLine {
         sku: line.sku,
         title: line.title,
         quantity: line.quantity,

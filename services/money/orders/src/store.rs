@@ -1,7 +1,7 @@
 //! All SQL of orders that says more than "the row of this key".
 
 use stoa_kit::{Result, Tx};
-use stoa_money::orders::Order;
+use stoa_orders_v1::Order;
 
 /// Cancels an order with its reversal; none if somebody was faster.
 pub(crate) fn cancel(tx: &mut Tx, order: &Order, reversal: &str) -> Result<Option<Order>> {

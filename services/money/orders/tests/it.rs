@@ -14,10 +14,10 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use shop::*;
+use stoa_catalog_v1::SetPriceRequest;
 use stoa_kit::{Code, Micros, Service};
-use stoa_money::catalog::SetPriceRequest;
-use stoa_money::ledger::{AccountKind, GetAccountRequest, GetTransferRequest};
-use stoa_money::orders::*;
+use stoa_ledger_v1::{AccountKind, GetAccountRequest, GetTransferRequest};
+use stoa_orders_v1::*;
 use stoa_testkit::{Node, both};
 
 fn services() -> Vec<Service> {

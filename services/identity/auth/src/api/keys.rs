@@ -1,6 +1,6 @@
 //! API keys and the service accounts that hold them.
 
-use stoa_identity::auth::{
+use stoa_auth_v1::{
     ApiKey, CreateApiKeyRequest, CreateApiKeyResponse, CreateServiceAccountRequest,
     CreateServiceAccountResponse, DeleteServiceAccountRequest, DeleteServiceAccountResponse,
     ListApiKeysRequest, ListApiKeysResponse, ListServiceAccountsRequest,

@@ -1,14 +1,14 @@
 //! Passwords. An attempt takes three steps: a query that finds the hash, the hash itself in the
 //! pool, and a command that commits what it came to.
 
-use stoa_identity::auth::{
+use stoa_auth_v1::{
     Account, AccountBy, ChangePasswordRequest, ChangePasswordResponse, Decision,
     FindPasswordRequest, FindPasswordResponse, Reason, RecordAttemptRequest,
     RecordAttemptRequestThen, RecordAttemptResponse, SetPasswordRequest, SetPasswordResponse,
     StorePasswordRequest, StorePasswordResponse,
 };
-use stoa_identity::users::{LookupUserRequest, LookupUserRequestBy, User, UserState};
 use stoa_kit::{Ctx, Error, Micros, Reason as _, Result, Tx, View};
+use stoa_users_v1::{LookupUserRequest, LookupUserRequestBy, User, UserState};
 
 use super::has_all;
 use crate::{model, password, store, token};

@@ -1,13 +1,13 @@
 //! Roles, and who has them. Whoever changes one must have what it grants: before and after.
 
-use stoa_identity::auth::{
+use stoa_auth_v1::{
     CreateRoleRequest, CreateRoleResponse, DeleteRoleRequest, DeleteRoleResponse, GrantRoleRequest,
     GrantRoleResponse, ListRoleGrantsRequest, ListRoleGrantsResponse, ListRolesRequest,
     ListRolesResponse, Reason, RevokeRoleRequest, RevokeRoleResponse, Role, RoleGrant,
     UpdateRoleRequest, UpdateRoleResponse,
 };
-use stoa_identity::users::SetAdministratorRequest;
 use stoa_kit::{Error, Page, Reason as _, Result, Tx, View};
+use stoa_users_v1::SetAdministratorRequest;
 
 use super::{has_all, shown};
 use crate::{model, store, token};

@@ -1,6 +1,6 @@
 //! Sessions, and whose a token is.
 
-use stoa_identity::auth::{
+use stoa_auth_v1::{
     Account, AccountBy, IntrospectTokenRequest, IntrospectTokenResponse, ListSessionsRequest,
     ListSessionsResponse, NewSession, RecordAttemptRequestThen, RecordUseRequest,
     RecordUseResponse, RevokeAllSessionsRequest, RevokeAllSessionsResponse, RevokeSessionRequest,

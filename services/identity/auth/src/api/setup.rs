@@ -1,11 +1,11 @@
 //! The first administrator: created once, by whoever has the code that the node printed.
 
-use stoa_identity::auth::{
+use stoa_auth_v1::{
     CheckSetupRequest, CompleteSetupRequest, CompleteSetupResponse, GetSetupResponse,
     PrepareSetupRequest, PrepareSetupResponse, Reason, SetUpRequest, SetUpResponse,
 };
-use stoa_identity::users::{CreateUserRequest, SetAdministratorRequest};
 use stoa_kit::{Ctx, Error, Reason as _, Result, Tx, View};
+use stoa_users_v1::{CreateUserRequest, SetAdministratorRequest};
 
 use crate::{model, password, store, token};
 

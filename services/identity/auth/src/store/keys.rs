@@ -1,6 +1,6 @@
 //! The rows of API keys and service accounts.
 
-use stoa_identity::auth::{ApiKey, ServiceAccount};
+use stoa_auth_v1::{ApiKey, ServiceAccount};
 use stoa_kit::{Micros, Result, Tx, View};
 
 use super::note_revoked;

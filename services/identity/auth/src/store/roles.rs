@@ -1,6 +1,6 @@
 //! The rows of roles, and of who has them.
 
-use stoa_identity::auth::{Role, RoleGrant};
+use stoa_auth_v1::{Role, RoleGrant};
 use stoa_kit::{Micros, Result, Tx, View};
 
 use crate::model;

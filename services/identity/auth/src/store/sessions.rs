@@ -1,6 +1,6 @@
 //! The rows of sessions.
 
-use stoa_identity::auth::Session;
+use stoa_auth_v1::Session;
 use stoa_kit::{Micros, Result, Tx, View};
 
 use super::note_revoked;

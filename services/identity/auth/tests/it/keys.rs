@@ -1,13 +1,13 @@
 //! API keys and service accounts.
 
-use stoa_identity::auth::{
+use stoa_auth_v1::{
     CreateApiKeyRequest, CreateApiKeyResponse, CreateServiceAccountRequest,
     DeleteServiceAccountRequest, ListApiKeysRequest, ListServiceAccountsRequest,
     ListSessionsRequest, RevokeApiKeyRequest, RevokeRoleRequest,
 };
-use stoa_identity::users::DisableUserRequest;
 use stoa_kit::{Caller, Code, Micros, Result, Service};
 use stoa_testkit::{Node, both};
+use stoa_users_v1::DisableUserRequest;
 
 use crate::store::{everything, hold};
 use crate::{DAY, MINUTE, PASSWORD, bearer, create, fails, grant, person, sign_in, texts};

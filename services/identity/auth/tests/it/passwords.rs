@@ -2,13 +2,13 @@
 
 use futures::future::join_all;
 use futures::lock::Mutex;
-use stoa_identity::auth::{
+use stoa_auth_v1::{
     Account, AccountBy, ChangePasswordRequest, Decision, FindPasswordRequest, NewSession,
     RecordAttemptRequest, RecordAttemptRequestThen, SetPasswordRequest,
 };
-use stoa_identity::users::{DisableUserRequest, EnableUserRequest};
 use stoa_kit::{Code, Result, Service};
 use stoa_testkit::{Node, both};
+use stoa_users_v1::{DisableUserRequest, EnableUserRequest};
 
 use crate::store::{everything, hold};
 use crate::{MINUTE, PASSWORD, bearer, create, fails, person, sign_in, sign_in_from};

@@ -1,12 +1,12 @@
 //! Roles, and who has them.
 
-use stoa_identity::auth::{
+use stoa_auth_v1::{
     CreateRoleRequest, DeleteRoleRequest, GrantRoleRequest, ListRoleGrantsRequest,
     ListRolesRequest, PrepareSetupRequest, RevokeRoleRequest, SetUpRequest, UpdateRoleRequest,
 };
-use stoa_identity::users::{DisableUserRequest, EnableUserRequest};
 use stoa_kit::{Caller, Code, Service};
 use stoa_testkit::{Node, both};
+use stoa_users_v1::{DisableUserRequest, EnableUserRequest};
 
 use crate::{PASSWORD, bearer, create, fails, grant, person, sign_in, texts};
 

@@ -1,12 +1,12 @@
 //! Sessions: how they end, and who sees them.
 
-use stoa_identity::auth::{
+use stoa_auth_v1::{
     IntrospectTokenRequest, ListSessionsRequest, RevokeAllSessionsRequest, RevokeSessionRequest,
     SignOutRequest, WhoAmIRequest,
 };
-use stoa_identity::users::{DisableUserRequest, EnableUserRequest};
 use stoa_kit::{Caller, Code, Service};
 use stoa_testkit::{Node, both};
+use stoa_users_v1::{DisableUserRequest, EnableUserRequest};
 
 use crate::store::{everything, hold};
 use crate::{DAY, MINUTE, PASSWORD, bearer, fails, person, sign_in};

@@ -1,13 +1,13 @@
 //! The first administrator.
 
 use futures::future::join_all;
-use stoa_identity::auth::{
+use stoa_auth_v1::{
     CompleteSetupRequest, GetSetupRequest, ListRoleGrantsRequest, PrepareSetupRequest,
     SetUpRequest, SetUpResponse,
 };
-use stoa_identity::users::ListUsersRequest;
 use stoa_kit::{Code, Result, Service};
 use stoa_testkit::{Node, both};
+use stoa_users_v1::ListUsersRequest;
 
 use crate::{PASSWORD, bearer, fails, sign_in};
 

@@ -1,7 +1,7 @@
 //! The rows of transfers, and of the accounts that wait for them.
 
 use stoa_kit::{Micros, Result, Tx, View};
-use stoa_money::ledger::{Transfer, TransferState};
+use stoa_ledger_v1::{Transfer, TransferState};
 
 use super::some;
 use crate::model;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use stoa_kit::{Caller, Result};
-use stoa_money::ledger::{
+use stoa_ledger_v1::{
     Account, AccountKind, CreateAccountRequest, CreateTransferRequest, GetAccountRequest, Leg,
     Transfer,
 };

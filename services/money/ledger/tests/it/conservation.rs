@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, TestRunner};
 use stoa_kit::{Error, Micros};
-use stoa_money::ledger::{
+use stoa_ledger_v1::{
     AccountKind, CreateTransferRequest, GetBalanceRequest, GetStatementRequest, GetTransferRequest,
     GetTrialBalanceRequest, PostTransferRequest, ReverseTransferRequest, Transfer, TransferState,
     VoidTransferRequest,

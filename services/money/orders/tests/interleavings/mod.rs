@@ -6,9 +6,9 @@ use futures::future::join_all;
 use proptest::collection::vec;
 use proptest::prelude::{Strategy, prop_oneof};
 use proptest::test_runner::{Config, TestRunner};
+use stoa_inventory_v1::{ReserveRequest, StockLine};
 use stoa_kit::Error;
-use stoa_money::inventory::{ReserveRequest, StockLine};
-use stoa_money::orders::{Order, OrderState};
+use stoa_orders_v1::{Order, OrderState};
 use stoa_testkit::{Engine, Node};
 
 use crate::services;
@@ -74,7 +74,7 @@ async fn agree(node: &Node) {
         assert_eq!(is_paid, order.total.amount > 0, "{order:?}");
         assert_eq!(!order.reversal_id.is_empty(), is_paid && !is_placed, "{order:?}");
         for id in [&order.transfer_id, &order.reversal_id].into_iter().filter(|id| !id.is_empty()) {
-            let of_order = |transfer: &&stoa_money::ledger::Transfer| transfer.id == **id;
+            let of_order = |transfer: &&stoa_ledger_v1::Transfer| transfer.id == **id;
             let transfer = transfers.iter().find(of_order).expect("an order's transfer is there");
             assert_eq!(transfer.reference, order.id);
             moved += 1;

@@ -1,14 +1,12 @@
 //! A shop with its four services, and the words the tests use of it.
 
-use stoa_communication::notify::{ListInboxRequest, Notification};
+use stoa_catalog_v1::{CreateProductRequest, NewVariant};
+use stoa_inventory_v1::{GetStockRequest, ReceiveRequest, StockLine};
 use stoa_kit::v1::Money;
 use stoa_kit::{Error, Micros};
-use stoa_money::catalog::{CreateProductRequest, NewVariant};
-use stoa_money::inventory::{GetStockRequest, ReceiveRequest, StockLine};
-use stoa_money::ledger::{
-    GetAccountRequest, GetTrialBalanceRequest, ListTransfersRequest, Transfer,
-};
-use stoa_money::orders::*;
+use stoa_ledger_v1::{GetAccountRequest, GetTrialBalanceRequest, ListTransfersRequest, Transfer};
+use stoa_notify_v1::{ListInboxRequest, Notification};
+use stoa_orders_v1::*;
 use stoa_testkit::Node;
 
 pub(crate) fn usd(amount: i64) -> Money {

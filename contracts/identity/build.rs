@@ -1,5 +1,0 @@
-//! Generates the contracts of identity.
-
-fn main() {
-    stoa_codegen::contracts(&["auth", "users"]);
-}

@@ -1,5 +1,0 @@
-//! Generates the contracts of this context.
-
-fn main() {
-    stoa_codegen::contracts(&["catalog", "inventory", "ledger", "orders"]);
-}

@@ -1,0 +1,3 @@
+//! What notify promises: the Rust of `proto/stoa/notify/v1`.
+
+stoa_contract::contract!("notify");

@@ -1,5 +1,0 @@
-//! Generates the node's own contract.
-
-fn main() {
-    stoa_codegen::contracts(&["system"]);
-}

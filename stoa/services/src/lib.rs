@@ -1,0 +1,14 @@
+//! Every service that comes with Stoa. Written by `cargo xtask services`.
+
+#![forbid(unsafe_code)]
+
+/// Their manifests, in the order of their names.
+pub const ALL: &[fn() -> stoa_kit::Service] = &[
+    stoa_auth::service,
+    stoa_catalog::service,
+    stoa_inventory::service,
+    stoa_ledger::service,
+    stoa_notify::service,
+    stoa_orders::service,
+    stoa_users::service,
+];
