@@ -20,8 +20,6 @@ const FILES: [(&str, &str); 12] = [
     ),
     ("{{folder}}/src/lib.rs", include_str!("../template/src/lib.rs.txt")),
     ("{{folder}}/src/api.rs", include_str!("../template/src/api.rs.txt")),
-    ("{{folder}}/src/model.rs", include_str!("../template/src/model.rs.txt")),
-    ("{{folder}}/src/store.rs", include_str!("../template/src/store.rs.txt")),
     ("{{folder}}/tests/it.rs", include_str!("../template/tests/it.rs.txt")),
 ];
 

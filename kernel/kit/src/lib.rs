@@ -8,19 +8,19 @@
 //! A method is one of three kinds, and its signature says what it may do:
 //!
 //! ```ignore
-//! impl LedgerService for Ledger {
+//! impl OrdersService for Orders {
 //!     // A query reads one consistent snapshot. It cannot write.
-//!     fn get_account(&self, view: &View, request: GetAccountRequest) -> Result<GetAccountResponse> {
-//!         let account = store::account(view, &request.id)?;
-//!         Ok(GetAccountResponse { account: view.visible(account, &request.id)?.into() })
+//!     fn get_order(&self, view: &View, request: GetOrderRequest) -> Result<GetOrderResponse> {
+//!         Ok(GetOrderResponse { order: view.load::<Order>(&request.id)?.into() })
 //!     }
 //!
 //!     // A command reads and changes the store, in one commit. It cannot do I/O.
-//!     fn create_account(&self, tx: &mut Tx, request: CreateAccountRequest) -> Result<CreateAccountResponse> {
-//!         let account = model::open(tx.new_id("acc"), tx.now(), request)?;
-//!         store::insert(tx, &account)?;
-//!         tx.emit(&AccountOpened { account_id: account.id.clone() });
-//!         Ok(CreateAccountResponse { account: account.into() })
+//!     fn place_order(&self, tx: &mut Tx, request: PlaceOrderRequest) -> Result<PlaceOrderResponse> {
+//!         let quote = tx.call(model::quote(&request))?;
+//!         let order = tx.add(model::price(tx.new_id("ord"), request, quote))?;
+//!         tx.call(model::issue(&order))?;
+//!         tx.emit(&OrderPlaced { order_id: order.id.clone() });
+//!         Ok(PlaceOrderResponse { order: order.into() })
 //!     }
 //! }
 //!
@@ -32,11 +32,27 @@
 //! }
 //! ```
 //!
+//! A message that says `(stoa.v1.table)` in the contract is a row, and what is the same for every
+//! table is a word. A page shows what the caller may see, and nothing else:
+//!
+//! ```ignore
+//! let order = view.load::<Order>(&request.id)?;         // seen by the caller, or `resource.not_found`
+//! let (orders, next_page_token) = view
+//!     .list::<Order>("create_time DESC, id DESC")
+//!     .owned_by(&request.customer_id)
+//!     .only("state", request.state)
+//!     .page(&request)?;
+//! request.apply(&mut user)?;                            // what a field mask names, and the etag
+//! let user = tx.save(user)?;                            // its update time, etag and touch as well
+//! ```
+//!
 //! What a command does becomes durable together or not at all:
 //!
 //! | | |
 //! | --- | --- |
-//! | [`tx.execute`](Tx::execute), [`tx.insert`](Tx::insert), [`tx.row`](View::row), [`tx.rows`](View::rows) | its own rows, in SQL that names `tenant = :tenant` |
+//! | [`tx.add`](Tx::add), [`tx.add_new`](Tx::add_new), [`tx.save`](Tx::save), [`tx.delete`](Tx::delete), [`tx.get`](View::get), [`tx.load`](View::load), [`tx.list`](View::list) | rows as the contract describes them |
+//! | [`tx.find`](View::find), [`tx.all`](View::all), [`tx.returning`](Tx::returning) | the same by a condition, in SQL |
+//! | [`tx.execute`](Tx::execute), [`tx.insert`](Tx::insert), [`tx.row`](View::row), [`tx.rows`](View::rows) | whatever else SQL says of its own tables; it names `tenant = :tenant` |
 //! | [`tx.call`](Tx::call) | another service's command, in the same commit; the request's type finds it |
 //! | [`tx.emit`](Tx::emit) | an event, for whoever subscribes |
 //! | [`tx.enqueue`](Tx::enqueue) | a job: what must happen outside, after the commit |
