@@ -14,7 +14,7 @@ use std::sync::{LazyLock, PoisonError, RwLock};
 
 use stoa_contract::{Message, Resource};
 
-use crate::value::{FromRow, Params};
+use crate::value::{FromRow, Params, Row, Value};
 use crate::{Error, Micros, Result, Tx, View};
 
 /// A message that is kept as rows of a table. Generated from the contract.
@@ -96,6 +96,19 @@ impl View<'_> {
     pub fn select<T: Table>(&self, sql: &'static str, params: impl Params) -> Result<Vec<T>> {
         self.rows(expanded::<T>(sql), params)
     }
+
+    /// The rows of such a statement, each with what else it selects behind the columns.
+    ///
+    /// # Errors
+    /// Those of [`View::rows`].
+    pub fn select_with<T: Table, E: FromRow>(
+        &self,
+        sql: &'static str,
+        params: impl Params,
+    ) -> Result<Vec<(T, E)>> {
+        let rows = self.rows::<With<T, E>>(expanded::<T>(sql), params)?;
+        Ok(rows.into_iter().map(|With(row, rest)| (row, rest)).collect())
+    }
 }
 
 impl Tx<'_> {
@@ -106,6 +119,22 @@ impl Tx<'_> {
     pub fn add<T: Table>(&mut self, row: T) -> Result<T> {
         let row = self.fresh(row);
         self.insert(T::INSERT, &row)?;
+        self.touched(&row);
+        Ok(row)
+    }
+
+    /// Adds a row with more columns than its contract shows, such as the hash of a secret.
+    ///
+    /// # Errors
+    /// Those of [`Tx::insert`].
+    pub fn add_with<T: Table>(
+        &mut self,
+        row: T,
+        columns: &'static str,
+        params: impl Params,
+    ) -> Result<T> {
+        let row = self.fresh(row);
+        self.insert(inserting::<T>(columns), Both(&row, params))?;
         self.touched(&row);
         Ok(row)
     }
@@ -131,11 +160,24 @@ impl Tx<'_> {
     pub fn save<T: Table>(&mut self, mut row: T) -> Result<T> {
         row.updated(self.now());
         let row = tagged(row);
-        if self.execute(T::UPDATE, &row)? != 1 {
-            return Err(Error::internal(format!("a row of {} to be saved is not there", T::NAME)));
-        }
-        self.touched(&row);
-        Ok(row)
+        let changed = self.execute(T::UPDATE, &row)?;
+        self.saved(row, changed)
+    }
+
+    /// Keeps a changed row with more columns than its contract shows.
+    ///
+    /// # Errors
+    /// As [`Tx::save`].
+    pub fn save_with<T: Table>(
+        &mut self,
+        mut row: T,
+        columns: &'static str,
+        params: impl Params,
+    ) -> Result<T> {
+        row.updated(self.now());
+        let row = tagged(row);
+        let changed = self.execute(updating::<T>(columns), Both(&row, params))?;
+        self.saved(row, changed)
     }
 
     /// The row that a statement changed, if it changed one: `UPDATE … RETURNING {}`, where `{}`
@@ -163,6 +205,14 @@ impl Tx<'_> {
         Ok(self.execute(T::DELETE, key)? == 1)
     }
 
+    fn saved<T: Table>(&mut self, row: T, changed: u64) -> Result<T> {
+        if changed != 1 {
+            return Err(Error::internal(format!("a row of {} to be saved is not there", T::NAME)));
+        }
+        self.touched(&row);
+        Ok(row)
+    }
+
     fn fresh<T: Table>(&self, mut row: T) -> T {
         row.created(self.now());
         row.updated(self.now());
@@ -177,8 +227,35 @@ impl Tx<'_> {
 }
 
 impl<T: Table> Params for &T {
-    fn with<R>(&self, body: impl FnOnce(&[crate::value::Value<'_>]) -> R) -> R {
+    fn with<R>(&self, body: impl FnOnce(&[Value<'_>]) -> R) -> R {
         (**self).with(body)
+    }
+}
+
+/// Parameters behind those of a row.
+struct Both<'a, T, P>(&'a T, P);
+
+impl<T: Table, P: Params> Params for Both<'_, T, P> {
+    fn with<R>(&self, body: impl FnOnce(&[Value<'_>]) -> R) -> R {
+        self.0.with(|row| self.1.with(|rest| body(&[row, rest].concat())))
+    }
+}
+
+/// A row and what stands behind it.
+struct With<T, E>(T, E);
+
+impl<T: Table, E: FromRow> FromRow for With<T, E> {
+    fn read(row: &dyn Row) -> Result<Self> {
+        Ok(Self(T::read(row)?, E::read(&Behind(row, T::COLUMNS.len()))?))
+    }
+}
+
+/// The columns of a row from one of them on.
+struct Behind<'a>(&'a dyn Row, usize);
+
+impl Row for Behind<'_> {
+    fn value(&self, column: usize) -> Result<Value<'_>> {
+        self.0.value(self.1 + column)
     }
 }
 
@@ -212,6 +289,29 @@ fn kept(first: &str, second: &str, make: impl FnOnce() -> String) -> &'static st
 
 fn joined(select: &'static str, condition: &'static str) -> &'static str {
     kept(select, condition, || format!("{select}{condition}"))
+}
+
+/// The statement that adds a row, with more columns.
+fn inserting<T: Table>(columns: &'static str) -> &'static str {
+    kept(T::INSERT, columns, || {
+        let places: String = more::<T>(columns).map(|(_, number)| format!(", ${number}")).collect();
+        let insert = T::INSERT.trim_end_matches(')');
+        format!("{}{places})", insert.replacen(") VALUES", &format!(", {columns}) VALUES"), 1))
+    })
+}
+
+/// The statement that changes a row, with more columns.
+fn updating<T: Table>(columns: &'static str) -> &'static str {
+    kept(T::UPDATE, columns, || {
+        let set: String =
+            more::<T>(columns).map(|(column, number)| format!("{column} = ${number}, ")).collect();
+        T::UPDATE.replacen(" SET ", &format!(" SET {set}"), 1)
+    })
+}
+
+/// Columns behind those of a table, with the numbers of their parameters.
+fn more<T: Table>(columns: &'static str) -> impl Iterator<Item = (&'static str, usize)> {
+    columns.split(", ").zip(T::COLUMNS.len() + 1..)
 }
 
 fn unless(insert: &'static str, unique: &'static str) -> &'static str {

@@ -438,7 +438,11 @@ impl Tx<'_> {
 
     /// Names something this commit changed, for the commit's story and for live queries.
     pub fn touch(&mut self, kind: &str, id: &str) {
-        self.view.core.gathered.borrow_mut().touched.push(format!("{kind}/{id}"));
+        let key = format!("{kind}/{id}");
+        let touched = &mut self.view.core.gathered.borrow_mut().touched;
+        if !touched.contains(&key) {
+            touched.push(key);
+        }
     }
 
     /// A new identifier: `<prefix>_` and 26 characters. A re-run of the command gets it again.

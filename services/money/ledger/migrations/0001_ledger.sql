@@ -3,7 +3,7 @@ CREATE TABLE ledger_account (
     tenant TEXT NOT NULL,
     id TEXT NOT NULL,
     code TEXT,
-    owner TEXT,
+    owner_id TEXT,
     currency TEXT NOT NULL,
     kind TEXT NOT NULL,
     floor BIGINT,
@@ -13,7 +13,7 @@ CREATE TABLE ledger_account (
     PRIMARY KEY (tenant, id)
 );
 CREATE UNIQUE INDEX ledger_account_code ON ledger_account (tenant, code);
-CREATE INDEX ledger_account_owner ON ledger_account (tenant, owner, id);
+CREATE INDEX ledger_account_owner ON ledger_account (tenant, owner_id, id);
 
 -- The balance of an account with a floor: one row, and the guard stands in its UPDATE.
 CREATE TABLE ledger_balance (
@@ -39,7 +39,7 @@ CREATE TABLE ledger_total_tail (
     PRIMARY KEY (tenant, key, id)
 );
 
--- Transfers. `legs` is a line for each: debited account, credited account, amount.
+-- Transfers. `legs` is the contract's Leg as JSON, accounts by their identifiers.
 CREATE TABLE ledger_transfer (
     tenant TEXT NOT NULL,
     id TEXT NOT NULL,

@@ -317,7 +317,7 @@ fn post(tx: &mut Tx<'_>, mut transfer: Transfer) -> Result<Transfer> {
     let postings = admitted(tx, &mut transfer, Step::Post)?;
     transfer.state = TransferState::TRANSFER_STATE_POSTED.into();
     change(tx, &postings, Step::Post)?;
-    store::insert_transfer(tx, &transfer)?;
+    tx.add(transfer.clone())?;
     enter(tx, &transfer, &postings)?;
     Ok(transfer)
 }
@@ -327,7 +327,7 @@ fn hold(tx: &mut Tx<'_>, mut transfer: Transfer) -> Result<Transfer> {
     let postings = admitted(tx, &mut transfer, Step::Hold)?;
     transfer.state = TransferState::TRANSFER_STATE_PENDING.into();
     change(tx, &postings, Step::Hold)?;
-    store::insert_transfer(tx, &transfer)?;
+    tx.add(transfer.clone())?;
     for posting in &postings {
         store::insert_hold(tx, &transfer, &posting.party.id)?;
     }
@@ -433,7 +433,7 @@ fn settle(tx: &mut Tx<'_>, transfer: &mut Transfer, state: TransferState) -> Res
 }
 
 fn transfer(view: &View<'_>, id: &str) -> Result<Transfer> {
-    store::transfer(view, id)?.ok_or_else(|| Error::not_found("transfer", id))
+    view.get(id)?.ok_or_else(|| Error::not_found("transfer", id))
 }
 
 /// A transfer that is pending: one whose time is over is not, whether or not the timer has seen

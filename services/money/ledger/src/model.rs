@@ -1,11 +1,7 @@
 //! What accounts and transfers are, and the rules that need no store.
 
-use std::collections::BTreeMap;
-
 use stoa_kit::{Error, Micros, Reason as _, Result};
-use stoa_ledger_v1::{
-    AccountKind, Leg, Reason, Transfer, TransferState, TrialBalance, TrialBalanceLine,
-};
+use stoa_ledger_v1::{AccountKind, Leg, Reason, Transfer, TrialBalance, TrialBalanceLine};
 
 /// A balance stays within this, either way: far enough from the end of 64 bits that a sum of
 /// two of them, of what is held and of what moves cannot pass it.
@@ -213,85 +209,4 @@ pub(crate) fn swapped(legs: &[Leg]) -> Vec<Leg> {
 /// When a transfer is true.
 pub(crate) fn effective(transfer: &Transfer) -> Micros {
     transfer.effective_time.as_option().map(Micros::of).unwrap_or_default()
-}
-
-/// Legs as they are kept: a line for each.
-pub(crate) fn legs_text(legs: &[Leg]) -> String {
-    let lines = legs.iter().map(|leg| format!("{} {} {}", leg.debit, leg.credit, leg.amount));
-    lines.collect::<Vec<_>>().join("\n")
-}
-
-/// Legs as they were kept.
-pub(crate) fn legs(text: &str) -> Result<Vec<Leg>> {
-    let leg = |line: &str| {
-        let mut words = line.split(' ');
-        Some(Leg {
-            debit: words.next()?.to_owned(),
-            credit: words.next()?.to_owned(),
-            amount: words.next()?.parse().ok()?,
-        })
-    };
-    let legs: Option<Vec<Leg>> = text.lines().map(leg).collect();
-    legs.ok_or_else(|| Error::internal("the legs of a transfer are damaged"))
-}
-
-/// Metadata as it is kept: nothing for none, which is the rule.
-pub(crate) fn metadata_text(metadata: &BTreeMap<String, String>) -> Result<String> {
-    if metadata.is_empty() {
-        return Ok(String::new());
-    }
-    serde_json::to_string(metadata).map_err(Error::internal)
-}
-
-/// Metadata as it was kept.
-pub(crate) fn metadata(text: &str) -> Result<BTreeMap<String, String>> {
-    if text.is_empty() {
-        return Ok(BTreeMap::new());
-    }
-    serde_json::from_str(text).map_err(Error::internal)
-}
-
-/// Kinds of accounts, as they are kept.
-const KINDS: &[(AccountKind, &str)] = &[
-    (AccountKind::ACCOUNT_KIND_ASSET, "asset"),
-    (AccountKind::ACCOUNT_KIND_LIABILITY, "liability"),
-    (AccountKind::ACCOUNT_KIND_EQUITY, "equity"),
-    (AccountKind::ACCOUNT_KIND_INCOME, "income"),
-    (AccountKind::ACCOUNT_KIND_EXPENSE, "expense"),
-];
-
-/// States of transfers, as they are kept.
-const STATES: &[(TransferState, &str)] = &[
-    (TransferState::TRANSFER_STATE_PENDING, "pending"),
-    (TransferState::TRANSFER_STATE_POSTED, "posted"),
-    (TransferState::TRANSFER_STATE_VOIDED, "voided"),
-    (TransferState::TRANSFER_STATE_EXPIRED, "expired"),
-];
-
-/// The word for a kind; empty for none.
-pub(crate) fn kind_text(kind: AccountKind) -> &'static str {
-    word(KINDS, kind)
-}
-
-/// The kind of a word.
-pub(crate) fn kind(text: &str) -> AccountKind {
-    meaning(KINDS, text)
-}
-
-/// The word for a state; empty for none.
-pub(crate) fn state_text(state: TransferState) -> &'static str {
-    word(STATES, state)
-}
-
-/// The state of a word.
-pub(crate) fn state(text: &str) -> TransferState {
-    meaning(STATES, text)
-}
-
-fn word<T: PartialEq>(words: &[(T, &'static str)], value: T) -> &'static str {
-    words.iter().find(|(known, _)| *known == value).map_or("", |(_, word)| word)
-}
-
-fn meaning<T: Copy + Default>(words: &[(T, &'static str)], text: &str) -> T {
-    words.iter().find(|(_, word)| *word == text).map_or_else(T::default, |(known, _)| *known)
 }

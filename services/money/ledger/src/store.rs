@@ -23,9 +23,7 @@ const UNCHECKED_MAX: i64 = 1_000_000_000;
 macro_rules! accounts {
     ($rest:literal) => {
         concat!(
-            "SELECT a.id, a.code, a.owner, a.currency, a.kind, a.floor, a.metadata, ",
-            "a.create_time, a.close_time, ",
-            "CAST(COALESCE(b.balance, COALESCE(t.value, 0) + COALESCE((SELECT SUM(d.value) ",
+            "SELECT {a}, CAST(COALESCE(b.balance, COALESCE(t.value, 0) + COALESCE((SELECT SUM(d.value) ",
             "FROM ledger_total_tail d WHERE d.tenant = :tenant AND d.key = a.id), 0)) AS BIGINT), ",
             "COALESCE(b.held, 0) FROM ledger_account a ",
             "LEFT JOIN ledger_balance b ON b.tenant = a.tenant AND b.account = a.id ",
@@ -36,46 +34,18 @@ macro_rules! accounts {
     };
 }
 
-type AccountRow = (
-    String,
-    Option<String>,
-    Option<String>,
-    String,
-    String,
-    Option<i64>,
-    String,
-    i64,
-    Option<i64>,
-    i64,
-    i64,
-);
-
-fn to_account(row: AccountRow) -> Result<Account> {
-    let (id, code, owner, currency, kind, floor, metadata, created, closed, balance, held) = row;
-    Ok(Account {
-        id,
-        code: code.unwrap_or_default(),
-        owner_id: owner.unwrap_or_default(),
-        currency,
-        kind: model::kind(&kind).into(),
-        floor,
-        balance,
-        held,
-        available: balance - held,
-        metadata: model::metadata(&metadata)?,
-        create_time: Micros(created).timestamp(),
-        close_time: closed.map(|time| Micros(time).timestamp()).unwrap_or_default(),
-    })
+fn with_balance((account, (balance, held)): (Account, (i64, i64))) -> Account {
+    Account { balance, held, available: balance - held, ..account }
 }
 
 /// An account, by its identifier or its code.
 pub(crate) fn account(view: &View<'_>, name: &str) -> Result<Option<Account>> {
-    let row = if name.starts_with(model::ACCOUNT_PREFIX) {
-        view.row(accounts!("a.id = $1"), (name,))?
+    let rows = if name.starts_with(model::ACCOUNT_PREFIX) {
+        view.select_with(accounts!("a.id = $1"), name)?
     } else {
-        view.row(accounts!("a.code = $1"), (name,))?
+        view.select_with(accounts!("a.code = $1"), name)?
     };
-    row.map(to_account).transpose()
+    Ok(rows.into_iter().next().map(with_balance))
 }
 
 /// The identifier and the currency of the account with this code.
@@ -100,16 +70,16 @@ pub(crate) fn accounts(
     after: &str,
     limit: i64,
 ) -> Result<Vec<Account>> {
-    let (currency, kind) = (filter.currency, model::kind_text(filter.kind));
+    let Filter { currency, kind, .. } = *filter;
     let rows = match filter.owner {
-        Some(owner) => view.rows(
+        Some(owner) => view.select_with(
             accounts!(
-                "a.owner = $5 AND a.id > $1 AND ($2 = '' OR a.currency = $2) \
+                "a.owner_id = $5 AND a.id > $1 AND ($2 = '' OR a.currency = $2) \
                  AND ($3 = '' OR a.kind = $3) ORDER BY a.id LIMIT $4"
             ),
             (after, currency, kind, limit, owner),
         )?,
-        None => view.rows(
+        None => view.select_with(
             accounts!(
                 "a.id > $1 AND ($2 = '' OR a.currency = $2) \
                  AND ($3 = '' OR a.kind = $3) ORDER BY a.id LIMIT $4"
@@ -117,34 +87,20 @@ pub(crate) fn accounts(
             (after, currency, kind, limit),
         )?,
     };
-    rows.into_iter().map(to_account).collect()
+    Ok(rows.into_iter().map(with_balance).collect())
 }
 
 /// Adds an account; false if its code is taken.
 pub(crate) fn insert_account(tx: &mut Tx<'_>, account: &Account) -> Result<bool> {
-    let inserted = tx.execute(
-        "INSERT INTO ledger_account (tenant, id, code, owner, currency, kind, floor, metadata, \
-         create_time) VALUES (:tenant, $1, $2, $3, $4, $5, $6, $7, $8) \
-         ON CONFLICT (tenant, code) DO NOTHING",
-        (
-            &account.id,
-            some(&account.code),
-            some(&account.owner_id),
-            &account.currency,
-            model::kind_text(account.kind.as_known().unwrap_or_default()),
-            account.floor,
-            model::metadata_text(&account.metadata)?,
-            tx.now().0,
-        ),
-    )?;
-    if inserted == 1 && account.floor.is_some() {
+    let Some(account) = tx.add_new(account.clone(), "code")? else { return Ok(false) };
+    if account.floor.is_some() {
         tx.insert(
             "INSERT INTO ledger_balance (tenant, account, balance, held) \
              VALUES (:tenant, $1, 0, 0)",
-            (&account.id,),
+            &account.id,
         )?;
     }
-    Ok(inserted == 1)
+    Ok(true)
 }
 
 /// Closes an account; false if it is closed already.
@@ -194,7 +150,7 @@ pub(crate) fn parties(view: &View<'_>, legs: &[Leg]) -> Result<Vec<Party>> {
     Ok(parties)
 }
 
-type PartyRow = (String, Option<String>, String, String, Option<i64>, i64, bool);
+type PartyRow = (String, Option<String>, String, AccountKind, Option<i64>, i64, bool);
 
 fn pair(view: &View<'_>, one: &str, other: &str) -> Result<Vec<Party>> {
     let is_id = |name: &str| name.starts_with(model::ACCOUNT_PREFIX);
@@ -212,7 +168,7 @@ fn pair(view: &View<'_>, one: &str, other: &str) -> Result<Vec<Party>> {
         id,
         code,
         currency,
-        kind: model::kind(&kind),
+        kind,
         floor,
         available,
         closed,
@@ -310,7 +266,7 @@ pub(crate) fn entries(
 /// What all accounts hold, by currency and kind; in all currencies if none is named.
 pub(crate) fn sums(view: &View<'_>, currency: &str) -> Result<Vec<(String, AccountKind, i128)>> {
     // A sum of balances may leave 64 bits; that of their upper and of their lower halves do not.
-    let rows: Vec<(String, String, i64, i64)> = view.rows(
+    let rows: Vec<(String, AccountKind, i64, i64)> = view.rows(
         "SELECT a.currency, a.kind, CAST(SUM(m.value / 1000000000) AS BIGINT), \
          CAST(SUM(m.value % 1000000000) AS BIGINT) FROM ledger_account a JOIN (\
          SELECT account, balance AS value FROM ledger_balance WHERE tenant = :tenant \
@@ -320,13 +276,8 @@ pub(crate) fn sums(view: &View<'_>, currency: &str) -> Result<Vec<(String, Accou
          GROUP BY a.currency, a.kind ORDER BY a.currency",
         (currency,),
     )?;
-    let sum = |(currency, kind, high, low): (String, String, i64, i64)| {
-        (currency, model::kind(&kind), i128::from(high) * 1_000_000_000 + i128::from(low))
+    let sum = |(currency, kind, high, low)| {
+        (currency, kind, i128::from(high) * 1_000_000_000 + i128::from(low))
     };
     Ok(rows.into_iter().map(sum).collect())
-}
-
-/// Empty texts of messages are absent ones of rows.
-fn some(text: &str) -> Option<&str> {
-    Some(text).filter(|text| !text.is_empty())
 }
