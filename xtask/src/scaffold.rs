@@ -7,7 +7,7 @@
 use crate::{Result, catalogue, metadata, shell};
 
 /// Where each file of a new service goes; the names of folders are filled in like the text.
-const FILES: [(&str, &str); 12] = [
+const FILES: [(&str, &str); 10] = [
     ("proto/stoa/{{service}}/v1/{{service}}.proto", include_str!("../template/contract.proto")),
     ("contracts/{{service}}/Cargo.toml", include_str!("../template/contract/Cargo.toml.txt")),
     ("contracts/{{service}}/src/lib.rs", include_str!("../template/contract/src/lib.rs.txt")),
