@@ -243,7 +243,9 @@ pub(crate) fn paged(package: &Package<'_>, message: &MessageDescriptor) -> Strin
     format!(
         "\nimpl {contract}::Paged for {rust} {{\n\
          fn page_size(&self) -> i32 {{\nself.page_size\n}}\n\
-         fn page_token(&self) -> &str {{\n&self.page_token\n}}\n}}\n",
+         fn page_token(&self) -> &str {{\n&self.page_token\n}}\n\
+         fn of_any_page(&self) -> Self {{\n\
+         Self {{ page_size: 0, page_token: ::std::string::String::new(), ..self.clone() }}\n}}\n}}\n",
         contract = package.names.contract,
         rust = package.rust_type(message),
     )

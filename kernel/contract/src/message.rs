@@ -122,6 +122,10 @@ pub trait Paged: Message {
 
     /// Where to go on: what the page before gave; empty for the first page.
     fn page_token(&self) -> &str;
+
+    /// The same request for whichever page.
+    #[must_use]
+    fn of_any_page(&self) -> Self;
 }
 
 /// An enum whose values have words, in which tables keep them: `ORDER_STATE_PLACED` is `placed`.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use stoa_contract::Permission;
+use stoa_contract::{Permission, Result};
 
 /// The tenant of a node that has one.
 pub const MAIN: &str = "main";
@@ -12,7 +12,7 @@ pub const MAIN: &str = "main";
 pub struct Caller {
     /// The tenant the call is about.
     pub tenant: Arc<str>,
-    /// `user:usr_…`, `service:key_…`, `anonymous`, or `system` for jobs, timers and
+    /// `user:usr_…`, `service:svc_…`, `anonymous`, or `system` for jobs, timers and
     /// subscriptions.
     pub subject: Arc<str>,
     /// What they were granted.
@@ -98,6 +98,11 @@ impl Caller {
         self.subject.strip_prefix("user:")
     }
 
+    /// Who owns what the caller creates, by their id: a user, or a service account.
+    pub fn owner(&self) -> Option<&str> {
+        self.user().or_else(|| self.subject.strip_prefix("service:"))
+    }
+
     /// Whether they were granted a permission.
     pub fn may(&self, permission: &str) -> bool {
         self.permissions.iter().any(|pattern| pattern.grants(permission))
@@ -119,22 +124,40 @@ impl Caller {
 pub enum Access {
     /// Every row.
     All,
-    /// The rows that this user owns, and those granted one by one.
+    /// The rows that this user or service account owns.
     Own(String),
-    /// Only those granted one by one, to this subject.
-    Granted(String),
     /// No row.
     None,
 }
 
 impl Access {
-    /// The owner to filter a list by, in the form statements take it: `NULL` for no filter.
-    /// `$n` is then used as `($n IS NULL OR owner = $n)`.
-    pub fn owner(&self) -> Option<&str> {
+    /// Whether a row of this owner may be seen; what belongs to nobody has an empty owner.
+    pub fn shows(&self, owner: &str) -> bool {
         match self {
-            Self::All => None,
-            Self::Own(owner) => Some(owner),
-            Self::Granted(_) | Self::None => Some(""),
+            Self::All => true,
+            Self::Own(own) => !owner.is_empty() && own == owner,
+            Self::None => false,
+        }
+    }
+
+    /// Lists rows of the owner that a request names, or of everybody where it names none: as far
+    /// as they may be seen. `rows` is told whose rows to read, everybody's if nobody's in
+    /// particular, and is not asked where there is nothing to show.
+    ///
+    /// # Errors
+    /// Those of `rows`.
+    pub fn list<T>(
+        &self,
+        wanted: &str,
+        rows: impl FnOnce(Option<&str>) -> Result<Vec<T>>,
+    ) -> Result<Vec<T>> {
+        let wanted = Some(wanted).filter(|wanted| !wanted.is_empty());
+        match (self, wanted) {
+            (Self::All, wanted) => rows(wanted),
+            (Self::Own(own), wanted) if wanted.is_none_or(|wanted| wanted == own) => {
+                rows(Some(own))
+            }
+            (Self::Own(_) | Self::None, _) => Ok(Vec::new()),
         }
     }
 }

@@ -46,6 +46,10 @@
 //! let user = tx.save(user)?;                            // its update time, etag and touch as well
 //! ```
 //!
+//! An effect may have to run again, under the idempotency key it came with: then each command it
+//! called before gives its first reply again, and [`ctx.secret`](Ctx::secret) the same bytes.
+//! [`ctx`](Ctx) says how; a service that calls and draws through it has nothing else to do.
+//!
 //! What a command does becomes durable together or not at all:
 //!
 //! | | |
@@ -61,6 +65,11 @@
 //! An error undoes the whole commit. It is one of the reasons that the contract declares:
 //! `return Err(Reason::InsufficientFunds.because("the balance is 3.00"))`. Where a failure is
 //! expected and survivable, [`tx.attempt`](Tx::attempt) undoes only what was tried.
+//!
+//! Rows have owners. What a caller creates belongs to [`view.owner`](View::owner), a user or a
+//! service account; [`view.visible`](View::visible), [`view.load`](View::load) and
+//! [`view.list`](View::list) show it to nobody else. Where a list is SQL of its own,
+//! [`view.access`](View::access) says whose rows it reads, and [`view.page`](View::page) which.
 //!
 //! A service describes itself as data, its manifest:
 //!
@@ -97,6 +106,7 @@ mod mask;
 mod page;
 pub mod ports;
 pub mod registry;
+pub mod seal;
 mod service;
 pub mod session;
 mod table;
@@ -106,12 +116,13 @@ pub mod value;
 pub mod world;
 
 pub use caller::{Access, Caller, MAIN, Pattern};
-pub use ctx::{Ctx, Runner, Step, Stream};
+pub use ctx::{Basis, Ctx, Fence, Runner, Step, Stream};
 pub use delta::Delta;
 pub use list::{List, Wanted};
 pub use mask::{Mask, check_etag};
 pub use page::Page;
 pub use registry::{Methods, Registry};
+pub use seal::Seal;
 pub use service::{
     Authenticated, Authenticator, Clock, Delivered, KERNEL, Migration, Outcome, Phase, Service,
     Start, Subscription, Timer,

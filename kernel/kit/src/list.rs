@@ -149,7 +149,7 @@ impl<'a, T: Table> List<'a, T> {
     /// `request.invalid` at `page_size` or `page_token`, and those of [`View::rows`].
     pub fn page(mut self, request: &impl Paged) -> Result<(Vec<T>, String)> {
         let order = Order::read::<T>(self.order)?;
-        let page = Page::read(request.page_size(), request.page_token(), order.columns.len())?;
+        let page = self.view.page(request, order.columns.len())?;
         if self.empty {
             return Ok((Vec::new(), String::new()));
         }
@@ -166,7 +166,7 @@ impl<'a, T: Table> List<'a, T> {
             self.params.len()
         );
         let mut rows: Vec<T> = self.view.rows(interned(sql), All(&self.params))?;
-        let token = page.cut(&mut rows, |row| order.keys(row));
+        let token = page.cut(&mut rows, |row| order.keys(row))?;
         Ok((rows, token))
     }
 
@@ -199,10 +199,10 @@ impl<T: Table + Resource> List<'_, T> {
     fn visible(&mut self) {
         match self.view.access::<T>() {
             Access::All => {}
-            Access::Own(user) if !T::OWNER.is_empty() => {
-                self.bind(T::OWNER, "=", Box::new(user));
+            Access::Own(owner) if !T::OWNER.is_empty() => {
+                self.bind(T::OWNER, "=", Box::new(owner));
             }
-            Access::Own(_) | Access::Granted(_) | Access::None => self.empty = true,
+            Access::Own(_) | Access::None => self.empty = true,
         }
     }
 }

@@ -3,11 +3,12 @@
 use std::any::Any;
 use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use futures::future::BoxFuture;
 use stoa_contract::{AnyMessage, Contract, Format, Kind, Method, Request};
 
+use crate::seal::Seal;
 use crate::service::Service;
 use crate::{Ctx, Error, Result, Stream, Tx, View};
 
@@ -241,6 +242,8 @@ pub struct Registry {
     services: Vec<Service>,
     methods: HashMap<&'static str, Bound>,
     needs: Vec<Vec<u16>>,
+    /// Known once the store is open.
+    seal: OnceLock<Seal>,
 }
 
 impl Registry {
@@ -286,7 +289,7 @@ impl Registry {
                 methods.insert(method.path, Bound { method, service, handler });
             }
         }
-        Self { services, methods, needs }
+        Self { services, methods, needs, seal: OnceLock::new() }
     }
 
     /// The services, each after those it needs; the kernel first.
@@ -307,6 +310,19 @@ impl Registry {
     /// Every method, in no particular order.
     pub fn methods(&self) -> impl Iterator<Item = &Bound> {
         self.methods.values()
+    }
+
+    /// Hands over the cell's seal; the first one stays.
+    pub fn seal_with(&self, seal: Seal) {
+        self.seal.get_or_init(|| seal);
+    }
+
+    /// The seal of the cell.
+    ///
+    /// # Errors
+    /// `internal` before the store is open.
+    pub fn seal(&self) -> Result<&Seal> {
+        self.seal.get().ok_or_else(|| Error::internal("the cell has no seal yet"))
     }
 
     /// The method that a service calls, if it may.

@@ -269,6 +269,17 @@ impl View<'_> {
         })
     }
 
+    /// Who owns what the caller creates: the id of a user or a service account.
+    ///
+    /// # Errors
+    /// `auth.no_owner` where nobody in particular asks, or the node itself.
+    pub fn owner(&self) -> Result<&str> {
+        self.caller().owner().ok_or_else(|| {
+            Error::new(Code::FailedPrecondition, "auth.no_owner", "nobody would own this")
+                .help("Sign in, or use a key: what is created belongs to whoever creates it.")
+        })
+    }
+
     /// Why this runs.
     pub fn cause(&self) -> &Cause {
         self.core.run.cause
@@ -285,11 +296,7 @@ impl View<'_> {
         if self.is_nested() || caller.is_system() || (!T::WIDE.is_empty() && caller.may(T::WIDE)) {
             return Access::All;
         }
-        match caller.user() {
-            Some(user) => Access::Own(user.to_owned()),
-            None if caller.is_anonymous() => Access::None,
-            None => Access::Granted(caller.subject.to_string()),
-        }
+        caller.owner().map_or(Access::None, |owner| Access::Own(owner.to_owned()))
     }
 
     /// A row, if the caller may see it.
@@ -297,11 +304,7 @@ impl View<'_> {
     /// # Errors
     /// `resource.not_found`, the same for a row that is not there and for one of somebody else.
     pub fn visible<T: Resource>(&self, row: Option<T>, id: &str) -> Result<T> {
-        let visible = row.filter(|row| match self.access::<T>() {
-            Access::All => true,
-            Access::Own(user) => !row.owner().is_empty() && row.owner() == user,
-            Access::Granted(_) | Access::None => false,
-        });
+        let visible = row.filter(|row| self.access::<T>().shows(row.owner()));
         visible.ok_or_else(|| {
             let noun = T::TYPE.rsplit('.').next().unwrap_or(T::TYPE);
             Error::not_found(noun, id)
@@ -434,6 +437,12 @@ impl Tx<'_> {
             schedule,
         });
         Ok(id)
+    }
+
+    /// Lets the idempotency key of this call be free again once the commit is durable: the reply
+    /// refuses for now, and whoever asks again with the same key is to be asked anew.
+    pub fn forget_key(&mut self) {
+        self.view.core.gathered.borrow_mut().forgets_key = true;
     }
 
     /// Names something this commit changed, for the commit's story and for live queries.

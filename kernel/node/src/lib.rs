@@ -115,6 +115,7 @@ impl Node {
         let registry = Arc::new(Registry::new(system::service(), parts.services)?);
         let store = open_store(parts.store, &registry, &parts.world).await?;
         let keys = Keys::load(&store, &parts.world).await?;
+        registry.seal_with(keys.0.clone());
         Ok(Arc::new(Self {
             tokens: Tokens::new(&registry, &store),
             limits: Limits::new(parts.calls_per_second, parts.anonymous_per_second),

@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures::StreamExt;
 use stoa_contract::{Kind, Permission};
 use stoa_kit::session::Session;
-use stoa_kit::{Ctx, Error, Micros, Page, Reason as _, Result, Service, Stream, Tx, View};
+use stoa_kit::{Ctx, Error, Micros, Reason as _, Result, Service, Stream, Tx, View};
 use stoa_store::kernel;
 
 use crate::background::partition_of;
@@ -82,10 +82,11 @@ impl SystemService for System {
         const LIST: &str = "SELECT id, method, state, attempts, run_at, error, position \
              FROM stoa_job WHERE tenant = :tenant AND ($1 = '' OR state = $1) \
              AND ($2 = '' OR id < $2) ORDER BY id DESC LIMIT $3";
-        let page = Page::read(request.page_size, &request.page_token, 1)?;
-        let mut rows = view.rows::<JobRow>(LIST, (&request.state, page.after(), page.limit()))?;
-        let next_page_token = page.cut(&mut rows, |row| vec![row.0.clone()]);
-        Ok(ListJobsResponse { jobs: rows.into_iter().map(job).collect(), next_page_token })
+        let page = view.page(&request, 1)?;
+        let rows = view.rows::<JobRow>(LIST, (&request.state, page.after(), page.limit()))?;
+        let mut jobs = rows.into_iter().map(job).collect();
+        let next_page_token = page.cut(&mut jobs, |job: &Job| vec![job.id.clone()])?;
+        Ok(ListJobsResponse { jobs, next_page_token })
     }
 
     fn retry_job(&self, tx: &mut Tx, request: RetryJobRequest) -> Result<RetryJobResponse> {
@@ -143,10 +144,14 @@ impl SystemService for System {
     fn list_parked(&self, view: &View, request: ListParkedRequest) -> Result<ListParkedResponse> {
         const LIST: &str = "SELECT subscription, subject, position, ordinal, error, time \
              FROM stoa_parked WHERE tenant = :tenant \
-             ORDER BY subscription, subject, position, ordinal LIMIT $1";
-        let page = Page::read(request.page_size, "", 1)?;
+             AND (subscription, subject, position, ordinal) > ($1, $2, $3, $4) \
+             ORDER BY subscription, subject, position, ordinal LIMIT $5";
+        let page = view.page(&request, 4)?;
         type Row = (String, String, i64, i64, String, i64);
-        let rows = view.rows::<Row>(LIST, (page.size,))?;
+        let (subscription, subject) = (page.key(0), page.key(1));
+        let (position, ordinal) = (page.number(2, 0)?, page.number(3, 0)?);
+        let rows =
+            view.rows::<Row>(LIST, (subscription, subject, position, ordinal, page.limit()))?;
         let parked = rows.into_iter().map(|row| {
             let (subscription, subject, position, ordinal, error, time) = row;
             Parked {
@@ -158,7 +163,13 @@ impl SystemService for System {
                 park_time: Micros(time).timestamp(),
             }
         });
-        Ok(ListParkedResponse { parked: parked.collect() })
+        let mut parked = parked.collect();
+        let next_page_token = page.cut(&mut parked, |last: &Parked| {
+            let position = Position::parse(&last.position).map_or(0, |position| position.0);
+            let (position, ordinal) = (position.to_string(), last.ordinal.to_string());
+            vec![last.subscription.clone(), last.subject.clone(), position, ordinal]
+        })?;
+        Ok(ListParkedResponse { parked, next_page_token })
     }
 
     fn release_parked(

@@ -8,7 +8,7 @@ use stoa_contract::{Format, Permission};
 use stoa_kit::{Caller, Error, Service};
 use stoa_node::Body;
 
-use crate::{Engine, Node, run};
+use crate::{Engine, Node, keyed, listed, run};
 
 /// The files that every service has.
 const FILES: [&str; 5] = ["README.md", "src/lib.rs", "src/api.rs", "examples.yaml", "tests/it.rs"];
@@ -27,19 +27,17 @@ pub fn check(engine: Engine, service: Service, services: fn() -> Vec<Service>, f
         let Some(found) = examples.methods.get(method.name) else { continue };
         for kind in ["success", "denied", "invalid"] {
             let (name, example) = (format!("{}.{kind}", method.name), found[kind].clone());
-            let given = examples.given.clone();
-            run(engine, services(), |node| async move {
-                let mut world = World { node, kept: BTreeMap::new() };
-                for step in &given {
-                    world.prepare(step).await;
-                }
+            run(engine, services(), async |node| {
+                let mut world = examples.world(&node).await;
                 world.example(&name, method.path, kind, &example).await;
             });
         }
     }
+    keyed::check(engine, &service, services, &examples);
+    listed::check(engine, &service, services, &examples);
 }
 
-struct Examples {
+pub(crate) struct Examples {
     given: Vec<Value>,
     methods: BTreeMap<String, Value>,
 }
@@ -50,6 +48,20 @@ impl Examples {
         let given = root["given"].as_array().cloned().unwrap_or_default();
         let methods = root["methods"].as_object().cloned().unwrap_or_default();
         Self { given, methods: methods.into_iter().collect() }
+    }
+
+    /// The example of a method that succeeds.
+    pub(crate) fn success(&self, method: &str) -> Option<&Value> {
+        self.methods.get(method).and_then(|found| found.get("success"))
+    }
+
+    /// A node after what happens before every example.
+    pub(crate) async fn world(&self, node: &Node) -> World {
+        let mut world = World { node: node.clone(), kept: BTreeMap::new() };
+        for step in &self.given {
+            world.prepare(step).await;
+        }
+        world
     }
 
     /// A success, a denied and an invalid example for every method that a face shows.
@@ -68,7 +80,7 @@ impl Examples {
 }
 
 /// A node, and what earlier steps kept for later ones.
-struct World {
+pub(crate) struct World {
     node: Node,
     kept: BTreeMap<String, String>,
 }
@@ -87,7 +99,7 @@ impl World {
                 .unwrap_or_else(|| panic!("there is no method {call}"))
                 .path
         };
-        let reply = self.call(path, step).await;
+        let reply = self.send(path, step, None).await;
         let reply = reply.unwrap_or_else(|error| panic!("given {call}: {error:?}"));
         for (name, at) in step["keep"].as_object().unwrap_or(&Map::new()) {
             let at = at.as_str().expect("what is kept is named by its path");
@@ -106,7 +118,7 @@ impl World {
             assert_eq!(kind, "denied", "{name}: only a denied example can be missing");
             return;
         }
-        let outcome = self.call(path, example).await;
+        let outcome = self.send(path, example, None).await;
         match kind {
             "success" => {
                 let reply = outcome.unwrap_or_else(|error| panic!("{name}: {error:?}"));
@@ -136,15 +148,36 @@ impl World {
         }
     }
 
-    async fn call(&self, path: &str, example: &Value) -> Result<Value, Error> {
-        let caller = self.caller(example["as"].as_str().unwrap_or("admin"));
-        let request = self.fill(&example["with"]);
+    /// Calls with a key: by an administrator what nobody in particular may call, for strangers
+    /// have no keys.
+    pub(crate) async fn send(
+        &self,
+        path: &str,
+        example: &Value,
+        key: Option<&str>,
+    ) -> Result<Value, Error> {
+        let caller = match self.caller(example["as"].as_str().unwrap_or("admin")) {
+            nobody if nobody.is_anonymous() && key.is_some() => self.node.admin(),
+            caller => caller,
+        };
+        self.ask(path, &caller, &example["with"], key).await
+    }
+
+    /// Calls as somebody.
+    pub(crate) async fn ask(
+        &self,
+        path: &str,
+        caller: &Caller,
+        with: &Value,
+        key: Option<&str>,
+    ) -> Result<Value, Error> {
+        let request = self.fill(with);
         let request = if request.is_null() { json!({}) } else { request };
         let registry = self.node.inner().registry().clone();
         let bound = registry.method(path).expect("the method is bound");
         let text = serde_json::to_vec(&request).unwrap();
         let request = bound.decode_request(&text, Format::Json)?;
-        let answer = self.node.dispatch(path, &caller, "127.0.0.1", None, request).await?;
+        let answer = self.node.dispatch(path, caller, "127.0.0.1", key, request).await?;
         let Body::Message(reply) = answer.body else { return Ok(Value::Null) };
         Ok(serde_json::from_slice(&reply.encode(Format::Json)?).unwrap())
     }

@@ -16,6 +16,8 @@
 )]
 
 pub mod compliance;
+mod keyed;
+mod listed;
 mod node;
 pub mod postgres;
 mod world;

@@ -1,6 +1,6 @@
 //! The contract's functions.
 
-use stoa_kit::{Ctx, Error, Page, Reason as _, Result, Schedule, Tx, View, ports};
+use stoa_kit::{Ctx, Error, Reason as _, Result, Schedule, Tx, View, ports};
 use stoa_notify_v1::*;
 use stoa_users_v1::{LookupUserRequest, LookupUserRequestBy, User};
 
@@ -44,7 +44,7 @@ impl NotifyService for Notify {
     fn list_inbox(&self, view: &View<'_>, request: ListInboxRequest) -> Result<ListInboxResponse> {
         let (notifications, next_page_token) = view
             .list_all::<Notification>("id DESC")
-            .owned_by(view.user()?)
+            .owned_by(view.owner()?)
             .only_if(request.unread_only, "read = FALSE")
             .page(&request)?;
         Ok(ListInboxResponse { notifications, next_page_token })
@@ -55,7 +55,7 @@ impl NotifyService for Notify {
         view: &View<'_>,
         _request: CountUnreadRequest,
     ) -> Result<CountUnreadResponse> {
-        Ok(CountUnreadResponse { count: store::unread(view, view.user()?)? })
+        Ok(CountUnreadResponse { count: store::unread(view, view.owner()?)? })
     }
 
     fn count_inboxes(
@@ -63,14 +63,14 @@ impl NotifyService for Notify {
         view: &View<'_>,
         request: CountInboxesRequest,
     ) -> Result<CountInboxesResponse> {
-        let page = Page::read(request.page_size, &request.page_token, 1)?;
+        let page = view.page(&request, 1)?;
         let mut inboxes = store::inboxes(view, page.after(), page.limit())?;
-        let next_page_token = page.cut(&mut inboxes, |inbox| vec![inbox.user_id.clone()]);
+        let next_page_token = page.cut(&mut inboxes, |inbox| vec![inbox.user_id.clone()])?;
         Ok(CountInboxesResponse { inboxes, next_page_token })
     }
 
     fn mark_read(&self, tx: &mut Tx<'_>, request: MarkReadRequest) -> Result<MarkReadResponse> {
-        let user = tx.user()?.to_owned();
+        let user = tx.owner()?.to_owned();
         let notification = store::mark_read(tx, &user, &request.id)?
             .ok_or_else(|| Error::not_found("notification", &request.id))?;
         Ok(MarkReadResponse { notification: notification.into() })

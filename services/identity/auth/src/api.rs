@@ -7,7 +7,7 @@ mod sessions;
 mod setup;
 
 use stoa_auth_v1::*;
-use stoa_kit::{Access, Caller, Ctx, Reason as _, Result, Tx, View};
+use stoa_kit::{Caller, Ctx, Reason as _, Result, Tx, View};
 
 /// The service.
 pub(crate) struct Auth;
@@ -248,20 +248,9 @@ impl AuthService for Auth {
     }
 }
 
-/// Whose rows a list shows: everybody's if none. What the caller may see, cut to what they ask
-/// for; nobody's rows have an empty owner.
-fn shown(access: &Access, wanted: &str) -> Option<String> {
-    match (access.owner(), wanted) {
-        (None, "") => None,
-        (None, wanted) => Some(wanted.to_owned()),
-        (Some(owner), wanted) if wanted.is_empty() || wanted == owner => Some(owner.to_owned()),
-        (Some(_), _) => Some(String::new()),
-    }
-}
-
 /// Refuses a change of somebody else's row to a caller without the permission for it.
 fn may_change(view: &View<'_>, owner: &str, permission: &str) -> Result<()> {
-    let own = view.caller().user() == Some(owner);
+    let own = view.caller().owner() == Some(owner);
     if own || view.is_nested() || view.caller().may(permission) {
         return Ok(());
     }

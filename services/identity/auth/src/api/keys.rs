@@ -7,9 +7,9 @@ use stoa_auth_v1::{
     ListServiceAccountsResponse, Reason, RevokeApiKeyRequest, RevokeApiKeyResponse,
     StoreApiKeyRequest, StoreApiKeyResponse,
 };
-use stoa_kit::{Ctx, Error, Micros, Page, Reason as _, Resource as _, Result, Tx, View};
+use stoa_kit::{Ctx, Error, Micros, Reason as _, Resource as _, Result, Tx, View};
 
-use super::{has_all, may_change, shown};
+use super::{has_all, may_change};
 use crate::{model, store, token};
 
 /// Whoever was granted this creates keys for service accounts.
@@ -21,7 +21,7 @@ pub(super) async fn create(
     ctx: &Ctx,
     request: CreateApiKeyRequest,
 ) -> Result<CreateApiKeyResponse> {
-    let token = token::write(token::KEY, ctx.secret());
+    let token = token::write(token::KEY, ctx.secret("token"));
     let request = StoreApiKeyRequest { key: request.into(), token_hash: token::hash(&token) };
     let api_key = ctx.call(request).await?.api_key;
     Ok(CreateApiKeyResponse { token, api_key })
@@ -83,10 +83,11 @@ fn latest(view: &View<'_>, new: &CreateApiKeyRequest) -> Result<Micros> {
 }
 
 pub(super) fn list(view: &View<'_>, request: &ListApiKeysRequest) -> Result<ListApiKeysResponse> {
-    let page = Page::read(request.page_size, &request.page_token, 1)?;
-    let owner = shown(&view.access::<ApiKey>(), &request.owner);
-    let mut api_keys = store::keys(view, owner.as_deref(), page.after(), page.limit())?;
-    let next_page_token = page.cut(&mut api_keys, |key| vec![key.id.clone()]);
+    let page = view.page(request, 1)?;
+    let mut api_keys = view
+        .access::<ApiKey>()
+        .list(&request.owner, |owner| store::keys(view, owner, page.after(), page.limit()))?;
+    let next_page_token = page.cut(&mut api_keys, |key| vec![key.id.clone()])?;
     Ok(ListApiKeysResponse { api_keys, next_page_token })
 }
 
@@ -118,9 +119,9 @@ pub(super) fn list_service_accounts(
     view: &View<'_>,
     request: &ListServiceAccountsRequest,
 ) -> Result<ListServiceAccountsResponse> {
-    let page = Page::read(request.page_size, &request.page_token, 1)?;
+    let page = view.page(request, 1)?;
     let mut service_accounts = store::service_accounts(view, page.after(), page.limit())?;
-    let next_page_token = page.cut(&mut service_accounts, |account| vec![account.id.clone()]);
+    let next_page_token = page.cut(&mut service_accounts, |account| vec![account.id.clone()])?;
     Ok(ListServiceAccountsResponse { service_accounts, next_page_token })
 }
 

@@ -6,10 +6,10 @@ use stoa_auth_v1::{
     ListRolesResponse, Reason, RevokeRoleRequest, RevokeRoleResponse, Role, RoleGrant,
     UpdateRoleRequest, UpdateRoleResponse,
 };
-use stoa_kit::{Error, Page, Reason as _, Result, Tx, View};
+use stoa_kit::{Error, Reason as _, Result, Tx, View};
 use stoa_users_v1::SetAdministratorRequest;
 
-use super::{has_all, shown};
+use super::has_all;
 use crate::{model, store, token};
 
 pub(super) fn create(tx: &mut Tx<'_>, request: &CreateRoleRequest) -> Result<CreateRoleResponse> {
@@ -44,9 +44,9 @@ pub(super) fn delete(tx: &mut Tx<'_>, request: &DeleteRoleRequest) -> Result<Del
 }
 
 pub(super) fn list(view: &View<'_>, request: &ListRolesRequest) -> Result<ListRolesResponse> {
-    let page = Page::read(request.page_size, &request.page_token, 1)?;
+    let page = view.page(request, 1)?;
     let mut roles = store::roles(view, page.after(), page.limit())?;
-    let next_page_token = page.cut(&mut roles, |role| vec![role.name.clone()]);
+    let next_page_token = page.cut(&mut roles, |role| vec![role.name.clone()])?;
     Ok(ListRolesResponse { roles, next_page_token })
 }
 
@@ -76,13 +76,14 @@ pub(super) fn list_grants(
     view: &View<'_>,
     request: &ListRoleGrantsRequest,
 ) -> Result<ListRoleGrantsResponse> {
-    let page = Page::read(request.page_size, &request.page_token, 2)?;
-    let user = shown(&view.access::<RoleGrant>(), &request.user_id);
+    let page = view.page(request, 2)?;
     let role = (!request.role.is_empty()).then_some(request.role.as_str());
     let after = (page.key(0), page.key(1));
-    let mut role_grants = store::grants(view, user.as_deref(), role, after, page.limit())?;
+    let mut role_grants = view
+        .access::<RoleGrant>()
+        .list(&request.user_id, |user| store::grants(view, user, role, after, page.limit()))?;
     let next_page_token =
-        page.cut(&mut role_grants, |grant| vec![grant.user_id.clone(), grant.role.clone()]);
+        page.cut(&mut role_grants, |grant| vec![grant.user_id.clone(), grant.role.clone()])?;
     Ok(ListRoleGrantsResponse { role_grants, next_page_token })
 }
 

@@ -6,9 +6,9 @@ use stoa_auth_v1::{
     RecordUseResponse, RevokeAllSessionsRequest, RevokeAllSessionsResponse, RevokeSessionRequest,
     RevokeSessionResponse, Session, SignInRequest, SignInResponse, SignOutResponse, WhoAmIResponse,
 };
-use stoa_kit::{Ctx, Page, Resource as _, Result, Tx, View};
+use stoa_kit::{Ctx, Resource as _, Result, Tx, View};
 
-use super::{may_change, passwords, shown};
+use super::{may_change, passwords};
 use crate::{model, store, token};
 
 /// Whoever was granted this ends anybody's sessions.
@@ -18,7 +18,7 @@ pub(super) async fn sign_in(ctx: &Ctx, request: SignInRequest) -> Result<SignInR
     let SignInRequest { login, password, label } = request;
     let account = Account { by: Some(AccountBy::Login(login)) };
     let matched = passwords::compare(ctx, &account, password).await?;
-    let token = token::write(token::SESSION, ctx.secret());
+    let token = token::write(token::SESSION, ctx.secret("token"));
     let session = NewSession { token_hash: token::hash(&token), label };
     let then = RecordAttemptRequestThen::Session(session);
     let session = passwords::commit(ctx, account, matched, then).await?.session;
@@ -42,10 +42,11 @@ pub(super) fn who_am_i(view: &View<'_>) -> Result<WhoAmIResponse> {
 }
 
 pub(super) fn list(view: &View<'_>, request: &ListSessionsRequest) -> Result<ListSessionsResponse> {
-    let page = Page::read(request.page_size, &request.page_token, 1)?;
-    let user = shown(&view.access::<Session>(), &request.user_id);
-    let mut sessions = store::sessions(view, user.as_deref(), page.after(), page.limit())?;
-    let next_page_token = page.cut(&mut sessions, |session| vec![session.id.clone()]);
+    let page = view.page(request, 1)?;
+    let mut sessions = view
+        .access::<Session>()
+        .list(&request.user_id, |user| store::sessions(view, user, page.after(), page.limit()))?;
+    let next_page_token = page.cut(&mut sessions, |session| vec![session.id.clone()])?;
     Ok(ListSessionsResponse { sessions, next_page_token })
 }
 
