@@ -1,6 +1,7 @@
 //! How a call fails: a code of a small closed set, a stable reason, words for people, the paths
 //! of the fields at fault, and what to do next. The cause inside never leaves the process.
 
+use std::any::Any;
 use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
@@ -102,6 +103,16 @@ impl Error {
         Self::new(Code::Internal, "internal", "something went wrong on our side")
             .help("Retry with the same idempotency key; if it stays, report the trace id.")
             .cause(cause)
+    }
+
+    /// A panic of service code, as `catch_unwind` hands it over: a fault of ours like any other.
+    pub fn panicked(panic: Box<dyn Any + Send>) -> Self {
+        let text = panic
+            .downcast_ref::<String>()
+            .map(String::as_str)
+            .or_else(|| panic.downcast_ref::<&str>().copied())
+            .unwrap_or("a panic");
+        Self::internal(format!("panic: {text}"))
     }
 
     /// Not now: nothing is known to have happened.

@@ -19,6 +19,7 @@ mod error;
 pub mod json;
 mod message;
 mod method;
+mod money;
 
 pub use any::{AnyMessage, Format, decode, validate};
 pub use check::Check;

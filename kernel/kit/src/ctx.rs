@@ -1,6 +1,13 @@
 //! What an effect works with: it talks to the outside and reaches the store by calling.
+//!
+//! An effect that came with an idempotency key, as every job does, may have to run again: the
+//! process died, the network did. What it committed before is not repeated: each command it calls is
+//! a *step*, remembered under the key, and gives its first reply again, whatever would be asked now.
+//! What it drew as [`Ctx::secret`] is drawn again. So an effect needs no care to happen once, as long
+//! as it calls its commands in the same order; where the order may differ, [`Ctx::step`] names them.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
@@ -9,36 +16,61 @@ use stoa_contract::{AnyMessage, Kind, Request};
 use crate::caller::Caller;
 use crate::ports::Ports;
 use crate::registry::ServiceId;
+use crate::seal::Seal;
+use crate::session::Session;
 use crate::tx::Cause;
 use crate::{Error, Micros, Result, World};
 
 /// A stream of replies.
 pub type Stream<T> = futures::stream::BoxStream<'static, Result<T>>;
 
+/// Whether whoever runs an effect still holds the right to: asked inside of every commit that the
+/// effect makes, so that one who was overtaken changes nothing.
+pub type Fence = Arc<dyn Fn(&mut dyn Session) -> Result<()> + Send + Sync>;
+
 /// What an effect works with.
 #[derive(Clone)]
 pub struct Ctx(Arc<Inner>);
 
 struct Inner {
-    service: ServiceId,
-    caller: Caller,
-    cause: Cause,
-    key: Option<String>,
-    address: String,
+    basis: Arc<Basis>,
     runner: Arc<dyn Runner>,
+    /// How often each command was called without a name.
+    calls: Mutex<BTreeMap<&'static str, u64>>,
+}
+
+/// What a run of an effect stands on: for the node; services are handed a [`Ctx`].
+pub struct Basis {
+    /// The service whose effect it is.
+    pub service: ServiceId,
+    /// Who asked.
+    pub caller: Caller,
+    /// Why it runs.
+    pub cause: Cause,
+    /// The idempotency key it came with, or the job's identifier.
+    pub key: Option<String>,
+    /// What its secrets and the names of its steps follow from: of its own, and under a key the
+    /// same for every run.
+    pub seal: Seal,
+    /// The network address it came from; empty for jobs.
+    pub address: String,
+    /// The W3C trace it belongs to.
+    pub trace: String,
+    /// Uptime after which nothing it calls is begun any more.
+    pub deadline: Option<Duration>,
+    /// What says whether it was overtaken, where that can be.
+    pub fence: Option<Fence>,
 }
 
 /// The node, as an effect sees it.
 pub trait Runner: Send + Sync + 'static {
-    /// Runs a query or a command for a service.
+    /// Runs a query or a command for an effect. A `step` is remembered under its name.
     fn call(
         &self,
-        from: ServiceId,
-        caller: &Caller,
-        cause: &Cause,
+        basis: &Arc<Basis>,
         method: &'static str,
         request: Box<dyn AnyMessage>,
-        key: Option<String>,
+        step: Option<[u8; 16]>,
     ) -> BoxFuture<'static, Result<Box<dyn AnyMessage>>>;
 
     /// Runs work that keeps a processor busy, in a small pool.
@@ -55,47 +87,44 @@ pub trait Runner: Send + Sync + 'static {
 }
 
 impl Ctx {
-    /// For the node; services are handed one. `key` is the caller's idempotency key or the job's
-    /// identifier, `address` the caller's network address.
-    pub fn new(
-        service: ServiceId,
-        caller: Caller,
-        cause: Cause,
-        key: Option<String>,
-        address: String,
-        runner: Arc<dyn Runner>,
-    ) -> Self {
-        Self(Arc::new(Inner { service, caller, cause, key, address, runner }))
+    /// For the node; services are handed one.
+    pub fn new(basis: Basis, runner: Arc<dyn Runner>) -> Self {
+        Self(Arc::new(Inner { basis: Arc::new(basis), runner, calls: Mutex::default() }))
     }
 
-    /// Asks a query or a command, of this service or one that it needs: a commit of its own.
+    /// Asks a query or a command, of this service or one that it needs: a commit of its own, and
+    /// under a key a step, named by its method and by how many calls of the method came before.
     ///
     /// # Errors
     /// What the method returns.
     pub async fn call<R: Request>(&self, request: R) -> Result<R::Reply> {
-        self.run(request, None).await
+        let count = self.count(R::METHOD.path);
+        self.run(request, self.named::<R>(b"count", &count.to_le_bytes())).await
     }
 
-    /// A named step: a command called in it runs once, however often the effect is tried with
-    /// the same idempotency key or by the same job.
+    /// A step with a name of its own, for commands whose order is not the same in every run.
     pub fn step<'a>(&'a self, name: &'a str) -> Step<'a> {
         Step { ctx: self, name }
     }
 
-    async fn run<R: Request>(&self, request: R, key: Option<String>) -> Result<R::Reply> {
+    /// What a step is remembered under; nothing where it is none.
+    fn named<R: Request>(&self, by: &[u8], name: &[u8]) -> Option<[u8; 16]> {
+        let Basis { key, seal, .. } = &*self.0.basis;
+        let is_step = key.is_some() && R::METHOD.kind == Kind::Command;
+        is_step.then(|| seal.derive(&[b"step", R::METHOD.path.as_bytes(), by, name]))
+    }
+
+    fn count(&self, path: &'static str) -> u64 {
+        let mut calls = self.0.calls.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = calls.entry(path).or_default();
+        *count += 1;
+        *count
+    }
+
+    async fn run<R: Request>(&self, request: R, step: Option<[u8; 16]>) -> Result<R::Reply> {
         const { assert!(!matches!(R::METHOD.kind, Kind::Effect), "effects do not call effects") };
-        let inner = &self.0;
-        let reply = inner
-            .runner
-            .call(
-                inner.service,
-                &inner.caller,
-                &inner.cause,
-                R::METHOD.path,
-                Box::new(request),
-                key,
-            )
-            .await?;
+        let Inner { basis, runner, .. } = &*self.0;
+        let reply = runner.call(basis, R::METHOD.path, Box::new(request), step).await?;
         let reply = reply.into_any().downcast::<R::Reply>();
         reply
             .map(|reply| *reply)
@@ -104,18 +133,18 @@ impl Ctx {
 
     /// Who asked.
     pub fn caller(&self) -> &Caller {
-        &self.0.caller
+        &self.0.basis.caller
     }
 
     /// The network address the call came from; empty for jobs.
     pub fn address(&self) -> &str {
-        &self.0.address
+        &self.0.basis.address
     }
 
     /// The key to hand to an outside provider: stable over every attempt of a job, and over
     /// retries with the same idempotency key.
     pub fn key(&self) -> Option<&str> {
-        self.0.key.as_deref()
+        self.0.basis.key.as_deref()
     }
 
     /// The time of day.
@@ -128,11 +157,10 @@ impl Ctx {
         self.0.runner.world().sleep(wait).await;
     }
 
-    /// Unpredictable bytes, for keys and tokens.
-    pub fn secret<const N: usize>(&self) -> [u8; N] {
-        let mut bytes = [0; N];
-        self.0.runner.world().entropy(&mut bytes);
-        bytes
+    /// Unpredictable bytes, for keys, tokens and salts. One purpose gives the same bytes in every
+    /// run under one key: an effect that runs again makes the secret that it made before.
+    pub fn secret<const N: usize>(&self, purpose: &str) -> [u8; N] {
+        self.0.basis.seal.derive(&[b"secret", purpose.as_bytes()])
     }
 
     /// Runs work that keeps a processor busy for long, such as hashing a password, in a small
@@ -172,12 +200,12 @@ pub struct Step<'a> {
 }
 
 impl Step<'_> {
-    /// As [`Ctx::call`], remembered under the effect's key and the step's name.
+    /// As [`Ctx::call`], under the step's name: a command called in it runs once, however often
+    /// the effect does.
     ///
     /// # Errors
     /// What the method returns.
     pub async fn call<R: Request>(&self, request: R) -> Result<R::Reply> {
-        let key = self.ctx.key().map(|key| format!("{key}/{}", self.name));
-        self.ctx.run(request, key).await
+        self.ctx.run(request, self.ctx.named::<R>(b"name", self.name.as_bytes())).await
     }
 }

@@ -11,6 +11,8 @@ pub struct Gathered {
     pub jobs: Vec<Enqueued>,
     /// Keys that were touched, as `type/id`.
     pub touched: Vec<String>,
+    /// Whether the reply is not remembered under the key that the command came with.
+    pub forgets_key: bool,
 }
 
 /// An event on its way into the log.

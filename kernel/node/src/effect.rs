@@ -3,20 +3,25 @@
 //! The reply of a command is remembered by the commit that makes it. An effect has no commit of
 //! its own: its key is claimed in one before it runs, and completed in another with its reply.
 //! Whoever comes with the same key meanwhile waits on this node, and is told to come back on any
-//! other. The claim of a process that died runs out, and the effect runs again: what its named
-//! steps committed the first time is not repeated.
+//! other. The claim of a process that died runs out, and the effect runs again: what its steps
+//! committed the first time is not repeated.
 //!
 //! **Invariant:** no two effects are at work under one key: a claim holds as long as an effect
 //! with a key may run.
+//!
+//! **Invariant:** who lost a claim commits nothing more, however late it wakes: every commit of an
+//! effect asks, inside of its own transaction, whether the claim is still the one it ran under.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
+use futures::{FutureExt, StreamExt};
 use stoa_contract::{AnyMessage, Code, Format};
 use stoa_kit::registry::Bound;
 use stoa_kit::session::Session;
-use stoa_kit::{Cause, Ctx, Error, Result};
+use stoa_kit::{Basis, Cause, Ctx, Error, Fence, Result, Seal, Stream};
 use stoa_store::kernel::{self, Remembered};
 use stoa_store::{Commit, Committed, Header, Key, Outcome};
 
@@ -70,7 +75,10 @@ impl Node {
         }
         let end = started + LIFE;
         let deadline = Some(call.deadline.map_or(end, |deadline| deadline.min(end)));
-        match self.reply(bound, &call, deadline).await {
+        let text = call.key.as_deref().unwrap_or_default();
+        let seal = self.keys.effect(&call.caller, bound.method, text, &key);
+        let basis = Basis { deadline, ..basis(bound, &call, seal, Some(claim.fence())) };
+        match self.reply(bound, basis, call.request.as_ref()).await {
             Ok(reply) => claim.complete(bound, &call, key, reply).await,
             Err(error) => {
                 // A failed key is free again, before anybody learns that it failed.
@@ -82,11 +90,14 @@ impl Node {
 
     /// Runs an effect that came without a key: nothing of it is remembered.
     async fn keyless(self: &Arc<Self>, bound: &Bound, call: &Call) -> Result<Answer> {
+        let mut chance = [0; 32];
+        self.world.entropy(&mut chance);
+        let basis = basis(bound, call, Seal::new(chance), None);
         let body = if bound.method.streams {
-            let ctx = self.context(bound, call);
-            Body::Stream(bound.run_stream(ctx, call.request.as_ref()).await?)
+            let ctx = Ctx::new(basis, self.runner());
+            Body::Stream(stream(bound, ctx, call.request.as_ref()).await?)
         } else {
-            Body::Message(self.reply(bound, call, call.deadline).await?)
+            Body::Message(self.reply(bound, basis, call.request.as_ref()).await?)
         };
         Ok(Answer { body, position: None, replayed: false })
     }
@@ -94,29 +105,59 @@ impl Node {
     async fn reply(
         self: &Arc<Self>,
         bound: &Bound,
-        call: &Call,
-        deadline: Option<Duration>,
+        basis: Basis,
+        request: &dyn AnyMessage,
     ) -> Result<Box<dyn AnyMessage>> {
-        let running = bound.run_effect(self.context(bound, call), call.request.as_ref());
+        let deadline = basis.deadline;
+        let running = run(bound, Ctx::new(basis, self.runner()), request);
         let Some(deadline) = deadline else { return running.await };
         let left = deadline.saturating_sub(self.world.uptime());
         tokio::select! {
-            reply = running => reply,
+            // What wakes when its time is over does not go on.
+            biased;
             () = self.world.sleep(left) => Err(Error::new(
                 Code::DeadlineExceeded, "request.deadline", "the effect ran out of time",
             ).help("What it began may have happened; retry with the same idempotency key.")),
+            reply = running => reply,
         }
     }
+}
 
-    fn context(self: &Arc<Self>, bound: &Bound, call: &Call) -> Ctx {
-        Ctx::new(
-            bound.service,
-            call.caller.clone(),
-            Cause::Request,
-            call.key.clone(),
-            call.address.clone(),
-            self.runner(),
-        )
+/// Runs an effect. A panic in it is an error, which whoever is told logs.
+pub(crate) async fn run(
+    bound: &Bound,
+    ctx: Ctx,
+    request: &dyn AnyMessage,
+) -> Result<Box<dyn AnyMessage>> {
+    let running = async { bound.run_effect(ctx, request).await };
+    let caught = AssertUnwindSafe(running).catch_unwind().await;
+    caught.unwrap_or_else(|panic| Err(Error::panicked(panic)))
+}
+
+/// The same for an effect that streams; a panic later on is the stream's last item.
+async fn stream(
+    bound: &Bound,
+    ctx: Ctx,
+    request: &dyn AnyMessage,
+) -> Result<Stream<Box<dyn AnyMessage>>> {
+    let running = async { bound.run_stream(ctx, request).await };
+    let caught = AssertUnwindSafe(running).catch_unwind().await;
+    let items = caught.unwrap_or_else(|panic| Err(Error::panicked(panic)))?;
+    let items = AssertUnwindSafe(items).catch_unwind();
+    Ok(items.map(|item| item.unwrap_or_else(|panic| Err(Error::panicked(panic)))).boxed())
+}
+
+fn basis(bound: &Bound, call: &Call, seal: Seal, fence: Option<Fence>) -> Basis {
+    Basis {
+        service: bound.service,
+        caller: call.caller.clone(),
+        cause: Cause::Request,
+        key: call.key.clone(),
+        seal,
+        address: call.address.clone(),
+        trace: call.trace.clone(),
+        deadline: call.deadline,
+        fence,
     }
 }
 
@@ -204,6 +245,20 @@ impl Claim {
         };
         let header = keys::housekeeping(&self.tenant);
         self.node.store.commit(Commit { header, run: Box::new(run) })
+    }
+
+    /// Refuses to commit once the claim is somebody else's, or nobody's.
+    fn fence(&self) -> Fence {
+        const HELD: &str =
+            "SELECT expires FROM stoa_claim WHERE tenant = :tenant AND hash = $1 AND holder = $2";
+        let (tenant, hash, holder) = (Arc::clone(&self.tenant), self.hash, self.holder);
+        Arc::new(move |session| {
+            let held = (hash.as_slice(), holder.as_slice());
+            match kernel::rows::<(i64,)>(session, &tenant, HELD, held)?.is_empty() {
+                true => Err(overtaken()),
+                false => Ok(()),
+            }
+        })
     }
 
     /// What ends the claim; 0 if it was not there any more.

@@ -5,17 +5,20 @@ use std::time::Duration;
 
 use stoa_contract::{AnyMessage, Code, Format, Method};
 use stoa_kit::session::Session;
-use stoa_kit::{Caller, Error, Result, World};
-use stoa_store::{Commit, Header, Key, Outcome, Store, kernel};
+use stoa_kit::{Basis, Caller, Cause, Error, Result, Seal, World};
+use stoa_store::{Commit, Header, Keep, Key, Outcome, Store, kernel};
 
 /// How long a reply is remembered.
 const LIFE: Duration = Duration::from_secs(24 * 60 * 60);
 /// The longest key.
 const KEY_MAX: usize = 255;
 
-/// The cell's secret, under which keys and requests are hashed: what a database holds cannot be
+/// How long the steps of a job are remembered: longer than anybody tries it again.
+const JOB_LIFE: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
+/// The cell's seal, under which keys and requests are hashed: what a database holds cannot be
 /// compared with guesses.
-pub(crate) struct Keys([u8; 32]);
+pub(crate) struct Keys(pub(crate) Seal);
 
 impl Keys {
     /// Reads the cell's secret, or makes it.
@@ -39,7 +42,7 @@ impl Keys {
         let header = housekeeping("");
         store.commit(Commit { header, run: Box::new(run) }).await?;
         let secret = *found.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        Ok(Self(secret))
+        Ok(Self(Seal::new(secret)))
     }
 
     /// The key of a request, as the store keeps it.
@@ -69,36 +72,44 @@ impl Keys {
             )
             .help("Use a UUID, or another identifier of the one thing you want to happen."));
         }
-        let hash = self.hash(&[&caller.tenant, &caller.subject, method.path, key]);
-        let mut mac = blake3::Hasher::new_keyed(&self.0);
-        mac.update(method.path.as_bytes()).update(&[0]).update(&request.encode(Format::Binary)?);
+        let path = method.path.as_bytes();
+        let (tenant, subject) = (caller.tenant.as_bytes(), caller.subject.as_bytes());
+        let keep = if method.reply.redacts() { Keep::Nothing } else { Keep::Reply };
         Ok(Key {
-            hash,
-            fingerprint: short(&mac.finalize()),
-            keeps_reply: !method.reply.redacts(),
+            hash: self.0.derive(&[b"key", tenant, subject, path, key.as_bytes()]),
+            fingerprint: self.0.derive(&[b"request", path, &request.encode(Format::Binary)?]),
+            keep,
             life: LIFE,
         })
     }
 
-    fn hash(&self, parts: &[&str]) -> [u8; 16] {
-        let mut mac = blake3::Hasher::new_keyed(&self.0);
-        for part in parts {
-            // Lengths keep ("ab", "c") and ("a", "bc") apart.
-            mac.update(&(part.len() as u64).to_le_bytes()).update(part.as_bytes());
-        }
-        short(&mac.finalize())
+    /// What the secrets and steps of an effect follow from: the same for every run under one key
+    /// with one request. Another request under the same key shares nothing with it, so that
+    /// nobody learns by a key what a step would have said to something else.
+    pub(crate) fn effect(&self, caller: &Caller, method: &Method, key: &str, of: &Key) -> Seal {
+        let (tenant, subject) = (caller.tenant.as_bytes(), caller.subject.as_bytes());
+        let path = method.path.as_bytes();
+        self.0.within(&[b"effect", tenant, subject, path, key.as_bytes(), &of.fingerprint])
+    }
+
+    /// The same for a job.
+    pub(crate) fn job(&self, tenant: &str, id: &str) -> Seal {
+        self.0.within(&[b"job", tenant.as_bytes(), id.as_bytes()])
     }
 
     /// A token's name in the cache of callers.
     pub(crate) fn token(&self, token: &str) -> [u8; 16] {
-        self.hash(&["token", token])
+        self.0.derive(&[b"token", token.as_bytes()])
     }
 }
 
-fn short(hash: &blake3::Hash) -> [u8; 16] {
-    let mut short = [0; 16];
-    short.copy_from_slice(&hash.as_bytes()[..16]);
-    short
+/// The key of an effect's step. Its reply is kept sealed: the seal follows from the key that the
+/// caller sent, which is not in the store. What it was asked for makes no difference: a step that
+/// was done is done.
+pub(crate) fn step(basis: &Basis, hash: [u8; 16]) -> Key {
+    let life = if matches!(basis.cause, Cause::Job(_)) { JOB_LIFE } else { LIFE };
+    let keep = Keep::Sealed(basis.seal.within(&[b"reply"]));
+    Key { hash, fingerprint: hash, keep, life }
 }
 
 /// The header of the kernel's own work, which leaves no commit record.

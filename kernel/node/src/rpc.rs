@@ -70,7 +70,7 @@ impl Dispatcher for Table {
             };
             let items = items.map(move |item| {
                 let encoded = item.and_then(|item| item.encode(format));
-                encoded.map(|bytes| Bytes::from(bytes).into()).map_err(|error| translate(&error))
+                encoded.map(|bytes| Bytes::from(bytes).into()).map_err(|error| refuse(&error, &ctx))
             });
             Ok(Response::new(items.boxed() as connectrpc::EncodedStream))
         })

@@ -5,16 +5,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use stoa_contract::{AnyMessage, Kind};
+use stoa_contract::{AnyMessage, Format, Kind};
 use stoa_kit::ports::Ports;
-use stoa_kit::registry::ServiceId;
+use stoa_kit::session::{Session, Stamp};
 use stoa_kit::tx::Run;
-use stoa_kit::{Caller, Cause, Error, Result, World};
+use stoa_kit::{Basis, Error, Result, World};
 use stoa_store::{Commit, Header, Reply};
 use tokio::sync::oneshot;
 
-use crate::Node;
 use crate::call::{subject_of, unknown};
+use crate::{Node, keys};
 
 /// Threads for work that keeps a processor busy.
 const THREADS: usize = 2;
@@ -27,15 +27,13 @@ pub(crate) struct Runner(pub(crate) Arc<Node>);
 impl stoa_kit::Runner for Runner {
     fn call(
         &self,
-        from: ServiceId,
-        caller: &Caller,
-        cause: &Cause,
+        basis: &Arc<Basis>,
         method: &'static str,
         request: Box<dyn AnyMessage>,
-        key: Option<String>,
+        step: Option<[u8; 16]>,
     ) -> BoxFuture<'static, Result<Box<dyn AnyMessage>>> {
-        let (node, caller, cause) = (Arc::clone(&self.0), caller.clone(), cause.clone());
-        Box::pin(async move { call(&node, from, caller, cause, method, request, key).await })
+        let (node, basis) = (Arc::clone(&self.0), Arc::clone(basis));
+        Box::pin(async move { call(&node, &basis, method, request, step).await })
     }
 
     fn compute(&self, work: Box<dyn FnOnce() + Send>) -> BoxFuture<'static, Result<()>> {
@@ -62,50 +60,46 @@ impl stoa_kit::Runner for Runner {
 /// like any other, and a commit of its own.
 async fn call(
     node: &Arc<Node>,
-    from: ServiceId,
-    caller: Caller,
-    cause: Cause,
+    basis: &Arc<Basis>,
     method: &'static str,
     request: Box<dyn AnyMessage>,
-    key: Option<String>,
+    step: Option<[u8; 16]>,
 ) -> Result<Box<dyn AnyMessage>> {
     let registry = Arc::clone(&node.registry);
     let bound = registry.method(method).ok_or_else(|| unknown(method))?;
-    registry.check_need(from, bound)?;
+    registry.check_need(basis.service, bound)?;
     request.validate()?;
     if bound.method.kind == Kind::Query {
-        let inner = Arc::clone(&registry);
+        let (inner, basis) = (Arc::clone(&registry), Arc::clone(basis));
         return node
             .read(None, move |session, stamp| {
                 let bound = inner.method(method).ok_or_else(|| unknown(method))?;
-                let (registry, caller, cause) = (&inner, &caller, &cause);
+                let (registry, caller, cause) = (&inner, &basis.caller, &basis.cause);
                 let query = Run { registry, caller, cause, stamp, nested: true };
                 query.query(session, bound.service, |view| bound.run_query(view, request.as_ref()))
             })
             .await;
     }
-    let subject = subject_of(node, from, &caller.subject);
-    let key = match key {
-        None => None,
-        Some(key) => {
-            let scope = Caller { subject: Arc::clone(&subject), ..caller.clone() };
-            Some(node.keys.of(&scope, bound.method, &key, request.as_ref())?)
-        }
-    };
     let header = Header {
-        tenant: Arc::clone(&caller.tenant),
-        cause: cause.to_string(),
-        caller: subject,
+        tenant: Arc::clone(&basis.caller.tenant),
+        cause: basis.cause.to_string(),
+        caller: subject_of(node, basis.service, &basis.caller.subject),
         method: bound.method.path,
-        trace: String::new(),
-        key,
-        deadline: None,
+        trace: basis.trace.clone(),
+        key: step.map(|hash| keys::step(basis, hash)),
+        deadline: basis.deadline,
         bytes: 512,
     };
-    let run = node.run_command(bound.method.path, caller, cause, request, true);
+    let (caller, cause) = (basis.caller.clone(), basis.cause.clone());
+    let mut command = node.run_command(bound.method.path, caller, cause, request, true);
+    let fence = basis.fence.clone();
+    let run = Box::new(move |session: &mut dyn Session, stamp: Stamp| {
+        fence.as_ref().map_or(Ok(()), |fence| fence(session))?;
+        command(session, stamp)
+    });
     match node.store.commit(Commit { header, run }).await?.reply {
         Reply::Fresh(Some(reply)) => Ok(reply),
-        Reply::Replayed(bytes) => bound.decode_reply(&bytes, stoa_contract::Format::Binary),
+        Reply::Replayed(bytes) => bound.decode_reply(&bytes, Format::Binary),
         Reply::Fresh(None) | Reply::Withheld => Err(Error::internal("a step's reply was not kept")),
     }
 }

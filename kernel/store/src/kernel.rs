@@ -8,7 +8,7 @@ use stoa_kit::tx::{Enqueued, Gathered};
 use stoa_kit::value::{FromRow, Params, Row};
 use stoa_kit::{Code, Error, Micros, Result};
 
-use crate::{Changes, Header, Key, Outcome, Reply};
+use crate::{Changes, Header, Keep, Key, Outcome, Reply};
 
 /// Runs one of the kernel's own statements and gives its rows.
 ///
@@ -69,8 +69,9 @@ pub fn remembered(
     if fingerprint != key.fingerprint {
         return Err(reused());
     }
-    let reply = match reply.split_first() {
-        Some((&KEPT, reply)) => Some(reply.to_vec()),
+    let reply = match (reply.split_first(), &key.keep) {
+        (Some((&KEPT, reply)), _) => Some(reply.to_vec()),
+        (Some((&SEALED, reply)), Keep::Sealed(seal)) => seal.open(&[&key.hash], reply),
         _ => None,
     };
     Ok(Some(Remembered { position, reply }))
@@ -90,6 +91,8 @@ pub fn reused() -> Error {
 const KEPT: u8 = 1;
 /// The first byte of a remembered reply: it had secret fields.
 const WITHHELD: u8 = 0;
+/// The first byte of a remembered reply: it is sealed.
+const SEALED: u8 = 2;
 
 /// Claims a key; false if somebody has it.
 ///
@@ -111,16 +114,27 @@ pub fn claim(
     Ok(claimed == 1)
 }
 
+/// Gives a key back that was claimed in this transaction.
+///
+/// # Errors
+/// Those of the engine.
+pub fn forget(session: &mut dyn Session, tenant: &str, key: &Key) -> Result<()> {
+    const FORGET: &str = "DELETE FROM stoa_key WHERE tenant = :tenant AND hash = $1";
+    execute(session, tenant, FORGET, (key.hash.as_slice(),)).map(|_| ())
+}
+
 /// A reply as it is kept under a key.
 ///
 /// # Errors
 /// `internal` where it cannot be encoded.
 pub fn kept(key: &Key, outcome: &Outcome) -> Result<Vec<u8>> {
-    let mut kept = vec![if key.keeps_reply { KEPT } else { WITHHELD }];
-    if let (true, Some(reply)) = (key.keeps_reply, &outcome.reply) {
-        kept.extend(reply.encode(Format::Binary)?);
-    }
-    Ok(kept)
+    let reply = outcome.reply.as_ref().map(|reply| reply.encode(Format::Binary));
+    let reply = reply.transpose()?.unwrap_or_default();
+    Ok(match &key.keep {
+        Keep::Reply => [&[KEPT], reply.as_slice()].concat(),
+        Keep::Sealed(seal) => [&[SEALED], seal.seal(&[&key.hash], &reply)?.as_slice()].concat(),
+        Keep::Nothing => vec![WITHHELD],
+    })
 }
 
 /// A remembered reply, as the caller gets it.

@@ -33,7 +33,7 @@ use futures::future::BoxFuture;
 use stoa_contract::AnyMessage;
 use stoa_kit::session::{Session, Stamp};
 use stoa_kit::tx::Gathered;
-use stoa_kit::{Error, Result, Service, World};
+use stoa_kit::{Error, Result, Seal, Service, World};
 
 /// A command on its way to an engine.
 pub struct Commit {
@@ -77,10 +77,21 @@ pub struct Key {
     pub hash: [u8; 16],
     /// A keyed hash over method and canonical request.
     pub fingerprint: [u8; 16],
-    /// Whether the reply may be kept; a reply with secret fields is not.
-    pub keeps_reply: bool,
+    /// What is kept of the reply.
+    pub keep: Keep,
     /// How long the reply is remembered.
     pub life: Duration,
+}
+
+/// What is kept of a reply under an idempotency key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Keep {
+    /// The reply.
+    Reply,
+    /// The reply, sealed: only who comes with the key reads it.
+    Sealed(Seal),
+    /// That there was one: it has secret fields.
+    Nothing,
 }
 
 /// What a run of a command came to.

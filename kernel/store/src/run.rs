@@ -99,14 +99,8 @@ pub(crate) fn guarded(run: &mut Run, session: &mut dyn Session, stamp: Stamp) ->
 
 /// Runs service code; a panic in it is an error.
 pub(crate) fn unwound<T>(body: impl FnOnce() -> Result<T>) -> Result<T> {
-    std::panic::catch_unwind(std::panic::AssertUnwindSafe(body)).unwrap_or_else(|panic| {
-        let text = panic
-            .downcast_ref::<String>()
-            .map(String::as_str)
-            .or_else(|| panic.downcast_ref::<&str>().copied())
-            .unwrap_or("a panic");
-        Err(Error::internal(format!("panic: {text}")))
-    })
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(body))
+        .unwrap_or_else(|panic| Err(Error::panicked(panic)))
 }
 
 /// What a command is told that wrote something else when it was run again.

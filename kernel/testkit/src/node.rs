@@ -308,6 +308,11 @@ impl Node {
         self.world.advance(by);
     }
 
+    /// Lets uptime go on without anybody who waits being woken, as for a process that was stopped.
+    pub fn freeze(&self, by: Duration) {
+        self.world.freeze(by);
+    }
+
     /// Lets time pass, then does what came due.
     pub async fn advance(&self, by: Duration) {
         self.pass(by);

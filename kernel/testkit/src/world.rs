@@ -2,7 +2,7 @@
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering::SeqCst};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::SeqCst};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
@@ -12,16 +12,26 @@ use stoa_kit::{Micros, Result, World};
 /// 2026-01-01 00:00 UTC, where every test begins.
 const START: i64 = 1_767_225_600_000_000;
 
-/// The real world, but for the time of day.
+/// The real world, but for the time of day and for the time that a frozen process misses.
 pub struct TestWorld {
     real: Arc<Real>,
     now: AtomicI64,
+    frozen_ms: AtomicU64,
 }
 
 impl TestWorld {
     /// A world at the beginning of 2026.
     pub fn new() -> Arc<Self> {
-        Arc::new(Self { real: Real::new(), now: AtomicI64::new(START) })
+        Arc::new(Self {
+            real: Real::new(),
+            now: AtomicI64::new(START),
+            frozen_ms: AtomicU64::new(0),
+        })
+    }
+
+    /// Lets uptime go on without anybody who waits being woken, as for a process that was stopped.
+    pub fn freeze(&self, by: Duration) {
+        self.frozen_ms.fetch_add(by.as_millis() as u64, SeqCst);
     }
 
     /// Lets time pass.
@@ -41,7 +51,7 @@ impl World for TestWorld {
     }
 
     fn uptime(&self) -> Duration {
-        self.real.uptime()
+        self.real.uptime() + Duration::from_millis(self.frozen_ms.load(SeqCst))
     }
 
     fn entropy(&self, buffer: &mut [u8]) {

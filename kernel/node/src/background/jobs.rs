@@ -13,11 +13,13 @@ use stoa_contract::{Format, Job, Kind};
 use stoa_kit::registry::Bound;
 use stoa_kit::session::{Session, Stamp};
 use stoa_kit::tx::{Gathered, Run};
-use stoa_kit::{Caller, Cause, Ctx, Error, Micros, Outcome as Follows, Registry, Result, Tx};
+use stoa_kit::{
+    Basis, Caller, Cause, Ctx, Error, Fence, Micros, Outcome as Follows, Registry, Result, Tx,
+};
 use stoa_store::{Outcome, kernel};
 
 use super::{Work, housekeep, overtaken, react};
-use crate::Node;
+use crate::{Node, effect};
 
 /// Jobs claimed at once.
 const CLAIM: i64 = 32;
@@ -153,16 +155,26 @@ async fn attempt(node: &Arc<Node>, job: &Leased) -> Result<()> {
     if bound.method.kind == Kind::Command {
         return complete(node, job, None).await;
     }
-    let (caller, cause) = (Caller::system(node.tenant()), Cause::Job(job.id.clone()));
-    let key = Some(job.id.clone());
-    let ctx = Ctx::new(bound.service, caller, cause, key, String::new(), node.runner());
-    let running = bound.run_effect(ctx, request.as_ref());
     let timeout = Duration::from_millis(job.policy.timeout_ms.into());
+    let basis = Basis {
+        service: bound.service,
+        caller: Caller::system(node.tenant()),
+        cause: Cause::Job(job.id.clone()),
+        key: Some(job.id.clone()),
+        seal: node.keys.job(node.tenant(), &job.id),
+        address: String::new(),
+        trace: String::new(),
+        deadline: Some(node.world().uptime() + timeout),
+        fence: Some(fence(node, job)),
+    };
+    let running = effect::run(bound, Ctx::new(basis, node.runner()), request.as_ref());
     let reply = tokio::select! {
-        reply = running => reply?,
+        // What wakes when its time is over does not go on.
+        biased;
         () = node.world().sleep(timeout) => {
             return Err(Error::unavailable("job.timeout", "the attempt took too long"));
         }
+        reply = running => reply?,
     };
     complete(node, job, Some(reply.encode(Format::Binary)?)).await
 }
@@ -242,6 +254,19 @@ fn inside(
     let command = Run { registry, caller: &caller, cause: &cause, stamp, nested: false };
     let service = bound_of(registry, job)?.service;
     command.command(session, service, run).map(|((), gathered)| gathered)
+}
+
+/// Lets an attempt commit only as long as this worker holds the lease.
+fn fence(node: &Arc<Node>, job: &Leased) -> Fence {
+    const HELD: &str = "SELECT attempts FROM stoa_job \
+         WHERE tenant = :tenant AND id = $1 AND lease = $2 AND state = 'leased'";
+    let (tenant, id, lease) = (Arc::clone(node.tenant()), job.id.clone(), job.lease);
+    Arc::new(move |session| {
+        match kernel::rows::<(i64,)>(session, &tenant, HELD, (&id, lease))?.is_empty() {
+            true => Err(overtaken("another worker holds the lease")),
+            false => Ok(()),
+        }
+    })
 }
 
 /// Ends a job that this worker still holds the lease of.

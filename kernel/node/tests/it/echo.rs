@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use serde_json::Value;
 use stoa_contract::Format;
-use stoa_kit::{Code, Error, Methods, Migration, Result, Schedule, Service, Start, Tx, View};
+use stoa_kit::{Code, Ctx, Error, Methods, Migration, Result, Schedule, Service, Start, Tx, View};
 use stoa_node::{Body, Position};
 use stoa_testkit::Node;
 use tokio::sync::watch;
 
-use crate::messages::{CONTRACT, Done, Enqueue, Poison, Said, Say, Shrug, Spin, Taste, Work};
+use crate::messages::{
+    CONTRACT, Done, Enqueue, Poison, Relay, Said, Say, Shrug, Spin, Taste, Whisper, Work,
+};
 
 const TABLES: &[Migration] = &[Migration::expand(
     "0001_echo",
@@ -112,13 +114,10 @@ pub(crate) fn gated(gate: Arc<Gate>) -> Service {
 
 /// The service as [`gated`], which hears nothing.
 pub(crate) fn deaf(gate: Arc<Gate>) -> Service {
-    let spun = Arc::clone(&gate);
+    let (spun, passed) = (Arc::clone(&gate), Arc::clone(&gate));
     let methods = Methods::new(CONTRACT)
-        .command(|tx, said: Say| {
-            let (subject, number) = said.about();
-            tx.emit(&Said::new(subject, number));
-            Ok(Done::new(subject, number))
-        })
+        .command(|tx, said: Say| Ok(say(tx, said.about())))
+        .command(|tx, said: Whisper| Ok(say(tx, said.about())))
         .command(poison)
         .query(|view, taste: Taste| {
             taste_it(view, taste.about().0)?;
@@ -139,6 +138,10 @@ pub(crate) fn deaf(gate: Arc<Gate>) -> Service {
             spun.spin();
             Ok(Done::default())
         })
+        .effect(move |ctx, relay: Relay| {
+            let gate = Arc::clone(&passed);
+            async move { self::relay(&ctx, relay.about(), &gate).await }
+        })
         .effect(move |ctx, work: Work| {
             let gate = Arc::clone(&gate);
             async move {
@@ -151,6 +154,20 @@ pub(crate) fn deaf(gate: Arc<Gate>) -> Service {
         Ok(done) => hear(tx, &format!("job {}", work.about().0), done.about().1),
         Err(_) => hear(tx, "given up", work.about().1),
     })
+}
+
+fn say(tx: &mut Tx<'_>, (subject, number): (&str, i64)) -> Done {
+    tx.emit(&Said::new(subject, number));
+    Done::new(subject, number)
+}
+
+/// Says a secret number twice, before the gate and behind it; replies with it.
+async fn relay(ctx: &Ctx, (subject, kind): (&str, i64), gate: &Gate) -> Result<Done> {
+    assert!(kind != EXPLOSIVE, "{subject} explodes");
+    let number = i64::from(u32::from_le_bytes(ctx.secret("number")));
+    let whispered = ctx.call(Whisper::new(subject, number)).await?;
+    gate.pass().await;
+    ctx.call(Say::new(subject, whispered.about().1)).await
 }
 
 /// Puts a number behind those that were heard of its subject.
@@ -206,7 +223,7 @@ pub(crate) async fn all_said(node: &stoa_node::Node) -> Vec<(String, i64)> {
     events.into_iter().map(|(subject, payload)| (subject, number(&payload))).collect()
 }
 
-async fn rows<T: stoa_kit::value::FromRow + Send + 'static>(
+pub(crate) async fn rows<T: stoa_kit::value::FromRow + Send + 'static>(
     node: &stoa_node::Node,
     sql: &'static str,
 ) -> Vec<T> {

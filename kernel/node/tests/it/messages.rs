@@ -1,7 +1,7 @@
 //! The messages of [`echo`](crate::echo), written by hand: a contract that only tests know has no
 //! place among the contracts. Each is a number about a subject.
 
-use stoa_contract::{Check, Contract, Job, Kind, Method, Permission, Shape};
+use stoa_contract::{Check, Contract, Field, Job, Kind, Method, Permission, Shape, Value};
 use stoa_kit::v1::Money;
 use stoa_kit::{Event, Message, Request};
 
@@ -18,6 +18,8 @@ pub(crate) const CONTRACT: &Contract = &Contract {
         Work::METHOD,
         Spin::METHOD,
         Shrug::METHOD,
+        Whisper::METHOD,
+        Relay::METHOD,
     ],
     events: &[(Said::NAME, Said::TOPIC)],
     descriptors: &[],
@@ -69,6 +71,10 @@ messages! {
     Spin,
     /// Tastes a subject, and goes on whatever comes of it.
     Shrug,
+    /// Says something, and replies with a secret.
+    Whisper,
+    /// An effect: whispers, waits at the gate, and says it again.
+    Relay,
     /// The reply of everything.
     Done,
 }
@@ -81,9 +87,18 @@ impl Event for Said {
     }
 }
 
+/// The shape of a reply that is not kept readable.
+const SECRET: &Shape = &Shape {
+    name: Money::NAME,
+    fields: &[Field { name: "amount", json: "amount", value: Value::Leaf, redact: true }],
+};
+
 /// Makes a method of the message that asks for it.
 macro_rules! method {
     ($name:ident, $kind:ident, $job:expr) => {
+        method!($name, $kind, $job, Money::SHAPE);
+    };
+    ($name:ident, $kind:ident, $job:expr, $reply:expr) => {
         impl Request for $name {
             type Reply = Done;
             const METHOD: &'static Method = &Method {
@@ -97,7 +112,7 @@ macro_rules! method {
                 job: $job,
                 http: None,
                 request: Money::SHAPE,
-                reply: Money::SHAPE,
+                reply: $reply,
             };
         }
     };
@@ -109,4 +124,6 @@ method!(Taste, Query, None);
 method!(Enqueue, Command, None);
 method!(Spin, Command, None);
 method!(Shrug, Command, None);
+method!(Whisper, Command, None, SECRET);
+method!(Relay, Effect, None);
 method!(Work, Effect, Some(Job { max_attempts: 3, backoff_ms: 1_000, timeout_ms: 30_000 }));

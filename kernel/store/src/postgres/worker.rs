@@ -221,9 +221,13 @@ impl Worker {
             changes: &changes,
             duration_us: spent.as_micros() as i64,
         };
+        let forgets = outcome.gathered.forgets_key;
+        if let (true, Some(key)) = (forgets, &header.key) {
+            kernel::forget(&mut session, &header.tenant, key)?;
+        }
         let mut rows = session
             .collect(|session| kernel::record(session, header, &outcome.gathered, &record))?;
-        if let (Some(key), Some(place)) = (&header.key, &place) {
+        if let (Some(key), Some(place), false) = (&header.key, &place, forgets) {
             let kept = kernel::kept(key, &outcome)?;
             let values = [Value::Text(place), Value::Int(position), Value::Bytes(&kept)];
             rows.push(Step::Remember(values.map(encode)));

@@ -335,7 +335,9 @@ fn execute(
     let outcome = run::guarded(&mut commit.run, session, stamp)?;
     session.trail.whole()?;
     shared.options.faults.pass("command")?;
-    if let Some(key) = &header.key {
+    if let Some(key) = &header.key
+        && !outcome.gathered.forgets_key
+    {
         let kept = kernel::kept(key, &outcome)?;
         if !kernel::claim(session, &header.tenant, key, position, stamp.now, &kept)? {
             return Err(Error::internal("an idempotency key was claimed by nobody"));

@@ -11,7 +11,9 @@ use stoa_kit::world::Real;
 use stoa_kit::{
     Caller, Error, Event, Message, Methods, Migration, Registry, Result, Service, Tx, View, World,
 };
-use stoa_store::{Commit, Committed, Header, Key, Options, Outcome, Place, Read, Reply, Store};
+use stoa_store::{
+    Commit, Committed, Header, Keep, Key, Options, Outcome, Place, Read, Reply, Store,
+};
 use stoa_testkit::postgres::Database;
 use tempfile::TempDir;
 
@@ -256,7 +258,7 @@ impl Cell {
         let key = Key {
             hash: [key; 16],
             fingerprint: [request; 16],
-            keeps_reply: true,
+            keep: Keep::Reply,
             life: std::time::Duration::from_secs(3600),
         };
         Header { key: Some(key), ..Self::header() }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use stoa_contract::{AnyMessage, Format};
 use stoa_kit::Code;
-use stoa_store::Header;
+use stoa_store::{Header, Keep};
 
 use crate::cell::{self, Cell, On, refusal};
 
@@ -63,7 +63,7 @@ fn a_failed_key_is_free_again(on: On) {
 fn a_reply_with_secrets_is_withheld(on: On) {
     let cell = on.cell();
     let mut header = Cell::keyed(1, 1);
-    header.key.as_mut().unwrap().keeps_reply = false;
+    header.key.as_mut().unwrap().keep = Keep::Nothing;
     let put = |tx: &mut stoa_kit::Tx<'_>| cell::put_account(tx, "a", 1);
     let first = cell.commit_as(header.clone(), put).unwrap();
     let again = cell.commit_as(header, put).unwrap();
