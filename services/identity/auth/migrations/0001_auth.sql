@@ -15,7 +15,7 @@ CREATE TABLE auth_password (
     PRIMARY KEY (tenant, user_id)
 );
 
--- Failed attempts, by account and by address, since the first one of their window.
+-- Failed attempts, by account and by network, since the first one of their window.
 CREATE TABLE auth_attempt (
     tenant TEXT NOT NULL,
     bucket TEXT NOT NULL,
@@ -24,6 +24,16 @@ CREATE TABLE auth_attempt (
     PRIMARY KEY (tenant, bucket)
 );
 CREATE INDEX auth_attempt_since ON auth_attempt (tenant, since);
+
+-- Networks that users signed in from, by their hash.
+CREATE TABLE auth_network (
+    tenant TEXT NOT NULL,
+    user_id TEXT NOT NULL,
+    network TEXT NOT NULL,
+    time BIGINT NOT NULL,
+    PRIMARY KEY (tenant, user_id, network)
+);
+CREATE INDEX auth_network_time ON auth_network (tenant, time);
 
 -- Sessions that can still be used, by the hash of their token.
 CREATE TABLE auth_session (

@@ -3,7 +3,6 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use stoa_auth_v1::{Account, AccountBy};
 use stoa_kit::{Caller, Micros, Pattern};
 
 /// The role that grants everything. It belongs to Stoa.
@@ -22,12 +21,18 @@ pub(crate) const USE_NOTED_EVERY: Duration = minutes(5);
 /// How long the record of a revocation is kept.
 pub(crate) const REVOCATION_KEPT: Duration = days(90);
 
-/// Failed attempts are counted over so long, from the first one.
-pub(crate) const WINDOW: Duration = minutes(15);
-/// So many failures for one account in a window stop further attempts until it ends.
-const ACCOUNT_FAILURES_MAX: i64 = 10;
-/// So many from one address do: more, for many people may share one.
-const ADDRESS_FAILURES_MAX: i64 = 50;
+/// Failed attempts from one network are counted over so long, from the first one.
+const WINDOW: Duration = minutes(15);
+/// So many failures for one account from one network in a window stop further ones until it ends.
+const HERE_FAILURES_MAX: i64 = 10;
+/// So many from one network for any account do: more, for many people may share one.
+const NETWORK_FAILURES_MAX: i64 = 50;
+/// Failed attempts for one account from anywhere are counted over so long.
+pub(crate) const WINDOW_LONGEST: Duration = days(1);
+/// So many of them stop further ones from networks where the account was never signed in.
+const ACCOUNT_FAILURES_MAX: i64 = 100;
+/// A network is known so long after the last sign-in from it.
+pub(crate) const NETWORK_KNOWN: Duration = days(90);
 
 const fn minutes(count: u64) -> Duration {
     Duration::from_secs(count * 60)
@@ -41,28 +46,46 @@ const fn days(count: u64) -> Duration {
 pub(crate) struct Bucket {
     pub(crate) name: String,
     pub(crate) failures_max: i64,
+    pub(crate) window: Duration,
+    /// Whether it stops nobody in a network where the account was signed in before.
+    pub(crate) spares_known: bool,
 }
 
-/// What an attempt counts for: the account, and the address if there is one. An account that
-/// somebody named by typing is counted by what they typed, whether anybody is called so or not,
-/// and under its hash, for it is personal and may be a password typed into the wrong field.
-pub(crate) fn buckets(account: &Account, address: &str) -> Vec<Bucket> {
-    let name = match &account.by {
-        Some(AccountBy::UserId(id)) => format!("user:{id}"),
-        Some(AccountBy::Login(login)) => format!("login:{}", hash_text(&normal(login))),
-        None => "login:".to_owned(),
+/// What an attempt counts for: the account in this network, the network, and the account. Strangers
+/// who guess elsewhere use up the last of these and no other, so that they keep out nobody who
+/// comes from where they usually do.
+pub(crate) fn buckets(account: &str, address: &str) -> Vec<Bucket> {
+    let network = network_hash(address);
+    let bucket = |name, failures_max, window, spares_known| Bucket {
+        name,
+        failures_max,
+        window,
+        spares_known,
     };
-    let mut buckets = vec![Bucket { name, failures_max: ACCOUNT_FAILURES_MAX }];
-    if let Some(network) = network(address) {
-        let name = format!("address:{}", hash_text(&network));
-        buckets.push(Bucket { name, failures_max: ADDRESS_FAILURES_MAX });
+    let mut buckets = vec![
+        bucket(format!("{account} {network}"), HERE_FAILURES_MAX, WINDOW, false),
+        bucket(account.to_owned(), ACCOUNT_FAILURES_MAX, WINDOW_LONGEST, true),
+    ];
+    if !network.is_empty() {
+        let name = format!("network:{network}");
+        buckets.push(bucket(name, NETWORK_FAILURES_MAX, WINDOW, false));
     }
     buckets
 }
 
-/// What people type to sign in, in the form in which attempts are counted.
-fn normal(login: &str) -> String {
-    login.trim().to_lowercase()
+/// What attempts are counted by: the account, however it was spelled. What belongs to nobody is
+/// counted by what was typed, under its hash, for it is personal and may be a password typed into
+/// the wrong field.
+pub(crate) fn counted_by(user_id: Option<&str>, login: &str) -> String {
+    match user_id {
+        Some(id) => format!("user:{id}"),
+        None => format!("login:{}", hash_text(login)),
+    }
+}
+
+/// A network, as the store keeps it; empty where there is none.
+pub(crate) fn network_hash(address: &str) -> String {
+    network(address).map(|network| hash_text(&network)).unwrap_or_default()
 }
 
 fn hash_text(text: &str) -> String {
@@ -95,7 +118,7 @@ pub(crate) fn blocked_until(
     failures: i64,
     now: Micros,
 ) -> Option<Micros> {
-    let end = since.after(WINDOW);
+    let end = since.after(bucket.window);
     (failures >= bucket.failures_max && now < end).then_some(end)
 }
 

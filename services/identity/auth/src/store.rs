@@ -55,9 +55,13 @@ pub(crate) fn set_password(tx: &mut Tx<'_>, user_id: &str, hash: &str) -> Result
 }
 
 /// Until when no attempt is allowed in any of these buckets, if none is.
-pub(crate) fn blocked_until(view: &View<'_>, buckets: &[Bucket]) -> Result<Option<Micros>> {
+pub(crate) fn blocked_until(
+    view: &View<'_>,
+    buckets: &[Bucket],
+    known: bool,
+) -> Result<Option<Micros>> {
     let mut latest = None;
-    for bucket in buckets {
+    for bucket in buckets.iter().filter(|bucket| !(known && bucket.spares_known)) {
         let row = view.row::<(i64, i64)>(
             "SELECT since, failures FROM auth_attempt WHERE tenant = :tenant AND bucket = $1",
             (&bucket.name,),
@@ -80,7 +84,7 @@ pub(crate) fn count_failure(tx: &mut Tx<'_>, buckets: &[Bucket]) -> Result<()> {
              ELSE auth_attempt.failures + 1 END, \
              since = CASE WHEN auth_attempt.since <= $3 THEN excluded.since \
              ELSE auth_attempt.since END",
-            (&bucket.name, tx.now().0, tx.now().before(model::WINDOW).0),
+            (&bucket.name, tx.now().0, tx.now().before(bucket.window).0),
         )?;
     }
     Ok(())
@@ -89,6 +93,25 @@ pub(crate) fn count_failure(tx: &mut Tx<'_>, buckets: &[Bucket]) -> Result<()> {
 /// Forgets the failures of a bucket.
 pub(crate) fn clear_failures(tx: &mut Tx<'_>, bucket: &Bucket) -> Result<()> {
     tx.execute("DELETE FROM auth_attempt WHERE tenant = :tenant AND bucket = $1", (&bucket.name,))?;
+    Ok(())
+}
+
+/// Whether a user signed in from a network before.
+pub(crate) fn is_known(view: &View<'_>, user_id: &str, network: &str) -> Result<bool> {
+    let row = view.row::<(i64,)>(
+        "SELECT time FROM auth_network WHERE tenant = :tenant AND user_id = $1 AND network = $2",
+        (user_id, network),
+    )?;
+    Ok(row.is_some())
+}
+
+/// Notes that a user signed in from a network.
+pub(crate) fn note_network(tx: &mut Tx<'_>, user_id: &str, network: &str) -> Result<()> {
+    tx.execute(
+        "INSERT INTO auth_network (tenant, user_id, network, time) VALUES (:tenant, $1, $2, $3) \
+         ON CONFLICT (tenant, user_id, network) DO UPDATE SET time = excluded.time",
+        (user_id, network, tx.now().0),
+    )?;
     Ok(())
 }
 
@@ -141,7 +164,11 @@ pub(crate) fn delete_expired(tx: &mut Tx<'_>) -> Result<()> {
     }
     tx.execute(
         "DELETE FROM auth_attempt WHERE tenant = :tenant AND since <= $1",
-        (now.before(model::WINDOW).0,),
+        (now.before(model::WINDOW_LONGEST).0,),
+    )?;
+    tx.execute(
+        "DELETE FROM auth_network WHERE tenant = :tenant AND time <= $1",
+        (now.before(model::NETWORK_KNOWN).0,),
     )?;
     tx.execute(
         "DELETE FROM auth_revocation WHERE tenant = :tenant AND time <= $1",

@@ -1,6 +1,6 @@
 //! The contract's functions.
 
-use stoa_kit::{Access, Error, Page, Reason as _, Resource as _, Result, Tx, View};
+use stoa_kit::{Access, Error, Reason as _, Resource as _, Result, Tx, View};
 use stoa_users_v1::{
     BatchGetUsersRequest, BatchGetUsersResponse, CreateUserRequest, CreateUserResponse,
     DisableUserRequest, DisableUserResponse, EnableUserRequest, EnableUserResponse, GetUserRequest,
@@ -47,7 +47,7 @@ impl UsersService for Users {
     }
 
     fn list_users(&self, view: &View<'_>, request: ListUsersRequest) -> Result<ListUsersResponse> {
-        let page = Page::read(request.page_size, &request.page_token, 1)?;
+        let page = view.page(&request, 1)?;
         let (from, to) = model::range(&request.handle_prefix);
         let disabled = model::is_disabled(request.state.as_known().unwrap_or_default());
         let mut users = match view.access::<User>() {
@@ -57,9 +57,9 @@ impl UsersService for Users {
                 own.retain(|user| model::matches(user, (&from, &to), disabled, page.after()));
                 own
             }
-            Access::Granted(_) | Access::None => Vec::new(),
+            Access::None => Vec::new(),
         };
-        let next_page_token = page.cut(&mut users, |user| vec![model::normal(&user.handle)]);
+        let next_page_token = page.cut(&mut users, |user| vec![model::normal(&user.handle)])?;
         Ok(ListUsersResponse { users, next_page_token })
     }
 
@@ -145,16 +145,19 @@ impl UsersService for Users {
         view: &View<'_>,
         request: LookupUserRequest,
     ) -> Result<LookupUserResponse> {
-        let id = match request.by {
-            Some(LookupUserRequestBy::Id(id)) => Some(id),
-            Some(LookupUserRequestBy::Login(login)) => store::owner(view, &model::normal(&login))?,
-            None => None,
+        let (id, login) = match request.by {
+            Some(LookupUserRequestBy::Id(id)) => (Some(id), String::new()),
+            Some(LookupUserRequestBy::Login(login)) => {
+                let login = model::normal(&login);
+                (store::owner(view, &login)?, login)
+            }
+            None => (None, String::new()),
         };
         let user = match id {
             Some(id) => store::user(view, &id)?,
             None => None,
         };
-        Ok(LookupUserResponse { user: user.into() })
+        Ok(LookupUserResponse { user: user.into(), login })
     }
 }
 

@@ -11,7 +11,8 @@ use stoa_kit::{Ctx, Error, Micros, Reason as _, Result, Tx, View};
 use stoa_users_v1::{LookupUserRequest, LookupUserRequestBy, User, UserState};
 
 use super::has_all;
-use crate::{model, password, store, token};
+use crate::model::{self, Bucket};
+use crate::{password, store, token};
 
 /// Compares a password with the one of an account. Gives the hash it was compared with if it is
 /// the right one, and nothing if it is not, or if there is no such account: after the same work.
@@ -65,9 +66,10 @@ pub(super) async fn change(
     let Some(user_id) = ctx.caller().user() else {
         return Err(Reason::NotYours.because("a service account has no password"));
     };
+    password::check("new_password", &request.new_password)?;
     let account = Account { by: Some(AccountBy::UserId(user_id.to_owned())) };
     let matched = compare(ctx, &account, request.current_password).await?;
-    let (salt, new) = (ctx.secret(), request.new_password);
+    let (salt, new) = (ctx.secret("salt"), request.new_password);
     let hash = match matched.is_empty() {
         true => String::new(),
         false => ctx.compute(move || password::hash(&new, salt)).await??,
@@ -77,7 +79,8 @@ pub(super) async fn change(
 }
 
 pub(super) async fn set(ctx: &Ctx, request: SetPasswordRequest) -> Result<SetPasswordResponse> {
-    let (salt, SetPasswordRequest { user_id, password }) = (ctx.secret(), request);
+    let (salt, SetPasswordRequest { user_id, password }) = (ctx.secret("salt"), request);
+    password::check("password", &password)?;
     let password_hash = ctx.compute(move || password::hash(&password, salt)).await??;
     ctx.call(StorePasswordRequest { user_id, password_hash }).await?;
     Ok(SetPasswordResponse {})
@@ -85,13 +88,13 @@ pub(super) async fn set(ctx: &Ctx, request: SetPasswordRequest) -> Result<SetPas
 
 pub(super) fn find(view: &View<'_>, request: FindPasswordRequest) -> Result<FindPasswordResponse> {
     let account = request.account.into_option().unwrap_or_default();
-    let buckets = model::buckets(&account, &request.address);
-    let blocked_until = store::blocked_until(view, &buckets)?.map(|until| until.timestamp());
-    let user_id = user_of(view, &account)?.map_or_else(String::new, |user| user.id);
+    let Found { user, buckets, known } = find_account(view, &account, &request.address)?;
+    let until = store::blocked_until(view, &buckets, known)?;
+    let user_id = user.map_or_else(String::new, |user| user.id);
     Ok(FindPasswordResponse {
         password_hash: store::password(view, &user_id)?.unwrap_or_default(),
         user_id,
-        blocked_until: blocked_until.unwrap_or_default(),
+        blocked_until: until.map(|until| until.timestamp()).unwrap_or_default(),
     })
 }
 
@@ -102,27 +105,25 @@ pub(super) fn record(
     tx: &mut Tx<'_>,
     request: RecordAttemptRequest,
 ) -> Result<RecordAttemptResponse> {
-    let decided = |decision: Decision| RecordAttemptResponse {
-        decision: decision.into(),
-        ..RecordAttemptResponse::default()
-    };
     let account = request.account.into_option().unwrap_or_default();
-    let buckets = model::buckets(&account, &request.address);
-    if let Some(until) = store::blocked_until(tx, &buckets)? {
+    let Found { user, buckets, known } = find_account(tx, &account, &request.address)?;
+    if let Some(until) = store::blocked_until(tx, &buckets, known)? {
         let blocked_until = until.timestamp();
-        return Ok(RecordAttemptResponse { blocked_until, ..decided(Decision::Blocked) });
+        return Ok(RecordAttemptResponse { blocked_until, ..refused(tx, Decision::Blocked) });
     }
-    let Some(user) = proven(tx, &account, &request.matched_hash)? else {
+    let Some(user) = proven(tx, user, &request.matched_hash)? else {
         store::count_failure(tx, &buckets)?;
-        return Ok(decided(Decision::Refused));
+        return Ok(refused(tx, Decision::Refused));
     };
     if user.state != UserState::Active {
-        return Ok(decided(Decision::Disabled));
+        return Ok(refused(tx, Decision::Disabled));
     }
     if let Some(bucket) = buckets.first() {
         store::clear_failures(tx, bucket)?;
     }
-    let mut accepted = decided(Decision::Accepted);
+    store::note_network(tx, &user.id, &model::network_hash(&request.address))?;
+    let mut accepted =
+        RecordAttemptResponse { decision: Decision::Accepted.into(), ..Default::default() };
     match request.then {
         Some(RecordAttemptRequestThen::Session(session)) => {
             let opened = store::Opened {
@@ -140,9 +141,15 @@ pub(super) fn record(
     Ok(accepted)
 }
 
+/// A decision that holds for now: under a key too the next attempt is an attempt.
+fn refused(tx: &mut Tx<'_>, decision: Decision) -> RecordAttemptResponse {
+    tx.forget_key();
+    RecordAttemptResponse { decision: decision.into(), ..RecordAttemptResponse::default() }
+}
+
 /// The account's user, if the hash that matched is still the one that is kept.
-fn proven(view: &View<'_>, account: &Account, matched_hash: &str) -> Result<Option<User>> {
-    let Some(user) = user_of(view, account)? else { return Ok(None) };
+fn proven(view: &View<'_>, user: Option<User>, matched_hash: &str) -> Result<Option<User>> {
+    let Some(user) = user else { return Ok(None) };
     let kept = store::password(view, &user.id)?;
     Ok(kept.filter(|kept| !kept.is_empty() && kept == matched_hash).map(|_| user))
 }
@@ -167,11 +174,27 @@ fn replace(tx: &mut Tx<'_>, user_id: &str, hash: &str) -> Result<()> {
     Ok(())
 }
 
-fn user_of(view: &View<'_>, account: &Account) -> Result<Option<User>> {
+/// An account, and what attempts at its password count for.
+struct Found {
+    user: Option<User>,
+    buckets: Vec<Bucket>,
+    /// Whether its user signed in from this network before.
+    known: bool,
+}
+
+fn find_account(view: &View<'_>, account: &Account, address: &str) -> Result<Found> {
     let by = match account.by.clone() {
-        Some(AccountBy::Login(login)) => LookupUserRequestBy::Login(login),
-        Some(AccountBy::UserId(id)) => LookupUserRequestBy::Id(id),
-        None => return Ok(None),
+        Some(AccountBy::Login(login)) => Some(LookupUserRequestBy::Login(login)),
+        Some(AccountBy::UserId(id)) => Some(LookupUserRequestBy::Id(id)),
+        None => None,
     };
-    Ok(view.call(LookupUserRequest { by: Some(by) })?.user.into_option())
+    let found = view.call(LookupUserRequest { by })?;
+    let user = found.user.into_option();
+    let id = user.as_ref().map(|user| user.id.as_str());
+    let buckets = model::buckets(&model::counted_by(id, &found.login), address);
+    let known = match id {
+        Some(id) => store::is_known(view, id, &model::network_hash(address))?,
+        None => false,
+    };
+    Ok(Found { user, buckets, known })
 }

@@ -15,10 +15,11 @@ pub(super) fn get(view: &View<'_>) -> Result<GetSetupResponse> {
 
 pub(super) async fn set_up(ctx: &Ctx, request: SetUpRequest) -> Result<SetUpResponse> {
     let SetUpRequest { code, handle, email, password, display_name } = request;
+    password::check("password", &password)?;
     let code_hash = token::hash(code.trim());
     // Whoever does not have the code makes no work.
     ctx.call(CheckSetupRequest { code_hash: code_hash.clone() }).await?;
-    let salt = ctx.secret();
+    let salt = ctx.secret("salt");
     let password_hash = ctx.compute(move || password::hash(&password, salt)).await??;
     let request = CompleteSetupRequest { code_hash, handle, email, display_name, password_hash };
     let user_id = ctx.call(request).await?.user_id;
@@ -33,13 +34,18 @@ pub(super) fn prepare(
     Ok(PrepareSetupResponse { open: is_open(tx)? })
 }
 
-/// Whether set-up is open and this is its code.
+/// Whether this is the code of set-up. Whoever has it may ask also after the end: the answer to
+/// one who was set up, and did not hear of it, is that of the first time.
 pub(super) fn check(view: &View<'_>, code_hash: &[u8]) -> Result<()> {
     match store::setup(view)? {
-        Some((_, Some(_))) => Err(Reason::SetupClosed.because("there is an administrator")),
-        Some((known, None)) if known == code_hash => Ok(()),
+        Some((known, _)) if known == code_hash => Ok(()),
+        Some((_, Some(_))) => Err(closed()),
         _ => Err(Reason::SetupCodeWrong.because("this is not the code that was printed last")),
     }
+}
+
+fn closed() -> Error {
+    Reason::SetupClosed.because("there is an administrator")
 }
 
 pub(super) fn complete(
@@ -47,6 +53,9 @@ pub(super) fn complete(
     request: CompleteSetupRequest,
 ) -> Result<CompleteSetupResponse> {
     check(tx, &request.code_hash)?;
+    if !is_open(tx)? {
+        return Err(closed());
+    }
     let CompleteSetupRequest { handle, email, display_name, password_hash, .. } = request;
     let user = CreateUserRequest { handle, email, display_name, ..CreateUserRequest::default() };
     let user = tx.call(user)?.user.into_option();
@@ -57,7 +66,7 @@ pub(super) fn complete(
     store::insert_grant(tx, &user.id, model::ADMINISTRATOR)?;
     tx.call(SetAdministratorRequest { id: user.id.clone(), administrator: true })?;
     if !store::close_setup(tx, &user.id)? {
-        return Err(Reason::SetupClosed.because("there is an administrator"));
+        return Err(closed());
     }
     Ok(CompleteSetupResponse { user_id: user.id })
 }

@@ -7,6 +7,7 @@ const TABLES: &[&str] = &[
     "SELECT * FROM auth_setup WHERE tenant = :tenant",
     "SELECT * FROM auth_password WHERE tenant = :tenant",
     "SELECT * FROM auth_attempt WHERE tenant = :tenant",
+    "SELECT * FROM auth_network WHERE tenant = :tenant",
     "SELECT * FROM auth_session WHERE tenant = :tenant",
     "SELECT * FROM auth_api_key WHERE tenant = :tenant",
     "SELECT * FROM auth_use WHERE tenant = :tenant",
