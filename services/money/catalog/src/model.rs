@@ -64,21 +64,22 @@ pub(crate) fn line(sku: String, quantity: i64, offer: Offer, currency: &str) -> 
     let Some(price) = price else {
         return Err(Reason::NoPrice.because(format!("`{sku}` has no price in {currency}")));
     };
-    let amount = price.checked_mul(quantity).ok_or_else(too_large)?;
-    let money = |amount| Money { amount, currency: currency.to_owned() };
+    let price = Money { amount: price, currency: currency.to_owned() };
+    let amount = price.times(quantity).ok_or_else(too_large)?;
     Ok(QuoteLine {
         sku,
         title: if variant.is_empty() { product } else { format!("{product}, {variant}") },
         quantity,
-        unit_price: money(price).into(),
-        amount: money(amount).into(),
+        unit_price: price.into(),
+        amount: amount.into(),
     })
 }
 
 /// What the lines cost together.
 pub(crate) fn total(lines: &[QuoteLine], currency: &str) -> Result<Money> {
-    let sum = lines.iter().try_fold(0_i64, |sum, line| sum.checked_add(line.amount.amount));
-    Ok(Money { amount: sum.ok_or_else(too_large)?, currency: currency.to_owned() })
+    let nothing = Money { amount: 0, currency: currency.to_owned() };
+    let sum = lines.iter().try_fold(nothing, |sum, line| sum.plus(&line.amount));
+    sum.ok_or_else(too_large)
 }
 
 fn too_large() -> Error {

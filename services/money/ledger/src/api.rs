@@ -2,18 +2,19 @@
 
 use std::time::Duration;
 
-use stoa_kit::{Error, Micros, Page, Reason as _, Resource as _, Result, Tx, View, v1::Money};
+use stoa_kit::{Error, Micros, Reason as _, Resource as _, Result, Tx, View, v1::Money};
 use stoa_ledger_v1::{
-    Account, AccountClosed, AccountOpened, CloseAccountRequest, CloseAccountResponse,
-    CreateAccountRequest, CreateAccountResponse, CreateTransferRequest, CreateTransferResponse,
-    EnsureAccountRequest, EnsureAccountResponse, ExpireTransfersRequest, ExpireTransfersResponse,
-    FoldTotalsRequest, FoldTotalsResponse, GetAccountRequest, GetAccountResponse,
-    GetBalanceRequest, GetBalanceResponse, GetStatementRequest, GetStatementResponse,
-    GetTransferRequest, GetTransferResponse, GetTrialBalanceRequest, GetTrialBalanceResponse,
-    LedgerService, ListAccountsRequest, ListAccountsResponse, ListTransfersRequest,
-    ListTransfersResponse, PostTransferRequest, PostTransferResponse, Reason,
-    ReverseTransferRequest, ReverseTransferResponse, Transfer, TransferExpired, TransferHeld,
-    TransferPosted, TransferState, TransferVoided, VoidTransferRequest, VoidTransferResponse,
+    Account, AccountClosed, AccountOpened, AccountReopened, BatchCreateTransfersRequest,
+    BatchCreateTransfersResponse, CloseAccountRequest, CloseAccountResponse, CreateAccountRequest,
+    CreateAccountResponse, CreateTransferRequest, CreateTransferResponse, EnsureAccountRequest,
+    EnsureAccountResponse, ExpireTransfersRequest, ExpireTransfersResponse, FoldTotalsRequest,
+    FoldTotalsResponse, GetAccountRequest, GetAccountResponse, GetBalanceRequest,
+    GetBalanceResponse, GetStatementRequest, GetStatementResponse, GetTransferRequest,
+    GetTransferResponse, GetTrialBalanceRequest, GetTrialBalanceResponse, LedgerService,
+    ListAccountsRequest, ListAccountsResponse, ListTransfersRequest, ListTransfersResponse,
+    PostTransferRequest, PostTransferResponse, Reason, ReverseTransferRequest,
+    ReverseTransferResponse, Transfer, TransferExpired, TransferHeld, TransferPosted,
+    TransferState, TransferVoided, VoidTransferRequest, VoidTransferResponse,
 };
 
 use crate::model::{self, Posting, Step};
@@ -58,9 +59,9 @@ impl LedgerService for Ledger {
     ) -> Result<EnsureAccountResponse> {
         // An account of the house is made once, and looked for ever after.
         if request.owner_id.is_empty()
-            && let Some((id, currency)) = store::account_of_code(tx, &request.code)?
+            && let Some(found) = store::account_of_code(tx, &request.code)?
         {
-            return Ok(EnsureAccountResponse { id, currency });
+            return ensured(tx, found, &request.currency);
         }
         let account = Account {
             id: tx.new_id("acc"),
@@ -76,9 +77,9 @@ impl LedgerService for Ledger {
         if open(tx, &account)? {
             return Ok(EnsureAccountResponse { id: account.id, currency: account.currency });
         }
-        let (id, currency) = store::account_of_code(tx, &account.code)?
+        let found = store::account_of_code(tx, &account.code)?
             .ok_or_else(|| Error::not_found("account", &account.code))?;
-        Ok(EnsureAccountResponse { id, currency })
+        ensured(tx, found, &account.currency)
     }
 
     fn close_account(
@@ -119,21 +120,13 @@ impl LedgerService for Ledger {
         view: &View<'_>,
         request: ListAccountsRequest,
     ) -> Result<ListAccountsResponse> {
-        let page = Page::read(request.page_size, &request.page_token, 1)?;
-        let access = view.access::<Account>();
-        let wanted = Some(request.owner_id.as_str()).filter(|owner| !owner.is_empty());
-        if let (Some(own), Some(wanted)) = (access.owner(), wanted)
-            && own != wanted
-        {
-            return Ok(ListAccountsResponse::default());
-        }
-        let filter = store::Filter {
-            owner: access.owner().or(wanted),
-            currency: &request.currency,
-            kind: request.kind.as_known().unwrap_or_default(),
-        };
-        let mut accounts = store::accounts(view, &filter, page.after(), page.limit())?;
-        let next_page_token = page.cut(&mut accounts, |account| vec![account.id.clone()]);
+        let page = view.page(&request, 1)?;
+        let (currency, kind) = (request.currency.as_str(), request.kind.as_known());
+        let mut accounts = view.access::<Account>().list(&request.owner_id, |owner| {
+            let filter = store::Filter { owner, currency, kind: kind.unwrap_or_default() };
+            store::accounts(view, &filter, page.after(), page.limit())
+        })?;
+        let next_page_token = page.cut(&mut accounts, |account| vec![account.id.clone()])?;
         Ok(ListAccountsResponse { accounts, next_page_token })
     }
 
@@ -142,22 +135,19 @@ impl LedgerService for Ledger {
         tx: &mut Tx<'_>,
         request: CreateTransferRequest,
     ) -> Result<CreateTransferResponse> {
-        let effective = effective_time(tx, &request)?;
-        let expires = expire_time(tx, &request)?;
-        let transfer = Transfer {
-            id: tx.new_id("trf"),
-            currency: request.currency,
-            legs: request.legs,
-            description: request.description,
-            reference: request.reference,
-            metadata: request.metadata,
-            effective_time: effective.timestamp(),
-            create_time: tx.now().timestamp(),
-            expire_time: expires.map(Micros::timestamp).unwrap_or_default(),
-            ..Transfer::default()
-        };
-        let transfer = if request.pending { hold(tx, transfer)? } else { post(tx, transfer)? };
-        Ok(CreateTransferResponse { transfer: transfer.into() })
+        Ok(CreateTransferResponse { transfer: create(tx, request, "")?.into() })
+    }
+
+    fn batch_create_transfers(
+        &self,
+        tx: &mut Tx<'_>,
+        request: BatchCreateTransfersRequest,
+    ) -> Result<BatchCreateTransfersResponse> {
+        let mut transfers = Vec::with_capacity(request.requests.len());
+        for (index, request) in request.requests.into_iter().enumerate() {
+            transfers.push(create(tx, request, &format!("requests[{index}]."))?);
+        }
+        Ok(BatchCreateTransfersResponse { transfers })
     }
 
     fn post_transfer(
@@ -204,17 +194,17 @@ impl LedgerService for Ledger {
         let mut transfers;
         let next_page_token;
         if request.account.is_empty() {
-            let page = Page::read(request.page_size, &request.page_token, 1)?;
+            let page = view.page(&request, 1)?;
             transfers = store::transfers(view, page.before(), page.limit())?;
-            next_page_token = page.cut(&mut transfers, |transfer| vec![transfer.id.clone()]);
+            next_page_token = page.cut(&mut transfers, |transfer| vec![transfer.id.clone()])?;
         } else {
-            let page = Page::read(request.page_size, &request.page_token, 2)?;
+            let page = view.page(&request, 2)?;
             let account = existing(view, &request.account)?;
             let before = (Micros(page.number(0, i64::MAX)?), page.key(1));
             transfers = store::transfers_of(view, &account.id, before, page.limit())?;
             next_page_token = page.cut(&mut transfers, |transfer| {
                 vec![model::effective(transfer).0.to_string(), transfer.id.clone()]
-            });
+            })?;
         }
         Ok(ListTransfersResponse { transfers, next_page_token })
     }
@@ -240,7 +230,7 @@ impl LedgerService for Ledger {
         view: &View<'_>,
         request: GetStatementRequest,
     ) -> Result<GetStatementResponse> {
-        let page = Page::read(request.page_size, &request.page_token, 3)?;
+        let page = view.page(&request, 3)?;
         let account = visible(view, &request.account)?;
         let start = request.start_time.as_option().map(Micros::of);
         let end = request.end_time.as_option().map_or(Micros(i64::MAX), Micros::of);
@@ -263,7 +253,7 @@ impl LedgerService for Ledger {
         let next_page_token = page.cut(&mut entries, |entry| {
             let time = entry.effective_time.as_option().map_or(0, |time| Micros::of(time).0);
             vec![time.to_string(), entry.transfer_id.clone(), entry.balance.to_string()]
-        });
+        })?;
         Ok(GetStatementResponse {
             currency: account.currency,
             opening_balance,
@@ -310,6 +300,40 @@ fn open(tx: &mut Tx<'_>, account: &Account) -> Result<bool> {
         tx.touch(Account::TYPE, &account.id);
     }
     Ok(opened)
+}
+
+/// An account that was there. One that was closed is open again if it is of use: its name was
+/// computed, and whoever computed it has no other.
+fn ensured(
+    tx: &mut Tx<'_>,
+    (id, currency, closed): (String, String, bool),
+    wanted: &str,
+) -> Result<EnsureAccountResponse> {
+    if closed && currency == wanted {
+        store::reopen_account(tx, &id)?;
+        tx.emit(&AccountReopened { account_id: id.clone() });
+        tx.touch(Account::TYPE, &id);
+    }
+    Ok(EnsureAccountResponse { id, currency })
+}
+
+/// Creates a transfer; `at` is where its request stands in what was sent.
+fn create(tx: &mut Tx<'_>, request: CreateTransferRequest, at: &str) -> Result<Transfer> {
+    let effective = effective_time(tx, &request, at)?;
+    let expires = expire_time(tx, &request, at)?;
+    let transfer = Transfer {
+        id: tx.new_id("trf"),
+        currency: request.currency,
+        legs: request.legs,
+        description: request.description,
+        reference: request.reference,
+        metadata: request.metadata,
+        effective_time: effective.timestamp(),
+        create_time: tx.now().timestamp(),
+        expire_time: expires.map(Micros::timestamp).unwrap_or_default(),
+        ..Transfer::default()
+    };
+    if request.pending { hold(tx, transfer) } else { post(tx, transfer) }
 }
 
 /// Moves what a transfer says, at once.
@@ -467,13 +491,14 @@ fn balance_before(view: &View<'_>, account: &Account, time: Micros) -> Result<i6
 }
 
 /// When a transfer is true: now, unless somebody who may says otherwise.
-fn effective_time(tx: &Tx<'_>, request: &CreateTransferRequest) -> Result<Micros> {
+fn effective_time(tx: &Tx<'_>, request: &CreateTransferRequest, at: &str) -> Result<Micros> {
     let Some(time) = request.effective_time.as_option().map(Micros::of) else {
         return Ok(tx.now());
     };
     if time > tx.now() {
         let rule = "timestamp.lt_now";
-        return Err(Error::field("effective_time", rule, "must not be in the future"));
+        let field = format!("{at}effective_time");
+        return Err(Error::field(field, rule, "must not be in the future"));
     }
     if !tx.is_nested() && !tx.caller().may(BACKDATE) {
         return Err(Reason::BackdatingDenied
@@ -483,15 +508,14 @@ fn effective_time(tx: &Tx<'_>, request: &CreateTransferRequest) -> Result<Micros
 }
 
 /// When a transfer expires, if it will be pending.
-fn expire_time(tx: &Tx<'_>, request: &CreateTransferRequest) -> Result<Option<Micros>> {
+fn expire_time(tx: &Tx<'_>, request: &CreateTransferRequest, at: &str) -> Result<Option<Micros>> {
+    let field = || format!("{at}expire_time");
     let given = request.expire_time.as_option().map(Micros::of);
     match (request.pending, given) {
         (false, None) => Ok(None),
-        (false, Some(_)) => {
-            Err(Error::field("expire_time", "pending", "is for pending transfers only"))
-        }
+        (false, Some(_)) => Err(Error::field(field(), "pending", "is for pending transfers only")),
         (true, Some(time)) if time <= tx.now() => {
-            Err(Error::field("expire_time", "timestamp.gt_now", "must be in the future"))
+            Err(Error::field(field(), "timestamp.gt_now", "must be in the future"))
         }
         (true, given) => Ok(Some(given.unwrap_or(tx.after(PENDING)))),
     }

@@ -48,10 +48,14 @@ pub(crate) fn account(view: &View<'_>, name: &str) -> Result<Option<Account>> {
     Ok(rows.into_iter().next().map(with_balance))
 }
 
-/// The identifier and the currency of the account with this code.
-pub(crate) fn account_of_code(view: &View<'_>, code: &str) -> Result<Option<(String, String)>> {
+/// The identifier and the currency of the account with this code, and whether it is closed.
+pub(crate) fn account_of_code(
+    view: &View<'_>,
+    code: &str,
+) -> Result<Option<(String, String, bool)>> {
     view.row(
-        "SELECT id, currency FROM ledger_account WHERE tenant = :tenant AND code = $1",
+        "SELECT id, currency, close_time IS NOT NULL FROM ledger_account \
+         WHERE tenant = :tenant AND code = $1",
         (code,),
     )
 }
@@ -111,6 +115,15 @@ pub(crate) fn close_account(tx: &mut Tx<'_>, id: &str) -> Result<bool> {
         (id, tx.now().0),
     )?;
     Ok(closed == 1)
+}
+
+/// Opens a closed account again.
+pub(crate) fn reopen_account(tx: &mut Tx<'_>, id: &str) -> Result<()> {
+    tx.execute(
+        "UPDATE ledger_account SET close_time = NULL WHERE tenant = :tenant AND id = $1",
+        (id,),
+    )?;
+    Ok(())
 }
 
 /// Selects what transfers have to know of accounts. Totals are not read: whoever reads what

@@ -18,10 +18,10 @@ use books::{MINUTE, hold, legs, named, open, pay, reason, transfer};
 use futures::future::join_all;
 use stoa_kit::{Code, Micros, Service};
 use stoa_ledger_v1::{
-    AccountKind, CloseAccountRequest, CreateAccountRequest, CreateTransferRequest,
-    EnsureAccountRequest, GetBalanceRequest, GetStatementRequest, GetTransferRequest,
-    GetTrialBalanceRequest, ListAccountsRequest, ListTransfersRequest, PostTransferRequest,
-    ReverseTransferRequest, TransferState, VoidTransferRequest,
+    AccountKind, BatchCreateTransfersRequest, CloseAccountRequest, CreateAccountRequest,
+    CreateTransferRequest, EnsureAccountRequest, GetBalanceRequest, GetStatementRequest,
+    GetTransferRequest, GetTrialBalanceRequest, ListAccountsRequest, ListTransfersRequest,
+    PostTransferRequest, ReverseTransferRequest, TransferState, VoidTransferRequest,
 };
 use stoa_testkit::both;
 
@@ -81,6 +81,64 @@ both! {
         let other = EnsureAccountRequest { currency: "EUR".into(), ..request };
         assert_eq!(node.call(&node.system(), other).await.unwrap(), first);
         assert_eq!(named(&node, "sales/USD").await.id, first.id);
+    }
+}
+
+both! {
+    async fn a_code_that_a_service_computes_is_closed_for_no_longer_than_it_is_needed(node: Node) {
+        let request = EnsureAccountRequest {
+            code: "customers/usr_1".into(),
+            owner_id: "usr_1".into(),
+            currency: "USD".into(),
+            kind: ASSET.into(),
+        };
+        let first = node.call(&node.system(), request.clone()).await.unwrap();
+        let close = CloseAccountRequest { account: first.id.clone() };
+        node.call(&node.admin(), close).await.unwrap();
+        let other = EnsureAccountRequest { currency: "EUR".into(), ..request.clone() };
+        node.call(&node.system(), other).await.unwrap();
+        assert!(named(&node, &first.id).await.close_time.is_set(), "it is of no use to that one");
+        assert_eq!(node.call(&node.system(), request).await.unwrap(), first);
+        assert!(!named(&node, &first.id).await.close_time.is_set());
+        let sales = open(&node, INCOME, None).await;
+        pay(&node, "customers/usr_1", &sales, 5).await.unwrap();
+    }
+}
+
+both! {
+    async fn an_exchange_happens_whole_or_not_at_all(node: Node) {
+        let (dollars, euros) = (
+            open(&node, LIABILITY, Some(0)).await,
+            books::open_in(&node, "EUR", LIABILITY, Some(0)).await,
+        );
+        let (till, safe) = (
+            open(&node, ASSET, None).await,
+            books::open_in(&node, "EUR", ASSET, None).await,
+        );
+        let one = |currency: &str, debit: &str, credit: &str, amount| CreateTransferRequest {
+            currency: currency.into(),
+            legs: legs(&[(debit, credit, amount)]),
+            ..CreateTransferRequest::default()
+        };
+        let exchange = async |requests| {
+            node.call(&node.admin(), BatchCreateTransfersRequest { requests }).await
+        };
+        pay(&node, &till, &dollars, 100).await.unwrap();
+        let done = exchange(vec![
+            one("USD", &dollars, &till, 100),
+            one("EUR", &safe, &euros, 90),
+        ]);
+        assert_eq!(done.await.unwrap().transfers.len(), 2);
+        assert_eq!(named(&node, &dollars).await.balance, 0);
+        assert_eq!(named(&node, &euros).await.balance, 90);
+        let back = exchange(vec![
+            one("USD", &till, &dollars, 101),
+            one("EUR", &euros, &safe, 91),
+        ]);
+        assert_eq!(reason(back.await), "ledger.insufficient_funds");
+        assert_eq!(named(&node, &dollars).await.balance, 0, "the first half is undone");
+        let books = node.call(&node.admin(), GetTrialBalanceRequest::default()).await.unwrap();
+        assert!(books.balances.iter().all(|balance| balance.debit == balance.credit));
     }
 }
 

@@ -15,6 +15,7 @@ const CANCEL_ALL: &str = "orders.orders.cancel_all";
 impl OrdersService for Orders {
     fn place_order(&self, tx: &mut Tx, request: PlaceOrderRequest) -> Result<PlaceOrderResponse> {
         let quote = tx.call(model::quote(&request))?;
+        model::check_total(&request, &quote)?;
         let order = model::price(tx.new_id("ord"), tx.user()?, tx.now(), request.location, quote);
         Ok(PlaceOrderResponse { order: place(tx, order)?.into() })
     }
@@ -90,6 +91,9 @@ fn refund(tx: &mut Tx, order: &Order) -> Result<String> {
     if order.transfer_id.is_empty() {
         return Ok(String::new());
     }
+    // Somebody may have closed the accounts since.
+    account(tx, model::customer_account(order))?;
+    account(tx, model::sales_account(order))?;
     let reversed = tx.call(model::refund(order))?;
     Ok(reversed.transfer.id.clone())
 }
@@ -108,7 +112,7 @@ fn account(tx: &mut Tx, wanted: EnsureAccountRequest) -> Result<String> {
 /// Whether the caller may cancel an order that they may see.
 fn may_cancel(tx: &Tx, order: &Order) -> Result<()> {
     let caller = tx.caller();
-    if caller.user() != Some(&order.customer_id) && !caller.may(CANCEL_ALL) {
+    if caller.owner() != Some(&order.customer_id) && !caller.may(CANCEL_ALL) {
         return Err(Reason::NotYours.because(format!("order `{}` is not yours", order.id)));
     }
     if order.state != OrderState::Placed {

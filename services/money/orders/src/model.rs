@@ -2,7 +2,6 @@
 
 use stoa_catalog_v1::{QuoteItem, QuoteRequest, QuoteResponse};
 use stoa_inventory_v1::{IssueRequest, ReceiveRequest, StockLine};
-use stoa_kit::v1::Money;
 use stoa_kit::{Error, Micros, Reason as _, Result};
 use stoa_ledger_v1::{
     AccountKind, CreateTransferRequest, EnsureAccountRequest, Leg, ReverseTransferRequest,
@@ -25,6 +24,20 @@ pub(crate) fn quote(request: &PlaceOrderRequest) -> QuoteRequest {
     QuoteRequest {
         items: request.lines.iter().map(item).collect(),
         currency: request.currency.clone(),
+    }
+}
+
+/// Whether a quote costs what the caller counts on, if they said.
+///
+/// # Errors
+/// `orders.price_changed`, with what it costs now.
+pub(crate) fn check_total(request: &PlaceOrderRequest, quote: &QuoteResponse) -> Result<()> {
+    match request.expected_total.as_option() {
+        Some(expected) if *expected != *quote.total => {
+            let (now, before) = (quote.total.words(), expected.words());
+            Err(Reason::PriceChanged.because(format!("the cart costs {now} now, not {before}")))
+        }
+        _ => Ok(()),
     }
 }
 
@@ -143,7 +156,7 @@ pub(crate) fn refund(order: &Order) -> ReverseTransferRequest {
 
 /// Tells the customer.
 pub(crate) fn notification(order: &Order, template: &str) -> NotifyRequest {
-    let data = [("order_id", order.id.clone()), ("total", in_words(&order.total))];
+    let data = [("order_id", order.id.clone()), ("total", order.total.words())];
     NotifyRequest {
         user_id: order.customer_id.clone(),
         template: template.to_owned(),
@@ -171,35 +184,4 @@ pub(crate) fn cancelled(order: &Order) -> OrderCancelled {
 
 pub(crate) fn already_cancelled(id: &str) -> Error {
     Reason::AlreadyCancelled.because(format!("order `{id}` was cancelled before"))
-}
-
-/// An amount as people write it: `12.34 USD`, by the digits that ISO 4217 gives the currency.
-fn in_words(money: &Money) -> String {
-    let digits = match money.currency.as_str() {
-        "BIF" | "CLP" | "DJF" | "GNF" | "ISK" | "JPY" | "KMF" | "KRW" | "PYG" | "RWF" | "UGX"
-        | "UYI" | "VND" | "VUV" | "XAF" | "XOF" | "XPF" => 0,
-        "BHD" | "IQD" | "JOD" | "KWD" | "LYD" | "OMR" | "TND" => 3,
-        _ => 2,
-    };
-    let unit = 10_i64.pow(digits);
-    let (whole, part) = (money.amount / unit, money.amount % unit);
-    match digits {
-        0 => format!("{whole} {}", money.currency),
-        digits => format!("{whole}.{part:0width$} {}", money.currency, width = digits as usize),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn amounts_are_written_with_the_digits_of_their_currency() {
-        let words =
-            |amount, currency: &str| in_words(&Money { amount, currency: currency.to_owned() });
-        assert_eq!(words(1234, "USD"), "12.34 USD");
-        assert_eq!(words(5, "SEK"), "0.05 SEK");
-        assert_eq!(words(1234, "JPY"), "1234 JPY");
-        assert_eq!(words(1234, "KWD"), "1.234 KWD");
-    }
 }

@@ -16,7 +16,10 @@ use futures::future::join_all;
 use shop::*;
 use stoa_catalog_v1::SetPriceRequest;
 use stoa_kit::{Code, Micros, Service};
-use stoa_ledger_v1::{AccountKind, GetAccountRequest, GetTransferRequest};
+use stoa_ledger_v1::{
+    AccountKind, CloseAccountRequest, CreateTransferRequest, GetAccountRequest, GetTransferRequest,
+    Leg,
+};
 use stoa_orders_v1::*;
 use stoa_testkit::{Node, both};
 
@@ -273,5 +276,94 @@ both! {
         let second = node.call_with_key(&caller, "key", request).await.unwrap();
         assert_eq!(first, second);
         assert_eq!((stock(&node, "TEA").await, orders(&node).await.len()), ((9, 0), 1));
+    }
+
+    async fn an_order_costs_what_was_expected_or_is_none(node: Node) {
+        sell(&node, "TEA", 495, 10).await;
+        let caller = node.user("usr_1");
+        let wanted = PlaceOrderRequest {
+            expected_total: usd(990).into(),
+            ..cart(&[("TEA", 2)], "USD")
+        };
+        let dearer = SetPriceRequest { sku: "TEA".into(), price: usd(500).into() };
+        node.call(&node.admin(), dearer).await.unwrap();
+        let error = node.call(&caller, wanted.clone()).await.unwrap_err();
+        assert_eq!((error.code(), error.reason()), (Code::FailedPrecondition, "orders.price_changed"));
+        assert_eq!(error.message(), "the cart costs 10.00 USD now, not 9.90 USD");
+        assert_eq!((stock(&node, "TEA").await, orders(&node).await.len()), ((10, 0), 0));
+        let agreed = PlaceOrderRequest { expected_total: usd(1_000).into(), ..wanted };
+        let order = node.call(&caller, agreed).await.unwrap().order.unwrap();
+        assert_eq!(*order.total, usd(1_000));
+    }
+
+    async fn an_account_that_somebody_closed_stops_no_order(node: Node) {
+        sell(&node, "TEA", 495, 10).await;
+        let first = place(&node, "usr_1", &[("TEA", 1)]).await.unwrap();
+        cancel(&node, "usr_1", &first.id).await.unwrap();
+        let close = async |account: &str| {
+            let request = CloseAccountRequest { account: account.into() };
+            node.call(&node.admin(), request).await.unwrap();
+        };
+        for account in ["customers/usr_1", "sales/USD"] {
+            close(account).await;
+        }
+        let second = place(&node, "usr_1", &[("TEA", 2)]).await.unwrap();
+        assert_eq!(balance(&node, "customers/usr_1").await, Some(990));
+        // Somebody pays elsewhere, the account is empty and closed, and the goods come back.
+        let legs = vec![Leg { debit: "sales/USD".into(), credit: "customers/usr_1".into(), amount: 990 }];
+        let paid = CreateTransferRequest { currency: "USD".into(), legs, ..Default::default() };
+        node.call(&node.admin(), paid).await.unwrap();
+        close("customers/usr_1").await;
+        cancel(&node, "usr_1", &second.id).await.unwrap();
+        assert_eq!(balance(&node, "customers/usr_1").await, Some(-990));
+    }
+
+    async fn a_list_shows_what_get_shows(node: Node) {
+        sell(&node, "TEA", 495, 10).await;
+        let owners = ["usr_1", "usr_2", "svc_1", "svc_2"];
+        for owner in owners {
+            node.call(&node.admin(), imported(owner, 5)).await.unwrap();
+        }
+        let callers = [
+            node.user("usr_1"),
+            node.user("usr_2"),
+            node.account_with("svc_1", &[]),
+            node.account_with("svc_2", &[]),
+        ];
+        let everything = orders(&node).await;
+        for (caller, owner) in callers.iter().zip(owners) {
+            let listed = node.call(caller, ListOrdersRequest::default()).await.unwrap().orders;
+            assert_eq!(listed.len(), 1);
+            assert_eq!(listed[0].customer_id, owner);
+            for order in &everything {
+                let get = GetOrderRequest { id: order.id.clone() };
+                assert_eq!(node.call(caller, get).await.is_ok(), order.customer_id == owner);
+            }
+        }
+        let nobody = node.call(&node.nobody(), ListOrdersRequest::default()).await;
+        assert_eq!(nobody.unwrap_err().code(), Code::Unauthenticated);
+    }
+
+    async fn a_page_token_is_good_for_one_caller_and_one_list(node: Node) {
+        sell(&node, "TEA", 495, 10).await;
+        for _ in 0..3 {
+            place(&node, "usr_1", &[("TEA", 1)]).await.unwrap();
+        }
+        let list = ListOrdersRequest { page_size: 1, ..ListOrdersRequest::default() };
+        let first = node.call(&node.user("usr_1"), list.clone()).await.unwrap();
+        let page_token = first.next_page_token;
+        assert!(!page_token.is_empty() && page_token.len() < 120, "{page_token}");
+        let next = ListOrdersRequest { page_token: page_token.clone(), page_size: 2, ..list };
+        assert_eq!(node.call(&node.user("usr_1"), next.clone()).await.unwrap().orders.len(), 2);
+        let placed = OrderState::Placed.into();
+        let others = [
+            (node.admin(), next.clone()),
+            (node.user("usr_1"), ListOrdersRequest { state: placed, ..next.clone() }),
+            (node.user("usr_1"), ListOrdersRequest { page_token: page_token[1..].into(), ..next }),
+        ];
+        for (caller, request) in others {
+            let error = node.call(&caller, request).await.unwrap_err();
+            assert_eq!(error.violations()[0].path, "page_token");
+        }
     }
 }

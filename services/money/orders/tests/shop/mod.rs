@@ -35,7 +35,7 @@ pub(crate) fn cart(lines: &[(&str, i64)], currency: &str) -> PlaceOrderRequest {
     PlaceOrderRequest {
         lines: lines.iter().map(line).collect(),
         currency: currency.into(),
-        location: String::new(),
+        ..PlaceOrderRequest::default()
     }
 }
 
