@@ -52,6 +52,11 @@ pub const SETTINGS: &[Setting] = &[
         help: "Address that mail comes from [stoa@localhost]",
     },
     Setting {
+        key: "mail_name",
+        default: "",
+        help: "Host name to greet mail servers with; the domain of mail_from if empty",
+    },
+    Setting {
         key: "log_format",
         default: "auto",
         help: "json, text, or auto: text on a terminal [auto]",
@@ -97,6 +102,8 @@ pub struct Config {
     pub mail: String,
     /// The address that mail comes from.
     pub mail_from: String,
+    /// Who greets mail servers; the domain of that address if empty.
+    pub mail_name: String,
     /// How log lines look.
     pub log_format: LogFormat,
     /// What is logged.
@@ -187,6 +194,7 @@ impl Config {
                 .collect(),
             mail: text("mail").to_owned(),
             mail_from: text("mail_from").to_owned(),
+            mail_name: text("mail_name").to_owned(),
             log_format: match (text("log_format"), terminal) {
                 ("json", _) | ("auto", false) => LogFormat::Json,
                 ("text", _) | ("auto", true) => LogFormat::Text,

@@ -32,7 +32,7 @@ async fn serve(catalogue: &Catalogue, config: Config) -> Result<()> {
     outlive_limits()?;
     let mut ports = Ports::default();
     if !config.mail.is_empty() {
-        let smtp = Smtp::new(&config.mail, &config.mail_from, MAIL_TIMEOUT)?;
+        let smtp = Smtp::new(&config.mail, &config.mail_from, &config.mail_name, MAIL_TIMEOUT)?;
         ports.mailer = Some(Arc::new(smtp));
     }
     let node = Node::open(Parts {

@@ -16,20 +16,18 @@
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use lettre::message::header::ContentType;
-use lettre::message::{Mailbox, Message};
+use lettre::message::{Mailbox, Message, SinglePart};
 use lettre::transport::smtp;
+use lettre::transport::smtp::extension::ClientId;
 use lettre::{AsyncSmtpTransport, AsyncTransport, Tokio1Executor};
 use stoa_kit::ports::{Mail, Mailer};
 use stoa_kit::{Code, Error, Result};
-
-/// The right part of every Message-ID.
-const DOMAIN: &str = "stoa.local";
 
 /// A mail server.
 pub struct Smtp {
     transport: AsyncSmtpTransport<Tokio1Executor>,
     from: Mailbox,
+    name: String,
     timeout: Duration,
 }
 
@@ -38,23 +36,31 @@ impl Smtp {
     ///
     /// User and password can be left out. `tls` is `starttls`, as without it, or `none`; a URL
     /// that begins with `smtps` speaks TLS from the first byte. `from` is the address that mail
-    /// comes from, and `timeout` the longest that the server may need for one mail.
+    /// comes from; `name` is who greets the server and the right part of every Message-ID, the
+    /// domain of `from` if it is empty. `timeout` is the longest that the server may need for one
+    /// mail.
     ///
     /// # Errors
     /// `smtp.configuration`, saying what is wrong.
-    pub fn new(url: &str, from: &str, timeout: Duration) -> Result<Self> {
+    pub fn new(url: &str, from: &str, name: &str, timeout: Duration) -> Result<Self> {
         let (base, query) = url.split_once('?').unwrap_or((url, ""));
         let url = match (query, base.starts_with("smtps://")) {
             ("" | "tls=starttls", false) => format!("{base}?tls=required"),
             ("tls=none", false) | ("", true) => base.to_owned(),
             _ => return Err(configuration("`tls` is neither `none` nor `starttls`")),
         };
+        let from: Mailbox =
+            from.parse().map_err(|_| configuration("mail must come from an address"))?;
+        let name = if name.is_empty() { from.email.domain() } else { name }.to_owned();
+        if !is_host(&name) {
+            return Err(configuration("the name of this node is none of a host"));
+        }
         let transport = AsyncSmtpTransport::<Tokio1Executor>::from_url(&url)
             .map_err(|_| configuration("its URL is not like `smtp://host:port`"))?
             .timeout(Some(timeout))
+            .hello_name(ClientId::Domain(name.clone()))
             .build();
-        let from = from.parse().map_err(|_| configuration("mail must come from an address"))?;
-        Ok(Self { transport, from, timeout })
+        Ok(Self { transport, from, name, timeout })
     }
 
     fn message(&self, mail: Mail) -> Result<Message> {
@@ -63,9 +69,9 @@ impl Smtp {
             .from(self.from.clone())
             .to(to)
             .subject(mail.subject)
-            .message_id(Some(format!("<{}@{DOMAIN}>", mail.id)))
-            .header(ContentType::TEXT_PLAIN)
-            .body(mail.text)
+            .message_id(Some(format!("<{}@{}>", mail.id, self.name)))
+            // A part, and not a bare body: with it goes `MIME-Version`.
+            .singlepart(SinglePart::plain(mail.text))
             .map_err(|_| refused("the mail cannot be put into a message"))
     }
 }
@@ -82,6 +88,12 @@ impl Mailer for Smtp {
             }
         })
     }
+}
+
+/// Whether this can stand after EHLO and behind the `@` of a Message-ID.
+fn is_host(name: &str) -> bool {
+    let good = |byte: u8| byte.is_ascii_alphanumeric() || b".-".contains(&byte);
+    !name.is_empty() && name.len() <= 253 && name.bytes().all(good)
 }
 
 /// What a failure means. The server's own words may hold addresses, so only its code is kept.

@@ -5,6 +5,9 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use mail_parser::MessageParser;
+use proptest::prelude::*;
+use stoa_contract::Check;
 use stoa_kit::Code;
 use stoa_kit::ports::{Mail, Mailer};
 use stoa_smtp::Smtp;
@@ -37,7 +40,10 @@ async fn talk(stream: TcpStream, inbox: Arrived) -> std::io::Result<()> {
     let mut recipient = String::new();
     while let Some(line) = lines.next_line().await? {
         let answer = match line.split([' ', ':']).next().unwrap_or_default() {
-            "EHLO" => "250 sink",
+            "EHLO" => {
+                inbox.lock().unwrap().push((String::new(), line));
+                "250 sink"
+            }
             "RCPT" => {
                 recipient = line["RCPT TO:".len()..].trim_matches(['<', '>']).to_owned();
                 match recipient.split('@').next() {
@@ -69,7 +75,7 @@ async fn talk(stream: TcpStream, inbox: Arrived) -> std::io::Result<()> {
 
 fn smtp(port: u16, query: &str) -> Smtp {
     let url = format!("smtp://127.0.0.1:{port}{query}");
-    Smtp::new(&url, "Stoa <stoa@example.com>", Duration::from_millis(500)).unwrap()
+    Smtp::new(&url, "Stoa <stoa@example.com>", "", Duration::from_millis(500)).unwrap()
 }
 
 fn mail(to: &str) -> Mail {
@@ -89,13 +95,68 @@ async fn mail_arrives_as_it_was_written() {
         smtp.deliver(mail("ada@example.com")).await.unwrap();
     }
     let arrived = arrived.lock().unwrap().clone();
-    assert_eq!(arrived.len(), 2);
-    for (recipient, text) in arrived {
+    let mails: Vec<_> = arrived.iter().filter(|(recipient, _)| !recipient.is_empty()).collect();
+    assert_eq!(mails.len(), 2);
+    assert_eq!(arrived[0].1, "EHLO example.com", "by the domain that mail comes from");
+    for (recipient, text) in mails {
         assert_eq!(recipient, "ada@example.com");
-        assert!(text.contains("Message-ID: <job_1@stoa.local>\n"), "{text}");
+        assert!(text.contains("Message-ID: <job_1@example.com>\n"), "{text}");
         assert!(text.contains("From: Stoa <stoa@example.com>\n"), "{text}");
         assert!(text.contains("Subject: Din =?utf-8?b?"), "coded by RFC 2047: {text}");
         assert!(text.contains("\n\nFirst line\n.second line\n"), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn mail_is_what_a_parser_of_others_reads() {
+    let (port, arrived) = server().await;
+    let url = format!("smtp://127.0.0.1:{port}?tls=none");
+    let smtp =
+        Smtp::new(&url, "stoa@example.com", "node-1.example.net", Duration::from_secs(5)).unwrap();
+    let text = "Din beställning är på väg.\nÅäö, 12,50 kr – välkommen åter!\n";
+    smtp.deliver(Mail { text: text.into(), ..mail("ada@example.com") }).await.unwrap();
+    let arrived = arrived.lock().unwrap().clone();
+    assert_eq!(arrived[0].1, "EHLO node-1.example.net");
+    let raw = &arrived[1].1;
+    let parsed = MessageParser::new().parse(raw.as_bytes()).unwrap();
+    assert_eq!(parsed.header_raw("MIME-Version").map(str::trim), Some("1.0"), "{raw}");
+    assert_eq!(parsed.subject(), Some("Din beställning"));
+    assert_eq!(parsed.message_id(), Some("job_1@node-1.example.net"));
+    assert_eq!(parsed.body_text(0).unwrap().trim_end(), text.trim_end());
+    assert!(parsed.date().is_some() && raw.is_ascii());
+}
+
+proptest! {
+    #[test]
+    fn what_the_contract_takes_as_an_address_the_driver_takes(
+        local in "[a-z.!+_'=\\\\\"@ -]{0,5}|[a-z]{60,70}",
+        domain in "[a-z0-9.@_-]{0,6}|[a-z]{60,66}|[a-z]{1,2}\\.[a-z]{1,3}",
+    ) {
+        let address = format!("{local}@{domain}");
+        let mut check = Check::default();
+        check.email("to", &address);
+        if check.finish().is_ok() {
+            let parsed = address.parse::<lettre::Address>();
+            prop_assert!(parsed.is_ok(), "{address}: {parsed:?}");
+        }
+    }
+}
+
+#[test]
+fn addresses_are_taken_or_not() {
+    let takes = |address: &str| {
+        let mut check = Check::default();
+        check.email("to", address);
+        check.finish().is_ok()
+    };
+    for address in
+        ["a@example.com", "a.b+c@example.com", "o'neil@localhost", "a@xn--bcher-kva.example"]
+    {
+        assert!(takes(address) && address.parse::<lettre::Address>().is_ok(), "{address}");
+    }
+    let long = format!("{}@example.com", "a".repeat(65));
+    for address in ["a..b@example.com", ".a@example.com", "a.@example.com", "a@-b.example", &long] {
+        assert!(!takes(address), "{address}");
     }
 }
 
@@ -114,7 +175,7 @@ async fn an_error_says_whether_to_try_again() {
         assert_eq!((error.code(), error.reason()), (code, reason), "{to}: {error:?}");
         assert!(!format!("{error:?}").contains('@'), "{error:?}");
     }
-    assert_eq!(*arrived.lock().unwrap(), []);
+    assert!(arrived.lock().unwrap().iter().all(|(recipient, _)| recipient.is_empty()));
 }
 
 #[tokio::test]
@@ -133,13 +194,13 @@ async fn nothing_is_sent_in_the_clear_unless_the_url_says_so() {
         // This server does not offer STARTTLS.
         smtp(port, query).deliver(mail("ada@example.com")).await.unwrap_err();
     }
-    assert_eq!(*arrived.lock().unwrap(), []);
+    assert!(arrived.lock().unwrap().iter().all(|(recipient, _)| recipient.is_empty()));
 }
 
 #[test]
 fn a_wrong_configuration_is_refused_at_the_start() {
     let reason = |url: &str, from: &str| {
-        let error = Smtp::new(url, from, Duration::from_secs(1)).err().unwrap();
+        let error = Smtp::new(url, from, "", Duration::from_secs(1)).err().unwrap();
         error.reason().to_owned()
     };
     for (url, from) in [
