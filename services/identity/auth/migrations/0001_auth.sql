@@ -51,7 +51,7 @@ CREATE UNIQUE INDEX auth_session_token ON auth_session (tenant, token_hash);
 CREATE INDEX auth_session_user ON auth_session (tenant, user_id, id);
 CREATE INDEX auth_session_expire ON auth_session (tenant, expire_time);
 
--- API keys that can still be used, by the hash of their token. `permissions` is joined by spaces.
+-- API keys that can still be used, by the hash of their token.
 CREATE TABLE auth_api_key (
     tenant TEXT NOT NULL,
     id TEXT NOT NULL,
@@ -97,13 +97,12 @@ CREATE TABLE auth_service_account (
 );
 CREATE UNIQUE INDEX auth_service_account_name ON auth_service_account (tenant, name);
 
--- Names for permissions, which are joined by spaces.
+-- Names for permissions.
 CREATE TABLE auth_role (
     tenant TEXT NOT NULL,
     name TEXT NOT NULL,
     description TEXT NOT NULL,
     permissions TEXT NOT NULL,
-    version BIGINT NOT NULL,
     create_time BIGINT NOT NULL,
     update_time BIGINT NOT NULL,
     PRIMARY KEY (tenant, name)

@@ -167,19 +167,6 @@ fn meet<'a>(a: &[&'a str], b: &[&'a str]) -> Option<Vec<&'a str>> {
     }
 }
 
-/// The patterns of a column.
-pub(crate) fn split(permissions: &str) -> Vec<String> {
-    permissions.split(' ').filter(|text| !text.is_empty()).map(str::to_owned).collect()
-}
-
-/// Patterns as a column keeps them: in order, each once.
-pub(crate) fn join(permissions: &[String]) -> String {
-    let mut ordered: Vec<&str> = permissions.iter().map(String::as_str).collect();
-    ordered.sort_unstable();
-    ordered.dedup();
-    ordered.join(" ")
-}
-
 /// What a caller has, as text.
 pub(crate) fn permissions(caller: &Caller) -> Vec<String> {
     caller.permissions.iter().map(Pattern::as_str).map(str::to_owned).collect()

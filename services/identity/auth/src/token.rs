@@ -36,18 +36,20 @@ pub(crate) fn authenticate(view: &View<'_>, token: &str) -> Result<Option<Authen
 
 fn session(view: &View<'_>, token: &str) -> Result<Option<Authenticated>> {
     let Some(session) = store::session_of(view, &hash(token))? else { return Ok(None) };
-    let end = model::session_end(session.last_use, session.expire);
+    let last_use = Micros::of(&session.last_use_time);
+    let end = Micros::of(&session.idle_expire_time);
     if view.now() >= end || !is_active(view, &session.user_id)? {
         return Ok(None);
     }
     let permissions = store::permissions(view, &session.user_id)?;
     let subject = format!("user:{}", session.user_id);
-    Ok(Some(bearer(view, &subject, &session.id, &permissions, end, Some(session.last_use))))
+    Ok(Some(bearer(view, &subject, &session.id, &permissions, end, Some(last_use))))
 }
 
 fn api_key(view: &View<'_>, token: &str) -> Result<Option<Authenticated>> {
     let Some(key) = store::key_of(view, &hash(token))? else { return Ok(None) };
-    if view.now() >= key.expire {
+    let expire = Micros::of(&key.expire_time);
+    if view.now() >= expire {
         return Ok(None);
     }
     let (subject, permissions) = if store::is_service_account(view, &key.owner)? {
@@ -59,7 +61,7 @@ fn api_key(view: &View<'_>, token: &str) -> Result<Option<Authenticated>> {
         return Ok(None);
     };
     let last_use = store::last_use(view, &key.id)?;
-    Ok(Some(bearer(view, &subject, &key.id, &permissions, key.expire, last_use)))
+    Ok(Some(bearer(view, &subject, &key.id, &permissions, expire, last_use)))
 }
 
 /// A caller, good until the credential ends and no longer than uses are noted as one: looking

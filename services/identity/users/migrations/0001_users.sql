@@ -1,16 +1,14 @@
--- One row a person. `handle_key` and `email_key` are the normalised forms.
+-- One row a person. `handle_key` is the normalised form of the handle.
 CREATE TABLE users_user (
     tenant TEXT NOT NULL,
     id TEXT NOT NULL,
     handle TEXT NOT NULL,
     handle_key TEXT NOT NULL,
     email TEXT NOT NULL,
-    email_key TEXT NOT NULL,
     display_name TEXT NOT NULL,
     locale TEXT NOT NULL,
     time_zone TEXT NOT NULL,
     preferences TEXT NOT NULL,
-    version BIGINT NOT NULL,
     create_time BIGINT NOT NULL,
     update_time BIGINT NOT NULL,
     PRIMARY KEY (tenant, id)

@@ -1,6 +1,6 @@
 //! The contract's functions.
 
-use stoa_kit::{Access, Error, Reason as _, Resource as _, Result, Tx, View};
+use stoa_kit::{Access, Error, Reason as _, Result, Tx, View};
 use stoa_users_v1::{
     BatchGetUsersRequest, BatchGetUsersResponse, CreateUserRequest, CreateUserResponse,
     DisableUserRequest, DisableUserResponse, EnableUserRequest, EnableUserResponse, GetUserRequest,
@@ -36,9 +36,10 @@ impl UsersService for Users {
         };
         claim(tx, &user.handle, &user.id, Reason::HandleTaken)?;
         claim(tx, &user.email, &user.id, Reason::EmailTaken)?;
-        store::insert(tx, &user)?;
+        let key = model::normal(&user.handle);
+        let user = tx.add_with(user, "handle_key", &key)?;
         tx.emit(&UserCreated { user_id: user.id.clone() });
-        Ok(CreateUserResponse { user: touched(tx, &user.id)?.into() })
+        Ok(CreateUserResponse { user: existing(tx, &user.id)?.into() })
     }
 
     fn get_user(&self, view: &View<'_>, request: GetUserRequest) -> Result<GetUserResponse> {
@@ -86,14 +87,13 @@ impl UsersService for Users {
         if !own && !tx.is_nested() && !tx.caller().may(UPDATE_ALL) {
             return Err(Reason::NotYours.because("the profile of somebody else"));
         }
-        if !request.etag.is_empty() && request.etag != before.etag {
-            return Err(Reason::EtagMismatch.because("the user was changed in the meantime"));
-        }
-        let user = model::apply(before.clone(), request)?;
+        let mut user = before.clone();
+        request.apply(&mut user)?;
         rename(tx, &before.handle, &user.handle, &user.id, Reason::HandleTaken)?;
         rename(tx, &before.email, &user.email, &user.id, Reason::EmailTaken)?;
-        store::update(tx, &user)?;
-        Ok(UpdateUserResponse { user: touched(tx, &user.id)?.into() })
+        let key = model::normal(&user.handle);
+        let user = tx.save_with(user, "handle_key", &key)?;
+        Ok(UpdateUserResponse { user: user.into() })
     }
 
     fn disable_user(
@@ -104,13 +104,13 @@ impl UsersService for Users {
         if tx.caller().user() == Some(request.id.as_str()) {
             return Err(Reason::OwnAccount.because("you cannot disable yourself"));
         }
-        existing(tx, &request.id)?;
+        let user = existing(tx, &request.id)?;
         one_stays(tx, &request.id)?;
         if store::disable(tx, &request.id)? {
-            store::bump(tx, &request.id)?;
+            tx.save(user)?;
             tx.emit(&UserDisabled { user_id: request.id.clone() });
         }
-        Ok(DisableUserResponse { user: touched(tx, &request.id)?.into() })
+        Ok(DisableUserResponse { user: existing(tx, &request.id)?.into() })
     }
 
     fn enable_user(
@@ -118,12 +118,12 @@ impl UsersService for Users {
         tx: &mut Tx<'_>,
         request: EnableUserRequest,
     ) -> Result<EnableUserResponse> {
-        existing(tx, &request.id)?;
+        let user = existing(tx, &request.id)?;
         if store::enable(tx, &request.id)? {
-            store::bump(tx, &request.id)?;
+            tx.save(user)?;
             tx.emit(&UserEnabled { user_id: request.id.clone() });
         }
-        Ok(EnableUserResponse { user: touched(tx, &request.id)?.into() })
+        Ok(EnableUserResponse { user: existing(tx, &request.id)?.into() })
     }
 
     fn set_administrator(
@@ -172,12 +172,6 @@ fn one_stays(view: &View<'_>, id: &str) -> Result<()> {
         true => Err(Reason::LastAdministrator.because("this is the last active administrator")),
         false => Ok(()),
     }
-}
-
-/// A user as this commit leaves them.
-fn touched(tx: &mut Tx<'_>, id: &str) -> Result<User> {
-    tx.touch(User::TYPE, id);
-    existing(tx, id)
 }
 
 fn claim(tx: &mut Tx<'_>, name: &str, user: &str, taken: Reason) -> Result<()> {

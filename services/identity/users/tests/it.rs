@@ -215,7 +215,7 @@ both! {
         assert_ne!(changed.etag, ada.etag);
 
         let error = node.call(&caller, update.clone()).await.unwrap_err();
-        assert_eq!(reason(&error), (Code::Aborted, "users.etag_mismatch"));
+        assert_eq!(reason(&error), (Code::Aborted, "request.etag"));
 
         let masked = UpdateUserRequest {
             display_name: "not named".into(),

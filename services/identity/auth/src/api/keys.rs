@@ -4,12 +4,12 @@ use stoa_auth_v1::{
     ApiKey, CreateApiKeyRequest, CreateApiKeyResponse, CreateServiceAccountRequest,
     CreateServiceAccountResponse, DeleteServiceAccountRequest, DeleteServiceAccountResponse,
     ListApiKeysRequest, ListApiKeysResponse, ListServiceAccountsRequest,
-    ListServiceAccountsResponse, Reason, RevokeApiKeyRequest, RevokeApiKeyResponse,
-    StoreApiKeyRequest, StoreApiKeyResponse,
+    ListServiceAccountsResponse, Reason, RevokeApiKeyRequest, RevokeApiKeyResponse, Role,
+    ServiceAccount, StoreApiKeyRequest, StoreApiKeyResponse,
 };
 use stoa_kit::{Ctx, Error, Micros, Reason as _, Resource as _, Result, Tx, View};
 
-use super::{has_all, may_change};
+use super::{has_all, may_change, roles};
 use crate::{model, store, token};
 
 /// Whoever was granted this creates keys for service accounts.
@@ -31,11 +31,13 @@ pub(super) fn store(tx: &mut Tx<'_>, request: StoreApiKeyRequest) -> Result<Stor
     let key = request.key.into_option().unwrap_or_default();
     let owner = owner(tx, &key.service_account_id)?;
     has_all(tx.caller(), &key.permissions)?;
-    let expire = expiry(tx, &key)?;
-    let id =
-        store::insert_key(tx, &owner, &key.name, &key.permissions, &request.token_hash, expire)?;
-    tx.touch(ApiKey::TYPE, &id);
-    Ok(StoreApiKeyResponse { api_key: store::key(tx, &id)?.into() })
+    let expire_time = expiry(tx, &key)?.timestamp();
+    let CreateApiKeyRequest { name, permissions, .. } = key;
+    let Role { permissions, .. } = roles::role_of(permissions);
+    let id = tx.new_id("key");
+    let key = ApiKey { id, owner, name, permissions, expire_time, ..ApiKey::default() };
+    let api_key = tx.add_with(key, "token_hash", (request.token_hash,))?;
+    Ok(StoreApiKeyResponse { api_key: api_key.into() })
 }
 
 /// Whose a new key will be.
@@ -106,8 +108,10 @@ pub(super) fn create_service_account(
     tx: &mut Tx<'_>,
     request: &CreateServiceAccountRequest,
 ) -> Result<CreateServiceAccountResponse> {
-    let account = store::insert_service_account(tx, &request.name, &request.description)?;
-    let account = account.ok_or_else(|| {
+    let CreateServiceAccountRequest { name, description, .. } = request.clone();
+    let id = tx.new_id("svc");
+    let account = ServiceAccount { id, name, description, ..ServiceAccount::default() };
+    let account = tx.add_new(account, "name")?.ok_or_else(|| {
         let message = format!("there is a service account called `{}`", request.name);
         Reason::ServiceAccountExists.because(message)
     })?;
@@ -119,9 +123,7 @@ pub(super) fn list_service_accounts(
     view: &View<'_>,
     request: &ListServiceAccountsRequest,
 ) -> Result<ListServiceAccountsResponse> {
-    let page = view.page(request, 1)?;
-    let mut service_accounts = store::service_accounts(view, page.after(), page.limit())?;
-    let next_page_token = page.cut(&mut service_accounts, |account| vec![account.id.clone()])?;
+    let (service_accounts, next_page_token) = view.list_all("id").page(request)?;
     Ok(ListServiceAccountsResponse { service_accounts, next_page_token })
 }
 

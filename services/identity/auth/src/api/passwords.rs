@@ -126,14 +126,16 @@ pub(super) fn record(
         RecordAttemptResponse { decision: Decision::Accepted.into(), ..Default::default() };
     match request.then {
         Some(RecordAttemptRequestThen::Session(session)) => {
-            let opened = store::Opened {
-                user_id: &user.id,
-                token_hash: &session.token_hash,
-                label: &session.label,
-                address: &request.address,
+            let opened = Session {
+                id: tx.new_id("ses"),
+                user_id: user.id.clone(),
+                label: session.label,
+                address: request.address.clone(),
+                expire_time: tx.after(model::SESSION_LIFE).timestamp(),
+                ..Session::default()
             };
-            let id = store::insert_session(tx, &opened)?;
-            accepted.session = store::session(tx, &id)?.into();
+            let opened = tx.add_with(opened, "token_hash", (session.token_hash,))?;
+            accepted.session = store::session(tx, &opened.id)?.into();
         }
         Some(RecordAttemptRequestThen::PasswordHash(hash)) => replace(tx, &user.id, &hash)?,
         None => {}

@@ -6,7 +6,7 @@ use stoa_auth_v1::{
     ListRolesResponse, Reason, RevokeRoleRequest, RevokeRoleResponse, Role, RoleGrant,
     UpdateRoleRequest, UpdateRoleResponse,
 };
-use stoa_kit::{Error, Reason as _, Result, Tx, View};
+use stoa_kit::{Error, Reason as _, Result, Tx, View, check_etag};
 use stoa_users_v1::SetAdministratorRequest;
 
 use super::has_all;
@@ -17,8 +17,9 @@ pub(super) fn create(tx: &mut Tx<'_>, request: &CreateRoleRequest) -> Result<Cre
         return Err(built_in());
     }
     has_all(tx.caller(), &request.permissions)?;
-    let role = store::insert_role(tx, &request.name, &request.description, &request.permissions)?;
-    let role = role.ok_or_else(|| {
+    let CreateRoleRequest { name, description, permissions } = request.clone();
+    let role = Role { name, description, ..role_of(permissions) };
+    let role = tx.add_new(role, "name")?.ok_or_else(|| {
         Reason::RoleExists.because(format!("there is a role called `{}`", request.name))
     })?;
     tx.touch("auth.role", &role.name);
@@ -28,10 +29,9 @@ pub(super) fn create(tx: &mut Tx<'_>, request: &CreateRoleRequest) -> Result<Cre
 pub(super) fn update(tx: &mut Tx<'_>, request: &UpdateRoleRequest) -> Result<UpdateRoleResponse> {
     let before = changeable(tx, &request.name)?;
     has_all(tx.caller(), &request.permissions)?;
-    if !request.etag.is_empty() && request.etag != before.etag {
-        return Err(Reason::EtagMismatch.because("the role was changed in the meantime"));
-    }
-    let role = store::update_role(tx, &request.name, &request.description, &request.permissions)?;
+    check_etag(&request.etag, &before.etag)?;
+    let Role { permissions, .. } = role_of(request.permissions.clone());
+    let role = tx.save(Role { description: request.description.clone(), permissions, ..before })?;
     tx.touch("auth.role", &request.name);
     Ok(UpdateRoleResponse { role: role.into() })
 }
@@ -44,9 +44,8 @@ pub(super) fn delete(tx: &mut Tx<'_>, request: &DeleteRoleRequest) -> Result<Del
 }
 
 pub(super) fn list(view: &View<'_>, request: &ListRolesRequest) -> Result<ListRolesResponse> {
-    let page = view.page(request, 1)?;
-    let mut roles = store::roles(view, page.after(), page.limit())?;
-    let next_page_token = page.cut(&mut roles, |role| vec![role.name.clone()])?;
+    let (roles, next_page_token) = view.list_all::<Role>("name").page(request)?;
+    let roles = roles.into_iter().map(shown).collect();
     Ok(ListRolesResponse { roles, next_page_token })
 }
 
@@ -58,13 +57,13 @@ pub(super) fn grant(tx: &mut Tx<'_>, request: &GrantRoleRequest) -> Result<Grant
     store::insert_grant(tx, &request.user_id, &role.name)?;
     note(tx, &role, &request.user_id, true)?;
     tx.touch("auth.role", &role.name);
-    let role_grant = store::grant(tx, &request.user_id, &role.name)?;
+    let role_grant: Option<RoleGrant> = tx.get((&request.user_id, &role.name))?;
     Ok(GrantRoleResponse { role_grant: role_grant.into() })
 }
 
 pub(super) fn revoke(tx: &mut Tx<'_>, request: &RevokeRoleRequest) -> Result<RevokeRoleResponse> {
     let role = grantable(tx, &request.role)?;
-    if !store::delete_grant(tx, &request.user_id, &role.name)? {
+    if !tx.delete::<RoleGrant>((&request.user_id, &role.name))? {
         return Err(Error::not_found("grant of this role to", &request.user_id));
     }
     note(tx, &role, &request.user_id, false)?;
@@ -76,14 +75,11 @@ pub(super) fn list_grants(
     view: &View<'_>,
     request: &ListRoleGrantsRequest,
 ) -> Result<ListRoleGrantsResponse> {
-    let page = view.page(request, 2)?;
-    let role = (!request.role.is_empty()).then_some(request.role.as_str());
-    let after = (page.key(0), page.key(1));
-    let mut role_grants = view
-        .access::<RoleGrant>()
-        .list(&request.user_id, |user| store::grants(view, user, role, after, page.limit()))?;
-    let next_page_token =
-        page.cut(&mut role_grants, |grant| vec![grant.user_id.clone(), grant.role.clone()])?;
+    let (role_grants, next_page_token) = view
+        .list::<RoleGrant>("user_id, role")
+        .owned_by(&request.user_id)
+        .only("role", &request.role)
+        .page(request)?;
     Ok(ListRoleGrantsResponse { role_grants, next_page_token })
 }
 
@@ -95,9 +91,21 @@ fn note(tx: &mut Tx<'_>, role: &Role, user_id: &str, administrator: bool) -> Res
     Ok(())
 }
 
+/// A role of these permissions, in order, each once.
+pub(super) fn role_of(mut permissions: Vec<String>) -> Role {
+    permissions.sort_unstable();
+    permissions.dedup();
+    Role { permissions, ..Role::default() }
+}
+
+/// A role as it is shown.
+fn shown(role: Role) -> Role {
+    Role { built_in: role.name == model::ADMINISTRATOR, ..role }
+}
+
 /// A role that the caller may grant and take away.
 fn grantable(view: &View<'_>, name: &str) -> Result<Role> {
-    let role = store::role(view, name)?.ok_or_else(|| Error::not_found("role", name))?;
+    let role = view.get(name)?.map(shown).ok_or_else(|| Error::not_found("role", name))?;
     has_all(view.caller(), &role.permissions)?;
     Ok(role)
 }

@@ -61,8 +61,13 @@ pub(super) fn complete(
     let user = tx.call(user)?.user.into_option();
     let user = user.ok_or_else(|| Error::internal("a user was created and not shown"))?;
     store::set_password(tx, &user.id, &password_hash)?;
-    let everything = ["*".to_owned()];
-    store::insert_role(tx, model::ADMINISTRATOR, "Whoever runs this Stoa.", &everything)?;
+    let everything = Role {
+        name: model::ADMINISTRATOR.to_owned(),
+        description: "Whoever runs this Stoa.".to_owned(),
+        permissions: vec!["*".to_owned()],
+        ..Role::default()
+    };
+    tx.add_new(everything, "name")?;
     store::insert_grant(tx, &user.id, model::ADMINISTRATOR)?;
     tx.call(SetAdministratorRequest { id: user.id.clone(), administrator: true })?;
     if !store::close_setup(tx, &user.id)? {

@@ -156,7 +156,7 @@ both! {
         let changed = node.call(&node.admin(), change.clone()).await.unwrap();
         assert_eq!(changed.role.permissions, ["orders.carts.*"]);
         let outcome = node.call(&node.admin(), change).await;
-        fails(outcome, Code::Aborted, "auth.etag_mismatch");
+        fails(outcome, Code::Aborted, "request.etag");
         let outcome = node.call(&node.admin(), named("none", "usr_1")).await;
         fails(outcome, Code::NotFound, "resource.not_found");
         let outcome = node.call(&node.admin(), named("seller", "usr_none")).await;
