@@ -4,8 +4,8 @@
 use stoa_auth_v1::{
     Account, AccountBy, ChangePasswordRequest, ChangePasswordResponse, Decision,
     FindPasswordRequest, FindPasswordResponse, Reason, RecordAttemptRequest,
-    RecordAttemptRequestThen, RecordAttemptResponse, SetPasswordRequest, SetPasswordResponse,
-    StorePasswordRequest, StorePasswordResponse,
+    RecordAttemptRequestThen, RecordAttemptResponse, Session, SetPasswordRequest,
+    SetPasswordResponse, StorePasswordRequest, StorePasswordResponse,
 };
 use stoa_kit::{Ctx, Error, Micros, Reason as _, Result, Tx, View};
 use stoa_users_v1::{LookupUserRequest, LookupUserRequestBy, User, UserState};

@@ -2,7 +2,7 @@
 
 use stoa_auth_v1::{
     CheckSetupRequest, CompleteSetupRequest, CompleteSetupResponse, GetSetupResponse,
-    PrepareSetupRequest, PrepareSetupResponse, Reason, SetUpRequest, SetUpResponse,
+    PrepareSetupRequest, PrepareSetupResponse, Reason, Role, SetUpRequest, SetUpResponse,
 };
 use stoa_kit::{Ctx, Error, Reason as _, Result, Tx, View};
 use stoa_users_v1::{CreateUserRequest, SetAdministratorRequest};
