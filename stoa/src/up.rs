@@ -116,7 +116,11 @@ fn outlive_limits() -> Result<()> {
 /// machine.
 fn name(config: &Config) -> String {
     let system = rustix::system::uname();
-    format!("{}/{}", system.nodename().to_string_lossy(), config.listen.address)
+    let machine = system.nodename().to_string_lossy();
+    match config.listen.address.port() {
+        0 => format!("{machine}/{}", std::process::id()),
+        port => format!("{machine}:{port}"),
+    }
 }
 
 fn say(line: &str) -> Result<()> {

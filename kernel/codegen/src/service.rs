@@ -127,8 +127,8 @@ fn contract_value(package: &Package<'_>, contract: &Contract) -> String {
         .messages()
         .iter()
         .filter_map(|message| {
-            let event = Event::read(message)?;
-            Some(format!("({:?}, {:?}),\n", message.full_name(), event.topic))
+            Event::read(message)?;
+            Some(format!("{c}::EventType::of::<{}>(),\n", package.rust_type(message)))
         })
         .collect();
     format!(

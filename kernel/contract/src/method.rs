@@ -1,6 +1,7 @@
 //! Methods: what kind of work each is, who may call it, which messages it takes and gives.
 
-use crate::message::{Message, Shape};
+use crate::message::{Event, Message, Shape};
+use crate::{Error, Format, Result};
 
 /// A service as its contract describes it.
 #[derive(Debug)]
@@ -13,11 +14,34 @@ pub struct Contract {
     pub doc: &'static str,
     /// Its methods, in the order of the contract.
     pub methods: &'static [&'static Method],
-    /// The events it declares, as (full message name, topic).
-    pub events: &'static [(&'static str, &'static str)],
+    /// The events it declares.
+    pub events: &'static [EventType],
     /// The encoded `FileDescriptorSet` of its own files, comments included; what they import is
     /// [`IMPORTS`](crate::IMPORTS).
     pub descriptors: &'static [u8],
+}
+
+/// An event as its contract declares it, for whoever does not know its type.
+#[derive(Debug, Clone, Copy)]
+pub struct EventType {
+    /// The full name of its message.
+    pub message: &'static str,
+    /// Its topic.
+    pub topic: &'static str,
+    /// Writes a message, which is given in binary, as JSON.
+    pub json: fn(&[u8]) -> Result<String>,
+}
+
+impl EventType {
+    /// The type of an event.
+    pub const fn of<E: Event>() -> Self {
+        Self { message: E::NAME, topic: E::TOPIC, json: json::<E> }
+    }
+}
+
+fn json<E: Event>(message: &[u8]) -> Result<String> {
+    let message = crate::decode::<E>(message, Format::Binary)?;
+    String::from_utf8(crate::json::encode(&message)?).map_err(Error::internal)
 }
 
 /// A method as its contract describes it.

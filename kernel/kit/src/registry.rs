@@ -6,7 +6,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
-use stoa_contract::{AnyMessage, Contract, Format, Kind, Method, Request};
+use stoa_contract::{AnyMessage, Contract, EventType, Format, Kind, Method, Request};
 
 use crate::service::Service;
 use crate::{Ctx, Error, Result, Stream, Tx, View};
@@ -240,6 +240,7 @@ impl Bound {
 pub struct Registry {
     services: Vec<Service>,
     methods: HashMap<&'static str, Bound>,
+    events: HashMap<&'static str, &'static EventType>,
     needs: Vec<Vec<u16>>,
 }
 
@@ -286,7 +287,10 @@ impl Registry {
                 methods.insert(method.path, Bound { method, service, handler });
             }
         }
-        Self { services, methods, needs }
+        let contracts = services.iter().filter_map(|service| service.contract);
+        let events = contracts.flat_map(|contract| contract.events);
+        let events = events.map(|event| (event.message, event)).collect();
+        Self { services, methods, events, needs }
     }
 
     /// The services, each after those it needs; the kernel first.
@@ -302,6 +306,11 @@ impl Registry {
     /// A method by its path, without the leading slash.
     pub fn method(&self, path: &str) -> Option<&Bound> {
         self.methods.get(path)
+    }
+
+    /// An event by the full name of its message.
+    pub fn event(&self, message: &str) -> Option<&'static EventType> {
+        self.events.get(message).copied()
     }
 
     /// Every method, in no particular order.

@@ -4,7 +4,7 @@ use std::any::Any;
 use std::sync::Arc;
 use std::time::Duration;
 
-use stoa_contract::{AnyMessage, Contract, Event, Format, Method, Request};
+use stoa_contract::{AnyMessage, Code, Contract, Event, Format, Method, Request};
 
 use crate::caller::Caller;
 use crate::registry::{Handler, Methods};
@@ -91,6 +91,21 @@ pub struct Delivered {
     pub payload: Vec<u8>,
     /// How many reactions in a row led to it: 0 where a caller, a job or a timer did.
     pub depth: i64,
+}
+
+impl Delivered {
+    /// The message as JSON, for whoever does not know its type.
+    ///
+    /// # Errors
+    /// `event.unknown` where no service of this node declares it.
+    pub fn json(&self, view: &View<'_>) -> Result<String> {
+        let Some(event) = view.registry().event(&self.message) else {
+            let message = format!("no service of this node declares {}", self.message);
+            return Err(Error::new(Code::FailedPrecondition, "event.unknown", message)
+                .help("Run the service that emitted it, then release the event, or drop it."));
+        };
+        (event.json)(&self.payload)
+    }
 }
 
 /// A command triggered by an event. Its cursor advances in the commit that it causes, so its

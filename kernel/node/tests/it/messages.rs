@@ -1,7 +1,7 @@
 //! The messages of [`echo`](crate::echo), written by hand: a contract that only tests know has no
 //! place among the contracts. Each is a number about a subject.
 
-use stoa_contract::{Check, Contract, Job, Kind, Method, Permission, Shape};
+use stoa_contract::{Check, Contract, EventType, Job, Kind, Method, Permission, Shape};
 use stoa_kit::v1::Money;
 use stoa_kit::{Event, Message, Request};
 
@@ -19,7 +19,7 @@ pub(crate) const CONTRACT: &Contract = &Contract {
         Spin::METHOD,
         Shrug::METHOD,
     ],
-    events: &[(Said::NAME, Said::TOPIC)],
+    events: &[EventType::of::<Said>()],
     descriptors: &[],
 };
 
