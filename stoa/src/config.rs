@@ -40,6 +40,16 @@ pub const SETTINGS: &[Setting] = &[
         default: "",
         help: "URL of a PostgreSQL database, instead of the embedded one",
     },
+    Setting {
+        key: "pool",
+        default: "12",
+        help: "Connections to PostgreSQL that commit; half as many read [12]",
+    },
+    Setting {
+        key: "accept_position",
+        default: "",
+        help: "Start on a database that ends here, although later commits were acknowledged",
+    },
     Setting { key: "services", default: "", help: "Services to run, with commas; all if empty" },
     Setting {
         key: "mail",
@@ -91,6 +101,10 @@ pub struct Config {
     pub listen: Listen,
     /// Where to store.
     pub place: Place,
+    /// Connections to PostgreSQL that commit.
+    pub pool: u32,
+    /// The position at which a start goes on although later commits were acknowledged.
+    pub accept_position: Option<i64>,
     /// The services to run; all if empty.
     pub services: Vec<String>,
     /// The mail server; a local mailbox if empty.
@@ -178,6 +192,16 @@ impl Config {
                     Place::Url(url.to_owned())
                 }
                 _ => return Err(invalid("database: a URL begins with postgres://".to_owned())),
+            },
+            pool: match number("pool")? {
+                0 => return Err(invalid("pool: at least one connection commits".to_owned())),
+                pool => pool,
+            },
+            accept_position: match text("accept_position") {
+                "" => None,
+                position => Some(position.parse().map_err(|_| {
+                    invalid(format!("accept_position: `{position}` is not a position"))
+                })?),
             },
             services: text("services")
                 .split(',')
@@ -272,6 +296,8 @@ mod tests {
             ("database", "mysql://x"),
             ("calls_per_second", "many"),
             ("log_format", "xml"),
+            ("pool", "0"),
+            ("accept_position", "the last"),
         ] {
             assert_eq!(merge("", &[], &[(key, value)]).unwrap_err().reason(), "config.invalid");
         }

@@ -38,7 +38,11 @@ async fn serve(catalogue: &Catalogue, config: Config) -> Result<()> {
     let node = Node::open(Parts {
         name: name(&config).into(),
         services: catalogue.services(&config.services)?,
-        store: Options::at(config.place.clone()),
+        store: Options {
+            pool: config.pool as usize,
+            accept_position: config.accept_position,
+            ..Options::at(config.place.clone())
+        },
         world: world::Real::new(),
         ports,
         tenant: MAIN.into(),
@@ -48,6 +52,7 @@ async fn serve(catalogue: &Catalogue, config: Config) -> Result<()> {
     })
     .await?;
     let code = setup_code(&node).await?;
+    let broken = node.store().broken();
     let server = stoa_node::serve(node, config.listen).await?;
     say(&format!("listening http://{}", server.address))?;
     if let Some(code) = code {
@@ -56,10 +61,13 @@ async fn serve(catalogue: &Catalogue, config: Config) -> Result<()> {
             "create the administrator: stoa call auth SetUp '{{\"code\":\"{code}\",\"handle\":\"…\",\"email\":\"…\",\"password\":\"…\"}}'"
         ))?;
     }
-    stop.await;
+    let ended = tokio::select! {
+        () = stop => Ok(()),
+        error = broken => Err(error),
+    };
     tracing::info!("draining");
     server.stop().await;
-    Ok(())
+    ended
 }
 
 /// A one-time code to create the administrator, while there is none. Only its hash is kept, so
