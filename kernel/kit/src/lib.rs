@@ -80,7 +80,8 @@
 //! [once for each event](Service::on), subject by subject in order, in as many partitions as it
 //! says. What fails three times stands aside with its subject, where people see it, and all other
 //! subjects flow. Whoever cannot know the types, automation and webhooks, takes
-//! [any event](Service::on_any), as JSON.
+//! [any event](Service::on_any), as JSON; whoever keeps a copy of a list fills it first, and then
+//! [follows its events](Service::mirror).
 //!
 //! **Invariant:** a query cannot write, a command cannot do I/O, an effect cannot hold a
 //! transaction open: there is no function for it.

@@ -120,9 +120,11 @@ pub struct Subscription {
     /// Where it starts when it is new.
     pub start: Start,
     run: Box<Handle>,
+    fill: Option<Box<Fill>>,
 }
 
 type Handle = dyn Fn(&mut Tx<'_>, &Delivered) -> Result<()> + Send + Sync;
+type Fill = dyn Fn(&mut Tx<'_>, &str) -> Result<String> + Send + Sync;
 
 impl Subscription {
     /// Handles one event.
@@ -131,6 +133,26 @@ impl Subscription {
     /// What the handler returns, or `protobuf.malformed`.
     pub fn run(&self, tx: &mut Tx<'_>, event: &Delivered) -> Result<()> {
         (self.run)(tx, event)
+    }
+
+    /// Whether what it feeds is filled from a list before its first event.
+    pub fn is_filled(&self) -> bool {
+        self.fill.is_some()
+    }
+
+    /// Fills a page of what it feeds; gives the token of the next, empty after the last.
+    ///
+    /// # Errors
+    /// What the service's function returns, or `internal` where the page is its own next.
+    pub fn fill(&self, tx: &mut Tx<'_>, token: &str) -> Result<String> {
+        let next = self.fill.as_ref().map_or(Ok(String::new()), |fill| fill(tx, token))?;
+        if !next.is_empty() && next == token {
+            return Err(Error::internal(format!(
+                "a page of `{}` is followed by itself",
+                self.name
+            )));
+        }
+        Ok(next)
     }
 }
 
@@ -278,8 +300,32 @@ impl Service {
         run: impl Fn(&mut Tx<'_>, &Delivered) -> Result<()> + Send + Sync + 'static,
     ) -> Self {
         let (partitions, run) = (partitions.max(1), Box::new(run));
-        self.subscriptions.push(Subscription { name, topic, partitions, start, run });
+        let fill = None;
+        self.subscriptions.push(Subscription { name, topic, partitions, start, run, fill });
         self
+    }
+
+    /// Keeps a copy of what another service lists: a search, a cache, a view. It is filled page by
+    /// page, each in a commit of its own, then follows the events since the filling began; where
+    /// the log was swept past it, it is filled anew.
+    ///
+    /// `fill` is given the token of a page, empty for the first one, before which it forgets what
+    /// it kept; it asks for that page, keeps what it shows, and gives the token of the next, empty
+    /// after the last. Events are delivered after the last page, also those that a page shows
+    /// already: `run` takes from them what is so now, not what they changed.
+    #[must_use]
+    pub fn mirror<E: Event>(
+        self,
+        name: &'static str,
+        partitions: u16,
+        fill: impl Fn(&mut Tx<'_>, &str) -> Result<String> + Send + Sync + 'static,
+        run: impl Fn(&mut Tx<'_>, E) -> Result<()> + Send + Sync + 'static,
+    ) -> Self {
+        let mut service = self.on(name, Start::Now, partitions, run);
+        if let Some(subscription) = service.subscriptions.last_mut() {
+            subscription.fill = Some(Box::new(fill));
+        }
+        service
     }
 
     /// Records what a job came to, in the commit that completes it.

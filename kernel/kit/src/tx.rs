@@ -83,6 +83,8 @@ pub enum Cause {
     Job(String),
     /// A timer fired, by its name.
     Timer(String),
+    /// What a subscription feeds is filled, by the subscription's name.
+    Fill(String),
 }
 
 impl Run<'_> {
@@ -474,6 +476,7 @@ impl std::fmt::Display for Cause {
             Self::Event { id, .. } => write!(f, "event:{id}"),
             Self::Job(id) => write!(f, "job:{id}"),
             Self::Timer(name) => write!(f, "timer:{name}"),
+            Self::Fill(name) => write!(f, "fill:{name}"),
         }
     }
 }

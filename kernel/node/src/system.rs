@@ -103,7 +103,8 @@ impl SystemService for System {
         view: &View,
         _: ListSubscriptionsRequest,
     ) -> Result<ListSubscriptionsResponse> {
-        const LIST: &str = "SELECT subscription, generation, partition, position, ordinal, state, \
+        const LIST: &str = "SELECT subscription, generation, partition, position, ordinal, \
+             CASE WHEN state = '' AND fill <> '' THEN 'filling' ELSE state END, \
              holder FROM stoa_cursor WHERE tenant = :tenant AND state <> 'replaced' \
              ORDER BY subscription, generation, partition";
         type Row = (String, i64, i64, i64, i64, String, String);

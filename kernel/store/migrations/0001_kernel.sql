@@ -55,7 +55,8 @@ CREATE TABLE stoa_event (
 -- How far each partition of each subscription has come, and which node handles it. State: empty,
 -- `lost` where the log was swept past it, `retired` where no node subscribes any more. Where the
 -- number of partitions changes, a new generation goes on, and the one before stays as `replaced`
--- until nobody needs to know any more what it has handled.
+-- until nobody needs to know any more what it has handled. `fill` is `page:` and the token of the
+-- page that is filled next, and empty once events are delivered.
 CREATE TABLE stoa_cursor (
     tenant TEXT NOT NULL,
     subscription TEXT NOT NULL,
@@ -64,6 +65,7 @@ CREATE TABLE stoa_cursor (
     position BIGINT NOT NULL,
     ordinal BIGINT NOT NULL,
     state TEXT NOT NULL,
+    fill TEXT NOT NULL,
     holder TEXT NOT NULL,
     PRIMARY KEY (tenant, subscription, generation, partition)
 );
