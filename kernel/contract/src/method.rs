@@ -71,6 +71,25 @@ pub struct Method {
     pub reply: &'static Shape,
 }
 
+impl Method {
+    /// What people call it: `ledger.CreateTransfer`.
+    pub fn short_name(&self) -> String {
+        format!("{}.{}", self.service, self.name)
+    }
+
+    /// What a scope of a credential calls it: `ledger.create_transfer`.
+    pub fn scope(&self) -> String {
+        let mut scope = format!("{}.", self.service);
+        for (place, letter) in self.name.chars().enumerate() {
+            if letter.is_ascii_uppercase() && place > 0 {
+                scope.push('_');
+            }
+            scope.push(letter.to_ascii_lowercase());
+        }
+        scope
+    }
+}
+
 /// What a method may do; each kind has its own signature in Rust.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {

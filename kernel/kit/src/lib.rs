@@ -101,6 +101,7 @@ mod gathered;
 pub mod id;
 mod list;
 mod mask;
+mod network;
 mod page;
 pub mod ports;
 pub mod registry;
@@ -117,6 +118,7 @@ pub use ctx::{Ctx, Runner, Step, Stream};
 pub use delta::Delta;
 pub use list::{List, Wanted};
 pub use mask::{Mask, check_etag};
+pub use network::{network, network_of};
 pub use page::Page;
 pub use registry::{Methods, Registry};
 pub use service::{

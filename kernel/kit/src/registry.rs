@@ -6,10 +6,10 @@ use std::future::Future;
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
-use stoa_contract::{AnyMessage, Contract, EventType, Format, Kind, Method, Request};
+use stoa_contract::{AnyMessage, Contract, EventType, Format, Kind, Method, Permission, Request};
 
 use crate::service::Service;
-use crate::{Ctx, Error, Result, Stream, Tx, View};
+use crate::{Caller, Ctx, Error, Result, Stream, Tx, View};
 
 /// A service's place in the registry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -316,6 +316,18 @@ impl Registry {
     /// Every method, in no particular order.
     pub fn methods(&self) -> impl Iterator<Item = &Bound> {
         self.methods.values()
+    }
+
+    /// Whether a caller has a permission to hand on: one that they were granted, or what a scope
+    /// calls a method that is open to all who signed in, if it is open to them.
+    pub fn may_hand_on(&self, caller: &Caller, permission: &str) -> bool {
+        let mut methods = self.methods().map(|bound| bound.method);
+        caller.may(permission)
+            || methods.any(|method| {
+                method.permission == Permission::Authenticated
+                    && caller.may_call(method)
+                    && method.scope() == permission
+            })
     }
 
     /// The method that a service calls, if it may.

@@ -236,7 +236,8 @@ impl View<'_> {
         core.alive()?;
         let outcome = (|| {
             let bound = core.run.registry.callee(self.service, R::METHOD)?;
-            stoa_contract::validate(&request)?;
+            let told = |error: Error| error.out_of(&R::METHOD.short_name());
+            stoa_contract::validate(&request).map_err(told)?;
             if core.depth.get() == DEPTH_MAX {
                 return Err(Error::internal(format!("calls nest deeper than {DEPTH_MAX}")));
             }
@@ -244,7 +245,8 @@ impl View<'_> {
             let writes = self.writes && bound.method.kind == Kind::Command;
             let outcome = run(bound, View { core, service: bound.service, writes }, request);
             core.depth.set(core.depth.get() - 1);
-            outcome
+            // A service knows of its own methods what their fields were in the request that came.
+            if bound.service == self.service { outcome } else { outcome.map_err(told) }
         })();
         core.doom(outcome)
     }

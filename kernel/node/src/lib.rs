@@ -1,8 +1,8 @@
 //! The node: what stands between a face and the services.
 //!
 //! A face knows contracts; services know the kit; the node brings them together. A call passes
-//! through one pipeline, whatever face it came by: authenticate ▸ deadline ▸ rate ▸ validate ▸
-//! authorize ▸ idempotency ▸ run. What happens without a caller — reactions to events, jobs,
+//! through one pipeline, whatever face it came by: authenticate ▸ rate ▸ deadline ▸ authorize ▸
+//! validate ▸ idempotency ▸ run. What happens without a caller — reactions to events, jobs,
 //! timers — passes through the same commit.
 //!
 //! **Invariant:** a face gets an error or a reply that is durable, never both and never half.
@@ -13,19 +13,24 @@
 
 mod auth;
 mod background;
+mod browser;
+mod budget;
 mod call;
 mod cron;
 mod door;
 mod effect;
+mod health;
 mod keys;
 mod limit;
 mod log;
 mod metrics;
+mod outgoing;
 mod position;
 mod rpc;
 mod runner;
 mod serve;
 mod system;
+mod whence;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -34,11 +39,14 @@ use stoa_kit::{Caller, Error, Registry, Result, Service, World};
 use stoa_store::{Options, Store};
 use tokio::sync::watch;
 
+pub use auth::Visitor;
 pub use background::Background;
+pub use browser::Origins;
 pub use call::{Answer, Body, Call};
 pub use log::{Format as LogFormat, install as install_log};
 pub use position::Position;
 pub use serve::{Listen, Server, serve};
+pub use whence::Proxies;
 
 use auth::Tokens;
 use keys::Keys;

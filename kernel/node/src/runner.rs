@@ -14,7 +14,7 @@ use stoa_store::{Commit, Header, Reply};
 use tokio::sync::oneshot;
 
 use crate::Node;
-use crate::call::{subject_of, unknown};
+use crate::call::{HEADER_BYTES, subject_of, unknown};
 
 /// Threads for work that keeps a processor busy.
 const THREADS: usize = 2;
@@ -35,7 +35,16 @@ impl stoa_kit::Runner for Runner {
         key: Option<String>,
     ) -> BoxFuture<'static, Result<Box<dyn AnyMessage>>> {
         let (node, caller, cause) = (Arc::clone(&self.0), caller.clone(), cause.clone());
-        Box::pin(async move { call(&node, from, caller, cause, method, request, key).await })
+        Box::pin(async move {
+            let outcome = call(&node, from, caller, cause, method, request, key).await;
+            match node.registry.method(method) {
+                // As in a transaction: what another service says of fields is about its own.
+                Some(bound) if bound.service != from => {
+                    outcome.map_err(|error| error.out_of(&bound.method.short_name()))
+                }
+                _ => outcome,
+            }
+        })
     }
 
     fn compute(&self, work: Box<dyn FnOnce() + Send>) -> BoxFuture<'static, Result<()>> {
@@ -72,7 +81,7 @@ async fn call(
     let registry = Arc::clone(&node.registry);
     let bound = registry.method(method).ok_or_else(|| unknown(method))?;
     registry.check_need(from, bound)?;
-    request.validate()?;
+    request.validate().map_err(|error| error.out_of(&bound.method.short_name()))?;
     if bound.method.kind == Kind::Query {
         let inner = Arc::clone(&registry);
         return node
@@ -100,7 +109,7 @@ async fn call(
         trace: String::new(),
         key,
         deadline: None,
-        bytes: 512,
+        bytes: HEADER_BYTES + request.size(),
     };
     let run = node.run_command(bound.method.path, caller, cause, request, true);
     match node.store.commit(Commit { header, run }).await?.reply {

@@ -16,7 +16,7 @@ pub(super) fn create(tx: &mut Tx<'_>, request: &CreateRoleRequest) -> Result<Cre
     if request.name == model::ADMINISTRATOR {
         return Err(built_in());
     }
-    has_all(tx.caller(), &request.permissions)?;
+    has_all(tx, &request.permissions)?;
     let role = store::insert_role(tx, &request.name, &request.description, &request.permissions)?;
     let role = role.ok_or_else(|| {
         Reason::RoleExists.because(format!("there is a role called `{}`", request.name))
@@ -27,7 +27,7 @@ pub(super) fn create(tx: &mut Tx<'_>, request: &CreateRoleRequest) -> Result<Cre
 
 pub(super) fn update(tx: &mut Tx<'_>, request: &UpdateRoleRequest) -> Result<UpdateRoleResponse> {
     let before = changeable(tx, &request.name)?;
-    has_all(tx.caller(), &request.permissions)?;
+    has_all(tx, &request.permissions)?;
     if !request.etag.is_empty() && request.etag != before.etag {
         return Err(Reason::EtagMismatch.because("the role was changed in the meantime"));
     }
@@ -97,7 +97,7 @@ fn note(tx: &mut Tx<'_>, role: &Role, user_id: &str, administrator: bool) -> Res
 /// A role that the caller may grant and take away.
 fn grantable(view: &View<'_>, name: &str) -> Result<Role> {
     let role = store::role(view, name)?.ok_or_else(|| Error::not_found("role", name))?;
-    has_all(view.caller(), &role.permissions)?;
+    has_all(view, &role.permissions)?;
     Ok(role)
 }
 

@@ -57,7 +57,8 @@ both! {
             fails(key(&node, &caller, wanted).await, Code::PermissionDenied, "auth.escalation");
         }
         grant(&node, &ada, "lister", &["orders.*.list"]).await;
-        let token = key(&node, &caller, &["orders.carts.list"]).await.unwrap().token;
+        let wanted = ["orders.carts.list", "auth.create_api_key"];
+        let token = key(&node, &caller, &wanted).await.unwrap().token;
         let by_key = bearer(&node, &token).await.unwrap();
         let outcome = key(&node, &by_key, &["orders.*.list"]).await;
         fails(outcome, Code::PermissionDenied, "auth.escalation");
@@ -122,7 +123,7 @@ both! {
         node.advance(DAY).await;
         let by_session = bearer(&node, &token).await.unwrap();
         let sessions = node.call(&by_session, ListSessionsRequest::default()).await.unwrap().sessions;
-        let permissions = ["orders.*", "auth.service_accounts.*"];
+        let permissions = ["orders.*", "auth.service_accounts.*", "auth.create_api_key"];
         let until = |account: &str, days: u32| CreateApiKeyRequest {
             service_account_id: account.into(),
             expire_time: signed_in.after(days * DAY).timestamp(),
@@ -206,7 +207,7 @@ both! {
         fails(outcome, Code::AlreadyExists, "auth.service_account_exists");
         let wanted = |account: &str| CreateApiKeyRequest {
             service_account_id: account.into(),
-            ..asked(&["catalog.*"])
+            ..asked(&["catalog.*", "auth.create_api_key"])
         };
         let outcome = node.call(&node.user_with("usr_1", &["catalog.*"]), wanted(&importer)).await;
         fails(outcome, Code::PermissionDenied, "auth.not_yours");
