@@ -96,6 +96,11 @@ pub const SETTINGS: &[Setting] = &[
         help: "How many commits behind the end events can be followed from [100000]",
     },
     Setting {
+        key: "commit_days",
+        default: "90",
+        help: "Days that the record of a commit is kept at least: who, what, why [90]",
+    },
+    Setting {
         key: "calls_per_second",
         default: "0",
         help: "Calls a second of one caller; 0 for no limit [0]",
@@ -140,6 +145,8 @@ pub struct Config {
     pub log_filter: String,
     /// Commits whose events are kept for followers.
     pub log_commits: u32,
+    /// Days that the record of a commit is kept at least.
+    pub commit_days: u32,
     /// Calls a second of one caller.
     pub calls_per_second: u32,
     /// Calls a second of one address without a token.
@@ -247,6 +254,7 @@ impl Config {
             },
             log_filter: text("log_filter").to_owned(),
             log_commits: number("log_commits")?,
+            commit_days: number("commit_days")?,
             calls_per_second: number("calls_per_second")?,
             anonymous_per_second: number("anonymous_per_second")?,
         })

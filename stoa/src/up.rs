@@ -8,14 +8,13 @@ use stoa_auth_v1::PrepareSetupRequest;
 use stoa_kit::ports::Ports;
 use stoa_kit::{Caller, Error, MAIN, Request, Result, world};
 use stoa_node::{Body, Call, Node, Parts};
-use stoa_smtp::Smtp;
+use stoa_smtp::{Patience, Smtp};
 use stoa_store::Options;
 
 use crate::Catalogue;
 use crate::config::Config;
 
-/// How long the mail server may take for one step.
-const MAIL_TIMEOUT: Duration = Duration::from_secs(15);
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Starts a node and runs it until it is told to stop.
 pub(crate) fn run(catalogue: &Catalogue, config: Config) -> Result<()> {
@@ -32,7 +31,7 @@ async fn serve(catalogue: &Catalogue, config: Config) -> Result<()> {
     outlive_limits()?;
     let mut ports = Ports::default();
     if !config.mail.is_empty() {
-        let smtp = Smtp::new(&config.mail, &config.mail_from, MAIL_TIMEOUT)?;
+        let smtp = Smtp::new(&config.mail, &config.mail_from, Patience::default())?;
         ports.mailer = Some(Arc::new(smtp));
     }
     let node = Node::open(Parts {
@@ -47,6 +46,7 @@ async fn serve(catalogue: &Catalogue, config: Config) -> Result<()> {
         ports,
         tenant: MAIN.into(),
         log_kept: config.log_commits.into(),
+        commits_kept: DAY * config.commit_days,
         calls_per_second: config.calls_per_second,
         anonymous_per_second: config.anonymous_per_second,
     })

@@ -147,7 +147,7 @@ fn a_contract_becomes_a_module() {
         "impl ::stoa_contract::Effect for FollowRequest {}",
         "doc: \"Places an order. In one commit.\"",
         "::stoa_contract::Permission::Named(\"shop.orders.create\")",
-        "max_attempts: 3, backoff_ms: 1000, timeout_ms: 30000",
+        "max_attempts: 3, backoff_ms: 1000, backoff_max_ms: 3600000, timeout_ms: 30000, at_once: 16",
         "::core::option::Option::Some((\"POST\", \"/v1/orders\", \"*\"))",
         "Self::REASON_SOLD_OUT => ::stoa_contract::Code::FailedPrecondition,",
         "Self::REASON_SOLD_OUT => \"shop.sold_out\",",

@@ -121,8 +121,12 @@ pub struct Job {
     pub max_attempts: u32,
     /// Wait before the second attempt in milliseconds, doubled for each later one.
     pub backoff_ms: u32,
+    /// The longest wait between two attempts, in milliseconds.
+    pub backoff_max_ms: u32,
     /// How long one attempt may run before another worker takes it, in milliseconds.
     pub timeout_ms: u32,
+    /// Attempts that one node runs at once, of all jobs of the method.
+    pub at_once: u32,
 }
 
 /// A message that asks for one method; the type of the request finds the method.

@@ -56,6 +56,7 @@
 //! | [`tx.call`](Tx::call) | another service's command, in the same commit; the request's type finds it |
 //! | [`tx.emit`](Tx::emit) | an event, for whoever subscribes |
 //! | [`tx.enqueue`](Tx::enqueue) | a job: what must happen outside, after the commit |
+//! | [`tx.again`](Tx::again) | of bulk work, that this chunk was full: the next one follows at once |
 //! | [`tx.now`](View::now), [`tx.new_id`](Tx::new_id), [`tx.random`](Tx::random) | time and ids, the same when the command is run again |
 //!
 //! An error undoes the whole commit. It is one of the reasons that the contract declares:
@@ -83,6 +84,15 @@
 //! [any event](Service::on_any), as JSON; whoever keeps a copy of a list fills it first, and then
 //! [follows its events](Service::mirror).
 //!
+//! What happens without a caller stands in the manifest too: [`outcome`](Service::outcome) follows a
+//! job, [`timer`](Service::timer) runs a command by a [`Schedule`], and [`due`](Service::due) runs
+//! one when a query says that it is time. Of bulk work and of whatever ends by itself the last is
+//! the one to use, because a timer with nothing to do still makes a commit:
+//!
+//! ```ignore
+//! .due("expire", store::next_expiry, &ExpireTransfersRequest::default())
+//! ```
+//!
 //! **Invariant:** a query cannot write, a command cannot do I/O, an effect cannot hold a
 //! transaction open: there is no function for it.
 //!
@@ -105,6 +115,7 @@ mod network;
 mod page;
 pub mod ports;
 pub mod registry;
+mod schedule;
 mod service;
 pub mod session;
 mod table;
@@ -121,16 +132,17 @@ pub use mask::{Mask, check_etag};
 pub use network::{network, network_of};
 pub use page::Page;
 pub use registry::{Methods, Registry};
+pub use schedule::Schedule;
 pub use service::{
-    Authenticated, Authenticator, Clock, Delivered, KERNEL, Migration, Outcome, Phase, Service,
-    Start, Subscription, Timer,
+    Ask, Authenticated, Authenticator, Delivered, KERNEL, Migration, Outcome, Phase, Service,
+    Start, Subscription, Timer, When,
 };
 pub use stoa_contract::{
     Code, Error, Event, Message, Reason, Request, Resource, Result, Violation, v1,
 };
 pub use table::{Table, tagged};
 pub use time::Micros;
-pub use tx::{Cause, Schedule, Tx, View};
+pub use tx::{Cause, JobOptions, Tx, View};
 pub use world::World;
 
 #[doc(hidden)]

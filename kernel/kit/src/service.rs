@@ -2,13 +2,12 @@
 
 use std::any::Any;
 use std::sync::Arc;
-use std::time::Duration;
 
 use stoa_contract::{AnyMessage, Code, Contract, Event, Format, Method, Request};
 
 use crate::caller::Caller;
 use crate::registry::{Handler, Methods};
-use crate::{Error, Micros, Result, Tx, View};
+use crate::{Error, Micros, Result, Schedule, Tx, View};
 
 /// The kernel's name among the services: its tables are `stoa_…`.
 pub const KERNEL: &str = "stoa";
@@ -27,7 +26,7 @@ pub struct Service {
     pub subscriptions: Vec<Subscription>,
     /// What follows its jobs.
     pub outcomes: Vec<Outcome>,
-    /// What it does by the clock.
+    /// What it does by the clock, or when it is due.
     pub timers: Vec<Timer>,
     /// How it recognises callers, if it is the one service of a node that does.
     pub authenticator: Option<Authenticator>,
@@ -182,13 +181,13 @@ impl Outcome {
     }
 }
 
-/// A command that runs by the clock, once however many nodes there are.
+/// A command that runs without a caller, once however many nodes there are.
 #[derive(Debug, Clone)]
 pub struct Timer {
     /// Its name, unique in the service.
     pub name: &'static str,
     /// When it fires.
-    pub schedule: Clock,
+    pub when: When,
     /// The path of the command.
     pub method: &'static str,
     /// The request, canonical.
@@ -196,19 +195,16 @@ pub struct Timer {
 }
 
 /// When a timer fires.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Clock {
-    /// So long after it last fired.
-    Every(Duration),
-    /// By a cron expression of five fields in a time zone: a time that the zone skips fires at
-    /// the instant of the change, one that it repeats fires once.
-    Cron {
-        /// Minute, hour, day of month, month, day of week.
-        expression: &'static str,
-        /// The zone's name in the IANA database.
-        zone: &'static str,
-    },
+#[derive(Debug, Clone)]
+pub enum When {
+    /// By the clock.
+    By(Schedule),
+    /// At the time that a query gives.
+    Due(Ask),
 }
+
+/// Asks when there will be something to do, as far as is known now.
+pub type Ask = fn(&View<'_>) -> Result<Option<Micros>>;
 
 /// Whoever a token belongs to.
 #[derive(Debug, Clone)]
@@ -348,15 +344,24 @@ impl Service {
         self
     }
 
-    /// Runs a command of its own by the clock.
+    /// Runs a command of its own by the clock, whether or not there is something to do.
     #[must_use]
-    pub fn timer<R: Request>(mut self, name: &'static str, schedule: Clock, request: &R) -> Self {
-        self.timers.push(Timer {
-            name,
-            schedule,
-            method: R::METHOD.path,
-            request: request.encode_to_vec(),
-        });
+    pub fn timer<R: Request>(self, name: &'static str, schedule: Schedule, request: &R) -> Self {
+        self.timed(name, When::By(schedule), request)
+    }
+
+    /// Runs a command of its own when there is something to do. `ask` is a query over the
+    /// service's own tables: when the next work will be due, a time in the past if some waits,
+    /// none if there is none. It is asked again after a commit that wrote one of those tables, at
+    /// the most once a second; while nothing is due, nothing is written.
+    #[must_use]
+    pub fn due<R: Request>(self, name: &'static str, ask: Ask, request: &R) -> Self {
+        self.timed(name, When::Due(ask), request)
+    }
+
+    fn timed<R: Request>(mut self, name: &'static str, when: When, request: &R) -> Self {
+        let (method, request) = (R::METHOD.path, request.encode_to_vec());
+        self.timers.push(Timer { name, when, method, request });
         self
     }
 

@@ -14,7 +14,7 @@ use crate::session::{Origin, Session, Stamp};
 use crate::value::{FromRow, Params};
 use crate::{Error, Micros, Result};
 
-pub use crate::gathered::{Emitted, Enqueued, Gathered, Schedule};
+pub use crate::gathered::{Emitted, Enqueued, Gathered, JobOptions};
 
 /// Nested calls deeper than this are a mistake.
 const DEPTH_MAX: u8 = 16;
@@ -420,7 +420,7 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// `internal` where the method is not declared as a job of this service.
-    pub fn enqueue<R: Request>(&mut self, request: &R, schedule: Schedule) -> Result<String> {
+    pub fn enqueue<R: Request>(&mut self, request: &R, options: JobOptions) -> Result<String> {
         let core = self.view.core;
         core.alive()?;
         let service = core.run.registry.service(self.view.service).name;
@@ -435,9 +435,18 @@ impl Tx<'_> {
             id: id.clone(),
             method: R::METHOD.path,
             request: request.encode_to_vec(),
-            schedule,
+            options,
         });
         Ok(id)
+    }
+
+    /// Says whether this command, which does bulk work a chunk in each commit, has filled its
+    /// chunk: if so, the timer or the job that runs it runs it again at once, in a commit of its
+    /// own. Called by anybody else, a command does one chunk.
+    pub fn again(&mut self, full: bool) {
+        if !self.is_nested() {
+            self.view.core.gathered.borrow_mut().again |= full;
+        }
     }
 
     /// Names something this commit changed, for the commit's story and for live queries.

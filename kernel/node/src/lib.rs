@@ -16,7 +16,6 @@ mod background;
 mod browser;
 mod budget;
 mod call;
-mod cron;
 mod door;
 mod effect;
 mod health;
@@ -30,9 +29,11 @@ mod rpc;
 mod runner;
 mod serve;
 mod system;
+mod unwound;
 mod whence;
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use stoa_kit::ports::Ports;
 use stoa_kit::{Caller, Error, Registry, Result, Service, World};
@@ -76,6 +77,9 @@ pub struct Parts {
     /// Commits whose events the log keeps although every subscription has seen them: how far
     /// behind a follower may fall.
     pub log_kept: i64,
+    /// How long the record of a commit is kept at least: who asked for what, and why. Records of
+    /// what the log still holds are kept in any case.
+    pub commits_kept: Duration,
     /// Calls a second that one caller may make; 0 for no limit.
     pub calls_per_second: u32,
     /// Calls a second that nobody in particular may make from one address; 0 for no limit.
@@ -98,6 +102,7 @@ pub struct Node {
     in_flight: call::InFlight,
     gauges: Mutex<background::Gauges>,
     log_kept: i64,
+    commits_kept: Duration,
     /// Whether it was told to stop.
     stopping: watch::Sender<bool>,
 }
@@ -131,6 +136,7 @@ impl Node {
             in_flight: call::InFlight::default(),
             gauges: Mutex::default(),
             log_kept: parts.log_kept,
+            commits_kept: parts.commits_kept,
             stopping: watch::Sender::new(false),
             name: parts.name,
             tenant: parts.tenant,

@@ -23,7 +23,11 @@ const BUCKETS: [f64; 6] = [0.001, 0.005, 0.025, 0.1, 0.5, 2.5];
 /// cause.
 const COUNTED_FOR: Duration = Duration::from_secs(10);
 
-const JOBS: &str = "SELECT state, COUNT(*) FROM stoa_job WHERE tenant = :tenant GROUP BY state";
+/// Those that are done are not counted: they are many, and nobody waits for them.
+const JOBS: &str = "SELECT 'ready', COUNT(*) FROM stoa_job \
+     WHERE tenant = :tenant AND state = 'ready' \
+     UNION ALL SELECT 'leased', COUNT(*) FROM stoa_job WHERE tenant = :tenant AND state = 'leased' \
+     UNION ALL SELECT 'dead', COUNT(*) FROM stoa_job WHERE tenant = :tenant AND state = 'dead'";
 const PARKED: &str = "SELECT subscription, COUNT(*) FROM stoa_parked WHERE tenant = :tenant \
      GROUP BY subscription";
 

@@ -90,7 +90,9 @@ CREATE TABLE stoa_parked (
 CREATE INDEX stoa_parked_released ON stoa_parked
     (tenant, attempts, subscription, subject, position, ordinal);
 
--- Jobs: `ready`, `leased`, `done` or `dead`.
+-- Jobs: `ready`, `leased`, `done` or `dead`. `run_at` is when a ready job is due, when a lease
+-- ends, or when a job ended; it was decided at `time`. Each state has an index of its own, so that
+-- to find what waits costs the same however much was done.
 CREATE TABLE stoa_job (
     tenant TEXT NOT NULL,
     id TEXT NOT NULL,
@@ -102,18 +104,24 @@ CREATE TABLE stoa_job (
     priority BIGINT NOT NULL,
     attempts BIGINT NOT NULL,
     lease BIGINT NOT NULL,
-    lease_until BIGINT NOT NULL,
     dedupe TEXT,
     lane TEXT,
     error TEXT NOT NULL,
     time BIGINT NOT NULL,
     PRIMARY KEY (tenant, id)
 );
-CREATE INDEX stoa_job_due ON stoa_job (tenant, state, run_at);
-CREATE UNIQUE INDEX stoa_job_dedupe ON stoa_job (tenant, method, dedupe);
+CREATE INDEX stoa_job_ready ON stoa_job (tenant, method, priority, run_at, id)
+    WHERE state = 'ready';
+CREATE INDEX stoa_job_leased ON stoa_job (tenant, run_at, id) WHERE state = 'leased';
+CREATE INDEX stoa_job_lane ON stoa_job (tenant, lane, run_at)
+    WHERE state = 'leased' AND lane IS NOT NULL;
+CREATE INDEX stoa_job_done ON stoa_job (tenant, run_at, id) WHERE state = 'done';
+CREATE INDEX stoa_job_dead ON stoa_job (tenant, method, id) WHERE state = 'dead';
+CREATE UNIQUE INDEX stoa_job_dedupe ON stoa_job (tenant, method, dedupe)
+    WHERE dedupe IS NOT NULL;
 CREATE INDEX stoa_job_position ON stoa_job (tenant, position);
 
--- When each timer fired last and fires next.
+-- When each timer fired last, and fires next if it goes by the clock.
 CREATE TABLE stoa_timer (
     tenant TEXT NOT NULL,
     name TEXT NOT NULL,

@@ -74,14 +74,15 @@ pub fn run_without_mailer<F: Future<Output = ()>>(
     run_with(engine, services, Setup { mailer: false, ..Setup::default() }, test);
 }
 
-/// Runs a test on a node whose log keeps the events of few commits.
+/// Runs a test on a node whose log keeps the events of few commits, and their records a day.
 pub fn run_forgetful<F: Future<Output = ()>>(
     engine: Engine,
     services: Vec<Service>,
     log_kept: i64,
     test: impl FnOnce(Node) -> F,
 ) {
-    run_with(engine, services, Setup { log_kept, ..Setup::default() }, test);
+    let commits_kept = Duration::from_secs(24 * 60 * 60);
+    run_with(engine, services, Setup { log_kept, commits_kept, ..Setup::default() }, test);
 }
 
 /// Runs a test on a node whose engine fails when it is told to.
@@ -99,12 +100,19 @@ struct Setup {
     name: &'static str,
     mailer: bool,
     log_kept: i64,
+    commits_kept: Duration,
     faults: Faults,
 }
 
 impl Default for Setup {
     fn default() -> Self {
-        Self { name: "test", mailer: true, log_kept: 100_000, faults: Faults::default() }
+        Self {
+            name: "test",
+            mailer: true,
+            log_kept: 100_000,
+            commits_kept: Duration::from_secs(90 * 24 * 60 * 60),
+            faults: Faults::default(),
+        }
     }
 }
 
@@ -154,6 +162,7 @@ impl Node {
             ports: Ports { mailer },
             tenant: MAIN.into(),
             log_kept: setup.log_kept,
+            commits_kept: setup.commits_kept,
             calls_per_second: 0,
             anonymous_per_second: 0,
         };
@@ -306,6 +315,16 @@ impl Node {
     /// Lets time pass, and leaves what came due.
     pub fn pass(&self, by: Duration) {
         self.world.advance(by);
+    }
+
+    /// Lets time pass also for what is at work.
+    pub fn skip(&self, by: Duration) {
+        self.world.skip(by);
+    }
+
+    /// Sets the clock back, as people do who find that it is fast.
+    pub fn set_back(&self, by: Duration) {
+        self.world.set_back(by);
     }
 
     /// Lets time pass, then does what came due.

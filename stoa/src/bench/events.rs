@@ -63,6 +63,7 @@ async fn open(place: Place, service: Service) -> Result<Arc<Node>> {
         ports: Ports::default(),
         tenant: MAIN.into(),
         log_kept: i64::MAX / 2,
+        commits_kept: Duration::MAX,
         calls_per_second: 0,
         anonymous_per_second: 0,
     };

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use stoa_contract::Format;
-use stoa_kit::{Code, Error, Methods, Migration, Result, Schedule, Service, Start, Tx, View};
+use stoa_kit::{Code, Error, JobOptions, Methods, Migration, Result, Service, Start, Tx, View};
 use stoa_node::{Body, Position};
 use stoa_testkit::Node;
 use tokio::sync::watch;
@@ -126,7 +126,7 @@ pub(crate) fn deaf(gate: Arc<Gate>) -> Service {
         })
         .command(|tx, job: Enqueue| {
             let (subject, number) = job.about();
-            tx.enqueue(&Work::new(subject, number), Schedule::default())?;
+            tx.enqueue(&Work::new(subject, number), JobOptions::default())?;
             Ok(Done::default())
         })
         .command(|tx, shrug: Shrug| {
@@ -206,7 +206,7 @@ pub(crate) async fn all_said(node: &stoa_node::Node) -> Vec<(String, i64)> {
     events.into_iter().map(|(subject, payload)| (subject, number(&payload))).collect()
 }
 
-async fn rows<T: stoa_kit::value::FromRow + Send + 'static>(
+pub(crate) async fn rows<T: stoa_kit::value::FromRow + Send + 'static>(
     node: &stoa_node::Node,
     sql: &'static str,
 ) -> Vec<T> {

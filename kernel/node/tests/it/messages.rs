@@ -109,4 +109,12 @@ method!(Taste, Query, None);
 method!(Enqueue, Command, None);
 method!(Spin, Command, None);
 method!(Shrug, Command, None);
-method!(Work, Effect, Some(Job { max_attempts: 3, backoff_ms: 1_000, timeout_ms: 30_000 }));
+method!(Work, Effect, Some(JOB));
+
+const JOB: Job = Job {
+    max_attempts: 3,
+    backoff_ms: 1_000,
+    backoff_max_ms: 3_600_000,
+    timeout_ms: 30_000,
+    at_once: 16,
+};
