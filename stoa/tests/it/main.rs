@@ -19,6 +19,7 @@ mod follow;
 mod gone;
 mod h2;
 mod http;
+mod idle;
 mod process;
 mod readme;
 mod requests;
