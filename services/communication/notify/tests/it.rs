@@ -1,11 +1,6 @@
 //! Telling people, through the contract.
 
-#![allow(
-    clippy::expect_used,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "helpers of tests fail by panicking"
-)]
+#![cfg(test)]
 
 use std::time::Duration;
 
@@ -42,16 +37,9 @@ async fn tell(node: &Node, user: &str, order: &str) -> Result<String, Error> {
 }
 
 async fn inbox(node: &Node, user: &str) -> Vec<Notification> {
-    let (mut all, mut page_token) = (Vec::new(), String::new());
-    loop {
-        let list = ListInboxRequest { page_size: 2, page_token, unread_only: false };
-        let page = node.call(&node.user(user), list).await.unwrap();
-        all.extend(page.notifications);
-        page_token = page.next_page_token;
-        if page_token.is_empty() {
-            return all;
-        }
-    }
+    let list = ListInboxRequest { page_size: 2, ..ListInboxRequest::default() };
+    let pages = node.pages(&node.user(user), list).await.unwrap();
+    pages.into_iter().flat_map(|page| page.notifications).collect()
 }
 
 async fn unread(node: &Node, user: &str) -> i64 {
@@ -73,16 +61,10 @@ both! {
                 tell(&node, user, &format!("ord_{order}")).await.unwrap();
             }
         }
-        let (mut found, mut page_token) = (Vec::new(), String::new());
-        loop {
-            let request = CountInboxesRequest { page_size: 2, page_token };
-            let page = node.call(&node.admin(), request).await.unwrap();
-            found.extend(page.inboxes.into_iter().map(|inbox| (inbox.user_id, inbox.count)));
-            page_token = page.next_page_token;
-            if page_token.is_empty() {
-                break;
-            }
-        }
+        let list = CountInboxesRequest { page_size: 2, ..CountInboxesRequest::default() };
+        let pages = node.pages(&node.admin(), list).await.unwrap();
+        let inboxes = pages.into_iter().flat_map(|page| page.inboxes);
+        let found: Vec<_> = inboxes.map(|inbox| (inbox.user_id, inbox.count)).collect();
         assert_eq!(found, told.map(|(user, times)| (user.to_owned(), times)));
     }
 }

@@ -9,7 +9,6 @@ use stoa_kit::{Caller, Code, Micros, Result, Service};
 use stoa_testkit::{Node, both};
 use stoa_users_v1::DisableUserRequest;
 
-use crate::store::{everything, hold};
 use crate::{DAY, MINUTE, PASSWORD, bearer, create, fails, grant, person, sign_in, texts};
 
 fn services() -> Vec<Service> {
@@ -153,9 +152,9 @@ both! {
         let caller = node.user_with(&create(&node, "ada").await, &["*"]);
         let made = key(&node, &caller, &["orders.*"]).await.unwrap();
         bearer(&node, &made.token).await.unwrap();
-        let kept = everything(&node).await;
-        assert!(!hold(&kept, made.token.as_bytes()) && !hold(&kept, &made.token.as_bytes()[7..]));
-        assert!(hold(&kept, blake3::hash(made.token.as_bytes()).as_bytes()));
+        let kept = node.kept().await;
+        assert!(!kept.holds(made.token.as_bytes()) && !kept.holds(&made.token.as_bytes()[7..]));
+        assert!(kept.holds(blake3::hash(made.token.as_bytes()).as_bytes()));
         let forged = made.token.replace("stoa_k_", "stoa_s_");
         fails(bearer(&node, &forged).await, Code::Unauthenticated, "auth.token_invalid");
 
@@ -174,7 +173,7 @@ both! {
         let made = node.call_with_key(&caller, "k1", asked(&["orders.*"])).await.unwrap();
         let again = node.call_with_key(&caller, "k1", asked(&["orders.*"])).await;
         assert_ne!(again.ok().map(|again| again.token), Some(made.token.clone()));
-        assert!(!hold(&everything(&node).await, made.token.as_bytes()));
+        assert!(!node.kept().await.holds(made.token.as_bytes()));
     }
 }
 
