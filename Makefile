@@ -1,6 +1,6 @@
 # The loop of a change: `make test` before a commit, `make run` to try it.
 
-.PHONY: run test bench demo demo-crash mutants breaking setup
+.PHONY: run test dist bench demo demo-crash mutants breaking setup
 
 run:
 	@cargo run --release -p stoa -- up
@@ -11,8 +11,15 @@ test: setup
 setup:
 	sh scripts/setup.sh
 
+# What ships: target/dist/stoa.stripped, and its symbols beside it.
+dist:
+	cargo build --profile dist -p stoa
+	objcopy --only-keep-debug target/dist/stoa target/dist/stoa.debug
+	objcopy --strip-debug --add-gnu-debuglink=target/dist/stoa.debug target/dist/stoa target/dist/stoa.stripped
+
+# Measures what ships.
 bench:
-	@cargo run --release -p stoa -- bench
+	@cargo run --profile dist -p stoa -- bench
 
 demo:
 	@cargo run --release -p stoa -- demo

@@ -1,5 +1,7 @@
 //! A client of a node's public API: JSON over HTTP/1.1, as any other client would speak it.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::{Request, StatusCode, header};
 use http_body_util::{BodyExt, Full};
@@ -9,6 +11,10 @@ use serde_json::Value;
 use stoa_contract::{Code, Violation};
 use stoa_kit::{Error, Result};
 use tokio::net::TcpStream;
+
+/// How long a call may take. Every call says so: one that had all the time in the world could still
+/// happen after a later attempt was refused, and to be refused would mean nothing.
+const DEADLINE: Duration = Duration::from_secs(60);
 
 /// One connection to a node.
 pub struct Client {
@@ -70,7 +76,8 @@ impl Client {
     pub async fn send(&mut self, path: &str, body: Bytes, key: Option<&str>) -> Result<Reply> {
         let mut request = Request::post(path)
             .header(header::HOST, &self.authority)
-            .header(header::CONTENT_TYPE, "application/json");
+            .header(header::CONTENT_TYPE, "application/json")
+            .header("connect-timeout-ms", DEADLINE.as_millis().to_string());
         if let Some(token) = &self.token {
             request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
         }

@@ -4,13 +4,16 @@
 //! key that is not known is refused: a setting that is silently ignored is the worst of all.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use stoa_contract::{Code, json};
+use stoa_contract::Code;
 use stoa_kit::{Error, Result};
-use stoa_node::{Listen, LogFormat};
+use stoa_node::{Listen, LogFormat, Origins, Proxies};
 use stoa_store::Place;
+use strsim::levenshtein;
 
 /// One setting.
 pub struct Setting {
@@ -32,13 +35,43 @@ pub const SETTINGS: &[Setting] = &[
     Setting {
         key: "receive_timeout_ms",
         default: "30000",
-        help: "How long a client may take to send its headers, and then its body [30000]",
+        help: "How long a client may take to send its headers, and then its body, and to go on reading a reply [30000]",
+    },
+    Setting {
+        key: "connections",
+        default: "16384",
+        help: "Connections at a time; one network has a quarter of them [16384]",
+    },
+    Setting {
+        key: "trusted_proxies",
+        default: "",
+        help: "Addresses and networks of proxies that say for whom they ask, with commas",
+    },
+    Setting {
+        key: "forwarded_header",
+        default: "x-forwarded-for",
+        help: "Where they say it: x-forwarded-for, or forwarded (RFC 7239) [x-forwarded-for]",
+    },
+    Setting {
+        key: "cors_origins",
+        default: "",
+        help: "Origins whose pages may call from a browser, with commas; * for all",
     },
     Setting { key: "data", default: "data", help: "Directory of the embedded database [data]" },
     Setting {
         key: "database",
         default: "",
         help: "URL of a PostgreSQL database, instead of the embedded one",
+    },
+    Setting {
+        key: "pool",
+        default: "12",
+        help: "Connections to PostgreSQL that commit; half as many read [12]",
+    },
+    Setting {
+        key: "accept_position",
+        default: "",
+        help: "Start on a database that ends here, although later commits were acknowledged",
     },
     Setting { key: "services", default: "", help: "Services to run, with commas; all if empty" },
     Setting {
@@ -66,6 +99,11 @@ pub const SETTINGS: &[Setting] = &[
         key: "log_commits",
         default: "100000",
         help: "How many commits behind the end events can be followed from [100000]",
+    },
+    Setting {
+        key: "commit_days",
+        default: "90",
+        help: "Days that the record of a commit is kept at least: who, what, why [90]",
     },
     Setting {
         key: "calls_per_second",
@@ -96,6 +134,10 @@ pub struct Config {
     pub listen: Listen,
     /// Where to store.
     pub place: Place,
+    /// Connections to PostgreSQL that commit.
+    pub pool: u32,
+    /// The position at which a start goes on although later commits were acknowledged.
+    pub accept_position: Option<i64>,
     /// The services to run; all if empty.
     pub services: Vec<String>,
     /// The mail server; a local mailbox if empty.
@@ -110,6 +152,8 @@ pub struct Config {
     pub log_filter: String,
     /// Commits whose events are kept for followers.
     pub log_commits: u32,
+    /// Days that the record of a commit is kept at least.
+    pub commit_days: u32,
     /// Calls a second of one caller.
     pub calls_per_second: u32,
     /// Calls a second of one address without a token.
@@ -129,7 +173,7 @@ impl Config {
             Err(error) => return Err(invalid(format!("stoa.toml: {error}"))),
         };
         let terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
-        Self::merge(&file, std::env::vars(), flags, terminal)
+        Self::merge(&file, std::env::vars_os(), flags, terminal)
     }
 
     /// Merges the layers: defaults, file, environment, flags.
@@ -138,7 +182,7 @@ impl Config {
     /// `config.unknown` for a key that is not known, `config.invalid` for a value.
     pub fn merge(
         file: &str,
-        environment: impl IntoIterator<Item = (String, String)>,
+        environment: impl IntoIterator<Item = (OsString, OsString)>,
         flags: BTreeMap<String, String>,
         terminal: bool,
     ) -> Result<Self> {
@@ -152,12 +196,15 @@ impl Config {
             values.insert(key, value);
         }
         for (name, value) in environment {
-            let Some(key) = name.strip_prefix("STOA_") else { continue };
-            if OTHERS.contains(&name.as_str()) {
+            let Some(name) = name.to_str().filter(|name| name.starts_with("STOA_")) else {
+                continue;
+            };
+            let key = name["STOA_".len()..].to_ascii_lowercase();
+            if OTHERS.contains(&name) || is_of_others(name, &value.to_string_lossy()) {
                 continue;
             }
-            let key = key.to_ascii_lowercase();
-            known(&key, &name)?;
+            known(&key, name)?;
+            let value = value.into_string().map_err(|_| invalid(format!("{name} is not UTF-8")))?;
             values.insert(key, value);
         }
         values.extend(flags);
@@ -178,6 +225,9 @@ impl Config {
                     invalid(format!("listen: `{listen}` is not an address such as 127.0.0.1:8080"))
                 })?,
                 receive_max: Duration::from_millis(number("receive_timeout_ms")?.into()),
+                proxies: Proxies::parse(text("trusted_proxies"), text("forwarded_header"))?,
+                origins: Origins::parse(text("cors_origins"))?,
+                connections_max: number("connections")? as usize,
             },
             place: match text("database") {
                 "" => Place::Directory(PathBuf::from(text("data"))),
@@ -185,6 +235,16 @@ impl Config {
                     Place::Url(url.to_owned())
                 }
                 _ => return Err(invalid("database: a URL begins with postgres://".to_owned())),
+            },
+            pool: match number("pool")? {
+                0 => return Err(invalid("pool: at least one connection commits".to_owned())),
+                pool => pool,
+            },
+            accept_position: match text("accept_position") {
+                "" => None,
+                position => Some(position.parse().map_err(|_| {
+                    invalid(format!("accept_position: `{position}` is not a position"))
+                })?),
             },
             services: text("services")
                 .split(',')
@@ -202,6 +262,7 @@ impl Config {
             },
             log_filter: text("log_filter").to_owned(),
             log_commits: number("log_commits")?,
+            commit_days: number("commit_days")?,
             calls_per_second: number("calls_per_second")?,
             anonymous_per_second: number("anonymous_per_second")?,
         })
@@ -216,11 +277,29 @@ impl Config {
     }
 }
 
+/// Whether a variable is what Kubernetes tells every container about a service whose name begins
+/// like ours: `STOA_SERVICE_HOST=10.0.0.7`, `STOA_PORT=tcp://10.0.0.7:80`.
+fn is_of_others(name: &str, value: &str) -> bool {
+    let protocol = |text: &str| matches!(text, "tcp" | "udp" | "sctp");
+    let link = value.split_once("://").is_some_and(|(scheme, _)| protocol(scheme));
+    let number = value.parse::<u16>().is_ok();
+    let port = name.split_once("_PORT_").and_then(|(_, rest)| rest.split('_').next());
+    if name.ends_with("_SERVICE_HOST") {
+        value.parse::<IpAddr>().is_ok()
+    } else if name.contains("_SERVICE_PORT") {
+        number
+    } else if port.is_some_and(|port| port.parse::<u16>().is_ok()) {
+        link || number || protocol(value) || value.parse::<IpAddr>().is_ok()
+    } else {
+        name.ends_with("_PORT") && link
+    }
+}
+
 fn known(key: &str, source: &str) -> Result<()> {
     if SETTINGS.iter().any(|setting| setting.key == key) {
         return Ok(());
     }
-    let nearest = SETTINGS.iter().min_by_key(|setting| json::distance(setting.key, key));
+    let nearest = SETTINGS.iter().min_by_key(|setting| levenshtein(setting.key, key));
     let hint =
         nearest.map_or(String::new(), |setting| format!("; did you mean `{}`?", setting.key));
     Err(Error::new(
@@ -242,10 +321,41 @@ mod tests {
     use super::*;
 
     fn merge(file: &str, environment: &[(&str, &str)], flags: &[(&str, &str)]) -> Result<Config> {
-        let own = |pairs: &[(&str, &str)]| -> Vec<(String, String)> {
-            pairs.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect()
-        };
-        Config::merge(file, own(environment), own(flags).into_iter().collect(), false)
+        let environment = environment.iter().map(|(name, value)| (name.into(), value.into()));
+        let flags = flags.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        Config::merge(file, environment, flags.collect(), false)
+    }
+
+    #[test]
+    fn what_others_put_into_the_environment_is_not_refused() {
+        use std::os::unix::ffi::OsStringExt;
+        for (name, value) in [
+            ("STOA_SERVICE_HOST", "10.96.0.7"),
+            ("STOA_SERVICE_PORT", "8080"),
+            ("STOA_SERVICE_PORT_HTTP", "8080"),
+            ("STOA_PORT", "tcp://10.96.0.7:8080"),
+            ("STOA_PORT_8080_TCP", "tcp://10.96.0.7:8080"),
+            ("STOA_PORT_8080_TCP_PROTO", "tcp"),
+            ("STOA_PORT_8080_TCP_PORT", "8080"),
+            ("STOA_PORT_8080_TCP_ADDR", "fd00::7"),
+            ("STOA_DB_SERVICE_HOST", "10.96.0.8"),
+            ("STOA_DB_PORT", "udp://10.96.0.8:53"),
+        ] {
+            merge("", &[(name, value)], &[]).unwrap();
+        }
+        // What somebody meant for us, and what is nearly ours.
+        for (name, value) in
+            [("STOA_PORT", "8080"), ("STOA_LISTEN_PORT", "8080"), ("STOA_SERVICE_HOST", "here")]
+        {
+            let error = merge("", &[(name, value)], &[]).unwrap_err();
+            assert_eq!(error.reason(), "config.unknown", "{name}");
+        }
+        let latin = || OsString::from_vec(b"caf\xe9".to_vec());
+        let load = |pair| Config::merge("", [pair], BTreeMap::new(), false);
+        load((latin(), latin())).unwrap();
+        load(("GREETING".into(), latin())).unwrap();
+        let error = load(("STOA_LOG_FILTER".into(), latin())).unwrap_err();
+        assert_eq!(error.reason(), "config.invalid");
     }
 
     #[test]
@@ -280,6 +390,11 @@ mod tests {
             ("database", "mysql://x"),
             ("calls_per_second", "many"),
             ("log_format", "xml"),
+            ("pool", "0"),
+            ("accept_position", "the last"),
+            ("trusted_proxies", "the proxy"),
+            ("forwarded_header", "via"),
+            ("cors_origins", "shop.example"),
         ] {
             assert_eq!(merge("", &[], &[(key, value)]).unwrap_err().reason(), "config.invalid");
         }

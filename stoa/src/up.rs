@@ -8,14 +8,13 @@ use stoa_auth_v1::PrepareSetupRequest;
 use stoa_kit::ports::Ports;
 use stoa_kit::{Caller, Error, MAIN, Request, Result, world};
 use stoa_node::{Body, Call, Node, Parts};
-use stoa_smtp::Smtp;
+use stoa_smtp::{Patience, Smtp};
 use stoa_store::Options;
 
 use crate::Catalogue;
 use crate::config::Config;
 
-/// How long the mail server may take for one step.
-const MAIL_TIMEOUT: Duration = Duration::from_secs(15);
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Starts a node and runs it until it is told to stop.
 pub(crate) fn run(catalogue: &Catalogue, config: Config) -> Result<()> {
@@ -32,22 +31,29 @@ async fn serve(catalogue: &Catalogue, config: Config) -> Result<()> {
     outlive_limits()?;
     let mut ports = Ports::default();
     if !config.mail.is_empty() {
-        let smtp = Smtp::new(&config.mail, &config.mail_from, &config.mail_name, MAIL_TIMEOUT)?;
+        let (from, name) = (&config.mail_from, &config.mail_name);
+        let smtp = Smtp::new(&config.mail, from, name, Patience::default())?;
         ports.mailer = Some(Arc::new(smtp));
     }
     let node = Node::open(Parts {
         name: name(&config).into(),
         services: catalogue.services(&config.services)?,
-        store: Options::at(config.place.clone()),
+        store: Options {
+            pool: config.pool as usize,
+            accept_position: config.accept_position,
+            ..Options::at(config.place.clone())
+        },
         world: world::Real::new(),
         ports,
         tenant: MAIN.into(),
         log_kept: config.log_commits.into(),
+        commits_kept: DAY * config.commit_days,
         calls_per_second: config.calls_per_second,
         anonymous_per_second: config.anonymous_per_second,
     })
     .await?;
     let code = setup_code(&node).await?;
+    let broken = node.store().broken();
     let server = stoa_node::serve(node, config.listen).await?;
     say(&format!("listening http://{}", server.address))?;
     if let Some(code) = code {
@@ -56,10 +62,13 @@ async fn serve(catalogue: &Catalogue, config: Config) -> Result<()> {
             "create the administrator: stoa call auth SetUp '{{\"code\":\"{code}\",\"handle\":\"…\",\"email\":\"…\",\"password\":\"…\"}}'"
         ))?;
     }
-    stop.await;
+    let ended = tokio::select! {
+        () = stop => Ok(()),
+        error = broken => Err(error),
+    };
     tracing::info!("draining");
     server.stop().await;
-    Ok(())
+    ended
 }
 
 /// A one-time code to create the administrator, while there is none. Only its hash is kept, so
@@ -116,7 +125,11 @@ fn outlive_limits() -> Result<()> {
 /// machine.
 fn name(config: &Config) -> String {
     let system = rustix::system::uname();
-    format!("{}/{}", system.nodename().to_string_lossy(), config.listen.address)
+    let machine = system.nodename().to_string_lossy();
+    match config.listen.address.port() {
+        0 => format!("{machine}/{}", std::process::id()),
+        port => format!("{machine}:{port}"),
+    }
 }
 
 fn say(line: &str) -> Result<()> {

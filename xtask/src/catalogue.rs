@@ -6,17 +6,14 @@ use std::path::Path;
 
 use crate::{Result, metadata, shell};
 
-/// Writes the list.
-pub(crate) fn run() -> Result<()> {
-    let root = shell::root()?;
-    // What the crate depends on is read by cargo before anything else is.
-    let services = services(&root)?;
-    for (path, text) in written(&services) {
+/// Writes the list of a repository.
+pub(crate) fn run(root: &Path) -> Result<()> {
+    for (path, text) in written(&services(root)?) {
         shell::write(&root.join(path), text.as_bytes())?;
     }
     // The new crates get their lines in Cargo.lock.
     let mut lock = shell::cargo();
-    lock.current_dir(&root).args(["update", "--workspace", "--offline", "--quiet"]);
+    lock.current_dir(root).args(["update", "--workspace", "--offline", "--quiet"]);
     shell::run(&mut lock)
 }
 

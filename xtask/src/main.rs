@@ -15,6 +15,7 @@ mod catalogue;
 mod checks;
 mod dependencies;
 mod documents;
+mod growth;
 mod layers;
 mod metadata;
 mod mutants;
@@ -34,7 +35,8 @@ cargo xtask documents                what documents name is there
 cargo xtask services                 writes the list of services anew
 cargo xtask new <context> <service>  a service that compiles and complies
 cargo xtask breaking <ref>           does a contract break its callers since <ref>?
-cargo xtask mutants [name]           do the tests notice faults put in on purpose?";
+cargo xtask mutants [name]           do the tests notice faults put in on purpose?
+cargo xtask growth [services]        what everything costs with so many services; 91";
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -44,11 +46,18 @@ fn main() -> ExitCode {
         ["layers"] => layers::run(),
         ["dependencies"] => dependencies::run(),
         ["documents"] => documents::run(),
-        ["services"] => catalogue::run(),
-        ["new", context, service] => scaffold::run(context, service),
+        ["services"] => shell::root().and_then(|root| catalogue::run(&root)),
+        ["new", context, service] => {
+            shell::root().and_then(|root| scaffold::run(&root, context, service))
+        }
         ["breaking", reference] => checks::breaking(reference),
         ["mutants"] => mutants::run(""),
         ["mutants", name] => mutants::run(name),
+        ["growth"] => growth::run(91),
+        ["growth", services] => match services.parse() {
+            Ok(services) => growth::run(services),
+            Err(_) => Err(format!("`{services}` is no number of services")),
+        },
         _ => Err(USAGE.to_owned()),
     };
     match outcome {

@@ -20,7 +20,7 @@ pub(crate) fn run(name: &str) -> Result<()> {
         return Err(format!("no mutant is called like `{name}`"));
     }
     let scratch = Scratch { copy: root.join("target/mutants/copy"), root };
-    scratch.restore()?;
+    shell::mirror(&scratch.root, &scratch.copy)?;
     let mut wrong = 0;
     for mutant in &mutants {
         let outcome = scratch.attempt(mutant)?;
@@ -83,7 +83,7 @@ impl Scratch {
                 }
             }
         };
-        self.restore()?;
+        shell::mirror(&self.root, &self.copy)?;
         Ok(outcome)
     }
 
@@ -95,18 +95,5 @@ impl Scratch {
         cargo.args(["nextest", "run", "--locked", "--no-fail-fast", "-p", &mutant.package]);
         cargo.arg(&mutant.filter).stdout(Stdio::null()).stderr(Stdio::null());
         Ok(cargo.status().map_err(|error| error.to_string())?.code())
-    }
-
-    /// Makes the copy equal to the repository; files that are equal keep their age, so that
-    /// little is built again.
-    fn restore(&self) -> Result<()> {
-        for file in shell::files(&self.root)? {
-            let (from, to) = (self.root.join(&file), self.copy.join(&file));
-            let wanted = std::fs::read(&from).map_err(|error| format!("{file}: {error}"))?;
-            if std::fs::read(&to).ok().as_ref() != Some(&wanted) {
-                shell::write(&to, &wanted)?;
-            }
-        }
-        Ok(())
     }
 }

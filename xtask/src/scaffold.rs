@@ -4,6 +4,8 @@
 //! changes what it is about. The templates lie in `xtask/template`. No file that exists is edited:
 //! the workspace finds its crates by their folders, and the list of services is written anew.
 
+use std::path::Path;
+
 use crate::{Result, catalogue, metadata, shell};
 
 /// Where each file of a new service goes; the names of folders are filled in like the text.
@@ -23,21 +25,20 @@ const FILES: [(&str, &str); 10] = [
     ("{{folder}}/tests/it.rs", include_str!("../template/tests/it.rs.txt")),
 ];
 
-/// Makes a service.
-pub(crate) fn run(context: &str, service: &str) -> Result<()> {
-    let root = shell::root()?;
+/// Makes a service in a repository.
+pub(crate) fn run(root: &Path, context: &str, service: &str) -> Result<()> {
     let names = Names::new(context, service)?;
     let crate_name = format!("stoa-{service}");
-    if metadata::packages(&root)?.iter().any(|package| package.name == crate_name) {
+    if metadata::packages(root)?.iter().any(|package| package.name == crate_name) {
         return Err(format!("there is already a {crate_name}"));
     }
     for (path, text) in FILES {
         shell::write(&root.join(names.fill(path)), names.fill(text).as_bytes())?;
     }
-    catalogue::run()?;
+    catalogue::run(root)?;
     // The lengths of names decide where lines break.
     let mut format = shell::cargo();
-    format.current_dir(&root).args(["fmt", "-p", &crate_name]);
+    format.current_dir(root).args(["fmt", "-p", &crate_name]);
     shell::run(&mut format)?;
     println!("{}", names.fill("proto/stoa/{{service}}/v1/{{service}}.proto\n{{folder}}"));
     println!("next: cargo nextest run -p {crate_name}");

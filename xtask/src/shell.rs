@@ -57,6 +57,19 @@ pub(crate) fn files(root: &Path) -> Result<Vec<String>> {
     Ok(files)
 }
 
+/// Makes a copy equal to the repository; files that are equal keep their age, so that little is
+/// built again.
+pub(crate) fn mirror(root: &Path, copy: &Path) -> Result<()> {
+    for file in files(root)? {
+        let wanted = std::fs::read(root.join(&file)).map_err(|error| format!("{file}: {error}"))?;
+        let to = copy.join(&file);
+        if std::fs::read(&to).ok().as_ref() != Some(&wanted) {
+            write(&to, &wanted)?;
+        }
+    }
+    Ok(())
+}
+
 fn shown(command: &Command) -> String {
     let words = std::iter::once(command.get_program()).chain(command.get_args());
     words.map(|word| word.to_string_lossy().into_owned()).collect::<Vec<_>>().join(" ")

@@ -23,12 +23,31 @@ use lettre::{AsyncSmtpTransport, AsyncTransport, Tokio1Executor};
 use stoa_kit::ports::{Mail, Mailer};
 use stoa_kit::{Code, Error, Result};
 
+/// Codes of a server that refuses the node, and not the mail: to sign in is needed, or failed.
+const SIGN_IN: [u16; 4] = [530, 534, 535, 538];
+
+/// How long a mail server is waited for.
+#[derive(Debug, Clone, Copy)]
+pub struct Patience {
+    /// For a connection.
+    pub connect: Duration,
+    /// For one mail. A server may take ten minutes to say that it has a mail which was handed over
+    /// whole (RFC 5321, 4.5.3.2.6); who does not wait for that hands it over twice.
+    pub mail: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self { connect: Duration::from_secs(15), mail: Duration::from_secs(12 * 60) }
+    }
+}
+
 /// A mail server.
 pub struct Smtp {
     transport: AsyncSmtpTransport<Tokio1Executor>,
     from: Mailbox,
     name: String,
-    timeout: Duration,
+    patience: Patience,
 }
 
 impl Smtp {
@@ -37,12 +56,11 @@ impl Smtp {
     /// User and password can be left out. `tls` is `starttls`, as without it, or `none`; a URL
     /// that begins with `smtps` speaks TLS from the first byte. `from` is the address that mail
     /// comes from; `name` is who greets the server and the right part of every Message-ID, the
-    /// domain of `from` if it is empty. `timeout` is the longest that the server may need for one
-    /// mail.
+    /// domain of `from` if it is empty.
     ///
     /// # Errors
     /// `smtp.configuration`, saying what is wrong.
-    pub fn new(url: &str, from: &str, name: &str, timeout: Duration) -> Result<Self> {
+    pub fn new(url: &str, from: &str, name: &str, patience: Patience) -> Result<Self> {
         let (base, query) = url.split_once('?').unwrap_or((url, ""));
         let url = match (query, base.starts_with("smtps://")) {
             ("" | "tls=starttls", false) => format!("{base}?tls=required"),
@@ -57,10 +75,10 @@ impl Smtp {
         }
         let transport = AsyncSmtpTransport::<Tokio1Executor>::from_url(&url)
             .map_err(|_| configuration("its URL is not like `smtp://host:port`"))?
-            .timeout(Some(timeout))
+            .timeout(Some(patience.connect))
             .hello_name(ClientId::Domain(name.clone()))
             .build();
-        Ok(Self { transport, from, name, timeout })
+        Ok(Self { transport, from, name, patience })
     }
 
     fn message(&self, mail: Mail) -> Result<Message> {
@@ -79,10 +97,10 @@ impl Smtp {
 impl Mailer for Smtp {
     fn deliver(&self, mail: Mail) -> BoxFuture<'static, Result<()>> {
         let (message, transport) = (self.message(mail), self.transport.clone());
-        let timeout = self.timeout;
+        let patience = self.patience;
         Box::pin(async move {
             // The transport's own limit is for connecting; a server can also fall silent later.
-            match tokio::time::timeout(timeout, transport.send(message?)).await {
+            match tokio::time::timeout(patience.mail, transport.send(message?)).await {
                 Ok(sent) => sent.map(|_| ()).map_err(|error| failed(&error)),
                 Err(_) => Err(too_slow()),
             }
@@ -98,7 +116,14 @@ fn is_host(name: &str) -> bool {
 
 /// What a failure means. The server's own words may hold addresses, so only its code is kept.
 fn failed(error: &smtp::Error) -> Error {
-    let status = error.status().map(|status| format!(" ({status})")).unwrap_or_default();
+    let code = error.status().map(u16::from);
+    let status = code.map(|code| format!(" ({code})")).unwrap_or_default();
+    if code.is_some_and(|code| SIGN_IN.contains(&code)) {
+        let what = format!("the mail server does not let this node in{status}");
+        return Error::unavailable("smtp.sign_in", what)
+            .help("Correct user and password of the mail server in the node's configuration.");
+    }
+    // 5yz is said of this mail, and for good; 4yz is said of now (RFC 5321, 4.2.1).
     if error.is_permanent() {
         return refused(format!("the mail server refuses the mail{status}"));
     }

@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use stoa_contract::Check;
 use stoa_kit::Code;
 use stoa_kit::ports::{Mail, Mailer};
-use stoa_smtp::Smtp;
+use stoa_smtp::{Patience, Smtp};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -18,7 +18,7 @@ use tokio::net::{TcpListener, TcpStream};
 type Arrived = Arc<Mutex<Vec<(String, String)>>>;
 
 /// A mail server on a port of its own. It refuses recipients by their names: `never@` for good,
-/// `later@` for now; to `silent@` it says nothing.
+/// `later@` for now, `stranger@` because nobody signed in; to `silent@` it says nothing.
 async fn server() -> (u16, Arrived) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (port, arrived) = (listener.local_addr().unwrap().port(), Arrived::default());
@@ -49,6 +49,7 @@ async fn talk(stream: TcpStream, inbox: Arrived) -> std::io::Result<()> {
                 match recipient.split('@').next() {
                     Some("never") => "550 nobody@here is unknown",
                     Some("later") => "451 come back later",
+                    Some("stranger") => "530 sign in first",
                     Some("silent") => continue,
                     _ => "250 ok",
                 }
@@ -75,7 +76,8 @@ async fn talk(stream: TcpStream, inbox: Arrived) -> std::io::Result<()> {
 
 fn smtp(port: u16, query: &str) -> Smtp {
     let url = format!("smtp://127.0.0.1:{port}{query}");
-    Smtp::new(&url, "Stoa <stoa@example.com>", "", Duration::from_millis(500)).unwrap()
+    let patience = Patience { connect: Duration::from_millis(500), mail: Duration::from_secs(1) };
+    Smtp::new(&url, "Stoa <stoa@example.com>", "", patience).unwrap()
 }
 
 fn mail(to: &str) -> Mail {
@@ -112,7 +114,7 @@ async fn mail_is_what_a_parser_of_others_reads() {
     let (port, arrived) = server().await;
     let url = format!("smtp://127.0.0.1:{port}?tls=none");
     let smtp =
-        Smtp::new(&url, "stoa@example.com", "node-1.example.net", Duration::from_secs(5)).unwrap();
+        Smtp::new(&url, "stoa@example.com", "node-1.example.net", Patience::default()).unwrap();
     let text = "Din beställning är på väg.\nÅäö, 12,50 kr – välkommen åter!\n";
     smtp.deliver(Mail { text: text.into(), ..mail("ada@example.com") }).await.unwrap();
     let arrived = arrived.lock().unwrap().clone();
@@ -168,6 +170,7 @@ async fn an_error_says_whether_to_try_again() {
         ("never@example.com", Code::FailedPrecondition, "smtp.refused"),
         ("later@example.com", Code::Unavailable, "smtp.unavailable"),
         ("silent@example.com", Code::Unavailable, "smtp.unavailable"),
+        ("stranger@example.com", Code::Unavailable, "smtp.sign_in"),
         ("no address", Code::FailedPrecondition, "smtp.refused"),
     ];
     for (to, code, reason) in wanted {
@@ -197,10 +200,16 @@ async fn nothing_is_sent_in_the_clear_unless_the_url_says_so() {
     assert!(arrived.lock().unwrap().iter().all(|(recipient, _)| recipient.is_empty()));
 }
 
+/// RFC 5321, 4.5.3.2.6: who gives up a mail that was handed over hands it over again.
+#[test]
+fn a_server_has_ten_minutes_to_say_that_it_has_a_mail() {
+    assert!(Patience::default().mail > Duration::from_secs(10 * 60));
+}
+
 #[test]
 fn a_wrong_configuration_is_refused_at_the_start() {
     let reason = |url: &str, from: &str| {
-        let error = Smtp::new(url, from, "", Duration::from_secs(1)).err().unwrap();
+        let error = Smtp::new(url, from, "", Patience::default()).err().unwrap();
         error.reason().to_owned()
     };
     for (url, from) in [

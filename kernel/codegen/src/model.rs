@@ -43,7 +43,9 @@ pub(crate) enum Kind {
 pub(crate) struct Job {
     pub(crate) max_attempts: u32,
     pub(crate) backoff_ms: u32,
+    pub(crate) backoff_max_ms: u32,
     pub(crate) timeout_ms: u32,
+    pub(crate) at_once: u32,
 }
 
 /// Where REST serves a method.
@@ -101,7 +103,7 @@ impl Reader<'_> {
         if method.is_client_streaming() {
             wrong("streams from the client are not supported; take a list or a blob".into());
         }
-        let job = extension(&options, "stoa.v1.job").map(|value| job(&value));
+        let job = extension(&options, "stoa.v1.job").map(|value| job(&value, kind));
         if job.is_some() && kind == Kind::Query {
             wrong(
                 "a query that declares a write: `(stoa.v1.job)` is for commands and effects".into(),
@@ -177,15 +179,18 @@ fn kind(effect: bool, reads: bool, streams: bool, wrong: &mut dyn FnMut(String))
     }
 }
 
-fn job(value: &Value) -> Job {
+fn job(value: &Value, kind: Kind) -> Job {
     let number = |name: &str, default: u32| {
         let number = value.as_message().map_or(0, |message| number_of(message, name));
         if number == 0 { default } else { number }
     };
     Job {
-        max_attempts: number("max_attempts", 8),
+        // What is outside may be away for hours; what a command says will hardly change.
+        max_attempts: number("max_attempts", if kind == Kind::Effect { 40 } else { 8 }),
         backoff_ms: number("backoff_ms", 1_000),
+        backoff_max_ms: number("backoff_max_ms", 3_600_000),
         timeout_ms: number("timeout_ms", 30_000),
+        at_once: number("at_once", 16),
     }
 }
 

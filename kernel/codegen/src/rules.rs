@@ -70,6 +70,12 @@ impl Compiler<'_> {
                 ));
                 self.nested(field.name());
                 self.line("}");
+            } else {
+                self.line(format!(
+                    "if let ::core::option::Option::Some(value) = {access}.as_option() {{\n\
+                     check.sayable({:?}, value);\n}}",
+                    field.name()
+                ));
             }
         } else if field.supports_presence() {
             if rules.required {
@@ -127,6 +133,8 @@ impl Compiler<'_> {
                 self.only_required(&field, &rules);
                 if self.is_checked(&other) {
                     self.nested(field.name());
+                } else {
+                    self.line(format!("check.sayable({:?}, value);", field.name()));
                 }
             } else {
                 let body = self.scalar(&field, &field.kind(), &rules, field.name(), true);
@@ -197,6 +205,8 @@ impl Compiler<'_> {
             if self.is_checked(message) {
                 let contract = self.package.names.contract;
                 let _ = writeln!(body, "{contract}::Message::check(value, check);");
+            } else {
+                body.push_str("check.sayable(\"\", value);\n");
             }
         } else {
             body.push_str(&self.scalar(field, &of, &rules, "", true));
@@ -320,7 +330,8 @@ impl Compiler<'_> {
         }
     }
 
-    /// Whether a message has a `check` of ours.
+    /// Whether a message has a `check` of ours. The well-known types have none, and are held to
+    /// what JSON can say of them.
     fn is_checked(&self, message: &MessageDescriptor) -> bool {
         message.package_name() != "google.protobuf"
     }

@@ -33,8 +33,8 @@ fn request(package: &Package<'_>, contract: &Contract, method: &Method) -> Strin
     let job = method.job.as_ref().map_or_else(none, |job| {
         format!(
             "::core::option::Option::Some({c}::Job {{ max_attempts: {}, backoff_ms: {}, \
-             timeout_ms: {} }})",
-            job.max_attempts, job.backoff_ms, job.timeout_ms
+             backoff_max_ms: {}, timeout_ms: {}, at_once: {} }})",
+            job.max_attempts, job.backoff_ms, job.backoff_max_ms, job.timeout_ms, job.at_once
         )
     });
     let http = method.http.as_ref().map_or_else(none, |http| {
@@ -127,8 +127,8 @@ fn contract_value(package: &Package<'_>, contract: &Contract) -> String {
         .messages()
         .iter()
         .filter_map(|message| {
-            let event = Event::read(message)?;
-            Some(format!("({:?}, {:?}),\n", message.full_name(), event.topic))
+            Event::read(message)?;
+            Some(format!("{c}::EventType::of::<{}>(),\n", package.rust_type(message)))
         })
         .collect();
     format!(

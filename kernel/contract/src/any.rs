@@ -28,6 +28,9 @@ pub trait AnyMessage: Send + Sync + 'static {
     /// `internal` where it cannot be written.
     fn encode(&self, format: Format) -> Result<Vec<u8>>;
 
+    /// How many bytes of binary protobuf it comes to.
+    fn size(&self) -> usize;
+
     /// Whether it obeys the rules of its contract.
     ///
     /// # Errors
@@ -49,6 +52,10 @@ impl<M: Message> AnyMessage for M {
             Format::Binary => Ok(self.encode_to_vec()),
             Format::Json => json::encode(self),
         }
+    }
+
+    fn size(&self) -> usize {
+        self.encoded_len() as usize
     }
 
     fn validate(&self) -> Result<()> {

@@ -7,6 +7,7 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
+use crate::error::shown;
 use crate::{Error, Result, Violation};
 
 /// Collects what is wrong with a message while generated code walks through it.
@@ -76,7 +77,7 @@ impl Check {
         self.within(field, |check| {
             let length = check.path.len();
             for (key, value) in entries {
-                let _ = write!(check.path, "[\"{key}\"]");
+                let _ = write!(check.path, "[\"{}\"]", shown(&key.to_string()));
                 body(check, key, value);
                 check.path.truncate(length);
             }
@@ -113,6 +114,21 @@ impl Check {
         if value.as_bytes().contains(&0) {
             self.broken(field, "string.no_nul", "must not contain the character U+0000");
         }
+    }
+
+    /// A value of a well-known type must be one that JSON can say and reads back as the same:
+    /// binary protobuf carries times after the year 9999, durations of mixed signs and names in
+    /// any case, and what was stored of one could be shown to nobody.
+    pub fn sayable<T>(&mut self, field: &str, value: &T)
+    where
+        T: serde::Serialize + serde::de::DeserializeOwned + PartialEq,
+    {
+        let text = serde_json::to_vec(value);
+        let back = text.and_then(|text| serde_json::from_slice::<T>(&text));
+        if back.is_ok_and(|back| back == *value) {
+            return;
+        }
+        self.broken(field, "json.range", "must lie within what the JSON of its type can say");
     }
 
     /// At least so many characters.

@@ -37,6 +37,31 @@ pub struct Violation {
     pub message: String,
 }
 
+/// The longest message of an error, in bytes.
+const MESSAGE_MAX: usize = 512;
+/// The longest path or message of a violation, in bytes.
+const WORDS_MAX: usize = 256;
+/// What the violations of one error may come to, in bytes. With it all details of an error stay
+/// below 4 KiB, which every client of gRPC takes as a header.
+const VIOLATIONS_MAX: usize = 2 << 10;
+/// How much of a name that a request made up is repeated, in bytes.
+const NAME_MAX: usize = 64;
+
+/// A name from a request, as errors repeat it: so much of it that whoever wrote it knows it again.
+/// Somebody who sends a lot must not be sent more.
+pub(crate) fn shown(name: &str) -> Cow<'_, str> {
+    clip(Cow::Borrowed(name), NAME_MAX)
+}
+
+/// Cuts a text to some bytes, and shows that it was cut.
+fn clip(text: Cow<'_, str>, bytes_max: usize) -> Cow<'_, str> {
+    if text.len() <= bytes_max {
+        return text;
+    }
+    let end = text.floor_char_boundary(bytes_max - '…'.len_utf8());
+    Cow::Owned(format!("{}…", &text[..end]))
+}
+
 /// A reason that a contract declares: a value of its enum `Reason`.
 pub trait Reason: Copy {
     /// The code it travels under.
@@ -62,7 +87,7 @@ impl Error {
         Self(Box::new(Body {
             code,
             reason: reason.into(),
-            message: message.into(),
+            message: clip(message.into(), MESSAGE_MAX),
             help: Cow::Borrowed(""),
             violations: Vec::new(),
             retry_after: None,
@@ -70,8 +95,9 @@ impl Error {
         }))
     }
 
-    /// The request breaks rules of its contract.
-    pub fn invalid(violations: Vec<Violation>) -> Self {
+    /// The request breaks rules of its contract. Of very many violations, or very long ones, only
+    /// the beginning is told.
+    pub fn invalid(mut violations: Vec<Violation>) -> Self {
         let message = match violations.as_slice() {
             [one] if one.path.is_empty() => one.message.clone(),
             [one] => format!("{}: {}", one.path, one.message),
@@ -79,8 +105,31 @@ impl Error {
         };
         let mut error = Self::new(Code::InvalidArgument, "request.invalid", message)
             .help("Correct the fields named in `violations` and send the request again.");
+        let mut left = VIOLATIONS_MAX;
+        violations.retain_mut(|violation| {
+            for text in [&mut violation.path, &mut violation.message] {
+                *text = clip(std::mem::take(text).into(), WORDS_MAX).into_owned();
+            }
+            let size = violation.path.len() + violation.rule.len() + violation.message.len();
+            left = left.saturating_sub(size);
+            left > 0
+        });
         error.0.violations = violations;
         error
+    }
+
+    /// The same, on its way out of a method that another one called. The fields it names are those
+    /// of a request that the outer caller never wrote: for them it is a rule of the inner method
+    /// that stands in the way.
+    #[must_use]
+    pub fn out_of(self, method: &str) -> Self {
+        let Some(first) = self.violations().first() else { return self };
+        let message =
+            format!("{method}, which this calls, refuses `{}`: {}", first.path, first.message);
+        Self::new(self.code(), "request.inner", message).help(
+            "Ask for something that does not lead there. If nothing you sent does, report it: the \
+             service that was called is at fault.",
+        )
     }
 
     /// One field is wrong in a way that only the code can see.
@@ -94,7 +143,8 @@ impl Error {
 
     /// There is no such thing, or none that this caller may see.
     pub fn not_found(what: &str, id: &str) -> Self {
-        Self::new(Code::NotFound, "resource.not_found", format!("there is no {what} `{id}`"))
+        let message = format!("there is no {what} `{}`", shown(id));
+        Self::new(Code::NotFound, "resource.not_found", message)
             .help("Check the identifier; a resource of somebody else looks the same as none.")
     }
 

@@ -11,6 +11,9 @@ use serde::de::{
     DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor,
 };
 
+use strsim::levenshtein;
+
+use crate::error::shown;
 use crate::message::{Field, Message, Shape, Value};
 use crate::{Code, Error, Result, Violation};
 
@@ -99,6 +102,7 @@ impl<'de> Visitor<'de> for Names<'_> {
                 self.path.push('.');
             }
             let Some(index) = self.shape.index(&name) else {
+                let name = shown(&name);
                 self.path.push_str(&name);
                 let hint = match self.shape.nearest(&name) {
                     Some(known) => format!("; did you mean `{known}`?"),
@@ -194,7 +198,7 @@ impl<'de> Visitor<'de> for Many<'_> {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         let length = self.path.len();
         while let Some(key) = map.next_key::<Cow<'de, str>>()? {
-            self.path.push_str(&format!("[\"{key}\"]"));
+            self.path.push_str(&format!("[\"{}\"]", shown(&key)));
             map.next_value_seed(Names { shape: self.shape, path: self.path })?;
             self.path.truncate(length);
         }
@@ -211,31 +215,16 @@ impl Shape {
         self.index(name).and_then(|index| self.fields.get(index))
     }
 
+    /// The known name that somebody may have meant.
     fn nearest(&self, name: &str) -> Option<&'static str> {
         let wanted = name.to_ascii_lowercase().replace('_', "");
         self.fields
             .iter()
-            .map(|field| (distance(&wanted, &field.json.to_ascii_lowercase()), field.json))
+            .map(|field| (levenshtein(&wanted, &field.json.to_ascii_lowercase()), field.json))
             .filter(|(distance, _)| *distance <= 1 + wanted.len() / 4 && *distance < wanted.len())
             .min()
             .map(|(_, known)| known)
     }
-}
-
-/// Levenshtein's distance between two short names.
-pub fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut diagonal = i;
-        row[0] = i + 1;
-        for (j, y) in b.iter().enumerate() {
-            let replaced = diagonal + usize::from(x != *y);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[b.len()]
 }
 
 /// A path of JSON names, in the names of the contract.
@@ -252,7 +241,10 @@ fn contract_path(shape: &'static Shape, path: &serde_path_to_error::Path) -> Str
                 if !out.is_empty() {
                     out.push('.');
                 }
-                out.push_str(field.map_or(key.as_str(), |field| field.name));
+                match field {
+                    Some(field) => out.push_str(field.name),
+                    None => out.push_str(&shown(key)),
+                }
                 // What is below a leaf can only be the key of a map of scalars.
                 keyed = matches!(field.map(|f| f.value), Some(Value::Map(_) | Value::Leaf));
                 shape = match field.map(|field| field.value) {
@@ -261,7 +253,7 @@ fn contract_path(shape: &'static Shape, path: &serde_path_to_error::Path) -> Str
                 };
             }
             Segment::Map { key } | Segment::Enum { variant: key } => {
-                out.push_str(&format!("[\"{key}\"]"));
+                out.push_str(&format!("[\"{}\"]", shown(key)));
                 keyed = false;
             }
             Segment::Unknown => {}

@@ -25,7 +25,9 @@ pub use any::{AnyMessage, Format, decode, validate};
 pub use check::Check;
 pub use error::{Code, Error, Reason, Result, Violation};
 pub use message::{Event, Field, Message, Paged, Resource, Shape, Value, Words};
-pub use method::{Command, Contract, Effect, Job, Kind, Method, Permission, Query, Request};
+pub use method::{
+    Command, Contract, Effect, EventType, Job, Kind, Method, Permission, Query, Request,
+};
 
 // What generated code names, so that crates of contracts need not.
 #[doc(hidden)]

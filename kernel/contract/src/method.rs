@@ -1,6 +1,7 @@
 //! Methods: what kind of work each is, who may call it, which messages it takes and gives.
 
-use crate::message::{Message, Shape};
+use crate::message::{Event, Message, Shape};
+use crate::{Error, Format, Result};
 
 /// A service as its contract describes it.
 #[derive(Debug)]
@@ -13,11 +14,34 @@ pub struct Contract {
     pub doc: &'static str,
     /// Its methods, in the order of the contract.
     pub methods: &'static [&'static Method],
-    /// The events it declares, as (full message name, topic).
-    pub events: &'static [(&'static str, &'static str)],
+    /// The events it declares.
+    pub events: &'static [EventType],
     /// The encoded `FileDescriptorSet` of its own files, comments included; what they import is
     /// [`IMPORTS`](crate::IMPORTS).
     pub descriptors: &'static [u8],
+}
+
+/// An event as its contract declares it, for whoever does not know its type.
+#[derive(Debug, Clone, Copy)]
+pub struct EventType {
+    /// The full name of its message.
+    pub message: &'static str,
+    /// Its topic.
+    pub topic: &'static str,
+    /// Writes a message, which is given in binary, as JSON.
+    pub json: fn(&[u8]) -> Result<String>,
+}
+
+impl EventType {
+    /// The type of an event.
+    pub const fn of<E: Event>() -> Self {
+        Self { message: E::NAME, topic: E::TOPIC, json: json::<E> }
+    }
+}
+
+fn json<E: Event>(message: &[u8]) -> Result<String> {
+    let message = crate::decode::<E>(message, Format::Binary)?;
+    String::from_utf8(crate::json::encode(&message)?).map_err(Error::internal)
 }
 
 /// A method as its contract describes it.
@@ -45,6 +69,25 @@ pub struct Method {
     pub request: &'static Shape,
     /// What it gives.
     pub reply: &'static Shape,
+}
+
+impl Method {
+    /// What people call it: `ledger.CreateTransfer`.
+    pub fn short_name(&self) -> String {
+        format!("{}.{}", self.service, self.name)
+    }
+
+    /// What a scope of a credential calls it: `ledger.create_transfer`.
+    pub fn scope(&self) -> String {
+        let mut scope = format!("{}.", self.service);
+        for (place, letter) in self.name.chars().enumerate() {
+            if letter.is_ascii_uppercase() && place > 0 {
+                scope.push('_');
+            }
+            scope.push(letter.to_ascii_lowercase());
+        }
+        scope
+    }
 }
 
 /// What a method may do; each kind has its own signature in Rust.
@@ -78,8 +121,12 @@ pub struct Job {
     pub max_attempts: u32,
     /// Wait before the second attempt in milliseconds, doubled for each later one.
     pub backoff_ms: u32,
+    /// The longest wait between two attempts, in milliseconds.
+    pub backoff_max_ms: u32,
     /// How long one attempt may run before another worker takes it, in milliseconds.
     pub timeout_ms: u32,
+    /// Attempts that one node runs at once, of all jobs of the method.
+    pub at_once: u32,
 }
 
 /// A message that asks for one method; the type of the request finds the method.

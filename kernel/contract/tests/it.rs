@@ -92,6 +92,43 @@ fn a_field_that_is_given_twice_is_refused_with_its_path() {
 }
 
 #[test]
+fn errors_repeat_little_of_a_request() {
+    let long = "ä".repeat(100_000);
+    let shown = format!("{}…", "ä".repeat(30));
+    let error = json::decode::<Money>(format!("{{\"{long}\":1}}").as_bytes()).unwrap_err();
+    assert_eq!(violation(&error).path, shown);
+    assert_eq!(violation(&error).message, format!("stoa.v1.Money has no field `{shown}`"));
+    let text = format!("{{\"metadata\":{{\"{long}\":5}}}}");
+    let error = json::decode::<rpc::ErrorInfo>(text.as_bytes()).unwrap_err();
+    assert_eq!(violation(&error).path, format!("metadata[\"{shown}\"]"));
+    let mut info = rpc::ErrorInfo::default();
+    info.metadata.insert(long.clone(), "\0".into());
+    assert_eq!(violation(&check(&info).unwrap_err()).path, format!("metadata[\"{shown}\"]"));
+    assert!(Error::not_found("account", &long).message().len() < 100);
+    assert!(Error::new(Code::Unknown, "x", long.clone()).message().len() <= 512);
+
+    let one = |_| Violation { path: long.clone(), rule: "r".into(), message: long.clone() };
+    let error = Error::invalid((0..100).map(one).collect());
+    assert_eq!(error.message(), "100 fields break the rules of this method");
+    let size = |v: &Violation| v.path.len() + v.rule.len() + v.message.len();
+    assert!(error.violations().iter().map(size).sum::<usize>() <= 2 << 10);
+    assert!(!error.violations().is_empty());
+}
+
+#[test]
+fn what_an_inner_method_says_of_fields_is_not_told_as_if_it_were_about_the_request() {
+    let inner = Error::field("legs[0].amount", "int64.lte", "must be at most 5");
+    let outer = inner.out_of("ledger.CreateTransfer").out_of("orders.ImportOrder");
+    assert_eq!((outer.code(), outer.reason()), (Code::InvalidArgument, "request.inner"));
+    assert_eq!(
+        outer.message(),
+        "ledger.CreateTransfer, which this calls, refuses `legs[0].amount`: must be at most 5"
+    );
+    assert!(outer.violations().is_empty());
+    assert_eq!(Error::not_found("account", "a").out_of("x").reason(), "resource.not_found");
+}
+
+#[test]
 fn what_is_not_json_is_malformed() {
     for text in ["{", "{\"amount\":\"1\"} x", "{\"amount\":}"] {
         let error = json::decode::<Money>(text.as_bytes()).unwrap_err();

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use stoa_contract::{Permission, Result};
+use stoa_contract::{Method, Permission, Result};
 
 /// The tenant of a node that has one.
 pub const MAIN: &str = "main";
@@ -19,6 +19,8 @@ pub struct Caller {
     pub permissions: Arc<[Pattern]>,
     /// The session or key they came with; empty for others.
     pub credential: Arc<str>,
+    /// What their credential was made for, where that is not all that they may.
+    pub scope: Option<Arc<[Pattern]>>,
 }
 
 /// A permission with wildcards by segment: `ledger.*.create`, `orders.*`, `*`.
@@ -80,6 +82,7 @@ impl Caller {
             subject: subject.into(),
             permissions: permissions.iter().filter_map(|text| Pattern::parse(text)).collect(),
             credential: "".into(),
+            scope: None,
         }
     }
 
@@ -108,11 +111,19 @@ impl Caller {
         self.permissions.iter().any(|pattern| pattern.grants(permission))
     }
 
-    /// Whether they may call a method over a face.
-    pub fn may_call(&self, permission: Permission) -> bool {
-        match permission {
+    /// Whether they may call a method over a face. What is open to all who signed in is open to a
+    /// credential of a scope only where the scope names the method, as
+    /// [`scope`](Method::scope) does: `orders.place_order`, `orders.*`, `*`.
+    pub fn may_call(&self, method: &Method) -> bool {
+        match method.permission {
             Permission::Public => true,
-            Permission::Authenticated => !self.is_anonymous(),
+            Permission::Authenticated => match &self.scope {
+                Some(scope) => {
+                    let wanted = method.scope();
+                    scope.iter().any(|pattern| pattern.grants(&wanted))
+                }
+                None => !self.is_anonymous(),
+            },
             Permission::Internal => self.is_system(),
             Permission::Named(name) => self.may(name),
         }

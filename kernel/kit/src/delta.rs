@@ -95,6 +95,14 @@ impl Delta {
         Ok(view.row::<(i64,)>(self.value, (key,))?.map_or(0, |(value,)| value))
     }
 
+    /// Whether movements wait to be folded.
+    ///
+    /// # Errors
+    /// Those of the engine.
+    pub fn waits(&self, view: &View<'_>) -> Result<bool> {
+        Ok(view.row::<(String, String)>(self.tails, (1,))?.is_some())
+    }
+
     /// Folds up to `most` movements into their totals, for a timer. Gives how many; as many as
     /// `most` says that more are left. A fold must be short: on PostgreSQL the reads of every
     /// transaction that overlaps with it are remembered until it ends.

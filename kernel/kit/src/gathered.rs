@@ -13,6 +13,8 @@ pub struct Gathered {
     pub touched: Vec<String>,
     /// Whether the reply is not remembered under the key that the command came with.
     pub forgets_key: bool,
+    /// Whether it left work of its own kind that waits for nothing.
+    pub again: bool,
 }
 
 /// An event on its way into the log.
@@ -40,17 +42,17 @@ pub struct Enqueued {
     /// The request, canonical.
     pub request: Vec<u8>,
     /// When, and how.
-    pub schedule: Schedule,
+    pub options: JobOptions,
 }
 
 /// When and how a job runs.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Schedule {
+pub struct JobOptions {
     /// Not before this time; at once if none.
     pub at: Option<Micros>,
     /// A job of the same method and the same key that still waits makes this one superfluous.
     pub dedupe: Option<String>,
-    /// Higher ones first.
+    /// Of the jobs of one method, higher ones first. Methods take turns.
     pub priority: i64,
     /// Jobs with the same key run one after another.
     pub lane: Option<String>,

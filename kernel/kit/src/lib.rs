@@ -60,6 +60,7 @@
 //! | [`tx.call`](Tx::call) | another service's command, in the same commit; the request's type finds it |
 //! | [`tx.emit`](Tx::emit) | an event, for whoever subscribes |
 //! | [`tx.enqueue`](Tx::enqueue) | a job: what must happen outside, after the commit |
+//! | [`tx.again`](Tx::again) | of bulk work, that this chunk was full: the next one follows at once |
 //! | [`tx.now`](View::now), [`tx.new_id`](Tx::new_id), [`tx.random`](Tx::random) | time and ids, the same when the command is run again |
 //!
 //! An error undoes the whole commit. It is one of the reasons that the contract declares:
@@ -85,6 +86,22 @@
 //! }
 //! ```
 //!
+//! It reacts to events with commands: `.on::<OrderPlaced>("count", Start::Now, 1, events::count)` runs
+//! [once for each event](Service::on), subject by subject in order, in as many partitions as it
+//! says. What fails three times stands aside with its subject, where people see it, and all other
+//! subjects flow. Whoever cannot know the types, automation and webhooks, takes
+//! [any event](Service::on_any), as JSON; whoever keeps a copy of a list fills it first, and then
+//! [follows its events](Service::mirror).
+//!
+//! What happens without a caller stands in the manifest too: [`outcome`](Service::outcome) follows a
+//! job, [`timer`](Service::timer) runs a command by a [`Schedule`], and [`due`](Service::due) runs
+//! one when a query says that it is time. Of bulk work and of whatever ends by itself the last is
+//! the one to use, because a timer with nothing to do still makes a commit:
+//!
+//! ```ignore
+//! .due("expire", store::next_expiry, &ExpireTransfersRequest::default())
+//! ```
+//!
 //! **Invariant:** a query cannot write, a command cannot do I/O, an effect cannot hold a
 //! transaction open: there is no function for it.
 //!
@@ -103,9 +120,11 @@ mod gathered;
 pub mod id;
 mod list;
 mod mask;
+mod network;
 mod page;
 pub mod ports;
 pub mod registry;
+mod schedule;
 pub mod seal;
 mod service;
 pub mod session;
@@ -120,19 +139,21 @@ pub use ctx::{Basis, Ctx, Fence, Runner, Step, Stream};
 pub use delta::Delta;
 pub use list::{List, Wanted};
 pub use mask::{Mask, check_etag};
+pub use network::{network, network_of};
 pub use page::Page;
 pub use registry::{Methods, Registry};
+pub use schedule::Schedule;
 pub use seal::Seal;
 pub use service::{
-    Authenticated, Authenticator, Clock, Delivered, KERNEL, Migration, Outcome, Phase, Service,
-    Start, Subscription, Timer,
+    Ask, Authenticated, Authenticator, Delivered, KERNEL, Migration, Outcome, Phase, Service,
+    Start, Subscription, Timer, When,
 };
 pub use stoa_contract::{
     Code, Error, Event, Message, Reason, Request, Resource, Result, Violation, v1,
 };
 pub use table::{Table, tagged};
 pub use time::Micros;
-pub use tx::{Cause, Schedule, Tx, View};
+pub use tx::{Cause, JobOptions, Tx, View};
 pub use world::World;
 
 #[doc(hidden)]

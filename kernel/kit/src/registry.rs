@@ -6,11 +6,11 @@ use std::future::Future;
 use std::sync::{Arc, OnceLock};
 
 use futures::future::BoxFuture;
-use stoa_contract::{AnyMessage, Contract, Format, Kind, Method, Request};
+use stoa_contract::{AnyMessage, Contract, EventType, Format, Kind, Method, Permission, Request};
 
 use crate::seal::Seal;
 use crate::service::Service;
-use crate::{Ctx, Error, Result, Stream, Tx, View};
+use crate::{Caller, Ctx, Error, Result, Stream, Tx, View};
 
 /// A service's place in the registry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -241,6 +241,7 @@ impl Bound {
 pub struct Registry {
     services: Vec<Service>,
     methods: HashMap<&'static str, Bound>,
+    events: HashMap<&'static str, &'static EventType>,
     needs: Vec<Vec<u16>>,
     /// Known once the store is open.
     seal: OnceLock<Seal>,
@@ -289,7 +290,10 @@ impl Registry {
                 methods.insert(method.path, Bound { method, service, handler });
             }
         }
-        Self { services, methods, needs, seal: OnceLock::new() }
+        let contracts = services.iter().filter_map(|service| service.contract);
+        let events = contracts.flat_map(|contract| contract.events);
+        let events = events.map(|event| (event.message, event)).collect();
+        Self { services, methods, events, needs, seal: OnceLock::new() }
     }
 
     /// The services, each after those it needs; the kernel first.
@@ -305,6 +309,11 @@ impl Registry {
     /// A method by its path, without the leading slash.
     pub fn method(&self, path: &str) -> Option<&Bound> {
         self.methods.get(path)
+    }
+
+    /// An event by the full name of its message.
+    pub fn event(&self, message: &str) -> Option<&'static EventType> {
+        self.events.get(message).copied()
     }
 
     /// Every method, in no particular order.
@@ -323,6 +332,18 @@ impl Registry {
     /// `internal` before the store is open.
     pub fn seal(&self) -> Result<&Seal> {
         self.seal.get().ok_or_else(|| Error::internal("the cell has no seal yet"))
+    }
+
+    /// Whether a caller has a permission to hand on: one that they were granted, or what a scope
+    /// calls a method that is open to all who signed in, if it is open to them.
+    pub fn may_hand_on(&self, caller: &Caller, permission: &str) -> bool {
+        let mut methods = self.methods().map(|bound| bound.method);
+        caller.may(permission)
+            || methods.any(|method| {
+                method.permission == Permission::Authenticated
+                    && caller.may_call(method)
+                    && method.scope() == permission
+            })
     }
 
     /// The method that a service calls, if it may.

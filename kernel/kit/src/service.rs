@@ -2,13 +2,12 @@
 
 use std::any::Any;
 use std::sync::Arc;
-use std::time::Duration;
 
-use stoa_contract::{AnyMessage, Contract, Event, Format, Method, Request};
+use stoa_contract::{AnyMessage, Code, Contract, Event, Format, Method, Request};
 
 use crate::caller::Caller;
 use crate::registry::{Handler, Methods};
-use crate::{Error, Micros, Result, Tx, View};
+use crate::{Error, Micros, Result, Schedule, Tx, View};
 
 /// The kernel's name among the services: its tables are `stoa_…`.
 pub const KERNEL: &str = "stoa";
@@ -27,7 +26,7 @@ pub struct Service {
     pub subscriptions: Vec<Subscription>,
     /// What follows its jobs.
     pub outcomes: Vec<Outcome>,
-    /// What it does by the clock.
+    /// What it does by the clock, or when it is due.
     pub timers: Vec<Timer>,
     /// How it recognises callers, if it is the one service of a node that does.
     pub authenticator: Option<Authenticator>,
@@ -93,6 +92,21 @@ pub struct Delivered {
     pub depth: i64,
 }
 
+impl Delivered {
+    /// The message as JSON, for whoever does not know its type.
+    ///
+    /// # Errors
+    /// `event.unknown` where no service of this node declares it.
+    pub fn json(&self, view: &View<'_>) -> Result<String> {
+        let Some(event) = view.registry().event(&self.message) else {
+            let message = format!("no service of this node declares {}", self.message);
+            return Err(Error::new(Code::FailedPrecondition, "event.unknown", message)
+                .help("Run the service that emitted it, then release the event, or drop it."));
+        };
+        (event.json)(&self.payload)
+    }
+}
+
 /// A command triggered by an event. Its cursor advances in the commit that it causes, so its
 /// effect is exactly once.
 pub struct Subscription {
@@ -105,9 +119,11 @@ pub struct Subscription {
     /// Where it starts when it is new.
     pub start: Start,
     run: Box<Handle>,
+    fill: Option<Box<Fill>>,
 }
 
 type Handle = dyn Fn(&mut Tx<'_>, &Delivered) -> Result<()> + Send + Sync;
+type Fill = dyn Fn(&mut Tx<'_>, &str) -> Result<String> + Send + Sync;
 
 impl Subscription {
     /// Handles one event.
@@ -116,6 +132,26 @@ impl Subscription {
     /// What the handler returns, or `protobuf.malformed`.
     pub fn run(&self, tx: &mut Tx<'_>, event: &Delivered) -> Result<()> {
         (self.run)(tx, event)
+    }
+
+    /// Whether what it feeds is filled from a list before its first event.
+    pub fn is_filled(&self) -> bool {
+        self.fill.is_some()
+    }
+
+    /// Fills a page of what it feeds; gives the token of the next, empty after the last.
+    ///
+    /// # Errors
+    /// What the service's function returns, or `internal` where the page is its own next.
+    pub fn fill(&self, tx: &mut Tx<'_>, token: &str) -> Result<String> {
+        let next = self.fill.as_ref().map_or(Ok(String::new()), |fill| fill(tx, token))?;
+        if !next.is_empty() && next == token {
+            return Err(Error::internal(format!(
+                "a page of `{}` is followed by itself",
+                self.name
+            )));
+        }
+        Ok(next)
     }
 }
 
@@ -145,13 +181,13 @@ impl Outcome {
     }
 }
 
-/// A command that runs by the clock, once however many nodes there are.
+/// A command that runs without a caller, once however many nodes there are.
 #[derive(Debug, Clone)]
 pub struct Timer {
     /// Its name, unique in the service.
     pub name: &'static str,
     /// When it fires.
-    pub schedule: Clock,
+    pub when: When,
     /// The path of the command.
     pub method: &'static str,
     /// The request, canonical.
@@ -159,19 +195,16 @@ pub struct Timer {
 }
 
 /// When a timer fires.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Clock {
-    /// So long after it last fired.
-    Every(Duration),
-    /// By a cron expression of five fields in a time zone: a time that the zone skips fires at
-    /// the instant of the change, one that it repeats fires once.
-    Cron {
-        /// Minute, hour, day of month, month, day of week.
-        expression: &'static str,
-        /// The zone's name in the IANA database.
-        zone: &'static str,
-    },
+#[derive(Debug, Clone)]
+pub enum When {
+    /// By the clock.
+    By(Schedule),
+    /// At the time that a query gives.
+    Due(Ask),
 }
+
+/// Asks when there will be something to do, as far as is known now.
+pub type Ask = fn(&View<'_>) -> Result<Option<Micros>>;
 
 /// Whoever a token belongs to.
 #[derive(Debug, Clone)]
@@ -263,8 +296,32 @@ impl Service {
         run: impl Fn(&mut Tx<'_>, &Delivered) -> Result<()> + Send + Sync + 'static,
     ) -> Self {
         let (partitions, run) = (partitions.max(1), Box::new(run));
-        self.subscriptions.push(Subscription { name, topic, partitions, start, run });
+        let fill = None;
+        self.subscriptions.push(Subscription { name, topic, partitions, start, run, fill });
         self
+    }
+
+    /// Keeps a copy of what another service lists: a search, a cache, a view. It is filled page by
+    /// page, each in a commit of its own, then follows the events since the filling began; where
+    /// the log was swept past it, it is filled anew.
+    ///
+    /// `fill` is given the token of a page, empty for the first one, before which it forgets what
+    /// it kept; it asks for that page, keeps what it shows, and gives the token of the next, empty
+    /// after the last. Events are delivered after the last page, also those that a page shows
+    /// already: `run` takes from them what is so now, not what they changed.
+    #[must_use]
+    pub fn mirror<E: Event>(
+        self,
+        name: &'static str,
+        partitions: u16,
+        fill: impl Fn(&mut Tx<'_>, &str) -> Result<String> + Send + Sync + 'static,
+        run: impl Fn(&mut Tx<'_>, E) -> Result<()> + Send + Sync + 'static,
+    ) -> Self {
+        let mut service = self.on(name, Start::Now, partitions, run);
+        if let Some(subscription) = service.subscriptions.last_mut() {
+            subscription.fill = Some(Box::new(fill));
+        }
+        service
     }
 
     /// Records what a job came to, in the commit that completes it.
@@ -287,15 +344,24 @@ impl Service {
         self
     }
 
-    /// Runs a command of its own by the clock.
+    /// Runs a command of its own by the clock, whether or not there is something to do.
     #[must_use]
-    pub fn timer<R: Request>(mut self, name: &'static str, schedule: Clock, request: &R) -> Self {
-        self.timers.push(Timer {
-            name,
-            schedule,
-            method: R::METHOD.path,
-            request: request.encode_to_vec(),
-        });
+    pub fn timer<R: Request>(self, name: &'static str, schedule: Schedule, request: &R) -> Self {
+        self.timed(name, When::By(schedule), request)
+    }
+
+    /// Runs a command of its own when there is something to do. `ask` is a query over the
+    /// service's own tables: when the next work will be due, a time in the past if some waits,
+    /// none if there is none. It is asked again after a commit that wrote one of those tables, at
+    /// the most once a second; while nothing is due, nothing is written.
+    #[must_use]
+    pub fn due<R: Request>(self, name: &'static str, ask: Ask, request: &R) -> Self {
+        self.timed(name, When::Due(ask), request)
+    }
+
+    fn timed<R: Request>(mut self, name: &'static str, when: When, request: &R) -> Self {
+        let (method, request) = (R::METHOD.path, request.encode_to_vec());
+        self.timers.push(Timer { name, when, method, request });
         self
     }
 

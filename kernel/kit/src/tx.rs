@@ -14,7 +14,7 @@ use crate::session::{Origin, Session, Stamp};
 use crate::value::{FromRow, Params};
 use crate::{Error, Micros, Result};
 
-pub use crate::gathered::{Emitted, Enqueued, Gathered, Schedule};
+pub use crate::gathered::{Emitted, Enqueued, Gathered, JobOptions};
 
 /// Nested calls deeper than this are a mistake.
 const DEPTH_MAX: u8 = 16;
@@ -83,6 +83,8 @@ pub enum Cause {
     Job(String),
     /// A timer fired, by its name.
     Timer(String),
+    /// What a subscription feeds is filled, by the subscription's name.
+    Fill(String),
 }
 
 impl Run<'_> {
@@ -234,7 +236,8 @@ impl View<'_> {
         core.alive()?;
         let outcome = (|| {
             let bound = core.run.registry.callee(self.service, R::METHOD)?;
-            stoa_contract::validate(&request)?;
+            let told = |error: Error| error.out_of(&R::METHOD.short_name());
+            stoa_contract::validate(&request).map_err(told)?;
             if core.depth.get() == DEPTH_MAX {
                 return Err(Error::internal(format!("calls nest deeper than {DEPTH_MAX}")));
             }
@@ -242,7 +245,8 @@ impl View<'_> {
             let writes = self.writes && bound.method.kind == Kind::Command;
             let outcome = run(bound, View { core, service: bound.service, writes }, request);
             core.depth.set(core.depth.get() - 1);
-            outcome
+            // A service knows of its own methods what their fields were in the request that came.
+            if bound.service == self.service { outcome } else { outcome.map_err(told) }
         })();
         core.doom(outcome)
     }
@@ -419,7 +423,7 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// `internal` where the method is not declared as a job of this service.
-    pub fn enqueue<R: Request>(&mut self, request: &R, schedule: Schedule) -> Result<String> {
+    pub fn enqueue<R: Request>(&mut self, request: &R, options: JobOptions) -> Result<String> {
         let core = self.view.core;
         core.alive()?;
         let service = core.run.registry.service(self.view.service).name;
@@ -434,7 +438,7 @@ impl Tx<'_> {
             id: id.clone(),
             method: R::METHOD.path,
             request: request.encode_to_vec(),
-            schedule,
+            options,
         });
         Ok(id)
     }
@@ -443,6 +447,15 @@ impl Tx<'_> {
     /// refuses for now, and whoever asks again with the same key is to be asked anew.
     pub fn forget_key(&mut self) {
         self.view.core.gathered.borrow_mut().forgets_key = true;
+    }
+
+    /// Says whether this command, which does bulk work a chunk in each commit, has filled its
+    /// chunk: if so, the timer or the job that runs it runs it again at once, in a commit of its
+    /// own. Called by anybody else, a command does one chunk.
+    pub fn again(&mut self, full: bool) {
+        if !self.is_nested() {
+            self.view.core.gathered.borrow_mut().again |= full;
+        }
     }
 
     /// Names something this commit changed, for the commit's story and for live queries.
@@ -483,6 +496,7 @@ impl std::fmt::Display for Cause {
             Self::Event { id, .. } => write!(f, "event:{id}"),
             Self::Job(id) => write!(f, "job:{id}"),
             Self::Timer(name) => write!(f, "timer:{name}"),
+            Self::Fill(name) => write!(f, "fill:{name}"),
         }
     }
 }

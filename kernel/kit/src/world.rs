@@ -51,6 +51,10 @@ impl Thread {
     }
 }
 
+/// What an operator does where the machine gives a process no threads or no descriptors.
+pub const NO_ROOM: &str = "Raise the limits of this process and start it again: open files \
+     (`ulimit -n`, LimitNOFILE) and threads (`ulimit -u`, TasksMax).";
+
 /// The world of a real machine.
 pub struct Real {
     start: std::time::Instant,
@@ -97,7 +101,10 @@ impl World for Real {
             .stack_size(4 << 20)
             .spawn(body)
             .map(Thread)
-            .map_err(|error| Error::unavailable("node.no_thread", "no thread").cause(error))
+            .map_err(|error| {
+                let what = format!("the machine gives no thread: {error}");
+                Error::unavailable("node.no_thread", what).help(NO_ROOM)
+            })
     }
 
     fn listen(&self, address: SocketAddr) -> Result<TcpListener> {

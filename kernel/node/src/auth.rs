@@ -1,10 +1,11 @@
 //! Who calls: tokens are looked up by the one service that knows them, and answers are kept
 //! until a commit touches what they rest on.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-use stoa_contract::{Code, Format};
+use quick_cache::unsync::Cache;
+use stoa_contract::{Code, Format, Method, Permission};
 use stoa_kit::registry::ServiceId;
 use stoa_kit::session::{Session, Stamp};
 use stoa_kit::tx::Run;
@@ -13,10 +14,37 @@ use stoa_store::{Notice, Store};
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::TryRecvError;
 
+use crate::call::authorize;
 use crate::{Call, Node};
 
 /// Answers that are kept.
 const KEPT_MAX: usize = 65_536;
+/// How old what the store knows of other nodes may be, for a kept answer to be good.
+const FRESH: Duration = Duration::from_secs(1);
+
+/// Somebody at a face, as far as the head of a request tells.
+#[derive(Debug, Clone, Default)]
+pub struct Visitor {
+    /// The value of their `Authorization`, if they sent one.
+    pub authorization: Option<Arc<str>>,
+    /// The network that they come from, as [`stoa_kit::network`] writes it.
+    pub network: String,
+}
+
+impl Visitor {
+    /// The bearer token they sent; an error if it is something else that they sent.
+    fn token(&self) -> Option<Result<&str>> {
+        let value = self.authorization.as_deref()?;
+        let token = value
+            .split_once(' ')
+            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+            .map(|(_, token)| token.trim());
+        Some(token.filter(|token| !token.is_empty()).ok_or_else(|| {
+            Error::new(Code::Unauthenticated, "auth.malformed", "not a bearer token")
+                .help("Send `Authorization: Bearer <token>`.")
+        }))
+    }
+}
 
 /// Answers to "whose token is this".
 pub(crate) struct Tokens {
@@ -25,7 +53,7 @@ pub(crate) struct Tokens {
 }
 
 struct Kept {
-    answers: HashMap<[u8; 16], Authenticated>,
+    answers: Cache<[u8; 16], Authenticated>,
     notices: Receiver<Notice>,
     /// Grows with every commit that touched what answers rest on.
     generation: u64,
@@ -34,7 +62,7 @@ struct Kept {
 impl Tokens {
     pub(crate) fn new(registry: &Registry, store: &Store) -> Self {
         let provider = registry.services().iter().position(|s| s.authenticator.is_some());
-        let kept = Kept { answers: HashMap::new(), notices: store.notices(), generation: 0 };
+        let kept = Kept { answers: Cache::new(KEPT_MAX), notices: store.notices(), generation: 0 };
         Self { provider: provider.map(|index| ServiceId(index as u16)), kept: Mutex::new(kept) }
     }
 
@@ -66,21 +94,68 @@ impl Kept {
 }
 
 impl Node {
+    /// Who a visitor is, if they may come in now: authenticate ▸ rate. A face asks before it takes
+    /// in what they send.
+    ///
+    /// A look for a token costs the visitor's network a call, which it gets back if the token is
+    /// good: who guesses is a stranger until then. To a `public` method a bad token is no token,
+    /// for whoever signs in again with an old one in hand must not be kept out by it.
+    ///
+    /// # Errors
+    /// `node.rate`, `auth.malformed`, and those of [`Node::authenticate`].
+    pub async fn identify(self: &Arc<Self>, visitor: &Visitor, public: bool) -> Result<Caller> {
+        let uptime = self.world.uptime();
+        if let Some(Ok(token)) = visitor.token()
+            && let Some(caller) = self.remembered(token)
+        {
+            self.limits.take(&caller, uptime)?;
+            return Ok(caller);
+        }
+        self.limits.take_stranger(&visitor.network, uptime)?;
+        let found = match visitor.token() {
+            None => return Ok(self.anonymous()),
+            Some(Ok(token)) => self.authenticate(token).await,
+            Some(Err(error)) => Err(error),
+        };
+        match found {
+            Ok(caller) => {
+                self.limits.give_back(&visitor.network);
+                self.limits.take(&caller, uptime)?;
+                Ok(caller)
+            }
+            Err(_) if public => Ok(self.anonymous()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether a visitor who came in may still call a method: what an open stream asks before it
+    /// tells anything more.
+    ///
+    /// # Errors
+    /// Those of [`Node::authenticate`], and those of a caller who may not.
+    pub async fn still_good(self: &Arc<Self>, visitor: &Visitor, method: &Method) -> Result<()> {
+        let caller = match visitor.token() {
+            Some(Ok(token)) => self.authenticate(token).await,
+            Some(Err(error)) => Err(error),
+            None => Ok(self.anonymous()),
+        };
+        match caller {
+            Err(_) if method.permission == Permission::Public => Ok(()),
+            caller => authorize(method, &caller?),
+        }
+    }
+
     /// The caller whom a bearer token belongs to.
     ///
     /// # Errors
     /// `auth.token_invalid` for a token that is unknown, expired or revoked.
     pub async fn authenticate(self: &Arc<Self>, token: &str) -> Result<Caller> {
+        if let Some(caller) = self.remembered(token) {
+            return Ok(caller);
+        }
         let Some((provider, tables, run)) = self.provider() else { return Err(refused()) };
         let name = self.keys.token(token);
-        let now = self.world.now();
-        let generation = {
-            let kept = self.tokens.kept(tables);
-            if let Some(known) = kept.answers.get(&name).filter(|known| known.until > now) {
-                return Ok(known.caller.clone());
-            }
-            kept.generation
-        };
+        let generation = self.tokens.kept(tables).generation;
         let (registry, tenant) = (Arc::clone(&self.registry), Arc::clone(&self.tenant));
         let token = token.to_owned();
         let read = move |session: &mut dyn Session, stamp: Stamp| {
@@ -98,12 +173,22 @@ impl Node {
         }
         let mut kept = self.tokens.kept(tables);
         if kept.generation == generation {
-            if kept.answers.len() >= KEPT_MAX {
-                kept.answers.clear();
-            }
             kept.answers.insert(name, found.clone());
         }
         Ok(found.caller)
+    }
+
+    /// The bearer of a token, where the answer was kept and nothing can have changed it: the store
+    /// says how long ago it knew of every commit, and a node that was asleep knows of none since.
+    fn remembered(&self, token: &str) -> Option<Caller> {
+        let (_, tables, _) = self.provider()?;
+        if self.world.uptime().saturating_sub(self.store.fresh_since()) > FRESH {
+            return None;
+        }
+        let (name, now) = (self.keys.token(token), self.world.now());
+        let kept = self.tokens.kept(tables);
+        let known = kept.answers.get(&name).filter(|known| known.until > now);
+        known.map(|known| known.caller.clone())
     }
 
     /// Runs a command that the provider asked for.

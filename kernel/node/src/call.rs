@@ -4,15 +4,18 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use stoa_contract::{AnyMessage, Code, Format, Kind, Permission};
+use stoa_contract::{AnyMessage, Code, Format, Kind, Method, Permission};
 use stoa_kit::registry::Bound;
 use stoa_kit::session::{Session, Stamp};
 use stoa_kit::tx::{self, on_behalf};
-use stoa_kit::{Caller, Cause, Error, Result, Stream, Tx};
+use stoa_kit::{Caller, Cause, Error, Result, Stream, Tx, network};
 use stoa_store::{Commit, Committed, Header, Key, Outcome, Reply, Run};
 use tokio::sync::watch;
 
 use crate::Node;
+
+/// About what a command keeps in the queue beside its request.
+pub(crate) const HEADER_BYTES: usize = 512;
 
 /// A call, as a face hands it over.
 pub struct Call {
@@ -28,7 +31,7 @@ pub struct Call {
     pub trace: String,
     /// Uptime after which nobody waits for it.
     pub deadline: Option<Duration>,
-    /// The network address it came from.
+    /// The network address it came from; services see its network.
     pub address: String,
     /// The position that what it reads must have reached.
     pub position: Option<i64>,
@@ -57,16 +60,18 @@ pub enum Body {
 pub(crate) struct InFlight(Mutex<HashMap<[u8; 16], watch::Receiver<()>>>);
 
 impl Node {
-    /// Runs a call: deadline ▸ rate ▸ validate ▸ authorize ▸ idempotency ▸ run.
+    /// Runs a call: deadline ▸ authorize ▸ validate ▸ idempotency ▸ run. Who calls, and whether
+    /// now, a face has asked [`Node::identify`].
     ///
     /// # Errors
     /// The pipeline's own, or those of the method.
-    pub async fn call(self: &Arc<Self>, call: Call) -> Result<Answer> {
+    pub async fn call(self: &Arc<Self>, mut call: Call) -> Result<Answer> {
         let started = self.world.uptime();
         let registry = Arc::clone(&self.registry);
         let Some(bound) = registry.method(&call.method) else {
             return Err(unknown(&call.method));
         };
+        call.address = network(&call.address);
         let outcome = self.checked(bound, call, started).await;
         let spent = self.world.uptime().saturating_sub(started);
         self.metrics.called(bound.method, outcome.as_ref().err(), spent);
@@ -82,9 +87,8 @@ impl Node {
         if call.deadline.is_some_and(|deadline| deadline <= started) {
             return Err(Error::new(Code::DeadlineExceeded, "request.deadline", "too late"));
         }
-        self.limits.take(&call.caller, &call.address, started)?;
+        authorize(bound.method, &call.caller)?;
         call.request.validate()?;
-        authorize(bound, &call.caller)?;
         let key = match (&call.key, bound.method.kind) {
             (None, _) | (_, Kind::Query) => None,
             (Some(_), Kind::Effect) if bound.method.streams => {
@@ -138,7 +142,7 @@ impl Node {
             trace: call.trace,
             key,
             deadline: call.deadline,
-            bytes: 512,
+            bytes: HEADER_BYTES + call.request.size(),
         };
         let run =
             self.run_command(bound.method.path, call.caller, Cause::Request, call.request, false);
@@ -238,29 +242,30 @@ pub(crate) fn answer(bound: &Bound, committed: Committed) -> Result<Answer> {
     }
 }
 
-fn authorize(bound: &Bound, caller: &Caller) -> Result<()> {
-    let permission = bound.method.permission;
-    if permission == Permission::Internal && !caller.is_system() {
+/// Whether somebody may call a method.
+pub(crate) fn authorize(method: &Method, caller: &Caller) -> Result<()> {
+    if method.permission == Permission::Internal && !caller.is_system() {
         // Absent from every face: the answer is the same as for a method that is not there.
-        return Err(unknown(bound.method.path));
+        return Err(unknown(method.path));
     }
-    if caller.may_call(permission) {
+    if caller.may_call(method) {
         return Ok(());
     }
     if caller.is_anonymous() {
         return Err(Error::new(Code::Unauthenticated, "auth.required", "nobody is signed in")
             .help("Send `Authorization: Bearer <token>` with a session's or a key's token."));
     }
-    let wanted = match permission {
-        Permission::Named(name) => name,
-        _ => "a signed-in user",
+    let (message, help) = match method.permission {
+        Permission::Named(name) => (
+            format!("this needs the permission `{name}`"),
+            "Ask somebody who may grant roles for one with this permission.",
+        ),
+        _ => (
+            format!("the scope of this key does not name `{}`", method.scope()),
+            "Use a key whose permissions name the method, or sign in.",
+        ),
     };
-    Err(Error::new(
-        Code::PermissionDenied,
-        "auth.permission_denied",
-        format!("this needs the permission `{wanted}`"),
-    )
-    .help("Ask somebody who may grant roles for one with this permission."))
+    Err(Error::new(Code::PermissionDenied, "auth.permission_denied", message).help(help))
 }
 
 pub(crate) fn unknown(method: &str) -> Error {

@@ -1,36 +1,52 @@
 //! The door: what a request has to be before anybody looks at what it says.
 //!
-//! It asks for a method that is there, in an encoding that is spoken, is of bounded size, and all
-//! of it comes in time. connectrpc refuses most of the rest as well, but gives no reason that a
-//! program can rely on, and waits for a body for ever. `docs/spec/requests.md` lists the reasons.
+//! Its head tells what it asks for, in which encoding, and who sends it, and that is all it takes
+//! to refuse most of what should not come in: a call of a method that is there, spoken as it is
+//! spoken here, by somebody who may and does not come too often. Only then is its body taken, of
+//! bounded size, in bounded time, out of a budget of bytes that all requests share.
+//! `docs/spec/requests.md` lists the reasons.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use connectrpc::{
-    Chain, ConnectError, ConnectRpcBody, ConnectRpcService, Dispatcher, Limits, MethodDescriptor,
-    MethodKind, Protocol, Router,
+    Chain, ConnectError, ConnectRpcService, Dispatcher, Limits, MethodDescriptor, MethodKind,
+    Protocol, Router,
 };
 use http::request::Parts;
-use http::{HeaderValue, Method, Request, Response, StatusCode, header};
-use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
+use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Incoming};
-use stoa_contract::{Code, Error};
-use stoa_kit::World;
-use tower::Service as _;
+use stoa_contract::{Code, Error, Permission};
+use stoa_kit::{Caller, Request as _, Result, network_of};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::call::unknown;
-use crate::rpc::{Table, translate};
+use crate::Node;
+use crate::auth::Visitor;
+use crate::browser;
+use crate::budget::{Budget, Held, crowded};
+use crate::call::{authorize, unknown};
+use crate::contract::ListServicesRequest;
+use crate::outgoing::{Outgoing, Wire};
+use crate::rpc::{Table, header, late, refuse as told, translate};
+use crate::whence::Proxies;
 
-/// The largest request.
+/// The largest request, of a caller and of a stranger.
 const REQUEST_MAX: usize = 4 << 20;
-/// How much is read of a request that is too large: a client that reads its answer only once it
-/// has sent everything would otherwise find a connection that was reset, and no answer.
+const STRANGERS_REQUEST_MAX: usize = 64 << 10;
+/// Bytes of requests that are on their way or being worked on, of all and of strangers.
+const INCOMING: (usize, usize) = (64 << 20, 8 << 20);
+/// Bytes of replies that are not sent yet, of all and of strangers.
+const OUTGOING: (usize, usize) = (128 << 20, 32 << 20);
+/// How much is read of a request that is refused: a client that reads its answer only once it has
+/// sent everything would otherwise find a connection that was reset, and no answer.
 const DISCARD_MAX: usize = 64 << 20;
 /// What is spoken here, for those who spoke otherwise.
 const SPOKEN: &str = "application/json, application/proto, application/connect+json, \
-     application/connect+proto, application/grpc, application/grpc-web";
+     application/connect+proto, application/grpc, application/grpc-web, \
+     application/grpc-web-text";
 /// Where each protocol says that a message is compressed.
 const COMPRESSED: [&str; 3] = ["content-encoding", "connect-content-encoding", "grpc-encoding"];
 
@@ -40,64 +56,257 @@ pub(crate) type Methods = Chain<Table, Router>;
 /// Where calls come in.
 #[derive(Clone)]
 pub(crate) struct Door {
+    node: Arc<Node>,
     methods: Arc<Methods>,
     rpc: ConnectRpcService<Methods>,
-    world: Arc<dyn World>,
+    proxies: Arc<Proxies>,
     receive_max: Duration,
+    incoming: Arc<Budget>,
+    outgoing: Arc<Budget>,
+}
+
+/// One end of a connection that requests come in by.
+#[derive(Clone)]
+pub(crate) struct Line {
+    pub(crate) peer: SocketAddr,
+    pub(crate) wire: Arc<Wire>,
+}
+
+/// Whoever was let in, as the rest of the call sees them.
+#[derive(Clone)]
+pub(crate) struct Guest {
+    pub(crate) caller: Caller,
+    pub(crate) visitor: Visitor,
 }
 
 impl Door {
     /// A door to some methods; `receive_max` is how long a request's body may take.
-    pub(crate) fn new(methods: Methods, world: &Arc<dyn World>, receive_max: Duration) -> Self {
+    pub(crate) fn new(
+        node: &Arc<Node>,
+        methods: Methods,
+        proxies: Proxies,
+        receive_max: Duration,
+    ) -> Self {
         let methods = Arc::new(methods);
         let limits = Limits::default()
             .with_max_request_body_size(REQUEST_MAX)
             .with_max_message_size(REQUEST_MAX);
-        let rpc = ConnectRpcService::from_arc(Arc::clone(&methods)).with_limits(limits);
-        Self { methods, rpc, world: Arc::clone(world), receive_max }
+        Self {
+            node: Arc::clone(node),
+            rpc: ConnectRpcService::from_arc(Arc::clone(&methods)).with_limits(limits),
+            methods,
+            proxies: Arc::new(proxies),
+            receive_max,
+            incoming: Budget::new(INCOMING.0, INCOMING.1),
+            outgoing: Budget::new(OUTGOING.0, OUTGOING.1),
+        }
     }
 
     /// Answers a request.
-    pub(crate) async fn call(&mut self, request: Request<Incoming>) -> Response<ConnectRpcBody> {
-        let (head, body) = request.into_parts();
-        let method = self.methods.lookup(path(&head));
-        if method.is_some_and(|method| method.kind == MethodKind::BidiStreaming) {
-            // A conversation is not there as a whole before it begins.
-            return infallible(self.rpc.call(Request::from_parts(head, body)).await);
-        }
-        let verdict = check(&head, method);
-        let awaited = head.headers.contains_key(header::EXPECT);
-        let admitted = match self.receive(body, awaited).await {
-            Ok(body) => verdict.map(|()| body),
-            Err(error) => Err(verdict.err().unwrap_or(error)),
+    pub(crate) async fn call(
+        &mut self,
+        request: Request<Incoming>,
+        line: &Line,
+    ) -> Response<Outgoing> {
+        let (mut head, body) = request.into_parts();
+        let text = browser::is_text(&mut head);
+        let headers = head.headers.clone();
+        let answer = match self.answer(head, body, line, text).await {
+            Ok(answer) => answer,
+            Err(refusal) => refusal
+                .into_http_response(&headers)
+                .map(|body| Outgoing::plain(body, text, &line.wire)),
         };
-        match admitted {
-            Ok(body) => infallible(self.rpc.call(Request::from_parts(head, Full::new(body))).await),
-            Err(refusal) => refusal.into_http_response(&head.headers),
-        }
+        if text { as_text(answer) } else { answer }
     }
 
-    /// Takes the whole body in. `awaited` says that the client sends it only when asked to.
-    async fn receive(&self, mut body: Incoming, awaited: bool) -> Result<Bytes, ConnectError> {
-        if awaited && body.size_hint().lower() > REQUEST_MAX as u64 {
-            return Err(too_large());
+    async fn answer(
+        &mut self,
+        mut head: Parts,
+        mut body: Incoming,
+        line: &Line,
+        text: bool,
+    ) -> Result<Response<Outgoing>, ConnectError> {
+        let awaited = head.headers.contains_key(header::EXPECT);
+        let method = self.methods.lookup(path(&head));
+        let entered = match check(&head, method) {
+            Ok(()) => self.enter(&head, line).await,
+            Err(refusal) => Err(refusal),
+        };
+        let guest = match entered {
+            Ok(guest) => guest,
+            Err(refusal) => return Err(self.discard(&mut body, awaited, refusal).await),
+        };
+        let (caller, network) = (&guest.caller, &guest.visitor.network);
+        let (mut held, unsent) =
+            (self.incoming.open(caller, network), self.outgoing.open(caller, network));
+        head.extensions.insert(guest.clone());
+        let kind = method.map(|method| method.kind);
+        if kind == Some(MethodKind::BidiStreaming) {
+            // A conversation is not there as a whole before it begins.
+            let request = Request::from_parts(head, body);
+            let response = infallible(tower::Service::call(&mut self.rpc, request).await);
+            return Ok(response.map(|body| Outgoing::plain(body, text, &line.wire)));
+        }
+        let most = if caller.is_anonymous() { STRANGERS_REQUEST_MAX } else { REQUEST_MAX };
+        let whole = match self.receive(&mut body, &mut held, most).await {
+            Ok(whole) => whole,
+            Err(refusal) => return Err(self.discard(&mut body, awaited, refusal).await),
+        };
+        let whole = if text { browser::decode(&whole).ok_or_else(not_text)?.into() } else { whole };
+        let is_query = method.is_some_and(|method| method.idempotent);
+        let query = if is_query { Some(self.turn(&line.wire.queries).await?) } else { None };
+        let request = Request::from_parts(head, Full::new(whole));
+        let (answer, body) =
+            infallible(tower::Service::call(&mut self.rpc, request).await).into_parts();
+        // What was asked is not kept any longer than what it came to.
+        drop(held);
+        let body = Outgoing::reply(body, text, &line.wire, unsent, query);
+        Ok(Response::from_parts(answer, body.map_err(|error| translate(&error))?))
+    }
+
+    /// Lets in whoever sends a request, by its head.
+    async fn enter(&self, head: &Parts, line: &Line) -> Result<Guest, ConnectError> {
+        let entering = async {
+            let visitor = self.visitor(head, line)?;
+            let bound = self.node.registry().method(path(head)).map(|bound| bound.method);
+            let public = match bound {
+                Some(method) => method.permission == Permission::Public,
+                None => self.is_open(head, line),
+            };
+            let caller = self.node.identify(&visitor, public).await?;
+            match bound {
+                Some(method) => authorize(method, &caller)?,
+                None if public => {}
+                // The catalogue, by reflection or by its own method, is one thing.
+                None => authorize(ListServicesRequest::METHOD, &caller)?,
+            }
+            self.outgoing.open(&caller, &visitor.network).take(0)?;
+            Ok(Guest { caller, visitor })
+        };
+        let entered = tokio::select! {
+            biased;
+            entered = entering => entered,
+            late = late(&self.node, deadline(&head.headers)) => Err(late),
+        };
+        entered.map_err(|error| told(&error, head.uri.path(), &head.headers))
+    }
+
+    /// Who sends a request, as far as its head tells.
+    pub(crate) fn visitor(&self, head: &Parts, line: &Line) -> Result<Visitor> {
+        let authorization = header(&head.headers, "authorization")?.map(Arc::from);
+        let client = self.proxies.client(line.peer.ip(), &head.headers);
+        Ok(Visitor { authorization, network: network_of(client) })
+    }
+
+    /// Whether a request comes from this machine, and from nobody behind it.
+    pub(crate) fn is_local(&self, head: &Parts, line: &Line) -> bool {
+        self.proxies.is_local(line.peer.ip(), &head.headers)
+    }
+
+    /// Whether a method of RPC itself is open to everybody: health is, the catalogue at home.
+    fn is_open(&self, head: &Parts, line: &Line) -> bool {
+        path(head).starts_with("grpc.health.") || self.is_local(head, line)
+    }
+
+    /// Takes the whole body in.
+    async fn receive(
+        &self,
+        body: &mut Incoming,
+        held: &mut Held,
+        most: usize,
+    ) -> Result<Bytes, ConnectError> {
+        if body.size_hint().lower() > most as u64 {
+            return Err(too_large(most));
         }
         let whole = async {
-            match Limited::new(&mut body, REQUEST_MAX).collect().await {
-                Ok(whole) => Ok(whole.to_bytes()),
-                Err(error) if error.is::<LengthLimitError>() => {
-                    discard(&mut body).await;
-                    Err(too_large())
+            let mut whole = Vec::new();
+            while let Some(frame) = body.frame().await {
+                let Ok(data) = frame.map_err(|_| truncated())?.into_data() else { continue };
+                if whole.len() + data.len() > most {
+                    return Err(too_large(most));
                 }
-                Err(_) => Err(truncated()),
+                held.take(data.len()).map_err(|error| translate(&error))?;
+                if whole.is_empty() && body.is_end_stream() {
+                    return Ok(data);
+                }
+                // A copy, for a piece of few bytes may keep a buffer of many.
+                whole.extend_from_slice(&data);
             }
+            Ok(whole.into())
         };
         tokio::select! {
             biased;
             whole = whole => whole,
-            () = self.world.sleep(self.receive_max) => Err(too_slow()),
+            () = self.node.world().sleep(self.receive_max) => Err(too_slow()),
         }
     }
+
+    /// Reads on, up to a bound, what nobody wants, unless it is sent only when asked for.
+    async fn discard(
+        &self,
+        body: &mut Incoming,
+        awaited: bool,
+        refusal: ConnectError,
+    ) -> ConnectError {
+        if awaited {
+            return refusal;
+        }
+        let rest = async {
+            let mut left = DISCARD_MAX;
+            while let Some(Ok(frame)) = body.frame().await {
+                let length = frame.data_ref().map_or(0, Bytes::len);
+                match left.checked_sub(length) {
+                    Some(less) => left = less,
+                    None => return,
+                }
+            }
+        };
+        tokio::select! {
+            biased;
+            () = rest => {}
+            () = self.node.world().sleep(self.receive_max) => {}
+        }
+        refusal
+    }
+
+    /// Waits until a connection has read enough of what it asked for before.
+    async fn turn(&self, queries: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, ConnectError> {
+        if let Ok(permit) = Arc::clone(queries).try_acquire_owned() {
+            return Ok(permit);
+        }
+        tokio::select! {
+            biased;
+            Ok(permit) = Arc::clone(queries).acquire_owned() => Ok(permit),
+            () = self.node.world().sleep(self.receive_max) => Err(translate(&crowded())),
+        }
+    }
+}
+
+/// An answer to whoever speaks text.
+fn as_text(mut answer: Response<Outgoing>) -> Response<Outgoing> {
+    answer.headers_mut().insert(header::CONTENT_TYPE, browser::TEXT_ANSWER);
+    answer
+}
+
+/// How long the caller waits for an answer, by Connect's header or by gRPC's.
+fn deadline(headers: &HeaderMap) -> Option<Duration> {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    if let Some(millis) = text("connect-timeout-ms") {
+        return millis.parse::<u32>().ok().map(|millis| Duration::from_millis(millis.into()));
+    }
+    let value = text("grpc-timeout")?;
+    let (count, unit) = value.split_at_checked(value.len().checked_sub(1)?)?;
+    let nanos = match unit {
+        "H" => 3_600_000_000_000,
+        "M" => 60_000_000_000,
+        "S" => 1_000_000_000,
+        "m" => 1_000_000,
+        "u" => 1_000,
+        "n" => 1,
+        _ => return None,
+    };
+    Some(Duration::from_nanos(count.parse::<u64>().ok()?.saturating_mul(nanos)))
 }
 
 fn infallible<T>(result: Result<T, std::convert::Infallible>) -> T {
@@ -126,8 +335,7 @@ fn check(head: &Parts, method: Option<MethodDescriptor>) -> Result<(), ConnectEr
         return Err(wrong_method(&head.method, if gets { "GET, POST" } else { "POST" }));
     }
     let spoken = Protocol::detect(&head.headers).is_some_and(|spoken| {
-        !spoken.is_text_mode
-            && (spoken.protocol != Protocol::Connect || spoken.is_streaming == streams)
+        spoken.protocol != Protocol::Connect || spoken.is_streaming == streams
     });
     if !spoken {
         return Err(wrong_content_type(streams));
@@ -153,22 +361,13 @@ fn asked(query: &str) -> Result<(), ConnectError> {
     Err(refuse(&error, StatusCode::BAD_REQUEST))
 }
 
-/// Reads on, up to a bound, what nobody wants.
-async fn discard(body: &mut Incoming) {
-    let mut left = DISCARD_MAX;
-    while let Some(Ok(frame)) = body.frame().await {
-        let length = frame.data_ref().map_or(0, Bytes::len);
-        match left.checked_sub(length) {
-            Some(less) => left = less,
-            None => return,
-        }
-    }
-}
-
-fn too_large() -> ConnectError {
-    let message = format!("a request has {REQUEST_MAX} bytes at the most");
-    let error = Error::new(Code::ResourceExhausted, "request.too_large", message)
-        .help("Send less at once.");
+fn too_large(most: usize) -> ConnectError {
+    let message = format!("a request has {most} bytes at the most");
+    let help = match most {
+        REQUEST_MAX => "Send less at once.",
+        _ => "Send less at once, or sign in: callers who are known may send more.",
+    };
+    let error = Error::new(Code::ResourceExhausted, "request.too_large", message).help(help);
     refuse(&error, StatusCode::PAYLOAD_TOO_LARGE)
 }
 
@@ -184,6 +383,13 @@ fn too_slow() -> ConnectError {
 fn truncated() -> ConnectError {
     let error = Error::new(Code::Canceled, "request.truncated", "the request broke off");
     refuse(&error.help("Nothing happened; send it again."), StatusCode::BAD_REQUEST)
+}
+
+fn not_text() -> ConnectError {
+    let message = "a body of application/grpc-web-text is base64";
+    let error = Error::new(Code::InvalidArgument, "protobuf.malformed", message)
+        .help("Encode the body in base64, or send it as application/grpc-web.");
+    refuse(&error, StatusCode::BAD_REQUEST)
 }
 
 fn wrong_method(method: &Method, allowed: &'static str) -> ConnectError {

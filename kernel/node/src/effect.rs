@@ -12,12 +12,10 @@
 //! **Invariant:** who lost a claim commits nothing more, however late it wakes: every commit of an
 //! effect asks, inside of its own transaction, whether the claim is still the one it ran under.
 
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use futures::{FutureExt, StreamExt};
 use stoa_contract::{AnyMessage, Code, Format};
 use stoa_kit::registry::Bound;
 use stoa_kit::session::Session;
@@ -27,6 +25,7 @@ use stoa_store::{Commit, Committed, Header, Key, Outcome};
 
 use crate::background::housekeep;
 use crate::call::{Answer, Body, Call, answer, unknown};
+use crate::unwound::{unwound, unwound_items};
 use crate::{Node, keys};
 
 /// How long a claim holds, and an effect with a key may run; what takes longer is a job.
@@ -109,7 +108,8 @@ impl Node {
         request: &dyn AnyMessage,
     ) -> Result<Box<dyn AnyMessage>> {
         let deadline = basis.deadline;
-        let running = run(bound, Ctx::new(basis, self.runner()), request);
+        let ctx = Ctx::new(basis, self.runner());
+        let running = unwound(async { bound.run_effect(ctx, request).await });
         let Some(deadline) = deadline else { return running.await };
         let left = deadline.saturating_sub(self.world.uptime());
         tokio::select! {
@@ -123,28 +123,13 @@ impl Node {
     }
 }
 
-/// Runs an effect. A panic in it is an error, which whoever is told logs.
-pub(crate) async fn run(
-    bound: &Bound,
-    ctx: Ctx,
-    request: &dyn AnyMessage,
-) -> Result<Box<dyn AnyMessage>> {
-    let running = async { bound.run_effect(ctx, request).await };
-    let caught = AssertUnwindSafe(running).catch_unwind().await;
-    caught.unwrap_or_else(|panic| Err(Error::panicked(panic)))
-}
-
-/// The same for an effect that streams; a panic later on is the stream's last item.
+/// Runs an effect that streams.
 async fn stream(
     bound: &Bound,
     ctx: Ctx,
     request: &dyn AnyMessage,
 ) -> Result<Stream<Box<dyn AnyMessage>>> {
-    let running = async { bound.run_stream(ctx, request).await };
-    let caught = AssertUnwindSafe(running).catch_unwind().await;
-    let items = caught.unwrap_or_else(|panic| Err(Error::panicked(panic)))?;
-    let items = AssertUnwindSafe(items).catch_unwind();
-    Ok(items.map(|item| item.unwrap_or_else(|panic| Err(Error::panicked(panic)))).boxed())
+    unwound(async { bound.run_stream(ctx, request).await }).await.map(unwound_items)
 }
 
 fn basis(bound: &Bound, call: &Call, seal: Seal, fence: Option<Fence>) -> Basis {

@@ -1,8 +1,8 @@
 //! The node: what stands between a face and the services.
 //!
 //! A face knows contracts; services know the kit; the node brings them together. A call passes
-//! through one pipeline, whatever face it came by: authenticate ▸ deadline ▸ rate ▸ validate ▸
-//! authorize ▸ idempotency ▸ run. What happens without a caller — reactions to events, jobs,
+//! through one pipeline, whatever face it came by: authenticate ▸ rate ▸ deadline ▸ authorize ▸
+//! validate ▸ idempotency ▸ run. What happens without a caller — reactions to events, jobs,
 //! timers — passes through the same commit.
 //!
 //! **Invariant:** a face gets an error or a reply that is durable, never both and never half.
@@ -13,32 +13,41 @@
 
 mod auth;
 mod background;
+mod browser;
+mod budget;
 mod call;
-mod cron;
 mod door;
 mod effect;
+mod health;
 mod keys;
 mod limit;
 mod log;
 mod metrics;
+mod outgoing;
 mod position;
 mod rpc;
 mod runner;
 mod serve;
 mod system;
+mod unwound;
+mod whence;
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use stoa_kit::ports::Ports;
 use stoa_kit::{Caller, Error, Registry, Result, Service, World};
 use stoa_store::{Options, Store};
 use tokio::sync::watch;
 
+pub use auth::Visitor;
 pub use background::Background;
+pub use browser::Origins;
 pub use call::{Answer, Body, Call};
 pub use log::{Format as LogFormat, install as install_log};
 pub use position::Position;
 pub use serve::{Listen, Server, serve};
+pub use whence::Proxies;
 
 use auth::Tokens;
 use keys::Keys;
@@ -68,6 +77,9 @@ pub struct Parts {
     /// Commits whose events the log keeps although every subscription has seen them: how far
     /// behind a follower may fall.
     pub log_kept: i64,
+    /// How long the record of a commit is kept at least: who asked for what, and why. Records of
+    /// what the log still holds are kept in any case.
+    pub commits_kept: Duration,
     /// Calls a second that one caller may make; 0 for no limit.
     pub calls_per_second: u32,
     /// Calls a second that nobody in particular may make from one address; 0 for no limit.
@@ -90,6 +102,7 @@ pub struct Node {
     in_flight: call::InFlight,
     gauges: Mutex<background::Gauges>,
     log_kept: i64,
+    commits_kept: Duration,
     /// Whether it was told to stop.
     stopping: watch::Sender<bool>,
 }
@@ -124,6 +137,7 @@ impl Node {
             in_flight: call::InFlight::default(),
             gauges: Mutex::default(),
             log_kept: parts.log_kept,
+            commits_kept: parts.commits_kept,
             stopping: watch::Sender::new(false),
             name: parts.name,
             tenant: parts.tenant,

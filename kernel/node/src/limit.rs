@@ -1,54 +1,110 @@
-//! Limits of rate: a token bucket for each caller, and for each address of nobody in particular.
+//! Limits of rate, by the generic cell rate algorithm (ITU-T I.371): for each caller, and for each
+//! network of strangers, the time at which all that was taken so far will have been granted.
 
-use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
+use quick_cache::sync::Cache;
 use stoa_kit::{Caller, Error, Result};
 
-/// Callers that are remembered; past this, those whose bucket is full are forgotten.
-const BUCKETS_MAX: usize = 65_536;
+/// Callers that are remembered. Past this, who did not come for long is forgotten, and may take
+/// what one second grants at once.
+const REMEMBERED: usize = 65_536;
+/// What may be taken at once: so much as is granted in this time.
+const BURST: u64 = NANOS;
+const NANOS: u64 = 1_000_000_000;
 
 /// The limits of a node.
 pub(crate) struct Limits {
-    known: f64,
-    anonymous: f64,
-    buckets: Mutex<HashMap<String, Bucket>>,
-}
-
-struct Bucket {
-    left: f64,
-    at: Duration,
+    known: Rate,
+    strangers: Rate,
 }
 
 impl Limits {
-    pub(crate) fn new(known: u32, anonymous: u32) -> Self {
-        Self { known: known.into(), anonymous: anonymous.into(), buckets: Mutex::default() }
+    pub(crate) fn new(known: u32, strangers: u32) -> Self {
+        Self { known: Rate::new(known), strangers: Rate::new(strangers) }
     }
 
-    /// Takes one call from a caller's bucket, which holds what one second grants.
-    pub(crate) fn take(&self, caller: &Caller, address: &str, uptime: Duration) -> Result<()> {
-        let (rate, name) = if caller.is_anonymous() {
-            (self.anonymous, address)
-        } else {
-            (self.known, &*caller.subject)
-        };
-        if rate == 0.0 || caller.is_system() {
+    /// Takes one call of a caller who is known.
+    pub(crate) fn take(&self, caller: &Caller, uptime: Duration) -> Result<()> {
+        if caller.is_system() { Ok(()) } else { self.known.take(&caller.subject, uptime) }
+    }
+
+    /// Takes one call, or one look at a token, of somebody of whom only the network is known.
+    pub(crate) fn take_stranger(&self, network: &str, uptime: Duration) -> Result<()> {
+        self.strangers.take(network, uptime)
+    }
+
+    /// Gives back what a stranger took who turned out to be none.
+    pub(crate) fn give_back(&self, network: &str) {
+        self.strangers.give_back(network);
+    }
+}
+
+/// One limit, for many who are counted apart.
+struct Rate {
+    /// Nanoseconds that each call costs; 0 for no limit.
+    cost: u64,
+    /// For each of them, the uptime in nanoseconds until which what they took is spread.
+    taken: Cache<String, Arc<AtomicU64>>,
+}
+
+impl Rate {
+    fn new(per_second: u32) -> Self {
+        let cost = NANOS.checked_div(per_second.into()).unwrap_or(0);
+        Self { cost, taken: Cache::new(REMEMBERED) }
+    }
+
+    fn take(&self, name: &str, uptime: Duration) -> Result<()> {
+        if self.cost == 0 {
             return Ok(());
         }
-        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
-        if buckets.len() >= BUCKETS_MAX {
-            buckets.retain(|_, bucket| uptime.saturating_sub(bucket.at).as_secs() < 1);
+        let now = u64::try_from(uptime.as_nanos()).unwrap_or(u64::MAX);
+        let after = |until: u64| until.max(now) + self.cost;
+        let granted = self.of(name).fetch_update(Relaxed, Relaxed, |until| {
+            (after(until) <= now + BURST).then(|| after(until))
+        });
+        granted.map(drop).map_err(|until| {
+            let wait = Duration::from_nanos(after(until).saturating_sub(now + BURST));
+            Error::exhausted("node.rate", "too many calls a second", wait)
+        })
+    }
+
+    fn give_back(&self, name: &str) {
+        if let Some(until) = self.taken.get(name) {
+            until.fetch_sub(self.cost.min(until.load(Relaxed)), Relaxed);
         }
-        let bucket = buckets.entry(name.to_owned()).or_insert(Bucket { left: rate, at: uptime });
-        let gained = uptime.saturating_sub(bucket.at).as_secs_f64() * rate;
-        bucket.left = (bucket.left + gained).min(rate);
-        bucket.at = uptime;
-        if bucket.left < 1.0 {
-            let wait = Duration::from_secs_f64((1.0 - bucket.left) / rate);
-            return Err(Error::exhausted("node.rate", "too many calls a second", wait));
-        }
-        bucket.left -= 1.0;
-        Ok(())
+    }
+
+    fn of(&self, name: &str) -> Arc<AtomicU64> {
+        let Ok(until) = self.taken.get_or_insert_with(name, || Ok::<_, Infallible>(Arc::default()));
+        until
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_has_what_a_second_grants_and_it_comes_back_with_time() {
+        let limits = Limits::new(0, 10);
+        let mut now = Duration::from_secs(3);
+        let taken = |name: &str, now| {
+            (0..100).take_while(|_| limits.take_stranger(name, now).is_ok()).count()
+        };
+        assert_eq!((taken("a", now), taken("b", now)), (10, 10));
+        let wait = limits.take_stranger("a", now).unwrap_err().retry_after();
+        assert_eq!(wait, Some(Duration::from_millis(100)));
+        now += Duration::from_millis(200);
+        assert_eq!(taken("a", now), 2);
+        limits.give_back("a");
+        assert_eq!(taken("a", now), 1);
+        now += Duration::from_secs(100);
+        assert_eq!(taken("a", now), 10, "no more is saved up");
+        let caller = Caller::of("main", "user:usr_1", &[]);
+        assert!((0..1_000).all(|_| limits.take(&caller, now).is_ok()), "0 is no limit");
     }
 }

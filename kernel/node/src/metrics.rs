@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt::Write;
+use std::sync::OnceLock;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
@@ -16,45 +17,61 @@ use stoa_kit::{Error, Registry, Result};
 
 use crate::Node;
 
-/// Upper bounds of latency buckets, in seconds.
-const BUCKETS: [f64; 12] =
-    [0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0];
+/// Upper bounds of latency buckets, in seconds: few, for every method has its own.
+const BUCKETS: [f64; 6] = [0.001, 0.005, 0.025, 0.1, 0.5, 2.5];
+/// How long counts of rows are shown again: to count for everybody who looks would be work that they
+/// cause.
+const COUNTED_FOR: Duration = Duration::from_secs(10);
 
-const JOBS: &str = "SELECT state, COUNT(*) FROM stoa_job WHERE tenant = :tenant GROUP BY state";
+/// Those that are done are not counted: they are many, and nobody waits for them.
+const JOBS: &str = "SELECT 'ready', COUNT(*) FROM stoa_job \
+     WHERE tenant = :tenant AND state = 'ready' \
+     UNION ALL SELECT 'leased', COUNT(*) FROM stoa_job WHERE tenant = :tenant AND state = 'leased' \
+     UNION ALL SELECT 'dead', COUNT(*) FROM stoa_job WHERE tenant = :tenant AND state = 'dead'";
 const PARKED: &str = "SELECT subscription, COUNT(*) FROM stoa_parked WHERE tenant = :tenant \
      GROUP BY subscription";
 
 type Labels = [(&'static str, String); 2];
 
-/// The counters of a node. Those of a method are found once and then only counted up.
+/// The counters of a node. Those of a method are made when it is called first, found without a
+/// lock and only counted up from then on: most of very many methods are never called.
 pub(crate) struct Metrics {
     registry: Prometheus,
-    latency: HashMap<&'static str, Histogram>,
+    latencies: Latencies,
+    latency: HashMap<&'static str, OnceLock<Histogram>>,
     errors: Family<Labels, Counter>,
     pub(crate) connections: AtomicU64,
+    counts: tokio::sync::Mutex<Option<Counts>>,
 }
+
+/// Rows by name, as they were counted at some uptime.
+#[derive(Clone, Default)]
+struct Counts {
+    at: Duration,
+    parked: Vec<(String, i64)>,
+    jobs: Vec<(String, i64)>,
+}
+
+type Latencies = Family<[(&'static str, &'static str); 1], Histogram, fn() -> Histogram>;
 
 impl Metrics {
     pub(crate) fn new(services: &Registry) -> Self {
         let mut registry = Prometheus::default();
-        let latencies =
-            Family::<[(&'static str, &'static str); 1], Histogram>::new_with_constructor(|| {
-                Histogram::new(BUCKETS)
-            });
+        let latencies = Latencies::new_with_constructor(|| Histogram::new(BUCKETS));
         let errors = Family::default();
         registry.register("stoa_call_seconds", "Time of calls, by method", latencies.clone());
         registry.register("stoa_call_errors", "Failed calls, by method and code", errors.clone());
-        let latency = services
-            .methods()
-            .map(|bound| bound.method.path)
-            .map(|path| (path, latencies.get_or_create(&[("method", path)]).clone()))
-            .collect();
-        Self { registry, latency, errors, connections: AtomicU64::new(0) }
+        let latency =
+            services.methods().map(|bound| (bound.method.path, OnceLock::new())).collect();
+        let (connections, counts) = (AtomicU64::new(0), tokio::sync::Mutex::default());
+        Self { registry, latencies, latency, errors, connections, counts }
     }
 
     /// Counts a call.
     pub(crate) fn called(&self, method: &Method, error: Option<&Error>, spent: Duration) {
         if let Some(latency) = self.latency.get(method.path) {
+            let labels = [("method", method.path)];
+            let latency = latency.get_or_init(|| self.latencies.get_or_create(&labels).clone());
             latency.observe(spent.as_secs_f64());
         }
         if let Some(error) = error {
@@ -66,11 +83,13 @@ impl Metrics {
 }
 
 impl Node {
-    /// Everything the node counts.
+    /// Everything the node counts. Rows are left out while the store does not answer: that is when
+    /// the rest is looked at.
     ///
     /// # Errors
-    /// Those of the store, where a count is a query.
+    /// `internal`; what was counted can always be written.
     pub(crate) async fn metrics_text(&self) -> Result<String> {
+        let Counts { parked, jobs, .. } = self.counts().await.unwrap_or_default();
         let mut text = String::new();
         encode(&mut text, &self.metrics.registry).map_err(Error::internal)?;
         let mut text = text.trim_end_matches("# EOF\n").to_owned();
@@ -112,11 +131,21 @@ impl Node {
         let lag: Vec<_> = self.gauges().lag.iter().map(|(of, lag)| (of.clone(), *lag)).collect();
         let behind = "Commits that a subscription has not seen.";
         each("stoa_subscription_lag_commits", behind, "subscription", &lag);
-        let parked = self.count(PARKED).await?;
         each("stoa_parked_events", "Events that stand aside.", "subscription", &parked);
-        each("stoa_jobs", "Jobs, by state.", "state", &self.count(JOBS).await?);
+        each("stoa_jobs", "Jobs, by state.", "state", &jobs);
         text.push_str("# EOF\n");
         Ok(text)
+    }
+
+    /// What queries count, as of the last seconds.
+    async fn counts(&self) -> Result<Counts> {
+        let mut counts = self.metrics.counts.lock().await;
+        let now = self.world.uptime();
+        if let Some(counts) = counts.as_ref().filter(|it| now.saturating_sub(it.at) < COUNTED_FOR) {
+            return Ok(counts.clone());
+        }
+        let (parked, jobs) = (self.count(PARKED).await?, self.count(JOBS).await?);
+        Ok(counts.insert(Counts { at: now, parked, jobs }).clone())
     }
 
     /// What a query counts, by name.

@@ -11,11 +11,13 @@ use connectrpc::{
     MethodDescriptor, Payload, RequestContext, Response,
 };
 use futures::StreamExt;
-use stoa_contract::{Code, Error, Format, Kind, Permission, rpc};
-use stoa_kit::registry::Bound;
-use stoa_kit::{Caller, Result};
+use http::HeaderMap;
+use stoa_contract::{AnyMessage, Code, Error, Format, Kind, Method, Permission, rpc};
+use stoa_kit::{Result, Stream};
 
+use crate::auth::Visitor;
 use crate::call::{Answer, Body, Call, unknown};
+use crate::door::Guest;
 use crate::{Node, Position};
 
 /// The node as connectrpc sees it.
@@ -48,9 +50,10 @@ impl Dispatcher for Table {
             let answer = tokio::select! {
                 biased;
                 answer = call(&node, path, &ctx, &body, format) => answer,
-                late = late(&node, &ctx) => Err(late),
+                late = late(&node, ctx.time_remaining()) => Err(late),
             };
-            answer.and_then(|answer| respond(answer, format)).map_err(|error| refuse(&error, &ctx))
+            let refused = |error| refuse(&error, ctx.path().unwrap_or(""), ctx.headers());
+            answer.and_then(|answer| respond(answer, format)).map_err(refused)
         })
     }
 
@@ -64,13 +67,20 @@ impl Dispatcher for Table {
         let (node, path) = (Arc::clone(&self.0), path.to_owned());
         Box::pin(async move {
             let format = known(format)?;
-            let answer = call(&node, path, &ctx, &request, format).await;
-            let Body::Stream(items) = answer.map_err(|error| refuse(&error, &ctx))?.body else {
+            let answer = call(&node, path.clone(), &ctx, &request, format).await;
+            let refused = |error| refuse(&error, ctx.path().unwrap_or(""), ctx.headers());
+            let Body::Stream(items) = answer.map_err(refused)?.body else {
                 return Err(ConnectError::internal("not a stream"));
             };
-            let items = items.map(move |item| {
+            let Some(method) = node.registry().method(&path).map(|bound| bound.method) else {
+                return Err(translate(&unknown(&path)));
+            };
+            let visitor = guest(&ctx).map_err(refused)?.visitor.clone();
+            let items = watched(node, method, visitor, items).map(move |item| {
                 let encoded = item.and_then(|item| item.encode(format));
-                encoded.map(|bytes| Bytes::from(bytes).into()).map_err(|error| refuse(&error, &ctx))
+                encoded
+                    .map(|bytes| Bytes::from(bytes).into())
+                    .map_err(|error| refuse(&error, ctx.path().unwrap_or(""), ctx.headers()))
             });
             Ok(Response::new(items.boxed() as connectrpc::EncodedStream))
         })
@@ -106,26 +116,54 @@ async fn call(
 ) -> Result<Answer> {
     let registry = Arc::clone(node.registry());
     let bound = registry.method(&path).ok_or_else(|| unknown(&path))?;
-    let caller = caller(node, bound, ctx).await?;
     let request = bound.decode_request(body, format)?;
-    let address = ctx.peer_addr().map_or(String::new(), |address| address.ip().to_string());
-    let position = header(ctx, "stoa-position")?.map(Position::parse).transpose()?;
+    let Guest { caller, visitor } = guest(ctx)?.clone();
+    let headers = ctx.headers();
+    let position = header(headers, "stoa-position")?.map(Position::parse).transpose()?;
     node.call(Call {
         method: path,
         caller,
         request,
-        key: header(ctx, "idempotency-key")?.map(str::to_owned),
-        trace: trace(ctx),
+        key: header(headers, "idempotency-key")?.map(str::to_owned),
+        trace: trace(headers),
         deadline: ctx.time_remaining().map(|left| node.world().uptime() + left),
-        address,
+        address: visitor.network,
         position: position.map(|position| position.0),
     })
     .await
 }
 
+/// Who was let in at the door.
+fn guest(ctx: &RequestContext) -> Result<&Guest> {
+    let guest = ctx.extensions().get();
+    guest.ok_or_else(|| Error::internal("a call came in beside the door"))
+}
+
+/// A stream of replies that ends once its caller may not have them any more: each is sent only
+/// after another look.
+fn watched(
+    node: Arc<Node>,
+    method: &'static Method,
+    visitor: Visitor,
+    items: Stream<Box<dyn AnyMessage>>,
+) -> Stream<Box<dyn AnyMessage>> {
+    let steps = futures::stream::unfold(Some(items), move |items| {
+        let (node, visitor) = (Arc::clone(&node), visitor.clone());
+        async move {
+            let mut items = items?;
+            let item = items.next().await?;
+            match node.still_good(&visitor, method).await {
+                Ok(()) => Some((item, Some(items))),
+                Err(error) => Some((Err(error), None)),
+            }
+        }
+    });
+    steps.boxed()
+}
+
 /// Waits until the caller's deadline, just before connectrpc would end the call without a reason.
-async fn late(node: &Node, ctx: &RequestContext) -> Error {
-    match ctx.time_remaining() {
+pub(crate) async fn late(node: &Node, left: Option<Duration>) -> Error {
+    match left {
         Some(left) => node.world().sleep(left.saturating_sub(Duration::from_millis(2))).await,
         None => std::future::pending().await,
     }
@@ -133,27 +171,9 @@ async fn late(node: &Node, ctx: &RequestContext) -> Error {
         .help("It may still happen; retry with the same idempotency key.")
 }
 
-async fn caller(node: &Arc<Node>, bound: &Bound, ctx: &RequestContext) -> Result<Caller> {
-    let Some(value) = header(ctx, "authorization")? else { return Ok(node.anonymous()) };
-    let token = value
-        .split_once(' ')
-        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
-        .map(|(_, token)| token.trim());
-    let found = match token {
-        Some(token) if !token.is_empty() => node.authenticate(token).await,
-        _ => Err(Error::new(Code::Unauthenticated, "auth.malformed", "not a bearer token")
-            .help("Send `Authorization: Bearer <token>`.")),
-    };
-    match found {
-        // Whoever signs in again with an old token in hand must not be kept out by it.
-        Err(_) if bound.method.permission == Permission::Public => Ok(node.anonymous()),
-        other => other,
-    }
-}
-
 /// A header's value. One that cannot be read is refused: who sent a key must not go without it.
-fn header<'a>(ctx: &'a RequestContext, name: &'static str) -> Result<Option<&'a str>> {
-    let Some(value) = ctx.header(name) else { return Ok(None) };
+pub(crate) fn header<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<Option<&'a str>> {
+    let Some(value) = headers.get(name) else { return Ok(None) };
     value.to_str().map(Some).map_err(|_| {
         let message = format!("the header `{name}` holds what is no visible ASCII");
         Error::new(Code::InvalidArgument, "request.header", message)
@@ -162,9 +182,9 @@ fn header<'a>(ctx: &'a RequestContext, name: &'static str) -> Result<Option<&'a 
 }
 
 /// The trace id of a W3C `traceparent`: `00-<trace>-<span>-<flags>`.
-fn trace(ctx: &RequestContext) -> String {
+fn trace(headers: &HeaderMap) -> String {
     // One that is not understood is as good as none, says the W3C.
-    let parent = header(ctx, "traceparent").ok().flatten().unwrap_or("");
+    let parent = header(headers, "traceparent").ok().flatten().unwrap_or("");
     let id = parent.split('-').nth(1).unwrap_or("");
     let good = id.len() == 32
         && id.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
@@ -196,12 +216,12 @@ fn respond(answer: Answer, format: Format) -> Result<EncodedResponse> {
 }
 
 /// An error on its way out. Faults of ours are logged here, once, with what lies behind them.
-fn refuse(error: &Error, ctx: &RequestContext) -> ConnectError {
-    let trace = trace(ctx);
+pub(crate) fn refuse(error: &Error, path: &str, headers: &HeaderMap) -> ConnectError {
+    let trace = trace(headers);
     if matches!(error.code(), Code::Internal | Code::DataLoss | Code::Unknown) {
-        tracing::error!(method = ctx.path(), trace, error = ?error, "a call failed");
+        tracing::error!(method = path, trace, error = ?error, "a call failed");
     } else {
-        tracing::debug!(method = ctx.path(), trace, error = ?error, "a call was refused");
+        tracing::debug!(method = path, trace, error = ?error, "a call was refused");
     }
     translate(error)
 }

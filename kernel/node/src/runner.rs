@@ -13,7 +13,7 @@ use stoa_kit::{Basis, Error, Result, World};
 use stoa_store::{Commit, Header, Reply};
 use tokio::sync::oneshot;
 
-use crate::call::{subject_of, unknown};
+use crate::call::{HEADER_BYTES, subject_of, unknown};
 use crate::{Node, keys};
 
 /// Threads for work that keeps a processor busy.
@@ -33,7 +33,16 @@ impl stoa_kit::Runner for Runner {
         step: Option<[u8; 16]>,
     ) -> BoxFuture<'static, Result<Box<dyn AnyMessage>>> {
         let (node, basis) = (Arc::clone(&self.0), Arc::clone(basis));
-        Box::pin(async move { call(&node, &basis, method, request, step).await })
+        Box::pin(async move {
+            let outcome = call(&node, &basis, method, request, step).await;
+            match node.registry.method(method) {
+                // As in a transaction: what another service says of fields is about its own.
+                Some(bound) if bound.service != basis.service => {
+                    outcome.map_err(|error| error.out_of(&bound.method.short_name()))
+                }
+                _ => outcome,
+            }
+        })
     }
 
     fn compute(&self, work: Box<dyn FnOnce() + Send>) -> BoxFuture<'static, Result<()>> {
@@ -68,7 +77,7 @@ async fn call(
     let registry = Arc::clone(&node.registry);
     let bound = registry.method(method).ok_or_else(|| unknown(method))?;
     registry.check_need(basis.service, bound)?;
-    request.validate()?;
+    request.validate().map_err(|error| error.out_of(&bound.method.short_name()))?;
     if bound.method.kind == Kind::Query {
         let (inner, basis) = (Arc::clone(&registry), Arc::clone(basis));
         return node
@@ -88,7 +97,7 @@ async fn call(
         trace: basis.trace.clone(),
         key: step.map(|hash| keys::step(basis, hash)),
         deadline: basis.deadline,
-        bytes: 512,
+        bytes: HEADER_BYTES + request.size(),
     };
     let (caller, cause) = (basis.caller.clone(), basis.cause.clone());
     let mut command = node.run_command(bound.method.path, caller, cause, request, true);

@@ -8,36 +8,53 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use bytes::Bytes;
-use connectrpc::{Chain, ConnectRpcBody, PeerAddr, Router};
-use connectrpc_health::{HealthService, StaticChecker};
+use connectrpc::{Chain, ConnectRpcBody, Router};
+use connectrpc_health::HealthService;
 use connectrpc_reflection::Reflector;
 use futures::future::BoxFuture;
-use http::{Request, Response, StatusCode, header};
-use http_body_util::{BodyExt, Full, combinators::UnsyncBoxBody};
+use http::request::Parts;
+use http::{HeaderMap, Request, Response, StatusCode, header};
+use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulShutdown;
-use stoa_kit::{Error, Result};
+use stoa_kit::{Code, Error, Result, network_of};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
-use crate::door::{Door, Methods};
+use crate::browser::Origins;
+use crate::budget::{Budget, Held};
+use crate::door::{Door, Line, Methods};
+use crate::health::Health;
+use crate::outgoing::{Outgoing, Wire};
 use crate::rpc::Table;
+use crate::whence::Proxies;
 use crate::{Background, Node};
 
 /// How long what runs may take to finish once the node is told to stop.
 const DRAIN_MAX: Duration = Duration::from_secs(20);
 
-type Body = UnsyncBoxBody<Bytes, Infallible>;
+/// Requests at a time on one connection of HTTP/2.
+const STREAMS_MAX: u32 = 200;
+/// The largest head of a request, and what is read of a body before somebody takes it.
+const BUFFER_MAX: usize = 64 << 10;
 
 /// How a node is reached.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Listen {
     /// Where it listens.
     pub address: SocketAddr,
-    /// How long a client may take to begin a request, to send its headers, and then its body.
+    /// How long a client may take to begin a request, to send its headers, and then its body, and
+    /// how long it may let a reply stand.
     pub receive_max: Duration,
+    /// Who is believed to ask for others.
+    pub proxies: Proxies,
+    /// Pages of which origins may call.
+    pub origins: Origins,
+    /// Connections at a time. One network has a quarter of them, unless it is this machine or a
+    /// proxy that is trusted.
+    pub connections_max: usize,
 }
 
 /// A node that is listening.
@@ -66,16 +83,11 @@ pub async fn serve(node: Arc<Node>, listen: Listen) -> Result<Server> {
     let listener = TcpListener::from_std(listener).map_err(Error::internal)?;
     let address = listener.local_addr().map_err(Error::internal)?;
     let stopped = node.stopping.subscribe();
-    let health = Arc::new(StaticChecker::new());
-    let methods = methods(&node, Arc::clone(&health), address)?;
-    let port = Port {
-        door: Door::new(methods, node.world(), listen.receive_max),
-        node: Arc::clone(&node),
-        receive_max: listen.receive_max,
-    };
+    let door = Door::new(&node, methods(&node)?, listen.proxies.clone(), listen.receive_max);
+    let port = Port { door, node: Arc::clone(&node), listen: Arc::new(listen) };
     let background = Background::new(&node).await?.run(stopped.clone());
     let workers: Vec<_> = background.into_iter().map(spawn).collect();
-    let accepting = spawn(accept(listener, port, health, stopped));
+    let accepting = spawn(accept(listener, port, stopped));
     let served = Arc::clone(&node);
     let done = Box::pin(async move {
         // A task that panicked is as finished as one that ended.
@@ -94,23 +106,17 @@ fn spawn(work: impl Future<Output = ()> + Send + 'static) -> tokio::task::JoinHa
 }
 
 /// What can be called: the contracts of the services, health and reflection.
-fn methods(node: &Arc<Node>, health: Arc<StaticChecker>, address: SocketAddr) -> Result<Methods> {
-    let _ = health.register("");
+fn methods(node: &Arc<Node>) -> Result<Methods> {
     let contracts = node.registry().services().iter().filter_map(|service| service.contract);
     let reflector = Reflector::from_descriptor_set_bytes(stoa_contract::IMPORTS);
     let mut reflector = reflector.map_err(Error::internal)?;
     for contract in contracts.clone() {
-        let _ = health.register(contract.full_name);
         reflector.add_descriptor_set_bytes(contract.descriptors).map_err(Error::internal)?;
     }
-    let mut router = Router::new();
-    router =
-        connectrpc_health::HealthExt::register(Arc::new(HealthService::from_arc(health)), router);
-    // Off loopback the catalogue of a node is nobody's business who has not signed in.
-    if address.ip().is_loopback() {
-        let names: Vec<_> = contracts.map(|contract| contract.full_name).collect();
-        router = connectrpc_reflection::install(router, reflector.with_services(names));
-    }
+    let health = Arc::new(HealthService::new(Health(Arc::clone(node))));
+    let router = connectrpc_health::HealthExt::register(health, Router::new());
+    let names: Vec<_> = contracts.map(|contract| contract.full_name).collect();
+    let router = connectrpc_reflection::install(router, reflector.with_services(names));
     Ok(Chain(Table(Arc::clone(node)), router))
 }
 
@@ -119,19 +125,13 @@ fn methods(node: &Arc<Node>, health: Arc<StaticChecker>, address: SocketAddr) ->
 struct Port {
     door: Door,
     node: Arc<Node>,
-    receive_max: Duration,
+    listen: Arc<Listen>,
 }
 
-async fn accept(
-    listener: TcpListener,
-    port: Port,
-    health: Arc<StaticChecker>,
-    mut stopped: watch::Receiver<bool>,
-) {
+async fn accept(listener: TcpListener, port: Port, mut stopped: watch::Receiver<bool>) {
     let graceful = GracefulShutdown::new();
-    let mut builder = Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(port.receive_max);
-    builder.http2().timer(TokioTimer::new()).keep_alive_interval(Duration::from_secs(30));
+    let connections = Budget::new(port.listen.connections_max, port.listen.connections_max);
+    let builder = builder(port.listen.receive_max);
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -142,9 +142,12 @@ async fn accept(
             port.node.world().sleep(Duration::from_millis(20)).await;
             continue;
         };
-        spawn(connection(socket, peer, port.clone(), &builder, &graceful));
+        let Some(held) = admit(&connections, &port, peer) else {
+            tracing::debug!(%peer, "a connection too many");
+            continue;
+        };
+        spawn(connection(socket, peer, held, port.clone(), &builder, &graceful));
     }
-    health.shutdown();
     let late = port.node.world().sleep(DRAIN_MAX);
     tokio::select! {
         () = graceful.shutdown() => {}
@@ -152,37 +155,70 @@ async fn accept(
     }
 }
 
+/// HTTP/1.1 and HTTP/2, with bounds on what a connection keeps before anybody looks at it.
+fn builder(receive_max: Duration) -> Builder<TokioExecutor> {
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(receive_max)
+        .max_buf_size(BUFFER_MAX);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .keep_alive_interval(Duration::from_secs(30))
+        .max_concurrent_streams(STREAMS_MAX)
+        .max_send_buf_size(BUFFER_MAX);
+    builder
+}
+
+/// Takes a connection's place among all.
+fn admit(connections: &Arc<Budget>, port: &Port, peer: SocketAddr) -> Option<Held> {
+    let (address, network) = (peer.ip(), network_of(peer.ip()));
+    let speaks_for_many =
+        address.to_canonical().is_loopback() || port.listen.proxies.trusts(address);
+    let mut held = match speaks_for_many {
+        true => connections.open_for_many(&network),
+        false => connections.open(&port.node.anonymous(), &network),
+    };
+    held.take(1).ok().map(|()| held)
+}
+
 fn connection(
     socket: TcpStream,
     peer: SocketAddr,
+    held: Held,
     port: Port,
     builder: &Builder<TokioExecutor>,
     graceful: &GracefulShutdown,
 ) -> impl Future<Output = ()> + Send + 'static {
     // Small replies must not wait for acknowledgements; a socket that is gone does not mind.
     let _ = socket.set_nodelay(true);
-    let (node, receive_max) = (Arc::clone(&port.node), port.receive_max);
+    let (node, patience) = (Arc::clone(&port.node), port.listen.receive_max);
     let asked = Arc::new(AtomicBool::new(false));
     let asks = Arc::clone(&asked);
+    let wire = Wire::new(node.world());
+    let line = Line { peer, wire: Arc::clone(&wire) };
     let service = hyper::service::service_fn(move |request| {
         asks.store(true, Relaxed);
-        route(port.clone(), peer, request)
+        route(port.clone(), line.clone(), request)
     });
     let serving = builder.serve_connection(TokioIo::new(socket), service).into_owned();
     let watched = graceful.watch(serving);
     async move {
+        let _held = held;
         let mut watched = pin!(watched);
         node.metrics.connections.fetch_add(1, Relaxed);
-        // What is spoken shows only in the first bytes; until they come, nobody else is counting.
-        let silent = node.world().sleep(receive_max);
-        let ended = tokio::select! {
-            ended = &mut watched => Some(ended),
-            () = silent => None,
-        };
-        let ended = match ended {
-            None if asked.load(Relaxed) => watched.await,
-            None => Ok(()),
-            Some(ended) => ended,
+        let ended = loop {
+            // What is spoken shows only in the first bytes; until they come, nobody else is
+            // counting. Nor is anybody while a client does not read.
+            tokio::select! {
+                ended = &mut watched => break ended,
+                () = node.world().sleep(patience) => {}
+            }
+            if !asked.load(Relaxed) || wire.is_stuck(patience) {
+                break Ok(());
+            }
         };
         if let Err(error) = ended {
             tracing::debug!(%error, "a connection ended");
@@ -193,37 +229,70 @@ fn connection(
 
 async fn route(
     mut port: Port,
-    peer: SocketAddr,
-    mut request: Request<Incoming>,
-) -> Result<Response<Body>, Infallible> {
-    let node = &port.node;
-    let reply = match request.uri().path() {
-        "/health" => text(StatusCode::OK, "ok\n".to_owned()),
-        "/ready" => match node.health() {
-            Ok(()) => text(StatusCode::OK, "ready\n".to_owned()),
-            Err(error) => text(StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n")),
-        },
-        "/metrics" => match node.metrics_text().await {
-            Ok(body) => text(StatusCode::OK, body),
-            Err(error) => text(StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n")),
-        },
-        _ => {
-            request.extensions_mut().insert(PeerAddr(peer));
-            let response = port.door.call(request).await;
-            return Ok(response.map(|body| match body {
-                // Of a known length, so that it goes out in one piece.
-                ConnectRpcBody::Full(whole) => whole.boxed_unsync(),
-                parts => parts.boxed_unsync(),
-            }));
-        }
+    line: Line,
+    request: Request<Incoming>,
+) -> Result<Response<Outgoing>, Infallible> {
+    let origins = &port.listen.origins;
+    if let Some(headers) = origins.preflight(request.method(), request.headers()) {
+        return Ok(text(StatusCode::NO_CONTENT, String::new(), headers, &line));
+    }
+    let revealed = origins.reveal(request.headers());
+    let plain = |(status, body)| text(status, body, HeaderMap::new(), &line);
+    let mut reply = match request.uri().path() {
+        "/health" => plain((StatusCode::OK, "ok\n".to_owned())),
+        "/ready" => plain(match port.node.health() {
+            Ok(()) => (StatusCode::OK, "ready\n".to_owned()),
+            Err(error) => (StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n")),
+        }),
+        "/metrics" => plain(metrics(&port, &line, &request.into_parts().0).await),
+        _ => port.door.call(request, &line).await,
     };
+    reply.headers_mut().extend(revealed);
     Ok(reply)
 }
 
-fn text(status: StatusCode, body: String) -> Response<Body> {
-    let mut response = Response::new(Full::new(Bytes::from(body)).boxed_unsync());
+/// What the node counts, for this machine and for whoever was granted to see it.
+async fn metrics(port: &Port, line: &Line, head: &Parts) -> (StatusCode, String) {
+    const PERMISSION: &str = "system.metrics.read";
+    if !port.door.is_local(head, line) {
+        let refused = |status, error: Error| (status, format!("{error}\n"));
+        let caller = match port.door.visitor(head, line) {
+            Ok(visitor) => port.node.identify(&visitor, false).await,
+            Err(error) => Err(error),
+        };
+        match caller {
+            Ok(caller) if caller.may(PERMISSION) => {}
+            Ok(caller) if !caller.is_anonymous() => {
+                let message = format!("this needs the permission `{PERMISSION}`");
+                let error = Error::new(Code::PermissionDenied, "auth.permission_denied", message);
+                return refused(StatusCode::FORBIDDEN, error);
+            }
+            Ok(_) => {
+                let error =
+                    Error::new(Code::Unauthenticated, "auth.required", "nobody is signed in");
+                return refused(StatusCode::UNAUTHORIZED, error);
+            }
+            Err(error) if error.code() == Code::ResourceExhausted => {
+                return refused(StatusCode::TOO_MANY_REQUESTS, error);
+            }
+            Err(error) if error.code() == Code::Unauthenticated => {
+                return refused(StatusCode::UNAUTHORIZED, error);
+            }
+            Err(error) => return refused(StatusCode::SERVICE_UNAVAILABLE, error),
+        }
+    }
+    match port.node.metrics_text().await {
+        Ok(body) => (StatusCode::OK, body),
+        Err(error) => (StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n")),
+    }
+}
+
+fn text(status: StatusCode, body: String, headers: HeaderMap, line: &Line) -> Response<Outgoing> {
+    let body = ConnectRpcBody::Full(Full::new(Bytes::from(body)));
+    let mut response = Response::new(Outgoing::plain(body, false, &line.wire));
     *response.status_mut() = status;
     let plain = http::HeaderValue::from_static("text/plain; charset=utf-8");
     response.headers_mut().insert(header::CONTENT_TYPE, plain);
+    response.headers_mut().extend(headers);
     response
 }

@@ -24,6 +24,8 @@ struct System;
 
 /// Events sent in one message, unless one commit has more.
 const EVENTS_MAX: i64 = 256;
+/// Dead jobs tried again in one commit.
+const RETRIED_MAX: i64 = 1_000;
 
 impl SystemService for System {
     fn list_services(&self, view: &View, _: ListServicesRequest) -> Result<ListServicesResponse> {
@@ -90,8 +92,8 @@ impl SystemService for System {
     }
 
     fn retry_job(&self, tx: &mut Tx, request: RetryJobRequest) -> Result<RetryJobResponse> {
-        const RETRY: &str = "UPDATE stoa_job SET state = 'ready', attempts = 0, run_at = $2 \
-             WHERE tenant = :tenant AND id = $1 AND state = 'dead'";
+        const RETRY: &str = "UPDATE stoa_job SET state = 'ready', attempts = 0, run_at = $2, \
+             time = $2 WHERE tenant = :tenant AND id = $1 AND state = 'dead'";
         let now = tx.now();
         if tx.execute(RETRY, (&request.id, now.0))? == 0 {
             return Err(Reason::JobNotDead.because("there is no dead job of this name"));
@@ -99,12 +101,25 @@ impl SystemService for System {
         Ok(RetryJobResponse {})
     }
 
+    fn retry_jobs(&self, tx: &mut Tx, request: RetryJobsRequest) -> Result<RetryJobsResponse> {
+        const RETRY: &str = "UPDATE stoa_job SET state = 'ready', attempts = 0, run_at = $2, \
+             time = $2 WHERE tenant = :tenant AND id IN (SELECT id FROM stoa_job \
+             WHERE tenant = :tenant AND state = 'dead' AND method = $1 ORDER BY id LIMIT $3)";
+        const LEFT: &str = "SELECT COUNT(*) FROM stoa_job \
+             WHERE tenant = :tenant AND state = 'dead' AND method = $1";
+        let now = tx.now();
+        let retried = tx.execute(RETRY, (&request.method, now.0, RETRIED_MAX))?;
+        let left = tx.row::<(i64,)>(LEFT, (&request.method,))?.map_or(0, |(count,)| count);
+        Ok(RetryJobsResponse { retried: i64::try_from(retried).unwrap_or(i64::MAX), left })
+    }
+
     fn list_subscriptions(
         &self,
         view: &View,
         _: ListSubscriptionsRequest,
     ) -> Result<ListSubscriptionsResponse> {
-        const LIST: &str = "SELECT subscription, generation, partition, position, ordinal, state, \
+        const LIST: &str = "SELECT subscription, generation, partition, position, ordinal, \
+             CASE WHEN state = '' AND fill <> '' THEN 'filling' ELSE state END, \
              holder FROM stoa_cursor WHERE tenant = :tenant AND state <> 'replaced' \
              ORDER BY subscription, generation, partition";
         type Row = (String, i64, i64, i64, i64, String, String);
@@ -201,10 +216,11 @@ impl SystemService for System {
     fn list_timers(&self, view: &View, _: ListTimersRequest) -> Result<ListTimersResponse> {
         const LIST: &str = "SELECT name, last, next, schedule FROM stoa_timer WHERE tenant = :tenant ORDER BY name";
         let rows = view.rows::<(String, i64, i64, String)>(LIST, ())?;
+        let time = |at: i64| (at != 0).then(|| Micros(at).timestamp()).unwrap_or_default();
         let timers = rows.into_iter().map(|(name, last, next, schedule)| Timer {
             name,
-            last_time: Micros(last).timestamp(),
-            next_time: Micros(next).timestamp(),
+            last_time: time(last),
+            next_time: time(next),
             schedule,
         });
         Ok(ListTimersResponse { timers: timers.collect() })

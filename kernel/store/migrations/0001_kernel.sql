@@ -55,7 +55,8 @@ CREATE TABLE stoa_event (
 -- How far each partition of each subscription has come, and which node handles it. State: empty,
 -- `lost` where the log was swept past it, `retired` where no node subscribes any more. Where the
 -- number of partitions changes, a new generation goes on, and the one before stays as `replaced`
--- until nobody needs to know any more what it has handled.
+-- until nobody needs to know any more what it has handled. `fill` is `page:` and the token of the
+-- page that is filled next, and empty once events are delivered.
 CREATE TABLE stoa_cursor (
     tenant TEXT NOT NULL,
     subscription TEXT NOT NULL,
@@ -64,6 +65,7 @@ CREATE TABLE stoa_cursor (
     position BIGINT NOT NULL,
     ordinal BIGINT NOT NULL,
     state TEXT NOT NULL,
+    fill TEXT NOT NULL,
     holder TEXT NOT NULL,
     PRIMARY KEY (tenant, subscription, generation, partition)
 );
@@ -88,7 +90,9 @@ CREATE TABLE stoa_parked (
 CREATE INDEX stoa_parked_released ON stoa_parked
     (tenant, attempts, subscription, subject, position, ordinal);
 
--- Jobs: `ready`, `leased`, `done` or `dead`.
+-- Jobs: `ready`, `leased`, `done` or `dead`. `run_at` is when a ready job is due, when a lease
+-- ends, or when a job ended; it was decided at `time`. Each state has an index of its own, so that
+-- to find what waits costs the same however much was done.
 CREATE TABLE stoa_job (
     tenant TEXT NOT NULL,
     id TEXT NOT NULL,
@@ -100,18 +104,24 @@ CREATE TABLE stoa_job (
     priority BIGINT NOT NULL,
     attempts BIGINT NOT NULL,
     lease BIGINT NOT NULL,
-    lease_until BIGINT NOT NULL,
     dedupe TEXT,
     lane TEXT,
     error TEXT NOT NULL,
     time BIGINT NOT NULL,
     PRIMARY KEY (tenant, id)
 );
-CREATE INDEX stoa_job_due ON stoa_job (tenant, state, run_at);
-CREATE UNIQUE INDEX stoa_job_dedupe ON stoa_job (tenant, method, dedupe);
+CREATE INDEX stoa_job_ready ON stoa_job (tenant, method, priority, run_at, id)
+    WHERE state = 'ready';
+CREATE INDEX stoa_job_leased ON stoa_job (tenant, run_at, id) WHERE state = 'leased';
+CREATE INDEX stoa_job_lane ON stoa_job (tenant, lane, run_at)
+    WHERE state = 'leased' AND lane IS NOT NULL;
+CREATE INDEX stoa_job_done ON stoa_job (tenant, run_at, id) WHERE state = 'done';
+CREATE INDEX stoa_job_dead ON stoa_job (tenant, method, id) WHERE state = 'dead';
+CREATE UNIQUE INDEX stoa_job_dedupe ON stoa_job (tenant, method, dedupe)
+    WHERE dedupe IS NOT NULL;
 CREATE INDEX stoa_job_position ON stoa_job (tenant, position);
 
--- When each timer fired last and fires next.
+-- When each timer fired last, and fires next if it goes by the clock.
 CREATE TABLE stoa_timer (
     tenant TEXT NOT NULL,
     name TEXT NOT NULL,

@@ -230,10 +230,10 @@ fn enqueue(
     now: Micros,
 ) -> Result<()> {
     const ENQUEUE: &str = "INSERT INTO stoa_job (tenant, id, method, request, state, position, \
-         run_at, priority, attempts, lease, lease_until, dedupe, lane, error, time) \
-         VALUES (:tenant, $1, $2, $3, 'ready', $4, $5, $6, 0, 0, 0, $7, $8, '', $9) \
-         ON CONFLICT (tenant, method, dedupe) DO NOTHING";
-    let schedule = &job.schedule;
+         run_at, priority, attempts, lease, dedupe, lane, error, time) \
+         VALUES (:tenant, $1, $2, $3, 'ready', $4, $5, $6, 0, 0, $7, $8, '', $9) \
+         ON CONFLICT (tenant, method, dedupe) WHERE dedupe IS NOT NULL DO NOTHING";
+    let options = &job.options;
     execute(
         session,
         tenant,
@@ -243,10 +243,10 @@ fn enqueue(
             job.method,
             job.request.as_slice(),
             position,
-            schedule.at.unwrap_or(now).0,
-            schedule.priority,
-            &schedule.dedupe,
-            &schedule.lane,
+            options.at.unwrap_or(now).0,
+            options.priority,
+            &options.dedupe,
+            &options.lane,
             now.0,
         ),
     )?;

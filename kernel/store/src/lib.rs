@@ -152,6 +152,14 @@ pub trait Engine: Send + Sync + 'static {
     /// Where several nodes share the database, it is the database's own.
     fn lease_now(&self) -> BoxFuture<'static, Result<stoa_kit::Micros>>;
 
+    /// Uptime at which this node last knew of every commit of the cell, also those of other nodes:
+    /// what it keeps in memory is not younger than that.
+    fn fresh_since(&self) -> Duration;
+
+    /// Ends once the engine can never work again, with what is wrong: whoever runs it ends the
+    /// process, so that somebody looks.
+    fn broken(&self) -> BoxFuture<'static, Error>;
+
     /// Whether the engine can take work: what is wrong, if not.
     fn health(&self) -> Result<()>;
 
@@ -212,6 +220,8 @@ pub struct Options {
     /// Whether the database's own clock tells the time where several nodes share it; in a test,
     /// the test's does.
     pub database_clock: bool,
+    /// The position at which a start goes on although later commits were acknowledged.
+    pub accept_position: Option<i64>,
     /// Connections to PostgreSQL.
     pub pool: usize,
     /// Commands that may wait.
@@ -237,6 +247,7 @@ impl Options {
             command_budget: Duration::from_millis(250),
             wal_ceiling: 256 << 20,
             database_clock: true,
+            accept_position: None,
             pool: 12,
             queue: 4_096,
         }

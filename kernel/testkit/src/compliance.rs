@@ -1,200 +1,284 @@
 //! What every service is held to: `docs/spec/service.md`, asserted.
+//!
+//! Three kinds of nodes run the examples. On the first, a *decoy* does what the examples do, as
+//! another tenant, before anybody else does; then everything is tried that must change nothing:
+//! queries, and calls that are refused. Each command that succeeds has a node of its own, a copy of
+//! the first. On all of them nothing of the decoy may show, and none of its rows may change.
 
-use std::collections::BTreeMap;
+mod examples;
+mod keyed;
+mod listed;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use serde_json::{Map, Value, json};
-use stoa_contract::{Format, Permission};
-use stoa_kit::{Caller, Error, Service};
-use stoa_node::Body;
+use serde_json::{Map, Value};
+use stoa_contract::{Code, Format, Kind, Method, Permission};
+use stoa_kit::{Caller, Error, MAIN, Service};
 
-use crate::{Engine, Node, keyed, listed, run};
+use crate::home::Row;
+use crate::node::{Bench, Setup};
+use crate::{Engine, Node};
+use examples::{
+    Denied, Examples, OfMethod, Step, Success, broken, contains, is_shown, part, shown,
+};
 
 /// The files that every service has.
 const FILES: [&str; 5] = ["README.md", "src/lib.rs", "src/api.rs", "examples.yaml", "tests/it.rs"];
+
+/// The tenant that nobody else may notice.
+const DECOY: &str = "decoy";
 
 /// Checks a service.
 pub fn check(engine: Engine, service: Service, services: fn() -> Vec<Service>, folder: &str) {
     for file in FILES {
         assert!(Path::new(folder).join(file).exists(), "the service has no {file}");
     }
-    assert!(service.contract.is_some(), "the service has no contract");
+    let contract = service.contract.expect("the service has no contract");
     let text = std::fs::read_to_string(Path::new(folder).join("examples.yaml")).unwrap();
-    let examples: Examples = Examples::parse(&text);
-    examples.check_complete(&service);
-    let contract = service.contract.unwrap();
-    for method in contract.methods {
-        let Some(found) = examples.methods.get(method.name) else { continue };
-        for kind in ["success", "denied", "invalid"] {
-            let (name, example) = (format!("{}.{kind}", method.name), found[kind].clone());
-            run(engine, services(), async |node| {
-                let mut world = examples.world(&node).await;
-                world.example(&name, method.path, kind, &example).await;
-            });
+    let examples = Examples::read(&text, contract);
+    let methods = || contract.methods.iter().copied().filter(|method| is_shown(method));
+    let bench = Bench::new(engine, &services());
+    let examples = &examples;
+    let (kept, left) = bench.run(services(), Setup::in_turn(), |node| async move {
+        let decoy = decoy(&node, examples, service.name).await;
+        let mut world = World::new(node, MAIN, decoy);
+        for step in &examples.given {
+            let outcome = world.prepare(step).await;
+            outcome.unwrap_or_else(|error| panic!("given {}: {error:?}", step.call));
         }
+        for method in methods() {
+            world.unchanging(method, &examples.methods[method.name]).await;
+        }
+        world.check_decoy().await;
+        (world.kept, world.decoy)
+    });
+    for method in methods().filter(|method| method.kind != Kind::Query) {
+        let success = &examples.methods[method.name].success;
+        let (kept, left) = (kept.clone(), left.clone());
+        bench.copy().run(services(), Setup::in_turn(), |node| async move {
+            let mut world = World { kept, ..World::new(node, MAIN, left) };
+            world.success(method, success).await;
+            world.check_decoy().await;
+        });
     }
-    keyed::check(engine, &service, services, &examples);
-    listed::check(engine, &service, services, &examples);
+    keyed::check(engine, contract, services, examples);
+    listed::check(engine, contract, services, examples);
 }
 
-pub(crate) struct Examples {
-    given: Vec<Value>,
-    methods: BTreeMap<String, Value>,
+/// What a tenant left whom nobody may notice.
+#[derive(Clone, Default)]
+struct Decoy {
+    /// The identifiers that it was given.
+    ids: BTreeSet<String>,
+    /// Its rows, those of the kernel aside.
+    rows: Vec<Row>,
 }
 
-impl Examples {
-    fn parse(text: &str) -> Self {
-        let root: Value = serde_yaml_ng::from_str(text).expect("examples.yaml is YAML");
-        let given = root["given"].as_array().cloned().unwrap_or_default();
-        let methods = root["methods"].as_object().cloned().unwrap_or_default();
-        Self { given, methods: methods.into_iter().collect() }
+/// Does as another tenant what the examples do, as far as it goes in a row.
+async fn decoy(node: &Node, examples: &Examples, service: &str) -> Decoy {
+    let mut world = World::new(node.clone(), DECOY, Decoy::default());
+    for step in &examples.given {
+        let _ = world.prepare(step).await;
+    }
+    for example in examples.methods.iter().map(|(name, of)| (format!("{service}.{name}"), of)) {
+        let (call, OfMethod { success, .. }) = example;
+        let _ = world.call(world.path(&call), &success.caller, &success.with).await;
+    }
+    node.settle().await;
+    world.decoy.rows = rows_of_decoy(node).await;
+    let own = format!("{service}_");
+    let left = world.decoy.rows.iter().any(|row| row.table.starts_with(&own));
+    assert!(left || examples.given.is_empty(), "the decoy left no row");
+    world.decoy
+}
+
+async fn rows_of_decoy(node: &Node) -> Vec<Row> {
+    let mut rows = node.kept().await.rows;
+    rows.retain(|row| row.tenant == DECOY.as_bytes() && !row.table.starts_with("stoa_"));
+    rows
+}
+
+/// A node, and what earlier steps kept for later ones.
+struct World {
+    node: Node,
+    tenant: &'static str,
+    kept: BTreeMap<String, String>,
+    decoy: Decoy,
+}
+
+impl World {
+    fn new(node: Node, tenant: &'static str, decoy: Decoy) -> Self {
+        Self { node, tenant, kept: BTreeMap::new(), decoy }
     }
 
-    /// The example of a method that succeeds.
-    pub(crate) fn success(&self, method: &str) -> Option<&Value> {
-        self.methods.get(method).and_then(|found| found.get("success"))
-    }
-
-    /// A node after what happens before every example.
-    pub(crate) async fn world(&self, node: &Node) -> World {
-        let mut world = World { node: node.clone(), kept: BTreeMap::new() };
-        for step in &self.given {
-            world.prepare(step).await;
+    /// A node after what happens before every example, and no decoy.
+    async fn ready(node: &Node, examples: &Examples) -> Self {
+        let mut world = Self::new(node.clone(), MAIN, Decoy::default());
+        for step in &examples.given {
+            let outcome = world.prepare(step).await;
+            outcome.unwrap_or_else(|error| panic!("given {}: {error:?}", step.call));
         }
         world
     }
 
-    /// A success, a denied and an invalid example for every method that a face shows.
-    fn check_complete(&self, service: &Service) {
-        for method in service.contract.unwrap().methods {
-            // A stream has no single reply; its tests are the service's own.
-            if method.permission == Permission::Internal || method.streams {
-                continue;
-            }
-            for kind in ["success", "denied", "invalid"] {
-                let found = self.methods.get(method.name).is_some_and(|m| m.get(kind).is_some());
-                assert!(found, "examples.yaml has no `{kind}` example of {}", method.name);
-            }
-        }
-    }
-}
-
-/// A node, and what earlier steps kept for later ones.
-pub(crate) struct World {
-    node: Node,
-    kept: BTreeMap<String, String>,
-}
-
-impl World {
-    async fn prepare(&mut self, step: &Value) {
-        let call = step["call"].as_str().expect("a step names what it calls");
-        let (service, method) = call.split_once('.').expect("a step calls `service.Method`");
-        let path = {
-            let registry = self.node.inner().registry();
-            let contracts = registry.services().iter().filter_map(|service| service.contract);
-            contracts
-                .filter(|contract| contract.name == service)
-                .flat_map(|contract| contract.methods)
-                .find(|known| known.name == method)
-                .unwrap_or_else(|| panic!("there is no method {call}"))
-                .path
-        };
-        let reply = self.send(path, step, None).await;
-        let reply = reply.unwrap_or_else(|error| panic!("given {call}: {error:?}"));
-        for (name, at) in step["keep"].as_object().unwrap_or(&Map::new()) {
-            let at = at.as_str().expect("what is kept is named by its path");
-            let value = at.split('.').fold(&reply, |value, key| match key.parse::<usize>() {
-                Ok(index) => &value[index],
-                Err(_) => &value[key],
-            });
+    async fn prepare(&mut self, step: &Step) -> Result<(), Error> {
+        let reply = self.call(self.path(&step.call), &step.caller, &step.with).await?;
+        for (name, path) in &step.keep {
+            let value = part(&reply, path);
+            let value = value.unwrap_or_else(|| panic!("{}: no {path} in {reply:#}", step.call));
             let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
             self.kept.insert(name.clone(), value);
         }
         self.node.settle().await;
+        Ok(())
     }
 
-    async fn example(&mut self, name: &str, path: &str, kind: &str, example: &Value) {
-        if example.get("none").is_some() {
-            assert_eq!(kind, "denied", "{name}: only a denied example can be missing");
-            return;
+    /// Everything about a method that must leave nothing behind.
+    async fn unchanging(&mut self, method: &'static Method, examples: &OfMethod) {
+        let OfMethod { success, denied, invalid } = examples;
+        if method.kind == Kind::Query {
+            let before = self.node.last().await;
+            self.success(method, success).await;
+            assert_eq!(self.node.last().await, before, "{}: a query that commits", method.name);
         }
-        let outcome = self.send(path, example, None).await;
-        match kind {
-            "success" => {
-                let reply = outcome.unwrap_or_else(|error| panic!("{name}: {error:?}"));
-                let wanted = self.fill(&example["gives"]);
-                assert!(contains(&reply, &wanted), "{name}: {reply:#} does not hold {wanted:#}");
-            }
-            "denied" => {
-                let error = outcome.err().unwrap_or_else(|| panic!("{name} was not denied"));
-                let wanted = example["code"].as_str().expect("a denied example has a code");
-                let code = format!("{:?}", error.code()).trim_start_matches("CODE_").to_lowercase();
-                assert_eq!(code, wanted, "{name}: {error:?}");
-                assert!(!error.next().is_empty(), "{name} does not say what to do next");
-            }
-            _ => {
-                let error = outcome.err().unwrap_or_else(|| panic!("{name} was not refused"));
-                let wanted: Vec<&str> = example["at"]
-                    .as_array()
-                    .expect("an invalid example names paths")
-                    .iter()
-                    .map(|path| path.as_str().unwrap())
-                    .collect();
-                let mut found: Vec<&str> =
-                    error.violations().iter().map(|violation| violation.path.as_str()).collect();
-                found.dedup();
-                assert_eq!(found, wanted, "{name}: {error:?}");
-            }
-        }
-    }
-
-    /// Calls with a key: by an administrator what nobody in particular may call, for strangers
-    /// have no keys.
-    pub(crate) async fn send(
-        &self,
-        path: &str,
-        example: &Value,
-        key: Option<&str>,
-    ) -> Result<Value, Error> {
-        let caller = match self.caller(example["as"].as_str().unwrap_or("admin")) {
-            nobody if nobody.is_anonymous() && key.is_some() => self.node.admin(),
-            caller => caller,
+        let stranger = match method.permission {
+            Permission::Named(_) => Some(("user:usr_stranger", Code::PermissionDenied)),
+            _ => None,
         };
-        self.ask(path, &caller, &example["with"], key).await
+        let nobody = match method.permission {
+            Permission::Public | Permission::Internal => None,
+            _ => Some(("nobody", Code::Unauthenticated)),
+        };
+        for (caller, code) in stranger.into_iter().chain(nobody) {
+            let denied = Denied {
+                caller: caller.to_owned(),
+                with: None,
+                code: Some(code_in_words(code)),
+                none: None,
+                remembered: false,
+            };
+            self.denied(method, success, &denied).await;
+        }
+        if let Some(denied) = denied.as_ref().filter(|denied| denied.none.is_none()) {
+            self.denied(method, success, denied).await;
+        }
+        let Value::Object(request) = self.fill(&success.with) else {
+            panic!("{}: `with` is a request, field by field", method.name)
+        };
+        let mut nonsense = request.clone();
+        nonsense.insert("nonsense".to_owned(), Value::Bool(true));
+        self.invalid(method, &success.caller, &Value::Object(nonsense), &["nonsense"]).await;
+        let registry = self.node.inner().registry().clone();
+        let bound = registry.method(method.path).expect("the method is bound");
+        let decode = |text: &[u8]| bound.decode_request(text, Format::Json);
+        for (request, path) in broken(method, &request, decode) {
+            self.invalid(method, &success.caller, &request, &[path]).await;
+        }
+        if let Some(invalid) = invalid {
+            let at: Vec<&str> = invalid.at.iter().map(String::as_str).collect();
+            self.invalid(method, &invalid.caller, &invalid.with, &at).await;
+        }
     }
 
-    /// Calls as somebody.
-    pub(crate) async fn ask(
+    async fn success(&mut self, method: &Method, success: &Success) {
+        let outcome = self.call(method.path, &success.caller, &success.with).await;
+        let reply = outcome.unwrap_or_else(|error| panic!("{}: {error:?}", method.name));
+        if let Some(wanted) = &success.gives {
+            let wanted = self.fill(wanted);
+            assert!(
+                contains(&reply, &wanted),
+                "{}: {reply:#} does not hold {wanted:#}",
+                method.name
+            );
+        }
+    }
+
+    async fn denied(&mut self, method: &Method, success: &Success, denied: &Denied) {
+        let name = format!("{} as {}", method.name, denied.caller);
+        let with = denied.with.as_ref().unwrap_or(&success.with);
+        let before = self.node.last().await;
+        let outcome = self.call(method.path, &denied.caller, with).await;
+        let error = outcome.err().unwrap_or_else(|| panic!("{name} was not denied"));
+        let wanted = denied.code.as_deref().unwrap_or_default();
+        assert_eq!(code_in_words(error.code()), wanted, "{name}: {error:?}");
+        assert!(!error.next().is_empty(), "{name} does not say what to do next");
+        let remembered = self.node.last().await != before;
+        assert_eq!(remembered, denied.remembered, "{name}: is the refusal kept?");
+    }
+
+    async fn invalid(&mut self, method: &Method, caller: &str, with: &Value, at: &[&str]) {
+        let name = format!("{} with {with}", method.name);
+        let before = self.node.last().await;
+        let outcome = self.call(method.path, caller, with).await;
+        let error = outcome.err().unwrap_or_else(|| panic!("{name} was not refused"));
+        let mut found: Vec<&str> =
+            error.violations().iter().map(|violation| violation.path.as_str()).collect();
+        found.dedup();
+        assert_eq!(found, at, "{name}: {error:?}");
+        assert_eq!(self.node.last().await, before, "{name}: was refused, and committed");
+    }
+
+    async fn check_decoy(&self) {
+        let rows = rows_of_decoy(&self.node).await;
+        assert!(rows == self.decoy.rows, "rows of another tenant have changed");
+    }
+
+    /// Calls, and looks for the decoy in the reply.
+    async fn call(&mut self, path: &str, caller: &str, with: &Value) -> Result<Value, Error> {
+        let reply = self.ask(path, &self.caller(caller), with, None).await?;
+        if self.tenant == DECOY {
+            identifiers(&reply, &mut self.decoy.ids);
+        } else {
+            let mut ids = BTreeSet::new();
+            identifiers(&reply, &mut ids);
+            let shown = self.decoy.ids.intersection(&ids).next();
+            assert_eq!(shown, None, "{path} shows what belongs to another tenant");
+        }
+        Ok(reply)
+    }
+
+    /// Calls as somebody, with an idempotency key or without.
+    async fn ask(
         &self,
         path: &str,
         caller: &Caller,
         with: &Value,
         key: Option<&str>,
     ) -> Result<Value, Error> {
-        let request = self.fill(with);
-        let request = if request.is_null() { json!({}) } else { request };
+        let text = serde_json::to_vec(&self.fill(with)).unwrap();
         let registry = self.node.inner().registry().clone();
         let bound = registry.method(path).expect("the method is bound");
-        let text = serde_json::to_vec(&request).unwrap();
         let request = bound.decode_request(&text, Format::Json)?;
         let answer = self.node.dispatch(path, caller, "127.0.0.1", key, request).await?;
-        let Body::Message(reply) = answer.body else { return Ok(Value::Null) };
-        Ok(serde_json::from_slice(&reply.encode(Format::Json)?).unwrap())
+        Ok(shown(answer.body))
+    }
+
+    /// The path of `service.Method`.
+    fn path(&self, call: &str) -> &'static str {
+        let (service, method) = call.split_once('.').expect("a step calls `service.Method`");
+        let registry = self.node.inner().registry();
+        let contracts = registry.services().iter().filter_map(|service| service.contract);
+        let mut methods = contracts
+            .filter(|contract| contract.name == service)
+            .flat_map(|contract| contract.methods);
+        let found = methods.find(|known| known.name == method);
+        found.unwrap_or_else(|| panic!("there is no method {call}")).path
     }
 
     /// `admin`, `nobody`, `system`, `user:<id>`, or `user:<id> with=<permission>,<permission>`.
     fn caller(&self, name: &str) -> Caller {
         let name = self.text(name);
         match name.as_str() {
-            "admin" => self.node.admin(),
-            "nobody" => self.node.nobody(),
-            "system" => self.node.system(),
+            "admin" => Caller::of(self.tenant, "user:usr_admin", &["*"]),
+            "nobody" => Caller::anonymous(self.tenant),
+            "system" => Caller::system(self.tenant),
             other => {
                 let (user, permissions) = other.split_once(" with=").unwrap_or((other, ""));
-                let user = user.strip_prefix("user:").unwrap_or_else(|| panic!("who is {other}?"));
+                assert!(user.starts_with("user:"), "who is {other}?");
                 let permissions: Vec<&str> =
                     permissions.split(',').filter(|text| !text.is_empty()).collect();
-                self.node.user_with(user, &permissions)
+                Caller::of(self.tenant, user, &permissions)
             }
         }
     }
@@ -220,19 +304,20 @@ impl World {
     }
 }
 
-/// Whether a reply holds everything that is wanted, and perhaps more.
-fn contains(reply: &Value, wanted: &Value) -> bool {
-    match (reply, wanted) {
-        (_, Value::Null) => true,
-        (Value::Object(reply), Value::Object(wanted)) => wanted
-            .iter()
-            .all(|(key, value)| reply.get(key).is_some_and(|found| contains(found, value))),
-        (Value::Array(reply), Value::Array(wanted)) => {
-            reply.len() == wanted.len()
-                && reply.iter().zip(wanted).all(|(found, value)| contains(found, value))
+/// The texts of a reply that can belong to one row only: `usr_` and what is drawn for it.
+fn identifiers(reply: &Value, found: &mut BTreeSet<String>) {
+    match reply {
+        Value::String(text) => {
+            if text.split_once('_').is_some_and(|(_, drawn)| drawn.len() >= 20) {
+                found.insert(text.clone());
+            }
         }
-        // Protobuf's JSON writes 64-bit numbers as strings.
-        (Value::String(reply), Value::Number(wanted)) => *reply == wanted.to_string(),
-        (reply, wanted) => reply == wanted,
+        Value::Array(items) => items.iter().for_each(|item| identifiers(item, found)),
+        Value::Object(fields) => fields.values().for_each(|value| identifiers(value, found)),
+        _ => {}
     }
+}
+
+fn code_in_words(code: Code) -> String {
+    format!("{code:?}").trim_start_matches("CODE_").to_lowercase()
 }

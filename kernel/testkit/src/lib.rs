@@ -2,6 +2,10 @@
 //!
 //! [`both!`] runs a test on both engines, on a [`Node`] in this process with a clock of its own;
 //! [`compliance!`] is the test that every service runs: what `docs/spec/service.md` demands of it.
+//! Besides calling, a test can ask a node which events were emitted ([`Node::events`]), what it
+//! keeps ([`Node::kept`]), and for every page of a list ([`Node::pages`]).
+//!
+//! A file of tests begins with `#![cfg(test)]`: then its helpers, too, may fail by panicking.
 //!
 //! **Invariant:** a test finds nothing that another test left, and leaves nothing behind: what
 //! it starts here ends with it, also when it is killed.
@@ -16,12 +20,12 @@
 )]
 
 pub mod compliance;
-mod keyed;
-mod listed;
+mod home;
 mod node;
 pub mod postgres;
 mod world;
 
+pub use home::Kept;
 pub use node::{Engine, Node, run, run_forgetful, run_with_faults, run_without_mailer};
 pub use world::TestWorld;
 

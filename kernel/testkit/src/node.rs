@@ -6,13 +6,15 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use stoa_contract::{AnyMessage, Request};
+use stoa_contract::{AnyMessage, Event, Format, Paged, Request};
 use stoa_kit::ports::{Mail, Mailer, Ports};
 use stoa_kit::{Caller, Error, MAIN, Result, Service, World};
 use stoa_node::{Answer, Background, Body, Call, Parts};
-use stoa_store::{Faults, Options, Place, Read, kernel};
+use stoa_store::{Faults, Options, Read, kernel};
+use tokio::runtime::Runtime;
 
 use crate::TestWorld;
+use crate::home::{Home, Kept};
 
 /// The engines a test runs on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,14 +76,15 @@ pub fn run_without_mailer<F: Future<Output = ()>>(
     run_with(engine, services, Setup { mailer: false, ..Setup::default() }, test);
 }
 
-/// Runs a test on a node whose log keeps the events of few commits.
+/// Runs a test on a node whose log keeps the events of few commits, and their records a day.
 pub fn run_forgetful<F: Future<Output = ()>>(
     engine: Engine,
     services: Vec<Service>,
     log_kept: i64,
     test: impl FnOnce(Node) -> F,
 ) {
-    run_with(engine, services, Setup { log_kept, ..Setup::default() }, test);
+    let commits_kept = Duration::from_secs(24 * 60 * 60);
+    run_with(engine, services, Setup { log_kept, commits_kept, ..Setup::default() }, test);
 }
 
 /// Runs a test on a node whose engine fails when it is told to.
@@ -95,16 +98,33 @@ pub fn run_with_faults<F: Future<Output = ()>>(
 }
 
 /// What may be different about a node.
-struct Setup {
+pub(crate) struct Setup {
     name: &'static str,
     mailer: bool,
     log_kept: i64,
+    commits_kept: Duration,
     faults: Faults,
+    /// Connections for commands, on PostgreSQL.
+    pool: usize,
+}
+
+impl Setup {
+    /// For one caller after another: each connection prepares its statements anew.
+    pub(crate) fn in_turn() -> Self {
+        Self { pool: 1, ..Self::default() }
+    }
 }
 
 impl Default for Setup {
     fn default() -> Self {
-        Self { name: "test", mailer: true, log_kept: 100_000, faults: Faults::default() }
+        Self {
+            name: "test",
+            mailer: true,
+            log_kept: 100_000,
+            commits_kept: Duration::from_secs(90 * 24 * 60 * 60),
+            faults: Faults::default(),
+            pool: 12,
+        }
     }
 }
 
@@ -114,31 +134,49 @@ fn run_with<F: Future<Output = ()>>(
     setup: Setup,
     test: impl FnOnce(Node) -> F,
 ) {
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    runtime.block_on(async {
-        let (place, _kept) = place(engine);
-        let mut options = Options::at(place);
-        options.database_clock = false;
-        options.rehearse = engine == Engine::Sqlite;
-        options.faults = setup.faults.clone();
-        let node = Node::open(engine, services, options, setup).await;
-        test(node.clone()).await;
-        node.inner.close().await;
-    });
+    Bench::new(engine, &services).run(services, setup, test);
 }
 
-/// A private place to store at, and what must live as long as it is used.
-fn place(engine: Engine) -> (Place, Box<dyn std::any::Any>) {
-    match engine {
-        Engine::Sqlite => {
-            let directory = tempfile::tempdir().unwrap();
-            (Place::Directory(directory.path().to_owned()), Box::new(directory))
-        }
-        Engine::Postgres => {
-            let database = crate::postgres::shared();
-            (Place::Url(database.url().to_owned()), Box::new(database))
-        }
+/// A place where nodes run, one after another.
+pub(crate) struct Bench {
+    engine: Engine,
+    runtime: Arc<Runtime>,
+    home: Home,
+}
+
+impl Bench {
+    /// One with the tables of these services.
+    pub(crate) fn new(engine: Engine, services: &[Service]) -> Self {
+        let mut builder = tokio::runtime::Builder::new_multi_thread();
+        let runtime = Arc::new(builder.worker_threads(2).enable_all().build().unwrap());
+        let home = Home::new(engine, services, &runtime);
+        Self { engine, runtime, home }
+    }
+
+    /// Another one, where everything is as the last node left it here.
+    pub(crate) fn copy(&self) -> Self {
+        let (engine, runtime) = (self.engine, Arc::clone(&self.runtime));
+        Self { engine, runtime, home: self.home.copy() }
+    }
+
+    /// Runs a test on a node.
+    pub(crate) fn run<T, F: Future<Output = T>>(
+        &self,
+        services: Vec<Service>,
+        setup: Setup,
+        test: impl FnOnce(Node) -> F,
+    ) -> T {
+        self.runtime.block_on(async {
+            let mut options = Options::at(self.home.place());
+            options.database_clock = false;
+            options.rehearse = self.engine == Engine::Sqlite;
+            options.faults = setup.faults.clone();
+            options.pool = setup.pool;
+            let node = Node::open(self.engine, services, options, setup).await;
+            let outcome = test(node.clone()).await;
+            node.inner.close().await;
+            outcome
+        })
     }
 }
 
@@ -154,6 +192,7 @@ impl Node {
             ports: Ports { mailer },
             tenant: MAIN.into(),
             log_kept: setup.log_kept,
+            commits_kept: setup.commits_kept,
             calls_per_second: 0,
             anonymous_per_second: 0,
         };
@@ -230,6 +269,35 @@ impl Node {
     /// What the call comes to.
     pub async fn call<R: Request>(&self, caller: &Caller, request: R) -> Result<R::Reply> {
         self.send(caller, "127.0.0.1", None, request).await.map(|(reply, _)| reply)
+    }
+
+    /// Calls what must not succeed.
+    pub async fn fails<R: Request>(&self, caller: &Caller, request: R) -> Error {
+        match self.call(caller, request).await {
+            Ok(_) => panic!("{} did not fail", R::METHOD.path),
+            Err(error) => error,
+        }
+    }
+
+    /// Every page of a list, one asked for after another.
+    ///
+    /// # Errors
+    /// Those of the first call that fails.
+    pub async fn pages<R: Request + Paged>(
+        &self,
+        caller: &Caller,
+        request: R,
+    ) -> Result<Vec<R::Reply>> {
+        let (mut pages, mut next) = (Vec::new(), request);
+        loop {
+            let reply = self.call(caller, next.clone()).await?;
+            let shown = serde_json::to_value(&reply).map_err(Error::internal)?;
+            pages.push(reply);
+            let Some(token) = shown.get("nextPageToken") else { return Ok(pages) };
+            let mut request = serde_json::to_value(&next).map_err(Error::internal)?;
+            request["pageToken"] = token.clone();
+            next = serde_json::from_value(request).map_err(Error::internal)?;
+        }
     }
 
     /// Calls with an idempotency key.
@@ -313,6 +381,16 @@ impl Node {
         self.world.freeze(by);
     }
 
+    /// Lets time pass also for what is at work.
+    pub fn skip(&self, by: Duration) {
+        self.world.skip(by);
+    }
+
+    /// Sets the clock back, as people do who find that it is fast.
+    pub fn set_back(&self, by: Duration) {
+        self.world.set_back(by);
+    }
+
     /// Lets time pass, then does what came due.
     pub async fn advance(&self, by: Duration) {
         self.pass(by);
@@ -338,7 +416,7 @@ impl Node {
     }
 
     /// The position of the last commit.
-    async fn last(&self) -> i64 {
+    pub(crate) async fn last(&self) -> i64 {
         const LAST: &str =
             "SELECT COALESCE(MAX(position), 0) FROM stoa_commit WHERE tenant = :tenant";
         let last = Arc::new(AtomicI64::new(0));
@@ -350,6 +428,29 @@ impl Node {
         });
         self.inner.store().read(None, read).await.unwrap();
         last.load(SeqCst)
+    }
+
+    /// The events of a type that were emitted so far, oldest first.
+    pub async fn events<E: Event>(&self) -> Vec<E> {
+        const EVENTS: &str = "SELECT payload FROM stoa_event \
+             WHERE tenant = :tenant AND message = $1 ORDER BY position, ordinal";
+        let found = Arc::new(Mutex::new(Vec::new()));
+        let events = Arc::clone(&found);
+        let read: Read<()> = Box::new(move |session, _| {
+            *events.lock().unwrap() =
+                kernel::rows::<(Vec<u8>,)>(session, MAIN, EVENTS, (E::NAME,))?;
+            Ok(())
+        });
+        self.inner.store().read(None, read).await.unwrap();
+        let rows = std::mem::take(&mut *found.lock().unwrap());
+        let decode = |(bytes,): (Vec<u8>,)| stoa_contract::decode(&bytes, Format::Binary).unwrap();
+        rows.into_iter().map(decode).collect()
+    }
+
+    /// Everything that the store holds, in whatever table.
+    pub async fn kept(&self) -> Kept {
+        let place = self.options.place.clone();
+        tokio::task::spawn_blocking(move || Kept::at(&place)).await.unwrap()
     }
 
     /// The mail that was handed over so far.

@@ -8,25 +8,25 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use stoa_kit::world::{Real, Thread};
 use stoa_kit::{Micros, Result, World};
+use tokio::sync::watch;
 
 /// 2026-01-01 00:00 UTC, where every test begins.
 const START: i64 = 1_767_225_600_000_000;
 
-/// The real world, but for the time of day and for the time that a frozen process misses.
+/// The real world, but for the time of day, for time that is skipped, and for what a process misses
+/// that is frozen.
 pub struct TestWorld {
     real: Arc<Real>,
     now: AtomicI64,
+    skipped: watch::Sender<Duration>,
     frozen_ms: AtomicU64,
 }
 
 impl TestWorld {
     /// A world at the beginning of 2026.
     pub fn new() -> Arc<Self> {
-        Arc::new(Self {
-            real: Real::new(),
-            now: AtomicI64::new(START),
-            frozen_ms: AtomicU64::new(0),
-        })
+        let (now, skipped) = (AtomicI64::new(START), watch::Sender::new(Duration::ZERO));
+        Arc::new(Self { real: Real::new(), now, skipped, frozen_ms: AtomicU64::new(0) })
     }
 
     /// Lets uptime go on without anybody who waits being woken, as for a process that was stopped.
@@ -37,6 +37,12 @@ impl TestWorld {
     /// Lets time pass.
     pub fn advance(&self, by: Duration) {
         self.now.fetch_add(i64::try_from(by.as_micros()).unwrap(), SeqCst);
+    }
+
+    /// Lets time pass also for what is at work: the time of day, uptime, and whoever sleeps.
+    pub fn skip(&self, by: Duration) {
+        self.advance(by);
+        self.skipped.send_modify(|skipped| *skipped += by);
     }
 
     /// Sets the clock back, as whoever corrects one does.
@@ -51,7 +57,8 @@ impl World for TestWorld {
     }
 
     fn uptime(&self) -> Duration {
-        self.real.uptime() + Duration::from_millis(self.frozen_ms.load(SeqCst))
+        let frozen = Duration::from_millis(self.frozen_ms.load(SeqCst));
+        self.real.uptime() + *self.skipped.borrow() + frozen
     }
 
     fn entropy(&self, buffer: &mut [u8]) {
@@ -59,7 +66,18 @@ impl World for TestWorld {
     }
 
     fn sleep(&self, wait: Duration) -> BoxFuture<'static, ()> {
-        self.real.sleep(wait)
+        let (real, mut skipped) = (Arc::clone(&self.real), self.skipped.subscribe());
+        let end = real.uptime() + *skipped.borrow_and_update() + wait;
+        Box::pin(async move {
+            loop {
+                let now = real.uptime() + *skipped.borrow_and_update();
+                let left = real.sleep(end.saturating_sub(now));
+                tokio::select! {
+                    () = left => return,
+                    Ok(()) = skipped.changed() => {}
+                }
+            }
+        })
     }
 
     fn thread(&self, name: &str, body: Box<dyn FnOnce() + Send>) -> Result<Thread> {

@@ -4,6 +4,7 @@
 //! every write carries an idempotency key. The load comes from this process, on the same machine.
 
 mod cluster;
+mod events;
 mod load;
 mod raw;
 mod work;
@@ -14,6 +15,7 @@ use std::time::Duration;
 
 use clap::{Arg, ArgMatches, Command, value_parser};
 use stoa_kit::{Error, Result};
+use stoa_store::Place;
 
 use crate::child::{Child, Site};
 use crate::config::invalid;
@@ -118,22 +120,16 @@ fn measure(
         outcome.map(Some)
     };
     let before = alone(1)?;
-    let child = Child::start(&site)?;
-    let start = |name: &str, child: &Child| {
-        let ms = child.state().borrow().ready.as_secs_f64() * 1e3;
-        say(&format!("bench {name} engine={engine} ready_ms={ms:.0}"))
+    let measured = match wanted.names.as_slice() {
+        [only] if only == "events" => Vec::new(),
+        _ => on_a_node(runtime, engine, &site, wanted)?,
     };
-    if wanted.name("start") {
-        start("start_empty", &child)?;
-    }
-    let mut secrets = Secrets::open(&site.directory.join("bench.json"))?;
-    let work = runtime.block_on(Work::prepare(engine, &child, &site, &mut secrets))?;
-    let measured = runtime.block_on(cases(&work, wanted))?;
-    child.stop();
-    if wanted.name("start") {
-        let again = Child::start(&site)?;
-        start("start_with_data", &again)?;
-        again.stop();
+    if wanted.name("events") {
+        let place = match database.as_str() {
+            "" => Place::Directory(site.directory.join("events")),
+            url => Place::Url(url.to_owned()),
+        };
+        say(&runtime.block_on(events::run(engine, place, wanted.seconds))?)?;
     }
     let mut rounds = Vec::new();
     for (round, alone) in [before, alone(2)?].into_iter().flatten().enumerate() {
@@ -152,6 +148,33 @@ fn measure(
         let ratio = per_s / alone.max(1.0);
         say(&format!("ratio transfer engine={engine} callers={callers} stoa/raw={ratio:.2}"))
     })
+}
+
+/// Measures a node in a process of its own; gives how many transfers a second so many callers made.
+fn on_a_node(
+    runtime: &tokio::runtime::Runtime,
+    engine: &'static str,
+    site: &Site,
+    wanted: &Wanted,
+) -> Result<Vec<(usize, f64)>> {
+    let start = |name: &str, child: &Child| {
+        let ms = child.state().borrow().ready.as_secs_f64() * 1e3;
+        say(&format!("bench {name} engine={engine} ready_ms={ms:.0}"))
+    };
+    let child = Child::start(site)?;
+    if wanted.name("start") {
+        start("start_empty", &child)?;
+    }
+    let mut secrets = Secrets::open(&site.directory.join("bench.json"))?;
+    let work = runtime.block_on(Work::prepare(engine, &child, site, &mut secrets))?;
+    let measured = runtime.block_on(cases(&work, wanted))?;
+    child.stop();
+    if wanted.name("start") {
+        let again = Child::start(site)?;
+        start("start_with_data", &again)?;
+        again.stop();
+    }
+    Ok(measured)
 }
 
 /// Runs every case that was asked for; gives how many transfers a second so many callers made.

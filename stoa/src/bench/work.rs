@@ -15,7 +15,7 @@ use crate::setup::{Api, Secrets, administrator, key, text};
 use crate::wire::{Prefix, push_number};
 
 /// Everything that can be asked for.
-pub(crate) const NAMES: [&str; 8] = [
+pub(crate) const NAMES: [&str; 9] = [
     "transfer",
     "transfer_hot",
     "order",
@@ -24,6 +24,7 @@ pub(crate) const NAMES: [&str; 8] = [
     "list_orders",
     "append",
     "start",
+    "events",
 ];
 
 /// The accounts that transfers choose from.

@@ -3,11 +3,19 @@
 
 use std::time::Duration;
 
+use serde_json::{Value, json};
 use stoa_testkit::postgres::Cluster;
 use tempfile::TempDir;
 
 use crate::bank::Bank;
+use crate::http::Request;
 use crate::process::Node;
+
+/// What the node says of itself over gRPC.
+fn health(node: &Node) -> Value {
+    let ask = Request::call("", "auth", "", &json!({})).to("/grpc.health.v1.Health/Check");
+    ask.send(node.address).ok()["status"].clone()
+}
 
 #[test]
 fn postgres_may_stop_and_start_under_load() {
@@ -26,10 +34,16 @@ fn postgres_may_stop_and_start_under_load() {
         });
         let down = bank.rush(&node, &format!("down-{round}"));
         assert!(down.done.is_empty(), "there is no database");
+        while health(&node) != "NOT_SERVING" {
+            std::thread::park_timeout(Duration::from_millis(50));
+        }
         cluster.resume().unwrap();
         done += rush.done.len() + rush.failed.len() + down.failed.len();
         failed.extend(rush.failed.iter().chain(&down.failed).cloned());
         bank.retry(&node, [rush.failed, down.failed].concat());
+        while health(&node) != "SERVING" {
+            std::thread::park_timeout(Duration::from_millis(50));
+        }
         assert_eq!(bank.balance(&node), done);
     }
     // Also what happened long ago happens once.

@@ -1,7 +1,8 @@
 //! Who one is not, and what belongs to somebody else.
 
 use std::path::Path;
-use std::time::{Duration, SystemTime};
+use std::process::Command;
+use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::{Value, json};
 use stoa_auth_v1::CreateApiKeyRequest;
@@ -72,6 +73,49 @@ fn a_token_that_is_not_good_opens_nothing() {
     }
     refused(&expiring, "auth.token_invalid");
     node.call(&token, "auth", "WhoAmI", &json!({})).ok();
+}
+
+/// A process that is stopped, as one is that waits for a disk which does not answer.
+struct Stopped(String);
+
+impl Stopped {
+    fn new(pid: &str) -> Self {
+        signal("-STOP", pid);
+        Self(pid.to_owned())
+    }
+}
+
+impl Drop for Stopped {
+    fn drop(&mut self) {
+        signal("-CONT", &self.0);
+    }
+}
+
+fn signal(name: &str, pid: &str) {
+    assert!(Command::new("kill").args([name, pid]).status().unwrap().success());
+}
+
+#[test]
+fn a_node_that_hears_nothing_of_others_believes_nothing_that_it_remembers() {
+    const FOLLOWER: &str = "SELECT string_agg(pid::text, '') FROM pg_stat_activity \
+         WHERE datname = current_database() AND query LIKE 'SELECT pg_current_snapshot()%UNION%'";
+    let database = stoa_testkit::postgres::shared();
+    let directory = TempDir::new().unwrap();
+    let flags = ["--database", database.url()];
+    let mut deaf = Node::start(directory.path(), &flags);
+    let token = deaf.set_up();
+    let good = |node: &Node| node.call(&token, "auth", "WhoAmI", &json!({})).status == 200;
+    assert!(good(&deaf));
+    let pid = database.text(FOLLOWER).unwrap();
+    let other = Node::start(directory.path(), &flags);
+    let _stopped = Stopped::new(&pid);
+    assert!(good(&deaf), "what it can still ask is enough");
+    other.call(&token, "auth", "SignOut", &json!({})).ok();
+    let since = Instant::now();
+    while good(&deaf) {
+        assert!(since.elapsed() < Duration::from_secs(5), "a token that was revoked is taken");
+        std::thread::park_timeout(Duration::from_millis(50));
+    }
 }
 
 /// Two customers of a shop with one article.

@@ -14,10 +14,33 @@ fn up_says_first_where_it_listens_and_drains_when_told_to_end() {
     node.signal("-TERM");
     let (ended, log) = node.wait();
     assert_eq!(ended.code(), Some(0), "{log}");
+    assert!(!directory.path().join("stoa.db-wal").exists(), "the database is one file");
     // What it held is free: another node opens the same directory.
     let mut again = Node::start(directory.path(), &[]);
     again.signal("-INT");
     assert_eq!(again.wait().0.code(), Some(0));
+}
+
+#[test]
+fn up_refuses_a_directory_that_another_node_has() {
+    let directory = TempDir::new().unwrap();
+    let node = Node::start(directory.path(), &[]);
+    let second = ["up", "--listen", "127.0.0.1:0", "--data", directory.path().to_str().unwrap()];
+    let Output { status, stdout, stderr } = stoa(&second).output().unwrap();
+    let stderr = String::from_utf8(stderr).unwrap();
+    assert!(!status.success() && stdout.is_empty(), "{stderr}");
+    let holder = format!("process {} has the database", node.pid());
+    assert!(stderr.contains(&holder) && stderr.contains("[store.in_use]"), "{stderr}");
+}
+
+#[test]
+fn a_node_whose_files_are_moved_away_ends() {
+    let above = TempDir::new().unwrap();
+    let data = above.path().join("data");
+    let mut node = Node::start(&data, &[]);
+    std::fs::rename(&data, above.path().join("moved")).unwrap();
+    let (ended, log) = node.wait();
+    assert!(!ended.success() && log.contains("store.files_gone"), "{log}");
 }
 
 #[test]

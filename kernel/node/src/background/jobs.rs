@@ -1,119 +1,156 @@
 //! Jobs: what must happen outside, after the commit that asked for it.
 //!
-//! An attempt is counted durably before it runs. What a job came to and its completion are one
-//! commit, guarded by the lease: a worker that was too slow, and was overtaken, records nothing.
+//! A worker has room for so many attempts: in all, of each method, and one of each lane. It takes
+//! the lease of a job when there is room for it and not before, so a lease begins with its attempt,
+//! and is renewed while that runs; a server that hangs keeps the room of its own method and of no
+//! other. What a job came to and its completion are one commit, guarded by the lease: a
+//! worker that was too slow, and was overtaken, records nothing.
+//!
+//! **Invariant:** no two workers are at one job at the same time: whoever holds a lease is through
+//! with the job, or has given it up, before the lease ends.
 
-use std::collections::HashSet;
+mod attempt;
+mod queue;
+
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::StreamExt;
 use futures::future::BoxFuture;
-use stoa_contract::{Format, Job, Kind};
-use stoa_kit::registry::Bound;
-use stoa_kit::session::{Session, Stamp};
-use stoa_kit::tx::{Gathered, Run};
-use stoa_kit::{
-    Basis, Caller, Cause, Ctx, Error, Fence, Micros, Outcome as Follows, Registry, Result, Tx,
-};
-use stoa_store::{Outcome, kernel};
+use stoa_contract::Job;
+use stoa_kit::session::Session;
+use stoa_kit::{Micros, Result};
+use stoa_store::Notice;
+use tokio::task::{Id, JoinSet};
 
-use super::{Work, housekeep, overtaken, react};
-use crate::{Node, effect};
+use self::queue::{Found, Leased, Room};
+use super::clock::Clock;
+use super::{Work, housekeep};
+use crate::Node;
 
-/// Jobs claimed at once.
-const CLAIM: i64 = 32;
-/// Effects at work at once.
-const AT_ONCE: usize = 8;
-/// The longest wait between two attempts.
-const BACKOFF_MAX: Duration = Duration::from_secs(60 * 60);
+/// Attempts at work at once, of all methods.
+const AT_ONCE: usize = 128;
+/// How long attempts may take to come to an end once the node is told to stop.
+const DRAIN_MAX: Duration = Duration::from_secs(15);
 
 /// The worker of a node.
 pub(super) struct Jobs {
     node: Arc<Node>,
+    /// The methods that this node has, and how they are tried.
+    methods: Vec<(&'static str, Job)>,
+    attempts: JoinSet<()>,
+    /// The method of each attempt.
+    at_work: HashMap<Id, &'static str>,
+    clock: Clock,
     due: Option<Micros>,
-}
-
-/// A job that this worker holds the lease of.
-#[derive(Clone)]
-struct Leased {
-    id: String,
-    method: &'static str,
-    request: Vec<u8>,
-    attempts: i64,
-    lease: i64,
-    policy: Job,
 }
 
 impl Jobs {
     pub(super) fn new(node: &Arc<Node>) -> Self {
-        Self { node: Arc::clone(node), due: None }
+        let methods = node.registry().methods();
+        let methods = methods.filter_map(|bound| Some((bound.method.path, bound.method.job?)));
+        Self {
+            methods: methods.collect(),
+            node: Arc::clone(node),
+            attempts: JoinSet::new(),
+            at_work: HashMap::new(),
+            clock: Clock::default(),
+            due: None,
+        }
     }
 
+    /// Begins what is due and has room; true if there was anything.
     pub(super) async fn step(&mut self) -> Result<bool> {
-        let now = self.node.store().lease_now().await?;
-        let next = self.next().await?;
-        self.due = next;
-        if next.is_none_or(|next| next > now) {
+        if self.methods.is_empty() {
             return Ok(false);
         }
-        let claimed = self.claim(now).await?;
-        let worked = !claimed.is_empty();
-        let runs = claimed.into_iter().map(|job| work(Arc::clone(&self.node), job));
-        futures::stream::iter(runs).buffer_unordered(AT_ONCE).collect::<Vec<()>>().await;
-        Ok(worked)
-    }
-
-    /// When the next job is due.
-    async fn next(&self) -> Result<Option<Micros>> {
-        const NEXT: &str = "SELECT MIN(run_at) FROM stoa_job \
-             WHERE tenant = :tenant AND state IN ('ready', 'leased')";
-        let tenant = Arc::clone(self.node.tenant());
-        let rows = self
-            .node
-            .read(None, move |session, _| {
-                kernel::rows::<(Option<i64>,)>(session, &tenant, NEXT, ())
-            })
-            .await?;
-        Ok(rows.first().and_then(|(at,)| *at).map(Micros))
-    }
-
-    /// Takes leases, counting the attempts. While a job is leased, `run_at` is the lease's end.
-    async fn claim(&self, now: Micros) -> Result<Vec<Leased>> {
-        const DUE: &str = "SELECT id, method, request, attempts, lease, lane FROM stoa_job \
-             WHERE tenant = :tenant AND state IN ('ready', 'leased') AND run_at <= $1 \
-             ORDER BY priority DESC, run_at, id LIMIT $2";
-        const BUSY: &str = "SELECT DISTINCT lane FROM stoa_job WHERE tenant = :tenant \
-             AND state = 'leased' AND run_at > $1 AND lane IS NOT NULL";
-        const LEASE: &str = "UPDATE stoa_job SET state = 'leased', attempts = attempts + 1, \
-             lease = lease + 1, run_at = $3, lease_until = $3 \
-             WHERE tenant = :tenant AND id = $1 AND lease = $2";
-        type Row = (String, String, Vec<u8>, i64, i64, Option<String>);
-        let (registry, tenant) = (Arc::clone(self.node.registry()), Arc::clone(self.node.tenant()));
-        housekeep(&self.node, self.node.tenant(), move |session, _| {
-            let busy = kernel::rows::<(String,)>(session, &tenant, BUSY, (now.0,))?;
-            let mut busy: HashSet<String> = busy.into_iter().map(|(lane,)| lane).collect();
-            let mut leased = Vec::new();
-            for row in kernel::rows::<Row>(session, &tenant, DUE, (now.0, CLAIM))? {
-                let (id, method, request, attempts, lease, lane) = row;
-                // A job of a type that this node does not know waits for one that does.
-                let Some(method) = registry.method(&method).map(|bound| bound.method) else {
-                    continue;
-                };
-                let Some(policy) = method.job else { continue };
-                if lane.is_some_and(|lane| !busy.insert(lane)) {
-                    continue;
-                }
-                let until = now.after(Duration::from_millis(policy.timeout_ms.into()));
-                if kernel::execute(session, &tenant, LEASE, (&id, lease, until.0))? == 1 {
-                    let (attempts, lease) = (attempts + 1, lease + 1);
-                    let method = method.path;
-                    leased.push(Leased { id, method, request, attempts, lease, policy });
-                }
+        // Before the lease is: an attempt gets no more time than it has.
+        let started = self.node.world().uptime();
+        let now = self.clock.look(&self.node).await?;
+        if self.clock.went_back {
+            self.rebase(now).await?;
+            self.clock.went_back = false;
+        }
+        let found = self.look(now).await?;
+        self.due = found.next;
+        let mut worked = false;
+        for seen in &found.lapsed {
+            match attempt::lapse(&self.node, seen).await {
+                Ok(()) => worked = true,
+                Err(error) => tracing::warn!(job = seen.id, error = ?error, "a job lapsed"),
             }
-            Ok(leased)
-        })
-        .await
+        }
+        if found.ready.is_empty() {
+            return Ok(worked);
+        }
+        let tenant = Arc::clone(self.node.tenant());
+        let lease =
+            move |session: &mut dyn Session, _| queue::lease(session, &tenant, now, &found.ready);
+        for job in housekeep(&self.node, self.node.tenant(), lease).await? {
+            self.begin(job, started);
+        }
+        Ok(true)
+    }
+
+    /// Does everything that is due until nothing is, and waits for it; true if there was anything.
+    pub(super) async fn settle(&mut self) -> Result<bool> {
+        let mut worked = false;
+        loop {
+            while self.step().await? {
+                worked = true;
+            }
+            if self.at_work.is_empty() {
+                return Ok(worked);
+            }
+            self.ended().await;
+        }
+    }
+
+    fn begin(&mut self, job: Leased, started: Duration) {
+        let method = job.seen.method;
+        let attempt = self.attempts.spawn(attempt::work(Arc::clone(&self.node), job, started));
+        self.at_work.insert(attempt.id(), method);
+    }
+
+    /// Waits until an attempt has ended; for ever if none is at work.
+    async fn ended(&mut self) {
+        let Some(first) = self.attempts.join_next_with_id().await else {
+            return std::future::pending().await;
+        };
+        // Others may have ended with it: there is room for several then.
+        let mut ended = Some(first);
+        while let Some(attempt) = ended {
+            let id = attempt.map_or_else(|error| error.id(), |(id, ())| id);
+            self.at_work.remove(&id);
+            ended = self.attempts.try_join_next_with_id();
+        }
+    }
+
+    async fn look(&self, now: Micros) -> Result<Found> {
+        let (registry, tenant) = (Arc::clone(self.node.registry()), Arc::clone(self.node.tenant()));
+        let room = self.room();
+        self.node
+            .read(None, move |session, _| queue::look(session, &registry, &tenant, now, &room))
+            .await
+    }
+
+    fn room(&self) -> Room {
+        let methods = self.methods.iter().map(|(path, policy)| {
+            let at_work = self.at_work.values().filter(|method| *method == path).count();
+            (*path, (at_work, (policy.at_once as usize).saturating_sub(at_work)))
+        });
+        Room { free: AT_ONCE.saturating_sub(self.at_work.len()), methods: methods.collect() }
+    }
+
+    async fn rebase(&self, now: Micros) -> Result<()> {
+        tracing::warn!("the clock went back: jobs that were written in the future are moved");
+        loop {
+            let tenant = Arc::clone(self.node.tenant());
+            let rebase = move |session: &mut dyn Session, _| queue::rebase(session, &tenant, now);
+            if !housekeep(&self.node, self.node.tenant(), rebase).await? {
+                return Ok(());
+            }
+        }
     }
 }
 
@@ -129,175 +166,27 @@ impl Work for Jobs {
     fn due(&self) -> Option<Micros> {
         self.due
     }
-}
 
-/// Runs one attempt and records what it came to.
-async fn work(node: Arc<Node>, job: Leased) {
-    let outcome = attempt(&node, &job).await;
-    let Err(error) = outcome else { return };
-    if error.reason() == "background.overtaken" {
-        tracing::warn!(job = job.id, "the lease was lost; nothing was recorded");
-        return;
+    fn now(&self) -> Option<Micros> {
+        self.clock.now(&self.node)
     }
-    tracing::info!(job = job.id, method = job.method, attempt = job.attempts, error = ?error,
-        "a job failed");
-    if let Err(error) = failed(&node, &job, &error).await {
-        // The lease runs out, and the job is tried again.
-        tracing::warn!(job = job.id, error = ?error, "a failed job could not be recorded");
-    }
-}
 
-async fn attempt(node: &Arc<Node>, job: &Leased) -> Result<()> {
-    let registry = Arc::clone(node.registry());
-    let bound = registry.method(job.method).ok_or_else(|| Error::internal("no such method"))?;
-    let request = bound.decode_request(&job.request, Format::Binary)?;
-    request.validate()?;
-    if bound.method.kind == Kind::Command {
-        return complete(node, job, None).await;
+    fn is_for(&self, notice: &Notice) -> bool {
+        notice.jobs
     }
-    let timeout = Duration::from_millis(job.policy.timeout_ms.into());
-    let basis = Basis {
-        service: bound.service,
-        caller: Caller::system(node.tenant()),
-        cause: Cause::Job(job.id.clone()),
-        key: Some(job.id.clone()),
-        seal: node.keys.job(node.tenant(), &job.id),
-        address: String::new(),
-        trace: String::new(),
-        deadline: Some(node.world().uptime() + timeout),
-        fence: Some(fence(node, job)),
-    };
-    let running = effect::run(bound, Ctx::new(basis, node.runner()), request.as_ref());
-    let reply = tokio::select! {
-        // What wakes when its time is over does not go on.
-        biased;
-        () = node.world().sleep(timeout) => {
-            return Err(Error::unavailable("job.timeout", "the attempt took too long"));
-        }
-        reply = running => reply?,
-    };
-    complete(node, job, Some(reply.encode(Format::Binary)?)).await
-}
 
-/// Completes a job: an effect's reply is handed to what follows; a command runs here.
-async fn complete(node: &Arc<Node>, job: &Leased, reply: Option<Vec<u8>>) -> Result<()> {
-    let (registry, tenant, job) =
-        (Arc::clone(node.registry()), Arc::clone(node.tenant()), job.clone());
-    let (cause, method) = (format!("job:{}", job.id), job.method);
-    let run = move |session: &mut dyn Session, stamp: Stamp| {
-        end(session, &tenant, &job, "done", "")?;
-        let bound = bound_of(&registry, &job)?;
-        let request = bound.decode_request(&job.request, Format::Binary)?;
-        let reply = reply.as_deref().map(|reply| bound.decode_reply(reply, Format::Binary));
-        let reply = reply.transpose()?;
-        let gathered = inside(session, &registry, &tenant, &job, stamp, |tx| {
-            let reply = match reply {
-                Some(reply) => reply,
-                None => bound.run_command(tx, request.as_ref())?,
-            };
-            match follows(&registry, &job) {
-                Some(outcome) => outcome.run(tx, request.as_ref(), Ok(reply.as_ref())),
-                None => Ok(()),
+    fn moved(&mut self) -> BoxFuture<'_, ()> {
+        Box::pin(self.ended())
+    }
+
+    fn finish(&mut self) -> BoxFuture<'_, ()> {
+        let late = self.node.world().sleep(DRAIN_MAX);
+        Box::pin(async move {
+            let all = async { while self.attempts.join_next().await.is_some() {} };
+            tokio::select! {
+                () = all => {}
+                () = late => tracing::warn!("attempts of jobs were still at work after the time to drain"),
             }
-        })?;
-        Ok(Outcome { reply: None, gathered })
-    };
-    react(node, node.tenant(), cause, method, run).await.map(|_| ())
-}
-
-/// Puts a failed job back, or parks it as dead once no attempt is left.
-async fn failed(node: &Arc<Node>, job: &Leased, error: &Error) -> Result<()> {
-    const AGAIN: &str = "UPDATE stoa_job SET state = 'ready', run_at = $3, error = $4 \
-         WHERE tenant = :tenant AND id = $1 AND lease = $2 AND state = 'leased'";
-    let (registry, tenant, job) =
-        (Arc::clone(node.registry()), Arc::clone(node.tenant()), job.clone());
-    let is_final = matches!(
-        error.code(),
-        stoa_kit::Code::InvalidArgument | stoa_kit::Code::FailedPrecondition
-    );
-    if job.attempts < i64::from(job.policy.max_attempts) && !is_final {
-        let mut chance = [0u8; 1];
-        node.world().entropy(&mut chance);
-        let wait = backoff(&job, chance[0]);
-        let (now, text) = (node.store().lease_now().await?, error.to_string());
-        return housekeep(node, node.tenant(), move |session, _| {
-            let params = (&job.id, job.lease, now.after(wait).0, &text);
-            kernel::execute(session, &tenant, AGAIN, params).map(|_| ())
         })
-        .await;
     }
-    let (cause, method, error) = (format!("job:{}", job.id), job.method, error.clone());
-    let run = move |session: &mut dyn Session, stamp: Stamp| {
-        end(session, &tenant, &job, "dead", &error.to_string())?;
-        let bound = bound_of(&registry, &job)?;
-        let request = bound.decode_request(&job.request, Format::Binary)?;
-        let gathered = inside(session, &registry, &tenant, &job, stamp, |tx| {
-            match follows(&registry, &job) {
-                Some(outcome) => outcome.run(tx, request.as_ref(), Err(&error)),
-                None => Ok(()),
-            }
-        })?;
-        Ok(Outcome { reply: None, gathered })
-    };
-    react(node, node.tenant(), cause, method, run).await.map(|_| ())
-}
-
-fn inside(
-    session: &mut dyn Session,
-    registry: &Registry,
-    tenant: &str,
-    job: &Leased,
-    stamp: Stamp,
-    run: impl FnOnce(&mut Tx<'_>) -> Result<()>,
-) -> Result<Gathered> {
-    let (caller, cause) = (Caller::system(tenant), Cause::Job(job.id.clone()));
-    let command = Run { registry, caller: &caller, cause: &cause, stamp, nested: false };
-    let service = bound_of(registry, job)?.service;
-    command.command(session, service, run).map(|((), gathered)| gathered)
-}
-
-/// Lets an attempt commit only as long as this worker holds the lease.
-fn fence(node: &Arc<Node>, job: &Leased) -> Fence {
-    const HELD: &str = "SELECT attempts FROM stoa_job \
-         WHERE tenant = :tenant AND id = $1 AND lease = $2 AND state = 'leased'";
-    let (tenant, id, lease) = (Arc::clone(node.tenant()), job.id.clone(), job.lease);
-    Arc::new(move |session| {
-        match kernel::rows::<(i64,)>(session, &tenant, HELD, (&id, lease))?.is_empty() {
-            true => Err(overtaken("another worker holds the lease")),
-            false => Ok(()),
-        }
-    })
-}
-
-/// Ends a job that this worker still holds the lease of.
-fn end(
-    session: &mut dyn Session,
-    tenant: &str,
-    job: &Leased,
-    state: &str,
-    error: &str,
-) -> Result<()> {
-    const END: &str = "UPDATE stoa_job SET state = $3, error = $4, dedupe = NULL \
-         WHERE tenant = :tenant AND id = $1 AND lease = $2 AND state = 'leased'";
-    match kernel::execute(session, tenant, END, (&job.id, job.lease, state, error))? {
-        1 => Ok(()),
-        _ => Err(overtaken("another worker holds the lease")),
-    }
-}
-
-fn bound_of<'a>(registry: &'a Registry, job: &Leased) -> Result<&'a Bound> {
-    registry.method(job.method).ok_or_else(|| Error::internal("no such method"))
-}
-
-fn follows<'a>(registry: &'a Registry, job: &Leased) -> Option<&'a Follows> {
-    let bound = registry.method(job.method)?;
-    let outcomes = &registry.service(bound.service).outcomes;
-    outcomes.iter().find(|outcome| outcome.method == job.method)
-}
-
-/// The wait after an attempt: doubled each time, between half of it and all of it.
-fn backoff(job: &Leased, chance: u8) -> Duration {
-    let doublings = u32::try_from(job.attempts - 1).unwrap_or(0).min(20);
-    let whole = Duration::from_millis(u64::from(job.policy.backoff_ms) << doublings);
-    whole.min(BACKOFF_MAX).mul_f64(0.5 + f64::from(chance) / 510.0)
 }

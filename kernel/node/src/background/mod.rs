@@ -4,6 +4,7 @@
 //! A running node loops over the steps and sleeps until a commit or the clock wakes it; a test
 //! calls them itself, with its own clock.
 
+mod clock;
 mod jobs;
 mod subscriptions;
 mod sweep;
@@ -18,9 +19,12 @@ use futures::future::BoxFuture;
 use stoa_contract::Code;
 use stoa_kit::session::{Session, Stamp};
 use stoa_kit::{Error, Micros, Result};
-use stoa_store::{Commit, Committed, Header, Outcome};
+use stoa_store::{Commit, Committed, Header, Notice, Outcome};
+use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::watch;
 
+use crate::unwound::unwound;
 use crate::{Node, keys};
 pub(crate) use subscriptions::partition_of;
 
@@ -59,13 +63,14 @@ impl Background {
         })
     }
 
-    /// Does everything that is due, once; true if there was anything.
+    /// Does everything that is due, once, and waits for the jobs that it began; true if there was
+    /// anything.
     ///
     /// # Errors
     /// Those of the store; the work stays due.
     pub async fn step(&mut self) -> Result<bool> {
         let reacted = self.subscriptions.step().await?;
-        let worked = self.jobs.step().await?;
+        let worked = self.jobs.settle().await?;
         let fired = self.timers.step().await?;
         let swept = self.sweep.step().await?;
         Ok(reacted || worked || fired || swept)
@@ -95,6 +100,26 @@ trait Work: Send + 'static {
 
     /// When something will be due, as far as is known.
     fn due(&self) -> Option<Micros>;
+
+    /// The time by the clock that `due` goes by, if that is not the node's own.
+    fn now(&self) -> Option<Micros> {
+        None
+    }
+
+    /// Whether a commit may have left work of this kind.
+    fn is_for(&self, notice: &Notice) -> bool {
+        notice.events
+    }
+
+    /// Waits until something that it began has moved on, so that another step is worth while.
+    fn moved(&mut self) -> BoxFuture<'_, ()> {
+        Box::pin(std::future::pending())
+    }
+
+    /// Waits for what it began, for a while.
+    fn finish(&mut self) -> BoxFuture<'_, ()> {
+        Box::pin(std::future::ready(()))
+    }
 }
 
 fn drive(
@@ -105,34 +130,45 @@ fn drive(
     let mut notices = node.store().notices();
     Box::pin(async move {
         while !*stop.borrow() {
-            match work.step().await {
+            // A panic of ours is logged like an error, and does not end the loop.
+            match unwound(work.step()).await {
                 Ok(true) => continue,
                 Ok(false) => {}
                 Err(error) => {
                     tracing::warn!(work = work.name(), error = ?error, "background work failed");
                 }
             }
-            let now = node.world().now();
+            let now = work.now().unwrap_or_else(|| node.world().now());
             let until = work.due().map_or(SLEEP_MAX, |due| due.since(now)).min(SLEEP_MAX);
             // A little patience lets events gather into one commit.
-            let wait = node.world().sleep(until.max(Duration::from_millis(5)));
-            tokio::select! {
-                () = wait => {}
-                _ = stop.changed() => {}
-                () = woken(&mut notices) => {}
-            }
+            let patience = node.world().sleep(until.max(Duration::from_millis(5)));
+            wait(work.as_mut(), &mut notices, &mut stop, patience).await;
         }
+        work.finish().await;
     })
 }
 
-async fn woken(notices: &mut tokio::sync::broadcast::Receiver<stoa_store::Notice>) {
-    use tokio::sync::broadcast::error::RecvError;
+/// Waits until there may be something to do.
+async fn wait(
+    work: &mut dyn Work,
+    notices: &mut Receiver<Notice>,
+    stop: &mut watch::Receiver<bool>,
+    patience: BoxFuture<'static, ()>,
+) {
+    let mut patience = patience;
     loop {
-        match notices.recv().await {
-            Ok(notice) if notice.events || notice.jobs => return,
+        let heard = tokio::select! {
+            () = &mut patience => return,
+            _ = stop.changed() => return,
+            () = work.moved() => return,
+            heard = notices.recv() => heard,
+        };
+        match heard {
+            Ok(notice) if work.is_for(&notice) => return,
             Ok(_) => {}
             Err(RecvError::Lagged(_)) => return,
-            Err(RecvError::Closed) => std::future::pending().await,
+            // The store is closed: nothing will be heard any more.
+            Err(RecvError::Closed) => return patience.await,
         }
     }
 }

@@ -1,26 +1,70 @@
-//! Timers: commands that run by the clock, once however many nodes there are.
+//! Timers: commands that run without a caller, once however many nodes there are.
 //!
-//! A timer's row moves to its next time in the commit of what it did. Times that passed while no
-//! node was running fire once, not once each.
+//! A timer that goes by the clock has a row, which moves to its next time in the commit of what it
+//! did; times that passed while no node was running fire once, not once each. A timer that is due
+//! when a query says so is asked, and asked again in the commit that runs it: of two nodes that
+//! come at the same time the second finds nothing due, and commits nothing.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::{Acquire, Release};
+use std::time::Duration;
 
 use futures::future::BoxFuture;
 use stoa_contract::Format;
 use stoa_kit::registry::ServiceId;
 use stoa_kit::session::{Session, Stamp};
 use stoa_kit::tx::Run;
-use stoa_kit::{Caller, Cause, Clock, Micros, Result, Timer};
-use stoa_store::{Outcome, kernel};
+use stoa_kit::{Ask, Caller, Cause, Error, Micros, Registry, Result, Schedule, Timer, When};
+use stoa_store::{Notice, Outcome, kernel};
+use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast::error::TryRecvError;
 
-use super::{Work, housekeep, overtaken, react};
-use crate::{Node, cron};
+use super::clock::Clock;
+use super::{Work, housekeep, is_transient, overtaken, react};
+use crate::Node;
+
+/// The shortest time between two questions whether a timer is due, unless its last chunk was full.
+const PAUSE: Duration = Duration::from_secs(1);
+/// The longest, whatever was written; and the longest wait after one that failed.
+const PAUSE_MAX: Duration = Duration::from_secs(60);
+/// Full chunks that follow one another before others have their turn.
+const CHUNKS_MAX: usize = 16;
 
 /// Every timer of a node.
 pub(super) struct Timers {
     node: Arc<Node>,
-    timers: Vec<(ServiceId, String, Timer)>,
+    timers: Vec<Known>,
+    notices: Receiver<Notice>,
+    clock: Clock,
     due: Option<Micros>,
+}
+
+/// A timer, and what this node remembers of it.
+struct Known {
+    service: ServiceId,
+    /// Its full name, `<service>.<name>`.
+    name: String,
+    timer: Timer,
+    /// For one that is asked: whether its service's tables may have changed since.
+    stale: bool,
+    /// Not before this time again.
+    pause: Micros,
+    /// When it is due, as far as is known.
+    due: Option<Micros>,
+    /// How often it failed, one time after another.
+    failures: u32,
+}
+
+/// What became of a timer that was due.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fired {
+    /// It ran; true if it has more to do that waits for nothing.
+    Ran(bool),
+    /// Somebody else did.
+    Elsewhere,
+    /// It failed, and why was logged.
+    Failed,
 }
 
 impl Timers {
@@ -28,30 +72,56 @@ impl Timers {
         let mut timers = Vec::new();
         for (number, service) in node.registry().services().iter().enumerate() {
             for timer in &service.timers {
-                let name = format!("{}.{}", service.name, timer.name);
-                timers.push((ServiceId(number as u16), name, timer.clone()));
+                timers.push(Known {
+                    service: ServiceId(number as u16),
+                    name: format!("{}.{}", service.name, timer.name),
+                    timer: timer.clone(),
+                    stale: true,
+                    pause: Micros(i64::MIN),
+                    due: None,
+                    failures: 0,
+                });
             }
         }
-        let this = Self { node: Arc::clone(node), timers, due: None };
+        let notices = node.store().notices();
+        let this =
+            Self { node: Arc::clone(node), timers, notices, clock: Clock::default(), due: None };
         this.register().await?;
         Ok(this)
     }
 
-    /// Writes rows for timers that are new or whose schedule is another.
+    /// Writes rows for timers that are new, whose schedule is another, or that stand further in
+    /// the future than their schedule could put them: a clock went back then.
     async fn register(&self) -> Result<()> {
+        const ROWS: &str = "SELECT name, next, schedule FROM stoa_timer WHERE tenant = :tenant";
         const REGISTER: &str = "INSERT INTO stoa_timer (tenant, name, last, next, schedule) \
              VALUES (:tenant, $1, 0, $2, $3) ON CONFLICT (tenant, name) DO UPDATE \
              SET next = excluded.next, schedule = excluded.schedule \
-             WHERE stoa_timer.schedule <> excluded.schedule";
+             WHERE stoa_timer.schedule <> excluded.schedule OR stoa_timer.next > excluded.next";
         let now = self.node.store().lease_now().await?;
         let mut rows = Vec::new();
-        for (_, name, timer) in &self.timers {
-            rows.push((name.clone(), cron::next(timer.schedule, now)?.0, words(timer.schedule)));
+        for known in &self.timers {
+            let (next, words) = match &known.timer.when {
+                When::By(schedule) => (schedule.next(now)?.0, schedule.to_string()),
+                When::Due(_) => (0, "when due".to_owned()),
+            };
+            rows.push((known.name.clone(), next, words));
+        }
+        let tenant = Arc::clone(self.node.tenant());
+        let read = move |session: &mut dyn Session, _| {
+            kernel::rows::<(String, i64, String)>(session, &tenant, ROWS, ())
+        };
+        let there = self.node.read(None, read).await?;
+        rows.retain(|(name, next, words)| {
+            !there.iter().any(|row| row.0 == *name && row.1 <= *next && row.2 == *words)
+        });
+        if rows.is_empty() {
+            return Ok(());
         }
         let tenant = Arc::clone(self.node.tenant());
         housekeep(&self.node, self.node.tenant(), move |session, _| {
-            for (name, next, schedule) in &rows {
-                kernel::execute(session, &tenant, REGISTER, (name, *next, schedule))?;
+            for (name, next, words) in &rows {
+                kernel::execute(session, &tenant, REGISTER, (name, *next, words))?;
             }
             Ok(())
         })
@@ -59,87 +129,233 @@ impl Timers {
     }
 
     pub(super) async fn step(&mut self) -> Result<bool> {
-        const TIMERS: &str = "SELECT name, next FROM stoa_timer WHERE tenant = :tenant";
         if self.timers.is_empty() {
             return Ok(false);
         }
-        let now = self.node.store().lease_now().await?;
-        let tenant = Arc::clone(self.node.tenant());
-        let rows = self
-            .node
-            .read(None, move |session, _| {
-                kernel::rows::<(String, i64)>(session, &tenant, TIMERS, ())
-            })
-            .await?;
-        let mut fired = false;
-        self.due = None;
-        for (name, next) in rows {
-            let Some(timer) = self.timers.iter().find(|(_, known, _)| *known == name) else {
-                continue;
-            };
-            let mut next = Micros(next);
-            if next <= now {
-                let after = cron::next(timer.2.schedule, now)?;
-                self.fire(timer, next, after).await?;
-                (next, fired) = (after, true);
-            }
-            self.due = Some(self.due.map_or(next, |due| due.min(next)));
+        let now = self.clock.look(&self.node).await?;
+        if self.clock.went_back {
+            tracing::warn!("the clock went back: timers that stand too far ahead are moved");
+            self.register().await?;
+            self.clock.went_back = false;
         }
-        Ok(fired)
+        self.listen();
+        let rows = self.rows().await?;
+        let (mut fired, mut trouble) = (false, None);
+        for known in &mut self.timers {
+            let turn = match known.timer.when.clone() {
+                When::By(schedule) => by(&self.node, known, &schedule, &rows, now).await,
+                When::Due(ask) => when_due(&self.node, known, ask, now).await,
+            };
+            // What ails one timer is no reason to pass over the others.
+            match turn {
+                Ok(ran) => fired |= ran,
+                Err(error) => {
+                    (known.pause, known.stale) = (now.after(PAUSE), true);
+                    known.due = Some(known.pause);
+                    trouble = Some(error);
+                }
+            }
+        }
+        self.due = self.timers.iter().filter_map(|known| known.due).min();
+        trouble.map_or(Ok(fired), Err)
     }
 
-    /// Fires a timer; a failure is logged and waits for the next time.
-    async fn fire(
-        &self,
-        timer: &(ServiceId, String, Timer),
-        at: Micros,
-        next: Micros,
-    ) -> Result<()> {
-        let (service, name, Timer { method, request, .. }) = timer.clone();
-        let (registry, tenant) = (Arc::clone(self.node.registry()), Arc::clone(self.node.tenant()));
-        let own = name.clone();
-        let run = move |session: &mut dyn Session, stamp: Stamp| {
-            move_on(session, &tenant, &own, at, next)?;
-            let bound = registry.method(method).ok_or_else(|| crate::call::unknown(method))?;
-            let request = bound.decode_request(&request, Format::Binary)?;
-            let (caller, cause) = (Caller::system(&tenant), Cause::Timer(own.clone()));
-            let (registry, caller, cause) = (&registry, &caller, &cause);
-            let command = Run { registry, caller, cause, stamp, nested: false };
-            let (reply, gathered) =
-                command.command(session, service, |tx| bound.run_command(tx, request.as_ref()))?;
-            Ok(Outcome { reply: Some(reply), gathered })
-        };
-        let cause = Cause::Timer(name.clone()).to_string();
-        let error = match react(&self.node, self.node.tenant(), cause, method, run).await {
-            Ok(_) => return Ok(()),
-            Err(error) if error.reason() == "background.overtaken" => return Ok(()),
-            Err(error) if super::is_transient(&error) => return Err(error),
-            Err(error) => error,
-        };
-        tracing::error!(timer = name, error = ?error, "a timer failed");
-        let tenant = Arc::clone(self.node.tenant());
-        housekeep(&self.node, self.node.tenant(), move |session, _| {
-            match move_on(session, &tenant, &name, at, next) {
-                Err(error) if error.reason() == "background.overtaken" => Ok(()),
-                other => other,
+    /// Hears which tables were written since the last time.
+    fn listen(&mut self) {
+        loop {
+            let heard = self.notices.try_recv();
+            for known in &mut self.timers {
+                let service = &self.node.registry().service(known.service);
+                known.stale |= match &heard {
+                    Ok(notice) => notice.tables.iter().any(|table| {
+                        let rest = table.strip_prefix(service.name);
+                        rest.is_some_and(|rest| rest.starts_with('_'))
+                    }),
+                    Err(TryRecvError::Lagged(_)) => true,
+                    Err(TryRecvError::Empty | TryRecvError::Closed) => false,
+                };
             }
-        })
-        .await
+            if matches!(heard, Err(TryRecvError::Empty | TryRecvError::Closed)) {
+                return;
+            }
+        }
+    }
+
+    /// When each timer fires that goes by the clock.
+    async fn rows(&self) -> Result<Vec<(String, i64)>> {
+        const ROWS: &str = "SELECT name, next FROM stoa_timer WHERE tenant = :tenant";
+        if !self.timers.iter().any(|known| matches!(known.timer.when, When::By(_))) {
+            return Ok(Vec::new());
+        }
+        let tenant = Arc::clone(self.node.tenant());
+        let read = move |session: &mut dyn Session, _| {
+            kernel::rows::<(String, i64)>(session, &tenant, ROWS, ())
+        };
+        self.node.read(None, read).await
     }
 }
 
-impl Work for Timers {
-    fn name(&self) -> &'static str {
-        "timers"
+/// Fires a timer that goes by the clock, if it is time; true if it was.
+async fn by(
+    node: &Arc<Node>,
+    known: &mut Known,
+    schedule: &Schedule,
+    rows: &[(String, i64)],
+    now: Micros,
+) -> Result<bool> {
+    let Some((_, at)) = rows.iter().find(|(name, _)| *name == known.name) else { return Ok(false) };
+    known.due = Some(Micros(*at));
+    if Micros(*at) > now {
+        return Ok(false);
     }
+    let next = schedule.next(now)?;
+    let mut fired = fire(node, known, Turn::At(Micros(*at), next)).await?;
+    for _ in 0..CHUNKS_MAX {
+        if fired != Fired::Ran(true) {
+            break;
+        }
+        fired = fire(node, known, Turn::More).await?;
+    }
+    known.due = Some(next);
+    Ok(true)
+}
 
-    fn step(&mut self) -> BoxFuture<'_, Result<bool>> {
-        Box::pin(Timers::step(self))
+/// Fires a timer that is asked, if it is due; true if it was.
+async fn when_due(node: &Arc<Node>, known: &mut Known, ask: Ask, now: Micros) -> Result<bool> {
+    if known.rests(now) {
+        return Ok(false);
     }
+    known.stale = false;
+    known.pause = now.after(PAUSE);
+    let due = asked(node, known.service, ask).await?;
+    if due.is_none_or(|due| due > now) {
+        known.due = due.map(|due| due.max(known.pause));
+        return Ok(false);
+    }
+    // What it does is a reason to ask again, after a pause.
+    known.stale = true;
+    for _ in 0..CHUNKS_MAX {
+        let fired = fire(node, known, Turn::If(ask)).await?;
+        known.failures = if fired == Fired::Failed { known.failures + 1 } else { 0 };
+        if fired != Fired::Ran(true) {
+            known.pause = now.after((PAUSE * (1 << known.failures.min(6))).min(PAUSE_MAX));
+            known.due = Some(known.pause);
+            return Ok(fired != Fired::Failed);
+        }
+    }
+    // There is more, and others have their turn first.
+    (known.pause, known.due) = (now, Some(now));
+    Ok(true)
+}
 
-    fn due(&self) -> Option<Micros> {
-        self.due
+impl Known {
+    /// Whether it need not be asked; says when it wants its turn.
+    fn rests(&mut self, now: Micros) -> bool {
+        // Where a clock went back, no pause is as long as the step.
+        if now < self.pause && self.pause <= now.after(PAUSE_MAX) {
+            self.due = if self.stale { Some(self.pause) } else { self.due };
+            return true;
+        }
+        let fresh = !self.stale && now < self.pause.after(PAUSE_MAX) && self.pause <= now;
+        fresh && self.due.is_none_or(|due| due > now)
     }
+}
+
+/// Asks when a timer is due.
+async fn asked(node: &Arc<Node>, service: ServiceId, ask: Ask) -> Result<Option<Micros>> {
+    let (registry, tenant) = (Arc::clone(node.registry()), Arc::clone(node.tenant()));
+    let read = move |session: &mut dyn Session, stamp: Stamp| {
+        due(session, &registry, &tenant, (service, ""), ask, stamp)
+    };
+    node.read(None, read).await
+}
+
+fn due(
+    session: &mut dyn Session,
+    registry: &Registry,
+    tenant: &str,
+    (service, timer): (ServiceId, &str),
+    ask: Ask,
+    stamp: Stamp,
+) -> Result<Option<Micros>> {
+    let (caller, cause) = (Caller::system(tenant), Cause::Timer(timer.to_owned()));
+    let query = Run { registry, caller: &caller, cause: &cause, stamp, nested: false };
+    query.query(session, service, |view| ask(view))
+}
+
+/// Whose turn it is that fires, to be settled in the commit itself.
+#[derive(Clone, Copy)]
+enum Turn {
+    /// Whoever moves the row from one time to the next.
+    At(Micros, Micros),
+    /// Whoever finds it due.
+    If(Ask),
+    /// Whoever ran the chunk before.
+    More,
+}
+
+impl Turn {
+    fn take(
+        self,
+        session: &mut dyn Session,
+        registry: &Registry,
+        tenant: &str,
+        (service, name): (ServiceId, &str),
+        stamp: Stamp,
+    ) -> Result<()> {
+        const RAN: &str = "UPDATE stoa_timer SET last = $2 WHERE tenant = :tenant AND name = $1";
+        match self {
+            Self::At(at, next) => move_on(session, tenant, name, at, next),
+            Self::More => Ok(()),
+            Self::If(ask) => {
+                let due = due(session, registry, tenant, (service, name), ask, stamp)?;
+                if due.is_none_or(|due| due > stamp.now) {
+                    return Err(overtaken("another node did what was due"));
+                }
+                kernel::execute(session, tenant, RAN, (name, stamp.now.0)).map(|_| ())
+            }
+        }
+    }
+}
+
+/// Fires a timer; a failure is logged and waits for the next time.
+async fn fire(node: &Arc<Node>, known: &Known, turn: Turn) -> Result<Fired> {
+    let (service, name) = (known.service, known.name.clone());
+    let Timer { method, request, .. } = known.timer.clone();
+    let (registry, tenant) = (Arc::clone(node.registry()), Arc::clone(node.tenant()));
+    let again = Arc::new(AtomicBool::new(false));
+    let more = Arc::clone(&again);
+    let run = move |session: &mut dyn Session, stamp: Stamp| {
+        turn.take(session, &registry, &tenant, (service, &name), stamp)?;
+        let bound = registry.method(method).ok_or_else(|| crate::call::unknown(method))?;
+        let request = bound.decode_request(&request, Format::Binary)?;
+        let (caller, cause) = (Caller::system(&tenant), Cause::Timer(name.clone()));
+        let (registry, caller, cause) = (&registry, &caller, &cause);
+        let command = Run { registry, caller, cause, stamp, nested: false };
+        let (reply, gathered) =
+            command.command(session, service, |tx| bound.run_command(tx, request.as_ref()))?;
+        more.store(gathered.again, Release);
+        Ok(Outcome { reply: Some(reply), gathered })
+    };
+    let cause = Cause::Timer(known.name.clone()).to_string();
+    let error: Error = match react(node, node.tenant(), cause, method, run).await {
+        Ok(_) => return Ok(Fired::Ran(again.load(Acquire))),
+        Err(error) if error.reason() == "background.overtaken" => return Ok(Fired::Elsewhere),
+        Err(error) if is_transient(&error) => return Err(error),
+        Err(error) => error,
+    };
+    tracing::error!(timer = known.name, error = ?error, "a timer failed");
+    if let Turn::At(at, next) = turn {
+        let (tenant, name) = (Arc::clone(node.tenant()), known.name.clone());
+        let moved = housekeep(node, node.tenant(), move |session, _| {
+            move_on(session, &tenant, &name, at, next)
+        });
+        match moved.await {
+            Err(error) if error.reason() == "background.overtaken" => {}
+            other => other?,
+        }
+    }
+    Ok(Fired::Failed)
 }
 
 /// Moves a timer to its next time; refused if another node has.
@@ -158,9 +374,24 @@ fn move_on(
     }
 }
 
-fn words(schedule: Clock) -> String {
-    match schedule {
-        Clock::Every(interval) => format!("every {} ms", interval.as_millis()),
-        Clock::Cron { expression, zone } => format!("{expression} in {zone}"),
+impl Work for Timers {
+    fn name(&self) -> &'static str {
+        "timers"
+    }
+
+    fn step(&mut self) -> BoxFuture<'_, Result<bool>> {
+        Box::pin(Timers::step(self))
+    }
+
+    fn due(&self) -> Option<Micros> {
+        self.due
+    }
+
+    fn now(&self) -> Option<Micros> {
+        self.clock.now(&self.node)
+    }
+
+    fn is_for(&self, _: &Notice) -> bool {
+        false
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use futures::future::BoxFuture;
 use stoa_kit::{Micros, Result};
+use stoa_store::Notice;
 
 use super::Work;
 use crate::Node;
@@ -43,5 +44,9 @@ impl Work for Watchdog {
 
     fn due(&self) -> Option<Micros> {
         None
+    }
+
+    fn is_for(&self, _: &Notice) -> bool {
+        false
     }
 }

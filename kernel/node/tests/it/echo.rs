@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use serde_json::Value;
 use stoa_contract::Format;
-use stoa_kit::{Code, Ctx, Error, Methods, Migration, Result, Schedule, Service, Start, Tx, View};
+use stoa_kit::{
+    Code, Ctx, Error, JobOptions, Methods, Migration, Result, Service, Start, Tx, View,
+};
 use stoa_node::{Body, Position};
 use stoa_testkit::Node;
 use tokio::sync::watch;
@@ -125,7 +127,7 @@ pub(crate) fn deaf(gate: Arc<Gate>) -> Service {
         })
         .command(|tx, job: Enqueue| {
             let (subject, number) = job.about();
-            tx.enqueue(&Work::new(subject, number), Schedule::default())?;
+            tx.enqueue(&Work::new(subject, number), JobOptions::default())?;
             Ok(Done::default())
         })
         .command(|tx, shrug: Shrug| {

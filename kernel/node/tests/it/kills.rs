@@ -120,6 +120,7 @@ async fn open(place: Place) -> Arc<Node> {
         ports: Ports::default(),
         tenant: MAIN.into(),
         log_kept: i64::MAX / 2,
+        commits_kept: Duration::MAX,
         calls_per_second: 0,
         anonymous_per_second: 0,
     };

@@ -11,8 +11,8 @@ use tokio::task::JoinHandle;
 use crate::echo::{self, Gate, heard, system};
 use crate::messages::Enqueue;
 
-/// Longer than a worker may take.
-const LEASE: Duration = Duration::from_secs(31);
+/// Longer than a worker holds a job, and than the one after it waits.
+const LEASE: Duration = Duration::from_secs(41);
 
 crate::on_both!(a_stale_lease_records_nothing);
 
@@ -24,6 +24,8 @@ fn a_stale_lease_records_nothing(engine: Engine) {
         let slow = worker(&node).await;
         gate.reached(1).await;
         node.pass(LEASE);
+        worker(&node).await.await.unwrap();
+        node.pass(Duration::from_secs(1));
         let quick = worker(&node).await;
         gate.reached(2).await;
         gate.open(1);

@@ -11,9 +11,11 @@
 
 mod calls;
 mod catalogue;
+mod chores;
 mod echo;
 mod effects;
 mod exactly_once;
+mod jobs;
 mod kills;
 mod leases;
 mod loops;
@@ -21,6 +23,8 @@ mod messages;
 mod notes;
 mod parking;
 mod subscriptions;
+mod sweeping;
+mod timers;
 
 /// Makes `case::sqlite` and `case::postgres` of each function `case` of an engine.
 macro_rules! on_both {

@@ -1,7 +1,9 @@
 //! The messages of [`echo`](crate::echo), written by hand: a contract that only tests know has no
 //! place among the contracts. Each is a number about a subject.
 
-use stoa_contract::{Check, Contract, Field, Job, Kind, Method, Permission, Shape, Value};
+use stoa_contract::{
+    Check, Contract, EventType, Field, Job, Kind, Method, Permission, Shape, Value,
+};
 use stoa_kit::v1::Money;
 use stoa_kit::{Event, Message, Request};
 
@@ -21,7 +23,7 @@ pub(crate) const CONTRACT: &Contract = &Contract {
         Whisper::METHOD,
         Relay::METHOD,
     ],
-    events: &[(Said::NAME, Said::TOPIC)],
+    events: &[EventType::of::<Said>()],
     descriptors: &[],
 };
 
@@ -126,4 +128,12 @@ method!(Spin, Command, None);
 method!(Shrug, Command, None);
 method!(Whisper, Command, None, SECRET);
 method!(Relay, Effect, None);
-method!(Work, Effect, Some(Job { max_attempts: 3, backoff_ms: 1_000, timeout_ms: 30_000 }));
+method!(Work, Effect, Some(JOB));
+
+const JOB: Job = Job {
+    max_attempts: 3,
+    backoff_ms: 1_000,
+    backoff_max_ms: 3_600_000,
+    timeout_ms: 30_000,
+    at_once: 16,
+};

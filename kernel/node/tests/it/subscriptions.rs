@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use stoa_kit::{Service, Start};
+use stoa_kit::{Service, Start, Tx};
 use stoa_node::Background;
 use stoa_testkit::{Engine, Node, both, run, run_forgetful};
 
@@ -22,6 +22,7 @@ crate::on_both!(
     partitions_that_change_lose_and_repeat_nothing_from_the_oldest,
     a_subscription_that_comes_back_goes_on_where_it_stopped,
     a_subscription_that_comes_back_too_late_is_lost_until_it_is_resumed,
+    a_copy_is_filled_and_follows_and_is_filled_anew_where_the_log_was_swept,
     what_is_of_no_interest_does_not_hold_up_the_log,
     what_fails_for_now_keeps_no_other_subscription_waiting,
     another_node_takes_over_what_waits,
@@ -31,7 +32,8 @@ crate::on_both!(
 fn services() -> Vec<Service> {
     let all = echo::deaf(Gate::new(i64::MAX)).on_any("all", None, Start::Oldest, 1, |tx, event| {
         assert!(event.id.ends_with(".0") && !event.payload.is_empty());
-        echo::hear(tx, &format!("{} {}", event.message, event.subject), event.depth)
+        let json = event.json(tx)?;
+        echo::hear(tx, &format!("{} {} {json}", event.topic, event.subject), event.depth)
     });
     vec![all]
 }
@@ -120,6 +122,7 @@ fn a_subscription_that_comes_back_too_late_is_lost_until_it_is_resumed(engine: E
         for number in 0..3 {
             say(&node, "it", number).await;
         }
+        node.settle().await;
         node.advance(A_WHILE).await;
         let kept = all_said(node.inner()).await.len();
         assert!(kept < 2, "what is retired does not hold up the log: {kept}");
@@ -136,6 +139,49 @@ fn a_subscription_that_comes_back_too_late_is_lost_until_it_is_resumed(engine: E
         assert_eq!(states(&node).await, [""]);
         let error = system(&node, "ResumeSubscription", name).await.unwrap_err();
         assert_eq!(error.reason(), "system.not_lost");
+        node.inner().close().await;
+    });
+}
+
+/// A service with a copy of its own list of poisons, in pages of two: who is in it is heard of as 0.
+fn copying() -> Vec<Service> {
+    const PAGE: &str = "SELECT subject FROM echo_poison WHERE tenant = :tenant AND subject > $1 \
+         ORDER BY subject LIMIT 2";
+    let fill = |tx: &mut Tx<'_>, token: &str| {
+        let page = tx.rows::<(String,)>(PAGE, (token,))?;
+        for (subject,) in &page {
+            echo::hear(tx, subject, 0)?;
+        }
+        Ok(page.last().map(|(subject,)| subject.clone()).unwrap_or_default())
+    };
+    let hear = |tx: &mut Tx<'_>, said: Said| echo::hear(tx, said.about().0, said.about().1);
+    vec![echo::deaf(Gate::new(i64::MAX)).mirror::<Said>("copy", 2, fill, hear)]
+}
+
+fn a_copy_is_filled_and_follows_and_is_filled_anew_where_the_log_was_swept(engine: Engine) {
+    run_forgetful(engine, deaf(), 0, |node| async move {
+        for subject in ["a", "b", "c", "d", "e"] {
+            poison(&node, subject, CURED).await;
+        }
+        say(&node, "a", 1).await;
+        node.settle().await;
+        let node = node.crash(copying()).await;
+        assert_eq!(states(&node).await, ["filling", "filling"]);
+        say(&node, "a", 2).await;
+        node.settle().await;
+        assert_eq!(heard(&node, "a").await, [0, 2], "what came before is in the list");
+        let all = all_heard(node.inner()).await;
+        assert_eq!(all.iter().filter(|one| one.1 == 0).count(), 5, "{all:?}");
+        let node = node.crash(deaf()).await;
+        say(&node, "a", 3).await;
+        say(&node, "a", 4).await;
+        node.settle().await;
+        node.advance(A_WHILE).await;
+        let node = node.crash(copying()).await;
+        say(&node, "a", 5).await;
+        node.settle().await;
+        assert_eq!(heard(&node, "a").await, [0, 2, 0, 5]);
+        assert_eq!(states(&node).await, ["", ""]);
         node.inner().close().await;
     });
 }
@@ -217,7 +263,8 @@ both! {
         let note = json!({"subject": "release", "text": "a note"});
         system(&node, "Annotate", note).await.unwrap();
         node.settle().await;
-        assert_eq!(heard(&node, "stoa.echo.v1.Said it").await, [0]);
-        assert_eq!(heard(&node, "stoa.system.v1.Annotated release").await, [0]);
+        let said = r#"echo.said it {"amount":"7","currency":"it"}"#;
+        let noted = r#"system.note release {"subject":"release","text":"a note"}"#;
+        assert_eq!((heard(&node, said).await, heard(&node, noted).await), (vec![0], vec![0]));
     }
 }

@@ -20,6 +20,8 @@ use super::{CLOCK, Shared};
 
 /// How often other nodes' commits are looked for.
 const EVERY: Duration = Duration::from_millis(250);
+/// How long a look may take: whoever keeps in mind what other nodes may revoke waits for it.
+const LOOK_MAX: Duration = Duration::from_secs(1);
 
 /// The follower's state.
 pub(super) struct Follower {
@@ -87,12 +89,14 @@ impl Follower {
 
     fn look(&mut self) -> Result<()> {
         self.link.connect()?;
+        let began = self.shared.world.uptime();
         let wanted = self.unseen.condition(self.shared.base());
         // One statement, so that the records and the snapshot belong together.
-        let rows = self.link.rows(&format!(
+        let look = format!(
             "SELECT pg_current_snapshot()::text, {CLOCK}::text \
              UNION ALL SELECT position::text, tables FROM stoa_commit WHERE {wanted}"
-        ))?;
+        );
+        let rows = self.link.rows_within(LOOK_MAX, &look)?;
         let mut snapshot = None;
         let mut last = None;
         let mut tables = BTreeSet::new();
@@ -114,6 +118,7 @@ impl Follower {
             self.shared.publish(position, tables.into_iter().collect(), true, true);
         }
         self.unseen = snapshot.ok_or_else(|| Error::internal("a look gave no snapshot"))?;
+        self.shared.looked_us.store(began.as_micros() as u64, Release);
         Ok(())
     }
 

@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering::Release;
 use std::task::Poll;
 use std::time::Duration;
 
-use futures::future::{LocalBoxFuture, join, try_join3};
+use futures::future::{Either, LocalBoxFuture, join, select, try_join3};
 use futures::{FutureExt, TryFutureExt, TryStreamExt, pin_mut};
 use stoa_kit::value::{Row, Value};
 use stoa_kit::{Error, Micros, Result};
@@ -152,10 +152,12 @@ struct Open {
 
 impl Link {
     pub(super) fn new(shared: Arc<Shared>, role: Role) -> Result<Self> {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(|error| Error::unavailable("node.no_thread", "no runtime").cause(error))?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(
+            |error| {
+                let what = format!("the machine gives no descriptors: {error}");
+                Error::unavailable("node.no_thread", what).help(stoa_kit::world::NO_ROOM)
+            },
+        )?;
         let failures = (0, Duration::ZERO);
         let (open, lead) = (None, Vec::new());
         Ok(Self { shared, role, runtime, open, failures, lead, duplicate: false, snapshot: false })
@@ -358,6 +360,34 @@ impl Link {
         let Some(open) = &self.open else { return Err(lost()) };
         let messages = self.runtime.block_on(open.led(&lead, open.client.simple_query(sql)));
         let messages = messages.map_err(|error| self.failed(&error, sql))?;
+        Ok(Self::texts(&messages))
+    }
+
+    /// The same, from a server that answers soon; one that does not loses the connection: its
+    /// other end may have stopped for ever.
+    pub(super) fn rows_within(&mut self, wait: Duration, sql: &str) -> Result<Vec<Vec<String>>> {
+        let Some(open) = &self.open else { return Err(lost()) };
+        let world = &self.shared.world;
+        let asked = async {
+            let late = world.sleep(wait);
+            let asked = open.client.simple_query(sql);
+            pin_mut!(asked);
+            match select(asked, late).await {
+                Either::Left((messages, _)) => Some(messages),
+                Either::Right(_) => None,
+            }
+        };
+        match self.runtime.block_on(asked) {
+            Some(Ok(messages)) => Ok(Self::texts(&messages)),
+            Some(Err(error)) => Err(self.failed(&error, sql)),
+            None => {
+                self.reset();
+                Err(super::gone("the database does not answer in time"))
+            }
+        }
+    }
+
+    fn texts(messages: &[SimpleQueryMessage]) -> Vec<Vec<String>> {
         let row = |row: &tokio_postgres::SimpleQueryRow| {
             (0..row.len()).map(|column| row.get(column).unwrap_or_default().to_owned()).collect()
         };
@@ -365,7 +395,7 @@ impl Link {
             SimpleQueryMessage::Row(found) => Some(row(found)),
             _ => None,
         });
-        Ok(rows.collect())
+        rows.collect()
     }
 
     /// The one number that a statement gives.

@@ -39,7 +39,7 @@ mod worker;
 
 use std::collections::HashSet;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -88,6 +88,8 @@ struct Shared {
     /// Positions that this node tells of by itself, until the follower finds them.
     told: Mutex<HashSet<i64>>,
     down: AtomicBool,
+    /// When the last look at other nodes' commits began, in microseconds of uptime.
+    looked_us: AtomicU64,
     workers: AtomicUsize,
     closing: watch::Sender<bool>,
 }
@@ -120,13 +122,16 @@ pub(crate) fn open(
         highest: AtomicI64::new(0),
         told: Mutex::default(),
         down: AtomicBool::new(false),
+        looked_us: AtomicU64::new(0),
         workers: AtomicUsize::new(0),
         closing: watch::Sender::new(false),
     });
     let mut link = Link::new(Arc::clone(&shared), Role::Keep)?;
     let base = migrate::migrate(&mut link, &schema, world.now())?;
     // Before anybody can ask to be told: what is committed from here on will be found.
+    let looked = world.uptime();
     let unseen = Unseen::now(&mut link)?;
+    shared.looked_us.store(looked.as_micros() as u64, Release);
     let settled = base + link.number(SETTLED)?;
     drop(link);
     shared.base.store(base, Release);
@@ -258,6 +263,15 @@ impl Engine for Postgres {
             return Box::pin(std::future::ready(Ok(self.shared.world.now())));
         }
         self.shared.ask(Link::clock)
+    }
+
+    fn fresh_since(&self) -> Duration {
+        Duration::from_micros(self.shared.looked_us.load(Acquire))
+    }
+
+    /// A database that is gone may come back.
+    fn broken(&self) -> BoxFuture<'static, Error> {
+        Box::pin(std::future::pending())
     }
 
     fn health(&self) -> Result<()> {

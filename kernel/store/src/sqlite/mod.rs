@@ -1,16 +1,21 @@
 //! The embedded engine: SQLite with one writer thread that commits in groups, readers on
-//! snapshots of their own, and a checkpointer that keeps the log short.
+//! snapshots of their own, a checkpointer that keeps the log short, and a guard that looks after the
+//! files.
 
+mod checkpoint;
 mod clock;
+mod files;
+mod mark;
 mod readers;
 mod session;
+mod start;
 mod writer;
 
 use std::ffi::c_int;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
@@ -19,30 +24,32 @@ use rusqlite::hooks::Wal;
 use rusqlite::{Connection, OpenFlags};
 use stoa_contract::Code;
 use stoa_kit::{Error, Micros, Result, World};
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, watch};
 
 use crate::inspect::Inspector;
 use crate::queue::Queue;
 use crate::run::{self, Waiting};
-use crate::schema::{self, Applied, Dialect, Schema};
+use crate::schema::Schema;
 use crate::{Commit, Committed, Engine, Metrics, Notice, Options, Read};
+use checkpoint::Checkpointer;
 use clock::Clock;
+use files::Files;
 use readers::Readers;
 use session::translate;
 use writer::{Changed, Writer};
 
-/// "STOA", in the header of the database file.
-const APPLICATION_ID: i32 = 0x5354_4f41;
 /// Bytes of a page.
 const PAGE: i64 = 4_096;
 /// Bytes of a page and its header in the log.
 const WAL_PAGE: u64 = PAGE as u64 + 24;
+/// How often the files are looked for while nothing is written.
+const FILES_EVERY: Duration = Duration::from_millis(500);
 /// How long the writer may stay with one command before the node is not ready.
 const OVERSTAY: Duration = Duration::from_secs(2);
 
 /// What the threads of an open database share.
 struct Shared {
-    file: PathBuf,
+    files: Files,
     options: Options,
     world: Arc<dyn World>,
     inspector: Inspector,
@@ -55,6 +62,8 @@ struct Shared {
     watch: Watch,
     checkpointer: Checkpointer,
     dead: AtomicBool,
+    /// Why it can never work again, once that is so.
+    broken: watch::Sender<Option<Error>>,
 }
 
 /// An open database.
@@ -71,15 +80,12 @@ pub(crate) fn open(
     schema: Schema,
     world: Arc<dyn World>,
 ) -> Result<Arc<Sqlite>> {
-    std::fs::create_dir_all(directory).map_err(|error| {
-        Error::unavailable("store.directory", format!("{}: {error}", directory.display()))
-    })?;
-    let file = directory.join("stoa.db");
-    migrate(&file, &schema, world.as_ref())?;
+    let files = Files::take(directory)?;
+    start::prepare(&files, &options, &schema, &world)?;
     let inspector = Inspector::new(&schema)?;
     let queue = Queue::new(options.queue);
     let shared = Arc::new(Shared {
-        file,
+        files,
         options,
         inspector,
         queue,
@@ -92,11 +98,13 @@ pub(crate) fn open(
         watch: Watch::default(),
         checkpointer: Checkpointer::default(),
         dead: AtomicBool::new(false),
+        broken: watch::Sender::new(None),
     });
     let readers = Readers::new(Arc::clone(&shared));
     let connection = connect(&shared, true)?;
     let mut writer = Writer::new(Arc::clone(&shared), connection, readers.gate())?;
     shared.position.store(writer.position(), Release);
+    shared.files.begun(writer.position());
     let mut threads = readers.start()?;
     let alive = Alive(Arc::clone(&shared));
     threads.push(world.thread(
@@ -107,7 +115,9 @@ pub(crate) fn open(
         }),
     )?);
     let copier = Arc::clone(&shared);
-    threads.push(world.thread("stoa-checkpoint", Box::new(move || checkpoint(&copier)))?);
+    threads.push(world.thread("stoa-checkpoint", Box::new(move || checkpoint::run(&copier)))?);
+    let guard = Arc::clone(&shared);
+    threads.push(world.thread("stoa-files", Box::new(move || guard.watch_files()))?);
     Ok(Arc::new(Sqlite { shared, readers, threads: Mutex::new(threads) }))
 }
 
@@ -156,7 +166,24 @@ impl Engine for Sqlite {
         Box::pin(std::future::ready(Ok(self.shared.clock.now(self.shared.world.as_ref()))))
     }
 
+    /// Nobody else commits to the database.
+    fn fresh_since(&self) -> Duration {
+        self.shared.world.uptime()
+    }
+
+    fn broken(&self) -> BoxFuture<'static, Error> {
+        let mut broken = self.shared.broken.subscribe();
+        Box::pin(async move {
+            let error = broken.wait_for(Option::is_some).await.ok().and_then(|error| error.clone());
+            match error {
+                Some(error) => error,
+                None => std::future::pending().await,
+            }
+        })
+    }
+
     fn health(&self) -> Result<()> {
+        self.shared.works()?;
         if self.shared.dead.load(Acquire) {
             return Err(Error::unavailable("store.closed", "the writer is not running"));
         }
@@ -183,11 +210,14 @@ impl Engine for Sqlite {
         self.readers.close();
         let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
         let threads = std::mem::take(&mut *threads);
+        let (shared, readers) = (Arc::clone(&self.shared), Arc::clone(&self.readers));
         Box::pin(async move {
             let joined = tokio::task::spawn_blocking(move || {
                 threads.into_iter().for_each(|thread| {
                     thread.join();
                 });
+                readers.end();
+                shared.end();
             });
             // A thread that panicked is as gone as one that ended.
             let _ = joined.await;
@@ -205,6 +235,7 @@ impl Drop for Sqlite {
 
 impl Sqlite {
     fn admit(&self) -> Result<()> {
+        self.shared.works()?;
         let wal = self.shared.metrics.wal_bytes.load(Relaxed);
         if wal > self.shared.options.wal_ceiling {
             // Commands alone make the writer look after the log, and none gets this far.
@@ -220,6 +251,51 @@ impl Sqlite {
 }
 
 impl Shared {
+    /// Whether it can work at all.
+    fn works(&self) -> Result<()> {
+        self.broken.borrow().clone().map_or(Ok(()), Err)
+    }
+
+    /// Works no more: whoever runs the node ends the process.
+    fn give_up(&self, error: Error) {
+        let first = self.broken.send_if_modified(|broken| {
+            let first = broken.is_none();
+            broken.get_or_insert_with(|| error.clone());
+            first
+        });
+        if first {
+            tracing::error!(error = ?error, "the store gives up");
+        }
+        self.queue.close();
+        self.checkpointer.close();
+    }
+
+    /// Looks after the files while nobody writes to them.
+    fn watch_files(&self) {
+        while self.checkpointer.rest(FILES_EVERY) {
+            if let Err(error) = self.files.are_there() {
+                self.give_up(error);
+            }
+        }
+    }
+
+    /// Closes the database once nobody uses it any more: copies its log into it, so that the one
+    /// file holds everything, and gives the directory back.
+    fn end(self: &Arc<Self>) {
+        let Some(_held) = self.files.give_back() else { return };
+        if self.works().is_err() {
+            return;
+        }
+        self.files.mark.unsettled();
+        let ended = connect(self, true).and_then(|connection| {
+            checkpoint::end_log(&connection).map_err(|error| translate(&error))
+        });
+        match ended {
+            Ok(()) => self.files.closed(),
+            Err(error) => tracing::warn!(error = ?error, "the log could not be copied at the end"),
+        }
+    }
+
     fn publish(&self, position: i64, changed: Changed) {
         self.position.store(position, Release);
         let Changed { tables, events, jobs } = changed;
@@ -236,7 +312,7 @@ fn connect(shared: &Arc<Shared>, writes: bool) -> Result<Connection> {
     } else {
         OpenFlags::SQLITE_OPEN_READ_ONLY
     };
-    let mut connection = open_file(&shared.file, access, shared.world.as_ref())?;
+    let mut connection = start::open_file(&shared.files, access, shared.world.as_ref())?;
     let mut setup = || -> rusqlite::Result<()> {
         connection.pragma_update(None, "synchronous", "FULL")?;
         connection.pragma_update(None, "wal_autocheckpoint", 0)?;
@@ -267,82 +343,6 @@ fn connect(shared: &Arc<Shared>, writes: bool) -> Result<Connection> {
     };
     setup().map_err(|error| translate(&error))?;
     Ok(connection)
-}
-
-fn open_file(file: &Path, access: OpenFlags, world: &dyn World) -> Result<Connection> {
-    let flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let opened = match world.vfs() {
-        Some(vfs) => Connection::open_with_flags_and_vfs(file, flags, vfs),
-        None => Connection::open_with_flags(file, flags),
-    };
-    opened.map_err(|error| translate(&error))
-}
-
-/// Creates a database or brings it up to date; one that is not ours is not touched.
-fn migrate(file: &Path, schema: &Schema, world: &dyn World) -> Result<()> {
-    let access = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
-    let connection = open_file(file, access, world)?;
-    let failed = |error: rusqlite::Error| translate(&error);
-    match owner(&connection) {
-        Ok(Owner::Us) => {}
-        Ok(Owner::Nobody) => {
-            connection.pragma_update(None, "page_size", PAGE).map_err(failed)?;
-            connection.pragma_update(None, "auto_vacuum", "INCREMENTAL").map_err(failed)?;
-            connection.pragma_update(None, "encoding", "UTF-8").map_err(failed)?;
-            connection.pragma_update(None, "application_id", APPLICATION_ID).map_err(failed)?;
-        }
-        Ok(Owner::Another) | Err(_) => {
-            return Err(schema::not_ours(&file.display().to_string()));
-        }
-    }
-    connection.pragma_update(None, "journal_mode", "WAL").map_err(failed)?;
-    connection.pragma_update(None, "synchronous", "FULL").map_err(failed)?;
-    let due = schema.due(&applied(&connection)?)?;
-    if due.is_empty() {
-        return Ok(());
-    }
-    let script = schema::script(&due, Dialect::Sqlite, world.now())?;
-    connection.execute_batch(&format!("BEGIN IMMEDIATE;\n{script}COMMIT;")).map_err(failed)
-}
-
-/// Whose a database is.
-enum Owner {
-    Us,
-    /// It is empty: new, or its first start ended before it had written anything.
-    Nobody,
-    Another,
-}
-
-fn owner(connection: &Connection) -> rusqlite::Result<Owner> {
-    let id: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
-    let objects: i64 =
-        connection.query_row("SELECT COUNT(*) FROM sqlite_schema", [], |row| row.get(0))?;
-    Ok(match (id, objects) {
-        (APPLICATION_ID, _) => Owner::Us,
-        (0, 0) => Owner::Nobody,
-        _ => Owner::Another,
-    })
-}
-
-fn applied(connection: &Connection) -> Result<Vec<Applied>> {
-    const KNOWN: &str = "SELECT COUNT(*) FROM sqlite_schema WHERE name = 'stoa_schema'";
-    let read = || -> rusqlite::Result<Vec<Applied>> {
-        if connection.query_row(KNOWN, [], |row| row.get::<_, i64>(0))? == 0 {
-            return Ok(Vec::new());
-        }
-        let mut rows =
-            connection.prepare("SELECT service, name, checksum, breaks FROM stoa_schema")?;
-        let rows = rows.query_map([], |row| {
-            Ok(Applied {
-                service: row.get(0)?,
-                name: row.get(1)?,
-                checksum: row.get(2)?,
-                breaks: row.get::<_, i64>(3)? != 0,
-            })
-        })?;
-        rows.collect()
-    };
-    read().map_err(|error| translate(&error))
 }
 
 /// A bound on the time one command may spend in SQL.
@@ -383,73 +383,5 @@ impl Watch {
 
     fn current(&self) -> Option<(&'static str, Duration)> {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// The hand-over between the writer, which notices that the log is long, and the thread that
-/// copies most of it.
-#[derive(Default)]
-struct Checkpointer {
-    state: Mutex<State>,
-    wake: Condvar,
-}
-
-#[derive(Default, Clone, Copy, PartialEq, Eq)]
-enum State {
-    #[default]
-    Idle,
-    Asked,
-    Done,
-    Closed,
-}
-
-impl Checkpointer {
-    fn set(&self, next: State) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if *state != State::Closed {
-            *state = next;
-        }
-        self.wake.notify_all();
-    }
-
-    fn ask(&self) {
-        self.set(State::Asked);
-    }
-
-    fn reset(&self) {
-        self.set(State::Idle);
-    }
-
-    fn close(&self) {
-        self.set(State::Closed);
-    }
-
-    fn is_done(&self) -> bool {
-        *self.state.lock().unwrap_or_else(PoisonError::into_inner) == State::Done
-    }
-
-    fn wait(&self) -> bool {
-        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let state = self
-            .wake
-            .wait_while(state, |state| matches!(state, State::Idle | State::Done))
-            .unwrap_or_else(PoisonError::into_inner);
-        *state == State::Asked
-    }
-}
-
-/// Copies the log into the database while commands run.
-fn checkpoint(shared: &Arc<Shared>) {
-    let mut connection = None;
-    while shared.checkpointer.wait() {
-        if connection.is_none() {
-            connection = connect(shared, true).ok();
-        }
-        let copied =
-            connection.as_ref().is_some_and(|connection| writer::copy_log(connection).is_ok());
-        if !copied {
-            connection = None;
-        }
-        shared.checkpointer.set(State::Done);
     }
 }

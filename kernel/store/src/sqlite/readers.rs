@@ -104,6 +104,12 @@ impl Readers {
         self.scans.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 
+    /// Waits for the queries that still run on the threads that asked, and closes every connection.
+    pub(super) fn end(&self) {
+        let _held = self.gate.hold();
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
     /// Runs a query.
     pub(super) fn read(&self, mut read: Read<()>) -> BoxFuture<'static, Result<()>> {
         self.shared.metrics.reads.fetch_add(1, Relaxed);
@@ -146,24 +152,31 @@ impl Readers {
     }
 
     fn once(&self, read: &mut Read<()>, budget: Duration) -> Result<()> {
-        if self.closed.load(Acquire) {
-            return Err(Error::unavailable("store.closed", "the store is closing"));
-        }
+        self.is_open()?;
+        let entered = (budget == INLINE_BUDGET).then(|| self.gate.enter());
+        // Whoever has entered is waited for.
+        self.is_open()?;
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let mut reader = match idle {
             Some(reader) => reader,
             None => self.open()?,
         };
-        let entered = (budget == INLINE_BUDGET).then(|| self.gate.enter());
         reader.budget.start(&self.shared, budget);
         let outcome = self.snapshot(&mut reader, read);
         reader.budget.stop();
-        drop(entered);
         // A reader whose snapshot would not end is thrown away.
         if reader.connection.is_autocommit() {
             self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(reader);
         }
+        drop(entered);
         outcome
+    }
+
+    fn is_open(&self) -> Result<()> {
+        if self.closed.load(Acquire) {
+            return Err(Error::unavailable("store.closed", "the store is closing"));
+        }
+        Ok(())
     }
 
     fn snapshot(&self, reader: &mut Reader, read: &mut Read<()>) -> Result<()> {

@@ -231,6 +231,11 @@ impl Row for SqliteRow<'_, '_> {
 /// business.
 pub(super) fn translate(error: &rusqlite::Error) -> Error {
     let code = error.sqlite_error_code();
+    // Positions are given by one process alone.
+    if code == Some(ErrorCode::ConstraintViolation) && error.to_string().contains("stoa_commit.") {
+        return Error::unavailable("store.position_taken", "somebody else writes to the database")
+            .cause(error);
+    }
     match code {
         Some(ErrorCode::DiskFull) => {
             Error::unavailable("store.disk_full", "the disk is full").cause(error)

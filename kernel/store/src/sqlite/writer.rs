@@ -12,10 +12,12 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 use stoa_kit::session::Stamp;
-use stoa_kit::{Error, Micros, Result};
+use stoa_kit::{Error, Result};
 
+use super::checkpoint::copy_log;
 use super::readers::Gate;
 use super::session::{Known, SqliteSession, translate};
+use super::start::last;
 use super::{Shared, connect};
 use crate::run::{self, Waiting};
 use crate::{Commit, Committed, Reply, kernel};
@@ -60,7 +62,7 @@ impl Writer {
         connection: Connection,
         gate: Arc<Gate>,
     ) -> Result<Self> {
-        let (position, time) = last(&connection)?;
+        let (position, time) = last(&connection).map_err(|error| translate(&error))?;
         shared.clock.resume(time);
         Ok(Self {
             shared,
@@ -87,8 +89,10 @@ impl Writer {
             .filter_map(|waiting| waiting.unless_late(uptime))
             .map(|waiting| Member { waiting, stamp: None, outcome: None })
             .collect();
-        if !members.is_empty() {
-            self.batch(members, uptime);
+        match self.shared.works() {
+            Err(error) => members.into_iter().for_each(|member| release(member, Some(&error))),
+            Ok(()) if members.is_empty() => {}
+            Ok(()) => self.batch(members, uptime),
         }
         self.checkpoint();
         true
@@ -123,6 +127,10 @@ impl Writer {
         metrics.batches.fetch_add(1, Relaxed);
         let spent = self.shared.world.uptime().saturating_sub(since);
         metrics.batch_us.fetch_add(spent.as_micros() as u64, Relaxed);
+        // A commit to files that are gone is durable nowhere, and nobody is told of it.
+        let result = result.map_err(|error| run::outcome_unknown(&error)).and_then(|()| {
+            self.shared.files.are_there().inspect_err(|gone| self.shared.give_up(gone.clone()))
+        });
         match result {
             Ok(()) => {
                 self.publish(&members, changed);
@@ -132,7 +140,9 @@ impl Writer {
             }
             Err(error) => {
                 tracing::error!(error = ?error, members = members.len(), "a batch was lost");
-                self.recover();
+                if self.shared.works().is_ok() {
+                    self.recover();
+                }
                 for member in members {
                     release(member, Some(&error));
                 }
@@ -213,6 +223,11 @@ impl Writer {
             changed.events |= commit_has(&outcome, |done| done.events);
             changed.jobs |= commit_has(&outcome, |done| done.jobs);
         }
+        if let Err(error) = &outcome
+            && error.reason() == "store.position_taken"
+        {
+            shared.give_up(error.clone());
+        }
         let failed = outcome.is_err();
         member.outcome =
             Some(outcome.map(|done| Committed { position: done.position, reply: done.reply }));
@@ -231,8 +246,10 @@ impl Writer {
 
     /// After a failed commit nothing about the connection is trusted.
     fn recover(&mut self) {
-        let reopened = connect(&self.shared, true)
-            .and_then(|connection| last(&connection).map(|(position, _)| (connection, position)));
+        let reopened = connect(&self.shared, true).and_then(|connection| {
+            let (position, _) = last(&connection).map_err(|error| translate(&error))?;
+            Ok((connection, position))
+        });
         match reopened {
             Ok((connection, position)) => {
                 self.connection = connection;
@@ -248,6 +265,7 @@ impl Writer {
     }
 
     fn publish(&self, members: &[Member], changed: Changed) {
+        self.shared.files.mark.acknowledged(self.position);
         let done = members.iter().filter(|member| matches!(member.outcome, Some(Ok(_)))).count();
         self.shared.metrics.commits.fetch_add(done as u64, Relaxed);
         self.shared.publish(self.position, changed);
@@ -274,6 +292,7 @@ impl Writer {
         match copied {
             Ok(true) => {
                 self.checkpoint_at = WAL_STEP;
+                self.shared.files.settled();
                 self.shared.metrics.wal_bytes.store(0, Relaxed);
             }
             // A long query still reads from the log.
@@ -286,13 +305,6 @@ impl Writer {
         let run = || self.connection.prepare_cached(sql)?.raw_execute();
         run().map(|_| ()).map_err(|error| translate(&error))
     }
-}
-
-/// Copies the log into the database as far as nobody's snapshot needs it. True: all of it.
-pub(super) fn copy_log(connection: &Connection) -> rusqlite::Result<bool> {
-    connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| {
-        Ok(row.get::<_, i64>(1)? == row.get::<_, i64>(2)?)
-    })
 }
 
 /// What a batch changed.
@@ -389,27 +401,9 @@ fn rehearse(
 
 fn release(member: Member, lost: Option<&Error>) {
     let outcome = match (lost, member.outcome) {
-        (Some(error), _) => Err(run::outcome_unknown(error)),
+        (Some(error), _) => Err(error.clone()),
         (None, Some(outcome)) => outcome,
         (None, None) => Err(Error::internal("a command was not run")),
     };
     member.waiting.answer(outcome);
-}
-
-/// The youngest commit's position and time: one look-up a tenant.
-fn last(connection: &Connection) -> Result<(i64, Micros)> {
-    const LAST: &str = "WITH RECURSIVE tenants (name) AS (
-            SELECT MIN(tenant) FROM stoa_commit
-            UNION ALL
-            SELECT (SELECT MIN(tenant) FROM stoa_commit WHERE tenant > name)
-            FROM tenants WHERE name IS NOT NULL
-        )
-        SELECT c.position, c.time FROM tenants JOIN stoa_commit c ON c.tenant = name
-            AND c.position = (SELECT MAX(position) FROM stoa_commit WHERE tenant = name)
-        ORDER BY c.position DESC LIMIT 1";
-    let row = connection.query_row(LAST, [], |row| Ok((row.get(0)?, Micros(row.get(1)?))));
-    match row {
-        Err(rusqlite::Error::QueryReturnedNoRows) => Ok((0, Micros(0))),
-        other => other.map_err(|error| translate(&error)),
-    }
 }

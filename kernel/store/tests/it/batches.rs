@@ -131,10 +131,11 @@ fn one_of_many_is_interrupted(on: On) {
 
 /// SQLite gives up the whole transaction then, savepoints included.
 fn one_of_many_is_interrupted_as_it_writes(on: On) {
-    let cell = on.cell_with(impatient);
     const FILL: &str = "INSERT INTO alpha_account (tenant, id, balance) \
-         WITH RECURSIVE n (i) AS (SELECT CAST(1 AS BIGINT) UNION ALL SELECT i + 1 FROM n WHERE i < 300) \
+         WITH RECURSIVE n (i) AS (SELECT CAST(1 AS BIGINT) UNION ALL \
+         SELECT i + 1 FROM n WHERE i < 300) \
          SELECT :tenant, 'filler ' || CAST(i AS TEXT), 1 FROM n";
+    let cell = on.cell_with(impatient);
     cell.commit(|tx| tx.execute(FILL, ())).unwrap();
     one_fails_alone(&cell, Fate::WritesForEver, "store.too_slow");
 }

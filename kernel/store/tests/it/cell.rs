@@ -394,6 +394,13 @@ impl Cell {
     }
 }
 
+/// The place is free for the next cell.
+impl Drop for Cell {
+    fn drop(&mut self) {
+        self.block_on(self.store.close());
+    }
+}
+
 /// The reply of every command here.
 pub(crate) fn reply() -> Money {
     Money { amount: 7, currency: "EUR".to_owned() }

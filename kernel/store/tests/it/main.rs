@@ -14,6 +14,7 @@ mod cell;
 mod clocks;
 mod closing;
 mod faults;
+mod files;
 mod keys;
 mod migrations;
 mod money;

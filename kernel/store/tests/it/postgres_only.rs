@@ -1,10 +1,13 @@
 //! What only PostgreSQL has: connections that break, other nodes, conflicts.
 
+use std::process::Command;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::sync::atomic::{AtomicBool, AtomicU32};
 use std::sync::{Arc, Mutex, mpsc};
+use std::time::Duration;
 
-use stoa_kit::{Code, Tx};
+use stoa_kit::world::Real;
+use stoa_kit::{Code, Tx, World};
 use stoa_store::{Faults, Place};
 use stoa_testkit::postgres::{Cluster, Database};
 
@@ -204,6 +207,37 @@ fn a_node_hears_of_another_ones_commits() {
         assert_eq!(notice.tables, ["alpha_account".into(), "alpha_entry".into()]);
         assert!(notice.events && notice.jobs);
     }
+}
+
+/// Its backend stops, as a machine does that is frozen: the other end never closes.
+#[test]
+fn a_look_that_hangs_is_given_up() {
+    const FOLLOWER: &str = "SELECT pid::text FROM pg_stat_activity WHERE application_name = 'stoa' \
+         AND datname = current_database() AND query LIKE 'SELECT pg_current_snapshot()%'";
+    let cluster = Cluster::start().unwrap();
+    let home = Arc::new(Home::Database(cluster.database().unwrap()));
+    let cell = Cell::open(Arc::clone(&home), |_| {});
+    let world = Real::new();
+    let Home::Database(database) = &*home else { panic!("no database") };
+    let looks = |after: Duration| {
+        while cell.store.fresh_since() <= after || cell.store.health().is_err() {
+            std::thread::yield_now();
+        }
+    };
+    looks(cell.store.fresh_since());
+    let pid = database.text(FOLLOWER).unwrap();
+    let signal =
+        |name: &str| Command::new("kill").args([name, pid.as_str()]).status().unwrap().success();
+    assert!(signal("-STOP"));
+    let (stopped, fresh) = (world.uptime(), cell.store.fresh_since());
+    while cell.store.health().is_ok() {
+        std::thread::yield_now();
+    }
+    let noticed = world.uptime() - stopped;
+    assert!(noticed < Duration::from_secs(2), "{noticed:?}");
+    // A new connection finds out what was missed, while the old one is still stopped.
+    looks(fresh + Duration::from_millis(500));
+    assert!(signal("-CONT"));
 }
 
 #[test]

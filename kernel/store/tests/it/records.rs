@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::mpsc;
 
-use stoa_kit::tx::{Emitted, Enqueued, Gathered, Schedule};
+use stoa_kit::tx::{Emitted, Enqueued, Gathered, JobOptions};
 use stoa_kit::{Code, Micros, Result, View};
 use stoa_store::Header;
 
@@ -100,7 +100,7 @@ fn job(id: &str, dedupe: Option<&str>) -> Enqueued {
         id: id.to_owned(),
         method: "stoa.alpha.v1.AlphaService/Work",
         request: vec![1, 2, 3],
-        schedule: Schedule {
+        options: JobOptions {
             at: Some(Micros(77)),
             dedupe: dedupe.map(str::to_owned),
             priority: 5,

@@ -1,6 +1,6 @@
 //! The contract's functions.
 
-use stoa_kit::{Ctx, Error, Reason as _, Result, Schedule, Tx, View, ports};
+use stoa_kit::{Ctx, Error, JobOptions, Reason as _, Result, Tx, View, ports};
 use stoa_notify_v1::*;
 use stoa_users_v1::{LookupUserRequest, LookupUserRequestBy, User};
 
@@ -24,7 +24,7 @@ impl NotifyService for Notify {
                 user_id: request.user_id.clone(),
                 notification_id: id.clone(),
             };
-            tx.enqueue(&job, Schedule::default())?;
+            tx.enqueue(&job, JobOptions::default())?;
             EmailState::Queued
         } else {
             EmailState::Unspecified

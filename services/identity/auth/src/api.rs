@@ -7,7 +7,7 @@ mod sessions;
 mod setup;
 
 use stoa_auth_v1::*;
-use stoa_kit::{Caller, Ctx, Reason as _, Result, Tx, View};
+use stoa_kit::{Ctx, Reason as _, Result, Tx, View};
 
 /// The service.
 pub(crate) struct Auth;
@@ -258,8 +258,9 @@ fn may_change(view: &View<'_>, owner: &str, permission: &str) -> Result<()> {
 }
 
 /// Refuses to hand out permissions that the caller does not have.
-fn has_all(caller: &Caller, permissions: &[String]) -> Result<()> {
-    match crate::model::exceeding(caller, permissions) {
+fn has_all(view: &View<'_>, permissions: &[String]) -> Result<()> {
+    let has = |one: &String| view.registry().may_hand_on(view.caller(), one);
+    match permissions.iter().find(|one| !has(one)) {
         None => Ok(()),
         Some(one) => Err(Reason::Escalation.because(format!("you do not have `{one}` yourself"))),
     }

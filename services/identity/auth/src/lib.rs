@@ -22,11 +22,9 @@ mod password;
 mod store;
 mod token;
 
-use std::time::Duration;
-
 pub use password::hashes;
 use stoa_auth_v1::DeleteExpiredRequest;
-use stoa_kit::{Clock, Migration, Service};
+use stoa_kit::{Migration, Service};
 
 const MIGRATIONS: &[Migration] =
     &[Migration::expand("0001_auth", include_str!("../migrations/0001_auth.sql"))];
@@ -42,9 +40,5 @@ pub fn service() -> Service {
         .needs(&["users"])
         .migrations(MIGRATIONS)
         .authenticates(TOKENS_REST_ON, token::authenticate)
-        .timer(
-            "delete_expired",
-            Clock::Every(Duration::from_secs(60 * 60)),
-            &DeleteExpiredRequest::default(),
-        )
+        .due("delete_expired", store::next_deletion, &DeleteExpiredRequest::default())
 }

@@ -1,6 +1,5 @@
 //! The rules: limits, lifetimes, and what permissions contain.
 
-use std::net::IpAddr;
 use std::time::Duration;
 
 use stoa_kit::{Caller, Micros, Pattern};
@@ -85,30 +84,11 @@ pub(crate) fn counted_by(user_id: Option<&str>, login: &str) -> String {
 
 /// A network, as the store keeps it; empty where there is none.
 pub(crate) fn network_hash(address: &str) -> String {
-    network(address).map(|network| hash_text(&network)).unwrap_or_default()
+    if address.is_empty() { String::new() } else { hash_text(address) }
 }
 
 fn hash_text(text: &str) -> String {
     blake3::hash(text.as_bytes()).to_hex().to_string()
-}
-
-/// What one subscriber usually has: an IPv4 address, or the /64 of an IPv6 address. A port is
-/// dropped; an empty address is none.
-fn network(address: &str) -> Option<String> {
-    let bare = match address.parse::<std::net::SocketAddr>() {
-        Ok(socket) => socket.ip(),
-        Err(_) => match address.parse::<IpAddr>() {
-            Ok(ip) => ip,
-            Err(_) => return (!address.is_empty()).then(|| address.to_owned()),
-        },
-    };
-    Some(match bare.to_canonical() {
-        IpAddr::V4(ip) => ip.to_string(),
-        IpAddr::V6(ip) => {
-            let [a, b, c, d, ..] = ip.segments();
-            format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
-        }
-    })
 }
 
 /// Until when no attempt is allowed, if none is.
@@ -130,11 +110,6 @@ pub(crate) fn session_end(last_use: Micros, expire: Micros) -> Micros {
 /// Whether a use is noted, the last one being so long ago.
 pub(crate) fn is_noted_again(last_use: Micros, now: Micros) -> bool {
     last_use.after(USE_NOTED_EVERY) <= now
-}
-
-/// The first of these permissions that the caller does not have, if any.
-pub(crate) fn exceeding<'a>(caller: &Caller, wanted: &'a [String]) -> Option<&'a str> {
-    wanted.iter().map(String::as_str).find(|permission| !caller.may(permission))
 }
 
 /// What both a key and its user have. A key keeps its scope when its user gets more, and loses
@@ -224,14 +199,5 @@ mod tests {
                 }
             }
         }
-    }
-
-    #[test]
-    fn addresses_of_one_subscriber_are_one() {
-        assert_eq!(network("192.0.2.1:443"), network("192.0.2.1"));
-        assert_eq!(network("::ffff:192.0.2.1"), network("192.0.2.1"));
-        assert_eq!(network("2001:db8:1:2:3:4:5:6"), network("[2001:db8:1:2::9]:80"));
-        assert_ne!(network("2001:db8:1:2::9"), network("2001:db8:1:3::9"));
-        assert_eq!(network(""), None);
     }
 }

@@ -4,10 +4,17 @@ mod keys;
 mod roles;
 mod sessions;
 
+use std::time::Duration;
+
 use stoa_kit::{Micros, Result, Tx, View};
 
 pub(crate) use self::{keys::*, roles::*, sessions::*};
 use crate::model::{self, Bucket};
+
+/// How long what is over may stay.
+const LINGER: Duration = Duration::from_secs(60 * 60);
+/// Rows of a kind that are deleted in one commit.
+const CHUNK: i64 = 200;
 
 /// Set-up: the hash of its code, and who was set up.
 pub(crate) fn setup(view: &View<'_>) -> Result<Option<(Vec<u8>, Option<String>)>> {
@@ -147,32 +154,64 @@ pub(crate) fn note_use(tx: &mut Tx<'_>, credential_id: &str) -> Result<()> {
     Ok(())
 }
 
-/// Deletes what is over and what was noted about it. What ended by the clock needs no
+/// When there will be something to delete: what is over may stay for an hour, so that much of it
+/// goes in one commit.
+pub(crate) fn next_deletion(view: &View<'_>) -> Result<Option<Micros>> {
+    const SESSION: &str = "SELECT MIN(expire_time) FROM auth_session WHERE tenant = :tenant";
+    const KEY: &str = "SELECT MIN(expire_time) FROM auth_api_key WHERE tenant = :tenant";
+    const ATTEMPT: &str = "SELECT MIN(since) FROM auth_attempt WHERE tenant = :tenant";
+    const NETWORK: &str = "SELECT MIN(time) FROM auth_network WHERE tenant = :tenant";
+    const REVOCATION: &str = "SELECT MIN(time) FROM auth_revocation WHERE tenant = :tenant";
+    let mut next: Option<Micros> = None;
+    for (first, kept) in [
+        (SESSION, Duration::ZERO),
+        (KEY, Duration::ZERO),
+        (ATTEMPT, model::WINDOW_LONGEST),
+        (NETWORK, model::NETWORK_KNOWN),
+        (REVOCATION, model::REVOCATION_KEPT),
+    ] {
+        let first = view.row::<(Option<i64>,)>(first, ())?.and_then(|(first,)| first);
+        let over = first.map(|first| Micros(first).after(kept + LINGER));
+        next = next.into_iter().chain(over).min();
+    }
+    Ok(next)
+}
+
+/// Deletes some of what is over, and what was noted about it. What ended by the clock needs no
 /// revocation: nobody keeps an answer longer than a credential lives.
 pub(crate) fn delete_expired(tx: &mut Tx<'_>) -> Result<()> {
+    const SESSIONS: &str = "DELETE FROM auth_session WHERE tenant = :tenant AND id IN \
+         (SELECT id FROM auth_session WHERE tenant = :tenant AND expire_time <= $1 \
+          ORDER BY expire_time, id LIMIT $2) RETURNING id";
+    const KEYS: &str = "DELETE FROM auth_api_key WHERE tenant = :tenant AND id IN \
+         (SELECT id FROM auth_api_key WHERE tenant = :tenant AND expire_time <= $1 \
+          ORDER BY expire_time, id LIMIT $2) RETURNING id";
+    const USE: &str = "DELETE FROM auth_use WHERE tenant = :tenant AND credential_id = $1";
+    const ATTEMPTS: &str = "DELETE FROM auth_attempt WHERE tenant = :tenant AND bucket IN \
+         (SELECT bucket FROM auth_attempt WHERE tenant = :tenant AND since <= $1 \
+          ORDER BY since, bucket LIMIT $2)";
+    const NETWORKS: &str = "DELETE FROM auth_network WHERE tenant = :tenant \
+         AND (user_id, network) IN (SELECT user_id, network FROM auth_network \
+          WHERE tenant = :tenant AND time <= $1 ORDER BY time, user_id, network LIMIT $2)";
+    const REVOCATIONS: &str = "DELETE FROM auth_revocation WHERE tenant = :tenant \
+         AND credential_id IN (SELECT credential_id FROM auth_revocation \
+          WHERE tenant = :tenant AND time <= $1 ORDER BY time, credential_id LIMIT $2)";
     let now = tx.now();
-    let sessions = tx.rows::<(String,)>(
-        "DELETE FROM auth_session WHERE tenant = :tenant AND expire_time <= $1 RETURNING id",
-        (now.0,),
-    )?;
-    let keys = tx.rows::<(String,)>(
-        "DELETE FROM auth_api_key WHERE tenant = :tenant AND expire_time <= $1 RETURNING id",
-        (now.0,),
-    )?;
-    for (id,) in sessions.iter().chain(&keys) {
-        tx.execute("DELETE FROM auth_use WHERE tenant = :tenant AND credential_id = $1", (id,))?;
+    let mut full = false;
+    for delete in [SESSIONS, KEYS] {
+        let gone = tx.rows::<(String,)>(delete, (now.0, CHUNK))?;
+        full |= gone.len() as i64 == CHUNK;
+        for (id,) in gone {
+            tx.execute(USE, (id,))?;
+        }
     }
-    tx.execute(
-        "DELETE FROM auth_attempt WHERE tenant = :tenant AND since <= $1",
-        (now.before(model::WINDOW_LONGEST).0,),
-    )?;
-    tx.execute(
-        "DELETE FROM auth_network WHERE tenant = :tenant AND time <= $1",
-        (now.before(model::NETWORK_KNOWN).0,),
-    )?;
-    tx.execute(
-        "DELETE FROM auth_revocation WHERE tenant = :tenant AND time <= $1",
-        (now.before(model::REVOCATION_KEPT).0,),
-    )?;
+    for (delete, before) in [
+        (ATTEMPTS, now.before(model::WINDOW_LONGEST)),
+        (NETWORKS, now.before(model::NETWORK_KNOWN)),
+        (REVOCATIONS, now.before(model::REVOCATION_KEPT)),
+    ] {
+        full |= tx.execute(delete, (before, CHUNK))? == CHUNK as u64;
+    }
+    tx.again(full);
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! Tokens: what they look like, how they are kept, and whose they are.
 
 use stoa_auth_v1::RecordUseRequest;
-use stoa_kit::{Authenticated, Caller, Micros, Result, View};
+use stoa_kit::{Authenticated, Caller, Micros, Pattern, Result, View};
 use stoa_users_v1::{LookupUserRequest, LookupUserRequestBy, User, UserState};
 
 use crate::{model, store};
@@ -52,6 +52,7 @@ fn api_key(view: &View<'_>, token: &str) -> Result<Option<Authenticated>> {
     if view.now() >= expire {
         return Ok(None);
     }
+    let scope = key.permissions.iter().filter_map(|text| Pattern::parse(text)).collect();
     let (subject, permissions) = if store::is_service_account(view, &key.owner)? {
         (format!("service:{}", key.owner), key.permissions)
     } else if is_active(view, &key.owner)? {
@@ -61,7 +62,9 @@ fn api_key(view: &View<'_>, token: &str) -> Result<Option<Authenticated>> {
         return Ok(None);
     };
     let last_use = store::last_use(view, &key.id)?;
-    Ok(Some(bearer(view, &subject, &key.id, &permissions, expire, last_use)))
+    let mut found = bearer(view, &subject, &key.id, &permissions, expire, last_use);
+    found.caller.scope = Some(scope);
+    Ok(Some(found))
 }
 
 /// A caller, good until the credential ends and no longer than uses are noted as one: looking

@@ -1,11 +1,6 @@
 //! Auth, through its contract.
 
-#![allow(
-    clippy::expect_used,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "helpers of tests fail by panicking"
-)]
+#![cfg(test)]
 
 #[path = "it/keys.rs"]
 mod keys;
@@ -17,9 +12,6 @@ mod roles;
 mod sessions;
 #[path = "it/setup.rs"]
 mod setup;
-#[path = "it/store.rs"]
-mod store;
-
 use std::time::Duration;
 
 use stoa_auth_v1::{

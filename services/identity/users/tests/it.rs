@@ -1,11 +1,6 @@
 //! Users, through their contract.
 
-#![allow(
-    clippy::expect_used,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "helpers of tests fail by panicking"
-)]
+#![cfg(test)]
 
 use futures::future::join_all;
 use stoa_kit::{Caller, Code, Error, Result, Service};

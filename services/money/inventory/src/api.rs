@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use stoa_inventory_v1::*;
-use stoa_kit::{Error, Micros, Reason as _, Result, Schedule, Tx, View};
+use stoa_kit::{Error, Micros, Reason as _, Result, Tx, View};
 
 use crate::{model, store};
 
@@ -111,9 +111,7 @@ impl InventoryService for Inventory {
             let done = store::put_back(tx, sku, location, *quantity)?;
             whole(done, sku)?;
         }
-        if overdue.len() as i64 == CHUNK {
-            tx.enqueue(&ReleaseExpiredRequest::default(), Schedule::default())?;
-        }
+        tx.again(overdue.len() as i64 == CHUNK);
         Ok(ReleaseExpiredResponse { count: overdue.len() as i32 })
     }
 }

@@ -20,22 +20,17 @@ mod api;
 mod model;
 mod store;
 
-use std::time::Duration;
-
 use stoa_inventory_v1::ReleaseExpiredRequest;
-use stoa_kit::{Clock, Migration, Service};
+use stoa_kit::{Migration, Service};
 
 const MIGRATIONS: &[Migration] =
     &[Migration::expand("0001_stock", include_str!("../migrations/0001_stock.sql"))];
 
-/// How often expired reservations are looked for.
-const EVERY: Clock = Clock::Every(Duration::from_secs(1));
-
 /// The service, for a node's catalogue.
 pub fn service() -> Service {
-    Service::new(stoa_inventory_v1::serve(api::Inventory)).migrations(MIGRATIONS).timer(
+    Service::new(stoa_inventory_v1::serve(api::Inventory)).migrations(MIGRATIONS).due(
         "release_expired",
-        EVERY,
+        store::next_expiry,
         &ReleaseExpiredRequest::default(),
     )
 }

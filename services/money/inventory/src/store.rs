@@ -91,6 +91,16 @@ pub(crate) fn end(
     )
 }
 
+/// When the next reservation that is held expires.
+pub(crate) fn next_expiry(view: &View<'_>) -> Result<Option<Micros>> {
+    let row = view.row::<(Option<i64>,)>(
+        "SELECT MIN(expire_time) FROM inventory_reservation
+         WHERE tenant = :tenant AND state = 'held'",
+        (),
+    )?;
+    Ok(row.and_then(|(time,)| time).map(Micros))
+}
+
 /// Reservations that are held although their time is over, the oldest first.
 pub(crate) fn overdue(view: &View<'_>, most: i64) -> Result<Vec<Reservation>> {
     view.all(

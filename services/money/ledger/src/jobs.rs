@@ -1,7 +1,7 @@
-//! What the ledger does by the clock, a chunk in each commit.
+//! What the ledger does when it is due, a chunk in each commit.
 
-use stoa_kit::{Request, Result, Schedule, Tx};
-use stoa_ledger_v1::{ExpireTransfersRequest, FoldTotalsRequest, TransferState};
+use stoa_kit::{Micros, Result, Tx, View};
+use stoa_ledger_v1::TransferState;
 
 use crate::{api, store};
 
@@ -17,24 +17,18 @@ pub(crate) fn expire(tx: &mut Tx<'_>) -> Result<usize> {
     for transfer in due {
         api::release(tx, transfer, TransferState::TRANSFER_STATE_EXPIRED)?;
     }
-    if expired as i64 == EXPIRE_MAX {
-        go_on(tx, &ExpireTransfersRequest::default())?;
-    }
+    tx.again(expired as i64 == EXPIRE_MAX);
     Ok(expired)
+}
+
+/// Movements are folded soon after they were made.
+pub(crate) fn next_fold(view: &View<'_>) -> Result<Option<Micros>> {
+    Ok(store::TOTALS.waits(view)?.then(|| view.now()))
 }
 
 /// Folds movements into totals.
 pub(crate) fn fold(tx: &mut Tx<'_>) -> Result<usize> {
     let folded = store::TOTALS.fold(tx, FOLD_MAX)?;
-    if folded as i64 == FOLD_MAX {
-        go_on(tx, &FoldTotalsRequest::default())?;
-    }
+    tx.again(folded as i64 == FOLD_MAX);
     Ok(folded)
-}
-
-/// A full chunk says that more is left: the next one does not wait for the timer.
-fn go_on<R: Request>(tx: &mut Tx<'_>, request: &R) -> Result<()> {
-    let dedupe = Some("next".to_owned());
-    tx.enqueue(request, Schedule { dedupe, ..Schedule::default() })?;
-    Ok(())
 }

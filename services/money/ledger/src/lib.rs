@@ -22,13 +22,8 @@ mod jobs;
 mod model;
 mod store;
 
-use std::time::Duration;
-
-use stoa_kit::{Clock, Migration, Service};
+use stoa_kit::{Migration, Service};
 use stoa_ledger_v1::{ExpireTransfersRequest, FoldTotalsRequest};
-
-/// How often pending transfers are looked at, and totals folded.
-const EVERY: Clock = Clock::Every(Duration::from_secs(1));
 
 const MIGRATIONS: &[Migration] =
     &[Migration::expand("0001_ledger", include_str!("../migrations/0001_ledger.sql"))];
@@ -37,6 +32,6 @@ const MIGRATIONS: &[Migration] =
 pub fn service() -> Service {
     Service::new(stoa_ledger_v1::serve(api::Ledger))
         .migrations(MIGRATIONS)
-        .timer("expire", EVERY, &ExpireTransfersRequest::default())
-        .timer("fold", EVERY, &FoldTotalsRequest::default())
+        .due("expire", store::next_expiry, &ExpireTransfersRequest::default())
+        .due("fold", jobs::next_fold, &FoldTotalsRequest::default())
 }

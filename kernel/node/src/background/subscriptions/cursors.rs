@@ -19,8 +19,12 @@ pub(super) struct Row {
     pub(super) partition: i64,
     pub(super) cursor: Place,
     pub(super) state: String,
+    pub(super) fill: String,
     pub(super) holder: String,
 }
+
+/// What `fill` begins with while there are pages to fill.
+pub(super) const TO_FILL: &str = "page:";
 
 /// Cursors by subscription, each by generation and partition.
 type Rows = BTreeMap<String, Vec<Row>>;
@@ -31,9 +35,12 @@ pub(super) async fn read(node: &Node) -> Result<Rows> {
     node.read(None, move |session, _| rows(session, &tenant)).await
 }
 
-/// Whether a node that does not subscribe has put the cursors aside.
-pub(super) fn is_retired(rows: &Vec<Row>) -> bool {
-    rows.iter().any(|row| row.state == "retired")
+/// Whether cursors have to be brought in line: a node that does not subscribe has put them aside,
+/// or they are lost and what they feed can be filled anew.
+pub(super) fn are_astray(reaction: &Reaction, rows: &[Row]) -> bool {
+    let is_astray =
+        |row: &Row| row.state == "retired" || (reaction.is_filled && row.state == "lost");
+    rows.iter().any(is_astray)
 }
 
 /// Brings the cursors in line with what is subscribed to: those of new subscriptions begin, those
@@ -87,14 +94,15 @@ pub(super) async fn move_idle(node: &Node, idle: impl Iterator<Item = Idle>) -> 
 
 fn rows(session: &mut dyn Session, tenant: &str) -> Result<Rows> {
     const ROWS: &str = "SELECT subscription, generation, partition, position, ordinal, state, \
-         holder FROM stoa_cursor WHERE tenant = :tenant \
+         fill, holder FROM stoa_cursor WHERE tenant = :tenant \
          ORDER BY subscription, generation, partition";
-    type Columns = (String, i64, i64, i64, i64, String, String);
+    type Columns = (String, i64, i64, i64, i64, String, String, String);
     let mut rows = Rows::new();
     for columns in kernel::rows::<Columns>(session, tenant, ROWS, ())? {
-        let (name, generation, partition, position, ordinal, state, holder) = columns;
+        let (name, generation, partition, position, ordinal, state, fill, holder) = columns;
         let cursor = (position, ordinal);
-        rows.entry(name).or_default().push(Row { generation, partition, cursor, state, holder });
+        let row = Row { generation, partition, cursor, state, fill, holder };
+        rows.entry(name).or_default().push(row);
     }
     Ok(rows)
 }
@@ -114,27 +122,35 @@ fn enrol(
     const FORGET: &str = "DELETE FROM stoa_cursor \
          WHERE tenant = :tenant AND subscription = $1 AND generation = $2";
     let name = &reaction.name;
+    let anew = (end, i64::MAX);
     let Some(generation) = rows.last().map(|row| row.generation) else {
-        let start = if reaction.start == Start::Now { end } else { 0 };
-        return begin(session, tenant, reaction, 1, ((start, i64::MAX), ""));
+        let start = if reaction.start == Start::Now { anew } else { (0, i64::MAX) };
+        let fill = if reaction.is_filled { TO_FILL } else { "" };
+        return begin(session, tenant, reaction, 1, start, ("", fill));
     };
-    if is_retired(&rows) {
-        kernel::execute(session, tenant, RETURN, (name, floor))?;
-    }
+    kernel::execute(session, tenant, RETURN, (name, floor))?;
     let is_lost =
         |row: &Row| row.state == "lost" || (row.state == "retired" && row.cursor.0 < floor);
     let current = rows.split_off(rows.partition_point(|row| row.generation < generation));
     let slowest = current.iter().map(|row| row.cursor).min().unwrap_or_default();
-    if current.len() as i64 != reaction.partitions {
+    let (lost, full) = (current.iter().any(is_lost), current.iter().all(|row| row.fill.is_empty()));
+    let next = match (lost, full) {
+        (true, _) if reaction.is_filled => Some((anew, ("", TO_FILL))),
         // Whoever is furthest behind decides where all go on; what the others handled beyond it
         // is known by their cursors, which stay.
-        let state = if current.iter().any(is_lost) { "lost" } else { "" };
+        _ if current.len() as i64 == reaction.partitions => None,
+        (true, _) => Some((slowest, ("lost", ""))),
+        (false, false) => Some((slowest, ("", TO_FILL))),
+        (false, true) => Some((slowest, ("", ""))),
+    };
+    if let Some((start, state)) = next {
         kernel::execute(session, tenant, REPLACE, (name, generation))?;
-        begin(session, tenant, reaction, generation + 1, (slowest, state))?;
+        begin(session, tenant, reaction, generation + 1, start, state)?;
         rows.extend(current);
     }
+    let start = next.map_or(slowest, |(start, _)| start);
     for earlier in rows.chunk_by(|one, next| one.generation == next.generation) {
-        if let Some(row) = earlier.first().filter(|_| earlier.iter().all(|r| r.cursor <= slowest)) {
+        if let Some(row) = earlier.first().filter(|_| earlier.iter().all(|r| r.cursor <= start)) {
             kernel::execute(session, tenant, FORGET, (name, row.generation))?;
         }
     }
@@ -147,14 +163,15 @@ fn begin(
     tenant: &str,
     reaction: &Reaction,
     generation: i64,
-    ((position, ordinal), state): (Place, &str),
+    (position, ordinal): Place,
+    (state, fill): (&str, &str),
 ) -> Result<()> {
     const BEGIN: &str = "INSERT INTO stoa_cursor \
-         (tenant, subscription, generation, partition, position, ordinal, state, holder) \
-         VALUES (:tenant, $1, $2, $3, $4, $5, $6, '') \
+         (tenant, subscription, generation, partition, position, ordinal, state, fill, holder) \
+         VALUES (:tenant, $1, $2, $3, $4, $5, $6, $7, '') \
          ON CONFLICT (tenant, subscription, generation, partition) DO NOTHING";
     for partition in 0..reaction.partitions {
-        let params = (&reaction.name, generation, partition, position, ordinal, state);
+        let params = (&reaction.name, generation, partition, position, ordinal, state, fill);
         kernel::execute(session, tenant, BEGIN, params)?;
     }
     Ok(())

@@ -12,6 +12,7 @@
 //! that somebody would have to renew. Where two are at work nevertheless, the cursor lets one win.
 
 mod cursors;
+mod fill;
 mod partition;
 mod reaction;
 
@@ -51,6 +52,7 @@ pub(super) struct Reaction {
     topic: Option<&'static str>,
     start: Start,
     partitions: i64,
+    is_filled: bool,
 }
 
 /// Every subscription of a node.
@@ -98,16 +100,19 @@ impl Subscriptions {
         let handled = self.handle().await;
         self.show(settled);
         let drained = reaction::drain(&self.node, &self.all).await;
+        let filled = fill::work(&self.node, &self.all).await;
         self.tidy().await?;
-        Ok(handled? | drained? | more)
+        Ok(handled? | drained? | filled? | more)
     }
 
     /// Learns how far the partitions have come, also by the work of other nodes.
     async fn look(&mut self) -> Result<()> {
         let mut rows = cursors::read(&self.node).await?;
-        // Only a node that does not subscribe retires a cursor, and this one does.
-        if self.all.iter().any(|one| rows.get(&one.reaction.name).is_some_and(cursors::is_retired))
-        {
+        let are_astray = |one: &Subscription| {
+            let rows = rows.get(&one.reaction.name);
+            rows.is_some_and(|rows| cursors::are_astray(&one.reaction, rows))
+        };
+        if self.all.iter().any(are_astray) {
             self.register().await?;
             rows = cursors::read(&self.node).await?;
         }
@@ -242,6 +247,7 @@ fn reactions(registry: &Registry) -> Vec<Reaction> {
                 topic: subscription.topic,
                 start: subscription.start,
                 partitions: subscription.partitions.into(),
+                is_filled: subscription.is_filled(),
             });
         }
     }

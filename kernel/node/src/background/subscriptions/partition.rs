@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use stoa_kit::Micros;
 
-use super::cursors::Row;
+use super::cursors::{Row, TO_FILL};
 use super::{PATIENCE, Reaction};
 
 /// A place in the log: the position of a commit, and an event's place among those of it.
@@ -21,7 +21,9 @@ const BATCH_MAX: usize = 64;
 pub(super) struct Subscription {
     pub(super) reaction: Arc<Reaction>,
     pub(super) partitions: Vec<Partition>,
-    generation: i64,
+    pub(super) generation: i64,
+    /// The page that is filled next, before any event is delivered.
+    pub(super) page: Option<String>,
     /// How far the partitions of each earlier generation came: what they handled is handled.
     earlier: Vec<Vec<Place>>,
 }
@@ -58,7 +60,8 @@ pub(super) struct Idle {
 impl Subscription {
     pub(super) fn new(reaction: Reaction) -> Self {
         let reaction = Arc::new(reaction);
-        Self { reaction, partitions: Vec::new(), generation: 0, earlier: Vec::new() }
+        let (partitions, earlier) = (Vec::new(), Vec::new());
+        Self { reaction, partitions, generation: 0, page: None, earlier }
     }
 
     /// Takes over what the store says about it. Which partitions there are, it says too: so all
@@ -66,6 +69,8 @@ impl Subscription {
     pub(super) fn follow(&mut self, mut rows: Vec<Row>) {
         let generation = rows.last().map_or(0, |row| row.generation);
         let current = rows.split_off(rows.partition_point(|row| row.generation < generation));
+        let page = current.first().filter(|row| row.state.is_empty());
+        self.page = page.and_then(|row| row.fill.strip_prefix(TO_FILL)).map(str::to_owned);
         if generation != self.generation || current.len() != self.partitions.len() {
             let partition = |row: &Row| Partition::new(&self.reaction, row);
             self.partitions = current.iter().map(partition).collect();
@@ -124,7 +129,7 @@ impl Partition {
     }
 
     fn follow(&mut self, row: Row) {
-        self.is_live = row.state.is_empty();
+        self.is_live = row.state.is_empty() && row.fill.is_empty();
         self.holder = row.holder;
         if !self.is_live || row.cursor < self.cursor {
             self.waiting.clear();

@@ -30,7 +30,7 @@ pub(super) async fn create(
 pub(super) fn store(tx: &mut Tx<'_>, request: StoreApiKeyRequest) -> Result<StoreApiKeyResponse> {
     let key = request.key.into_option().unwrap_or_default();
     let owner = owner(tx, &key.service_account_id)?;
-    has_all(tx.caller(), &key.permissions)?;
+    has_all(tx, &key.permissions)?;
     let expire_time = expiry(tx, &key)?.timestamp();
     let CreateApiKeyRequest { name, permissions, .. } = key;
     let Role { permissions, .. } = roles::role_of(permissions);

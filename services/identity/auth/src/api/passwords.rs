@@ -163,7 +163,7 @@ pub(super) fn store(
     let user = token::user(tx, &request.user_id)?;
     let user = user.ok_or_else(|| Error::not_found("user", &request.user_id))?;
     // Whoever sets a password can sign in with it.
-    has_all(tx.caller(), &store::permissions(tx, &user.id)?)?;
+    has_all(tx, &store::permissions(tx, &user.id)?)?;
     replace(tx, &user.id, &request.password_hash)?;
     Ok(StorePasswordResponse {})
 }

@@ -16,7 +16,7 @@ pub(super) fn create(tx: &mut Tx<'_>, request: &CreateRoleRequest) -> Result<Cre
     if request.name == model::ADMINISTRATOR {
         return Err(built_in());
     }
-    has_all(tx.caller(), &request.permissions)?;
+    has_all(tx, &request.permissions)?;
     let CreateRoleRequest { name, description, permissions } = request.clone();
     let role = Role { name, description, ..role_of(permissions) };
     let role = tx.add_new(role, "name")?.ok_or_else(|| {
@@ -28,7 +28,7 @@ pub(super) fn create(tx: &mut Tx<'_>, request: &CreateRoleRequest) -> Result<Cre
 
 pub(super) fn update(tx: &mut Tx<'_>, request: &UpdateRoleRequest) -> Result<UpdateRoleResponse> {
     let before = changeable(tx, &request.name)?;
-    has_all(tx.caller(), &request.permissions)?;
+    has_all(tx, &request.permissions)?;
     check_etag(&request.etag, &before.etag)?;
     let Role { permissions, .. } = role_of(request.permissions.clone());
     let role = tx.save(Role { description: request.description.clone(), permissions, ..before })?;
@@ -106,7 +106,7 @@ fn shown(role: Role) -> Role {
 /// A role that the caller may grant and take away.
 fn grantable(view: &View<'_>, name: &str) -> Result<Role> {
     let role = view.get(name)?.map(shown).ok_or_else(|| Error::not_found("role", name))?;
-    has_all(view.caller(), &role.permissions)?;
+    has_all(view, &role.permissions)?;
     Ok(role)
 }
 

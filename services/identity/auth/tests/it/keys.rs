@@ -9,7 +9,6 @@ use stoa_kit::{Caller, Code, Micros, Result, Service};
 use stoa_testkit::{Node, both};
 use stoa_users_v1::DisableUserRequest;
 
-use crate::store::{everything, hold};
 use crate::{DAY, MINUTE, PASSWORD, bearer, create, fails, grant, person, sign_in, texts};
 
 fn services() -> Vec<Service> {
@@ -57,7 +56,8 @@ both! {
             fails(key(&node, &caller, wanted).await, Code::PermissionDenied, "auth.escalation");
         }
         grant(&node, &ada, "lister", &["orders.*.list"]).await;
-        let token = key(&node, &caller, &["orders.carts.list"]).await.unwrap().token;
+        let wanted = ["orders.carts.list", "auth.create_api_key"];
+        let token = key(&node, &caller, &wanted).await.unwrap().token;
         let by_key = bearer(&node, &token).await.unwrap();
         let outcome = key(&node, &by_key, &["orders.*.list"]).await;
         fails(outcome, Code::PermissionDenied, "auth.escalation");
@@ -122,7 +122,7 @@ both! {
         node.advance(DAY).await;
         let by_session = bearer(&node, &token).await.unwrap();
         let sessions = node.call(&by_session, ListSessionsRequest::default()).await.unwrap().sessions;
-        let permissions = ["orders.*", "auth.service_accounts.*"];
+        let permissions = ["orders.*", "auth.service_accounts.*", "auth.create_api_key"];
         let until = |account: &str, days: u32| CreateApiKeyRequest {
             service_account_id: account.into(),
             expire_time: signed_in.after(days * DAY).timestamp(),
@@ -152,9 +152,9 @@ both! {
         let caller = node.user_with(&create(&node, "ada").await, &["*"]);
         let made = key(&node, &caller, &["orders.*"]).await.unwrap();
         bearer(&node, &made.token).await.unwrap();
-        let kept = everything(&node).await;
-        assert!(!hold(&kept, made.token.as_bytes()) && !hold(&kept, &made.token.as_bytes()[7..]));
-        assert!(hold(&kept, blake3::hash(made.token.as_bytes()).as_bytes()));
+        let kept = node.kept().await;
+        assert!(!kept.holds(made.token.as_bytes()) && !kept.holds(&made.token.as_bytes()[7..]));
+        assert!(kept.holds(blake3::hash(made.token.as_bytes()).as_bytes()));
         let forged = made.token.replace("stoa_k_", "stoa_s_");
         fails(bearer(&node, &forged).await, Code::Unauthenticated, "auth.token_invalid");
 
@@ -173,7 +173,7 @@ both! {
         let made = node.call_with_key(&caller, "k1", asked(&["orders.*"])).await.unwrap();
         let again = node.call_with_key(&caller, "k1", asked(&["orders.*"])).await;
         assert_ne!(again.ok().map(|again| again.token), Some(made.token.clone()));
-        assert!(!hold(&everything(&node).await, made.token.as_bytes()));
+        assert!(!node.kept().await.holds(made.token.as_bytes()));
     }
 }
 
@@ -206,7 +206,7 @@ both! {
         fails(outcome, Code::AlreadyExists, "auth.service_account_exists");
         let wanted = |account: &str| CreateApiKeyRequest {
             service_account_id: account.into(),
-            ..asked(&["catalog.*"])
+            ..asked(&["catalog.*", "auth.create_api_key"])
         };
         let outcome = node.call(&node.user_with("usr_1", &["catalog.*"]), wanted(&importer)).await;
         fails(outcome, Code::PermissionDenied, "auth.not_yours");

@@ -10,7 +10,6 @@ use stoa_kit::{Code, Result, Service};
 use stoa_testkit::{Node, both};
 use stoa_users_v1::{DisableUserRequest, EnableUserRequest};
 
-use crate::store::{everything, hold};
 use crate::{MINUTE, PASSWORD, bearer, create, fails, person, sign_in, sign_in_from};
 
 fn services() -> Vec<Service> {
@@ -214,12 +213,12 @@ both! {
 both! {
     async fn what_was_typed_is_counted_and_not_kept(node: Node) {
         fail(&node, "my-secret-by-mistake", 1, &address(0)).await;
-        let kept = everything(&node).await;
-        assert!(hold(&kept, b"login:"), "the attempt is committed though the call failed");
-        assert!(!hold(&kept, b"my-secret-by-mistake"));
-        assert!(!hold(&kept, b"198.51.0.0"));
+        let kept = node.kept().await;
+        assert!(kept.holds(b"login:"), "the attempt is committed though the call failed");
+        assert!(!kept.holds(b"my-secret-by-mistake"));
+        assert!(!kept.holds(b"198.51.0.0"));
         node.advance(25 * 60 * MINUTE).await;
-        assert!(!hold(&everything(&node).await, b"login:"), "the timer deletes what is over");
+        assert!(!node.kept().await.holds(b"login:"), "the timer deletes what is over");
     }
 }
 

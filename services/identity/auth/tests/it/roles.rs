@@ -172,21 +172,15 @@ both! {
         grant(&node, &eve, "c", &["orders.*"]).await;
         node.call(&node.admin(), named("a", &eve)).await.unwrap();
         let ask = async |caller: &Caller, user: &str, role: &str| {
-            let (mut seen, mut page_token) = (Vec::new(), String::new());
-            loop {
-                let request = ListRoleGrantsRequest {
-                    user_id: user.into(),
-                    role: role.into(),
-                    page_size: 1,
-                    page_token,
-                };
-                let page = node.call(caller, request).await.unwrap();
-                seen.extend(page.role_grants.into_iter().map(|grant| (grant.user_id, grant.role)));
-                page_token = page.next_page_token;
-                if page_token.is_empty() {
-                    return seen;
-                }
-            }
+            let request = ListRoleGrantsRequest {
+                user_id: user.into(),
+                role: role.into(),
+                page_size: 1,
+                ..ListRoleGrantsRequest::default()
+            };
+            let pages = node.pages(caller, request).await.unwrap();
+            let grants = pages.into_iter().flat_map(|page| page.role_grants);
+            grants.map(|grant| (grant.user_id, grant.role)).collect::<Vec<_>>()
         };
         let own = |user: &str, roles: &[&str]| -> Vec<(String, String)> {
             roles.iter().map(|role| (user.to_owned(), (*role).to_owned())).collect()

@@ -8,7 +8,6 @@ use stoa_kit::{Caller, Code, Service};
 use stoa_testkit::{Node, both};
 use stoa_users_v1::{DisableUserRequest, EnableUserRequest};
 
-use crate::store::{everything, hold};
 use crate::{DAY, MINUTE, PASSWORD, bearer, fails, person, sign_in};
 
 fn services() -> Vec<Service> {
@@ -57,7 +56,7 @@ both! {
         node.advance(DAY + MINUTE).await;
         invalid(bearer(&node, &token).await);
         node.advance(DAY).await;
-        assert!(!hold(&everything(&node).await, b"laptop"), "the timer deletes what is over");
+        assert!(!node.kept().await.holds(b"laptop"), "the timer deletes what is over");
     }
 }
 
@@ -180,15 +179,15 @@ both! {
         person(&node, "ada").await;
         let token = open(&node, "ada").await;
         bearer(&node, &token).await.unwrap();
-        let kept = everything(&node).await;
+        let kept = node.kept().await;
         let secret: Vec<u8> = (0..32)
             .map(|n| u8::from_str_radix(&token[7 + 2 * n..9 + 2 * n], 16).unwrap())
             .collect();
-        assert!(!hold(&kept, token.as_bytes()) && !hold(&kept, &token.as_bytes()[7..]));
-        assert!(!hold(&kept, &secret));
-        assert!(!hold(&kept, PASSWORD.as_bytes()));
+        assert!(!kept.holds(token.as_bytes()) && !kept.holds(&token.as_bytes()[7..]));
+        assert!(!kept.holds(&secret));
+        assert!(!kept.holds(PASSWORD.as_bytes()));
         let hash = blake3::hash(token.as_bytes());
-        assert!(hold(&kept, hash.as_bytes()), "the search finds what is there");
+        assert!(kept.holds(hash.as_bytes()), "the search finds what is there");
 
         let flipped = if token.ends_with('0') { "1" } else { "0" };
         for forged in [

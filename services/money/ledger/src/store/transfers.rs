@@ -88,6 +88,16 @@ pub(crate) fn transfers_of(
     )
 }
 
+/// When the next pending transfer expires.
+pub(crate) fn next_expiry(view: &View<'_>) -> Result<Option<Micros>> {
+    let row = view.row::<(Option<i64>,)>(
+        "SELECT MIN(expire_time) FROM ledger_transfer \
+         WHERE tenant = :tenant AND state = 'pending'",
+        (),
+    )?;
+    Ok(row.and_then(|(time,)| time).map(Micros))
+}
+
 /// Pending transfers whose time is over.
 pub(crate) fn due(view: &View<'_>, now: Micros, limit: i64) -> Result<Vec<Transfer>> {
     let due = "state = 'pending' AND expire_time <= $1 ORDER BY expire_time, id LIMIT $2";

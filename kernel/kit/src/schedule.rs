@@ -1,30 +1,69 @@
 //! When timers fire: fixed intervals, and cron in a time zone.
 //!
 //! Cron has five fields: minute, hour, day of month, month, day of week. Each is `*` or a list of
-//! values, ranges and steps. If both day fields are restricted, either is enough (POSIX). Local
-//! times that a zone skips fire at the instant at which the gap ends; those that it repeats fire
-//! once, the first time.
+//! values, ranges and steps. If both day fields are restricted, either is enough (POSIX).
+//!
+//! A zone skips some local times and repeats others. An hour field that names hours means those
+//! times of day: one that is skipped fires at the instant at which the gap ends, and one that is
+//! repeated fires once, the first time. An hour field that begins with `*` means time that passes:
+//! it fires whenever a clock on the wall shows what the expression says, so `*/15 * * * *` fires
+//! every quarter of an hour, also of the one that is repeated.
+
+use std::borrow::Cow;
+use std::time::Duration;
 
 use jiff::civil::{Date, DateTime};
 use jiff::tz::{AmbiguousOffset, TimeZone};
-use stoa_kit::{Clock, Error, Micros, Result};
+
+use crate::{Error, Micros, Result};
 
 /// Years looked ahead before an expression is said never to fire.
 const YEARS_MAX: i16 = 8;
 
-/// The first instant after `after` at which a schedule fires.
-///
-/// # Errors
-/// `internal` for an expression or a zone that is not understood, or one that never fires.
-pub(crate) fn next(schedule: Clock, after: Micros) -> Result<Micros> {
-    match schedule {
-        Clock::Every(interval) => Ok(after.after(interval)),
-        Clock::Cron { expression, zone } => {
-            let cron = Cron::parse(expression)
-                .ok_or_else(|| Error::internal(format!("not a cron expression: {expression}")))?;
-            let zone = TimeZone::get(zone).map_err(Error::internal)?;
-            cron.next(&zone, after)
-                .ok_or_else(|| Error::internal(format!("`{expression}` never fires")))
+/// When a timer fires.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Schedule {
+    /// So long after it last fired.
+    Every(Duration),
+    /// By a cron expression of five fields in a time zone.
+    Cron {
+        /// Minute, hour, day of month, month, day of week.
+        expression: Cow<'static, str>,
+        /// The zone's name in the IANA database.
+        zone: Cow<'static, str>,
+    },
+}
+
+impl Schedule {
+    /// By a cron expression in a time zone, as a manifest writes it.
+    pub const fn cron(expression: &'static str, zone: &'static str) -> Self {
+        Self::Cron { expression: Cow::Borrowed(expression), zone: Cow::Borrowed(zone) }
+    }
+
+    /// The first instant after `after` at which it fires.
+    ///
+    /// # Errors
+    /// `internal` for an expression or a zone that is not understood, or one that never fires.
+    pub fn next(&self, after: Micros) -> Result<Micros> {
+        match self {
+            Self::Every(interval) => Ok(after.after(*interval)),
+            Self::Cron { expression, zone } => {
+                let cron = Cron::parse(expression).ok_or_else(|| {
+                    Error::internal(format!("not a cron expression: {expression}"))
+                })?;
+                let zone = TimeZone::get(zone).map_err(Error::internal)?;
+                cron.next(&zone, after)
+                    .ok_or_else(|| Error::internal(format!("`{expression}` never fires")))
+            }
+        }
+    }
+}
+
+impl std::fmt::Display for Schedule {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Every(interval) => write!(f, "every {} ms", interval.as_millis()),
+            Self::Cron { expression, zone } => write!(f, "{expression} in {zone}"),
         }
     }
 }
@@ -37,6 +76,8 @@ struct Cron {
     weekdays: u64,
     any_day: bool,
     any_weekday: bool,
+    /// Whether the hour field means time that passes, rather than times of day.
+    any_hour: bool,
 }
 
 impl Cron {
@@ -53,6 +94,7 @@ impl Cron {
             weekdays: (sevens | sevens >> 7) & 0x7f,
             any_day: days.starts_with('*'),
             any_weekday: weekdays.starts_with('*'),
+            any_hour: hours.starts_with('*'),
         })
     }
 
@@ -87,7 +129,12 @@ impl Cron {
         let mut instants = Vec::new();
         for hour in (0..24i8).filter(|hour| self.hours & (1 << hour) != 0) {
             for minute in (0..60i8).filter(|minute| self.minutes & (1 << minute) != 0) {
-                instants.extend(instant(zone, date.at(hour, minute, 0, 0)));
+                let local = date.at(hour, minute, 0, 0);
+                if self.any_hour {
+                    instants.extend(shown(zone, local));
+                } else {
+                    instants.extend(time_of_day(zone, local));
+                }
             }
         }
         instants.sort_unstable();
@@ -96,7 +143,20 @@ impl Cron {
     }
 }
 
-fn instant(zone: &TimeZone, local: DateTime) -> Option<jiff::Timestamp> {
+/// Every instant at which a clock on the wall shows a time: none in a gap, two where the zone
+/// repeats it.
+fn shown(zone: &TimeZone, local: DateTime) -> impl Iterator<Item = jiff::Timestamp> {
+    let ambiguous = zone.to_ambiguous_timestamp(local);
+    let (first, second) = match ambiguous.offset() {
+        AmbiguousOffset::Unambiguous { offset } => (Some(offset), None),
+        AmbiguousOffset::Fold { before, after } => (Some(before), Some(after)),
+        AmbiguousOffset::Gap { .. } => (None, None),
+    };
+    [first, second].into_iter().flatten().filter_map(move |offset| offset.to_timestamp(local).ok())
+}
+
+/// The one instant that a time of day means.
+fn time_of_day(zone: &TimeZone, local: DateTime) -> Option<jiff::Timestamp> {
     let ambiguous = zone.to_ambiguous_timestamp(local);
     match ambiguous.offset() {
         AmbiguousOffset::Gap { after, .. } => {
@@ -150,7 +210,7 @@ mod tests {
         let mut at = Micros(from.parse::<jiff::Timestamp>().unwrap().as_microsecond());
         (0..count)
             .map(|_| {
-                at = next(Clock::Cron { expression, zone }, at).unwrap();
+                at = Schedule::cron(expression, zone).next(at).unwrap();
                 jiff::Timestamp::from_microsecond(at.0).unwrap().to_string()
             })
             .collect()
@@ -170,6 +230,29 @@ mod tests {
         assert_eq!(
             fires("30 2 * * *", "Europe/Stockholm", "2026-10-24T00:00:00Z", 3),
             ["2026-10-24T00:30:00Z", "2026-10-25T00:30:00Z", "2026-10-26T01:30:00Z"]
+        );
+    }
+
+    #[test]
+    fn a_wildcard_hour_goes_by_time_that_passes() {
+        assert_eq!(
+            fires("*/30 * * * *", "Europe/Stockholm", "2026-10-24T23:59:00Z", 5),
+            [
+                "2026-10-25T00:00:00Z",
+                "2026-10-25T00:30:00Z",
+                "2026-10-25T01:00:00Z",
+                "2026-10-25T01:30:00Z",
+                "2026-10-25T02:00:00Z"
+            ]
+        );
+        // In spring no time passes between 02:00 and 03:00, and nothing fires twice at its end.
+        assert_eq!(
+            fires("15,45 * * * *", "Europe/Stockholm", "2026-03-29T00:00:00Z", 3),
+            ["2026-03-29T00:15:00Z", "2026-03-29T00:45:00Z", "2026-03-29T01:15:00Z"]
+        );
+        assert_eq!(
+            fires("0 */2 * * *", "Europe/Stockholm", "2026-10-24T23:00:00Z", 3),
+            ["2026-10-25T00:00:00Z", "2026-10-25T01:00:00Z", "2026-10-25T03:00:00Z"]
         );
     }
 
@@ -199,6 +282,6 @@ mod tests {
         for bad in ["", "* * * *", "60 * * * *", "5-1 * * * *", "*/0 * * * *", "a * * * *"] {
             assert!(Cron::parse(bad).is_none(), "{bad}");
         }
-        assert!(next(Clock::Cron { expression: "0 0 31 2 *", zone: "UTC" }, Micros(0)).is_err());
+        assert!(Schedule::cron("0 0 31 2 *", "UTC").next(Micros(0)).is_err());
     }
 }

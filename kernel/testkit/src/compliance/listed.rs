@@ -1,33 +1,34 @@
 //! What a list shows, `Get` shows too: for users, service accounts and strangers alike.
 
 use serde_json::{Value, json};
-use stoa_contract::{Kind, Method, Permission, Value as Holds};
+use stoa_contract::{Contract, Kind, Method, Permission, Value as Holds};
 use stoa_kit::{Caller, Code, Service};
 
-use crate::compliance::Examples;
+use super::World;
+use super::examples::Examples;
 use crate::{Engine, Node, run};
 
 /// Checks every list of rows that can also be got one by one.
-pub(crate) fn check(
+pub(super) fn check(
     engine: Engine,
-    service: &Service,
+    contract: &Contract,
     services: fn() -> Vec<Service>,
     examples: &Examples,
 ) {
-    let methods = service.contract.map_or(&[][..], |contract| contract.methods);
+    let methods = contract.methods;
     let pairs: Vec<_> =
         methods.iter().filter_map(|list| Some((*list, got(list, methods)?))).collect();
     if pairs.is_empty() {
         return;
     }
     run(engine, services(), async |node| {
-        let world = examples.world(&node).await;
-        let all = format!("{}.*", service.name);
+        let world = World::ready(&node, examples).await;
+        let all = format!("{}.*", contract.name);
         for method in methods.iter().filter(|method| method.kind == Kind::Command) {
-            let Some(example) = examples.success(method.name) else { continue };
+            let Some(of) = examples.methods.get(method.name) else { continue };
             for caller in callers(&node, &[&all]) {
                 // Whether they may, or come too late, is the business of other examples.
-                let _ = world.ask(method.path, &caller, &example["with"], None).await;
+                let _ = world.ask(method.path, &caller, &of.success.with, None).await;
             }
         }
         for (list, get) in pairs {

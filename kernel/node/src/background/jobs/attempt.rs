@@ -1,0 +1,310 @@
+//! One attempt of a job, and what becomes of the job by it.
+//!
+//! The attempt was counted before it began, so that one which takes its process with it counts
+//! too. An effect that has happened is not repeated because the store could not be told: that is
+//! tried for as long as the lease holds, and a handler that refuses what came of it leaves the job
+//! dead, for people to see.
+
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use futures::FutureExt;
+use stoa_contract::{Code, Format, Kind};
+use stoa_kit::registry::Bound;
+use stoa_kit::session::{Session, Stamp};
+use stoa_kit::tx::{Gathered, Run};
+use stoa_kit::{Basis, Caller, Cause, Ctx, Error, Outcome as Follows, Registry, Result, Tx};
+use stoa_store::Outcome;
+
+use super::queue::{self, End, Leased, Seen};
+use crate::background::{housekeep, is_transient, react};
+use crate::unwound::unwound;
+use crate::{Node, call};
+
+/// The wait before the store is told again.
+const PATIENCE: Duration = Duration::from_millis(100);
+/// How long it is told again. While it takes nothing, it gives the job to nobody else either.
+const TELL_MAX: Duration = Duration::from_secs(10 * 60);
+
+/// Runs one attempt and records what it came to. `started` is an uptime before its lease was taken:
+/// counted from there, no attempt has more time than its lease.
+pub(super) async fn work(node: Arc<Node>, job: Leased, started: Duration) {
+    let Leased { seen, .. } = &job;
+    let recorded = if seen.attempts > i64::from(seen.policy.max_attempts) {
+        bury(&node, seen, &worn_out(), true).await
+    } else {
+        attempt(&node, &job, started).await
+    };
+    match recorded {
+        Ok(()) => {}
+        Err(error) if error.reason() == "background.overtaken" => {
+            tracing::warn!(job = seen.id, "the lease was lost; nothing was recorded");
+        }
+        // The lease runs out, and the job is tried again, or is dead.
+        Err(error) => tracing::warn!(job = seen.id, error = ?error, "a job could not be recorded"),
+    }
+}
+
+async fn attempt(node: &Arc<Node>, job: &Leased, started: Duration) -> Result<()> {
+    let seen = &job.seen;
+    let happened = match happen(node, job, started).await {
+        Ok(happened) => happened,
+        Err(error) if error.reason() == "background.overtaken" => return Err(error),
+        Err(error) => return fail(node, seen, &error).await,
+    };
+    match told(node, || complete(node, job, happened.clone())).await {
+        Ok(()) => Ok(()),
+        Err(error) if is_transient(&error) || error.reason() == "background.overtaken" => {
+            Err(error)
+        }
+        Err(error) if happened.is_none() => fail(node, seen, &error).await,
+        Err(error) => {
+            let what = format!("the effect happened, and what follows it failed: {error}");
+            let error = Error::new(Code::Internal, "job.outcome", what);
+            told(node, || bury(node, seen, &error, false)).await
+        }
+    }
+}
+
+/// What has to happen before the commit that completes a job: nothing for a command, which is that
+/// commit; for an effect, its reply.
+async fn happen(node: &Arc<Node>, job: &Leased, started: Duration) -> Result<Option<Vec<u8>>> {
+    let bound = bound_of(node.registry(), &job.seen)?;
+    let request = bound.decode_request(&job.request, Format::Binary)?;
+    request.validate()?;
+    if bound.method.kind == Kind::Command {
+        return Ok(None);
+    }
+    let Seen { id, policy, .. } = &job.seen;
+    let basis = Basis {
+        service: bound.service,
+        caller: Caller::system(node.tenant()),
+        cause: Cause::Job(id.clone()),
+        key: Some(id.clone()),
+        seal: node.keys.job(node.tenant(), id),
+        address: String::new(),
+        trace: String::new(),
+        deadline: Some(started + queue::timeout(policy)),
+        fence: Some(queue::fence(node.tenant(), &job.seen)),
+    };
+    let ctx = Ctx::new(basis, node.runner());
+    let running = async { bound.run_effect(ctx, request.as_ref()).await };
+    let reply = held(node, &job.seen, started, unwound(running)).await?;
+    reply.encode(Format::Binary).map(Some)
+}
+
+/// Runs an effect for as long as it may, and holds the job meanwhile. The time is looked at before
+/// every step of it: a process that was held up, and whose lease somebody else may have by now,
+/// goes no step further.
+async fn held<T>(
+    node: &Arc<Node>,
+    seen: &Seen,
+    started: Duration,
+    running: impl Future<Output = Result<T>>,
+) -> Result<T> {
+    let mut running = pin!(running);
+    let (end, hold) = (started + queue::timeout(&seen.policy), queue::hold(&seen.policy));
+    let mut renewed = started;
+    loop {
+        let until = end.min(renewed + hold);
+        tokio::select! {
+            biased;
+            () = over(node, until) => {
+                return Err(Error::unavailable("job.timeout", "the attempt took too long"));
+            }
+            again = renew(node, seen, renewed + hold / 3) => renewed = again?,
+            reply = &mut running => return reply,
+        }
+    }
+}
+
+/// Waits until an uptime. That it has come is seen at every look, however late that is.
+async fn over(node: &Node, until: Duration) {
+    let mut sleep = node.world().sleep(until.saturating_sub(node.world().uptime()));
+    std::future::poll_fn(|context| {
+        if node.world().uptime() >= until { Poll::Ready(()) } else { sleep.poll_unpin(context) }
+    })
+    .await
+}
+
+/// Renews a lease when it is time to: the uptime from which it counts now.
+async fn renew(node: &Node, seen: &Seen, at: Duration) -> Result<Duration> {
+    over(node, at).await;
+    loop {
+        let started = node.world().uptime();
+        let now = node.store().lease_now().await;
+        let renewed = match now {
+            Ok(now) => {
+                let (tenant, seen) = (Arc::clone(node.tenant()), seen.clone());
+                let renew =
+                    move |session: &mut dyn Session, _| queue::renew(session, &tenant, &seen, now);
+                housekeep(node, node.tenant(), renew).await
+            }
+            Err(error) => Err(error),
+        };
+        match renewed {
+            Ok(()) => return Ok(started),
+            Err(error) if is_transient(&error) => node.world().sleep(PATIENCE).await,
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Tells the store, again and again while it cannot take it.
+async fn told<F: Future<Output = Result<()>>>(
+    node: &Arc<Node>,
+    mut tell: impl FnMut() -> F,
+) -> Result<()> {
+    let end = node.world().uptime() + TELL_MAX;
+    loop {
+        match tell().await {
+            Err(error) if is_transient(&error) && node.world().uptime() < end => {
+                node.world().sleep(PATIENCE).await;
+            }
+            outcome => return outcome,
+        }
+    }
+}
+
+/// Completes a job: an effect's reply is handed to what follows; a command runs here.
+async fn complete(node: &Arc<Node>, job: &Leased, reply: Option<Vec<u8>>) -> Result<()> {
+    let (registry, tenant, job) =
+        (Arc::clone(node.registry()), Arc::clone(node.tenant()), job.clone());
+    let (cause, method) = (Cause::Job(job.seen.id.clone()).to_string(), job.seen.method);
+    let run = move |session: &mut dyn Session, stamp: Stamp| {
+        let seen = &job.seen;
+        queue::end(session, &tenant, seen, (End::Done, stamp.now), "")?;
+        let bound = bound_of(&registry, seen)?;
+        let request = bound.decode_request(&job.request, Format::Binary)?;
+        let reply = reply.as_deref().map(|reply| bound.decode_reply(reply, Format::Binary));
+        let reply = reply.transpose()?;
+        let gathered = inside(session, &registry, &tenant, seen, stamp, |tx| {
+            let reply = match reply {
+                Some(reply) => reply,
+                None => bound.run_command(tx, request.as_ref())?,
+            };
+            match follows(&registry, seen) {
+                Some(outcome) => outcome.run(tx, request.as_ref(), Ok(reply.as_ref())),
+                None => Ok(()),
+            }
+        })?;
+        if gathered.again {
+            queue::go_on(session, &tenant, seen, stamp.now)?;
+        }
+        Ok(Outcome { reply: None, gathered })
+    };
+    react(node, node.tenant(), cause, method, run).await.map(|_| ())
+}
+
+/// Puts a failed job back, or buries it: once no attempt is left, or where another would be in
+/// vain.
+async fn fail(node: &Arc<Node>, seen: &Seen, error: &Error) -> Result<()> {
+    tracing::info!(job = seen.id, method = seen.method, attempt = seen.attempts, error = ?error,
+        "a job failed");
+    let in_vain = matches!(error.code(), Code::InvalidArgument | Code::FailedPrecondition);
+    if in_vain || seen.attempts >= i64::from(seen.policy.max_attempts) {
+        return told(node, || bury(node, seen, error, true)).await;
+    }
+    let error = error.to_string();
+    told(node, || again(node, seen, &error)).await
+}
+
+/// Puts a job back, to be tried again after a while.
+async fn again(node: &Arc<Node>, seen: &Seen, error: &str) -> Result<()> {
+    let mut chance = [0u8; 1];
+    node.world().entropy(&mut chance);
+    let wait = backoff(seen, chance[0]);
+    let now = node.store().lease_now().await?;
+    let (tenant, seen, error) = (Arc::clone(node.tenant()), seen.clone(), error.to_owned());
+    housekeep(node, node.tenant(), move |session, _| {
+        queue::put_back(session, &tenant, &seen, (now, now.after(wait)), &error)
+    })
+    .await
+}
+
+/// What becomes of a job whose attempt did not come to an end: its process died, or was held up
+/// for longer than its lease.
+pub(super) async fn lapse(node: &Arc<Node>, seen: &Seen) -> Result<()> {
+    let error = Error::unavailable("job.lapsed", "an attempt did not come to an end");
+    tracing::warn!(job = seen.id, method = seen.method, attempt = seen.attempts, "a job lapsed");
+    if seen.attempts >= i64::from(seen.policy.max_attempts) {
+        return bury(node, seen, &error, true).await;
+    }
+    again(node, seen, &error.to_string()).await
+}
+
+/// Parks a job as dead, and tells whoever follows it, if that is asked for. A handler that fails
+/// here too is left out: that the job is dead is recorded in any case.
+async fn bury(node: &Arc<Node>, seen: &Seen, error: &Error, tell: bool) -> Result<()> {
+    let tells = tell && follows(node.registry(), seen).is_some();
+    match dead(node, seen, error, tells).await {
+        Err(refused) if tells && !is_transient(&refused) => {
+            if refused.reason() == "background.overtaken" {
+                return Err(refused);
+            }
+            tracing::error!(job = seen.id, error = ?refused, "who follows a dead job failed");
+            let what = format!("{}; and what follows it failed: {refused}", error.message());
+            let error = Error::new(error.code(), error.reason().to_owned(), what);
+            dead(node, seen, &error, false).await
+        }
+        outcome => outcome,
+    }
+}
+
+fn worn_out() -> Error {
+    Error::new(Code::Aborted, "job.worn_out", "no attempt was left")
+}
+
+async fn dead(node: &Arc<Node>, seen: &Seen, error: &Error, tells: bool) -> Result<()> {
+    let (registry, tenant) = (Arc::clone(node.registry()), Arc::clone(node.tenant()));
+    let (seen, error) = (seen.clone(), error.clone());
+    let (cause, method) = (Cause::Job(seen.id.clone()).to_string(), seen.method);
+    let run = move |session: &mut dyn Session, stamp: Stamp| {
+        let request = queue::request(session, &tenant, &seen)?;
+        queue::end(session, &tenant, &seen, (End::Dead, stamp.now), &error.to_string())?;
+        let mut gathered = Gathered::default();
+        if let (true, Some(outcome)) = (tells, follows(&registry, &seen)) {
+            let request = bound_of(&registry, &seen)?.decode_request(&request, Format::Binary)?;
+            gathered = inside(session, &registry, &tenant, &seen, stamp, |tx| {
+                outcome.run(tx, request.as_ref(), Err(&error))
+            })?;
+        }
+        Ok(Outcome { reply: None, gathered })
+    };
+    react(node, node.tenant(), cause, method, run).await.map(|_| ())
+}
+
+fn inside(
+    session: &mut dyn Session,
+    registry: &Registry,
+    tenant: &str,
+    seen: &Seen,
+    stamp: Stamp,
+    run: impl FnOnce(&mut Tx<'_>) -> Result<()>,
+) -> Result<Gathered> {
+    let (caller, cause) = (Caller::system(tenant), Cause::Job(seen.id.clone()));
+    let command = Run { registry, caller: &caller, cause: &cause, stamp, nested: false };
+    let service = bound_of(registry, seen)?.service;
+    command.command(session, service, run).map(|((), gathered)| gathered)
+}
+
+fn bound_of<'a>(registry: &'a Registry, seen: &Seen) -> Result<&'a Bound> {
+    registry.method(seen.method).ok_or_else(|| call::unknown(seen.method))
+}
+
+fn follows<'a>(registry: &'a Registry, seen: &Seen) -> Option<&'a Follows> {
+    let bound = registry.method(seen.method)?;
+    let outcomes = &registry.service(bound.service).outcomes;
+    outcomes.iter().find(|outcome| outcome.method == seen.method)
+}
+
+/// The wait after an attempt: doubled each time, between half of it and all of it.
+fn backoff(seen: &Seen, chance: u8) -> Duration {
+    let doublings = u32::try_from(seen.attempts - 1).unwrap_or(0).min(20);
+    let whole = Duration::from_millis(u64::from(seen.policy.backoff_ms) << doublings);
+    let most = Duration::from_millis(seen.policy.backoff_max_ms.into());
+    whole.min(most).mul_f64(0.5 + f64::from(chance) / 510.0)
+}

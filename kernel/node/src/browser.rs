@@ -1,0 +1,156 @@
+//! What browsers ask for: pages of other origins are let in by name (CORS, of the Fetch standard),
+//! and gRPC-Web may come as text.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Method, header};
+use stoa_kit::{Code, Error, Result};
+
+/// What a page may send along.
+const SENT: &str = "authorization, connect-protocol-version, connect-timeout-ms, content-type, \
+     grpc-timeout, idempotency-key, stoa-position, traceparent, x-grpc-web, x-user-agent";
+/// What a page may read of an answer.
+const SHOWN: &str = "grpc-message, grpc-status, grpc-status-details-bin, idempotency-replayed, \
+     retry-after, stoa-position";
+/// Seconds for which a browser need not ask again.
+const REMEMBERED: &str = "7200";
+const TEXT: &str = "application/grpc-web-text";
+
+/// The origins whose pages may call. Tokens travel in a header that no browser adds by itself, so
+/// that to be let in is to be heard, and nothing more.
+#[derive(Debug, Clone, Default)]
+pub struct Origins(Vec<String>);
+
+impl Origins {
+    /// Origins such as `https://shop.example`, separated by commas, or `*` for all.
+    ///
+    /// # Errors
+    /// `config.invalid` for anything else.
+    pub fn parse(text: &str) -> Result<Self> {
+        let texts = text.split(',').map(str::trim).filter(|text| !text.is_empty());
+        let origin = |text: &str| {
+            let host = text.split_once("://").map_or("", |(_, host)| host);
+            if text == "*" || !(host.is_empty() || host.contains(['/', '*', '?', '#', '@'])) {
+                return Ok(text.to_ascii_lowercase());
+            }
+            let message = format!("cors_origins: `{text}` is no origin");
+            Err(Error::new(Code::InvalidArgument, "config.invalid", message)
+                .help("Write an origin as https://shop.example, without a path."))
+        };
+        texts.map(origin).collect::<Result<_>>().map(Self)
+    }
+
+    /// The origin of a request, if its pages may call.
+    fn allowed(&self, headers: &HeaderMap) -> Option<HeaderValue> {
+        let origin = headers.get(header::ORIGIN)?;
+        let text = origin.to_str().ok()?;
+        self.0.iter().any(|known| known == "*" || known == text).then(|| origin.clone())
+    }
+
+    /// The answer to a browser that asks before it calls, if this is what is asked.
+    pub(crate) fn preflight(&self, method: &Method, headers: &HeaderMap) -> Option<HeaderMap> {
+        let asks = headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
+        let origin = (method == Method::OPTIONS && asks).then(|| self.allowed(headers))??;
+        let mut answer = HeaderMap::new();
+        for (name, value) in [
+            (header::ACCESS_CONTROL_ALLOW_METHODS, "GET, POST"),
+            (header::ACCESS_CONTROL_ALLOW_HEADERS, SENT),
+            (header::ACCESS_CONTROL_MAX_AGE, REMEMBERED),
+        ] {
+            answer.insert(name, HeaderValue::from_static(value));
+        }
+        answer.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+        answer.insert(header::VARY, HeaderValue::from_static("origin"));
+        Some(answer)
+    }
+
+    /// What tells a browser that the page which called may read the answer.
+    pub(crate) fn reveal(&self, request: &HeaderMap) -> HeaderMap {
+        let mut answer = HeaderMap::new();
+        if let Some(origin) = self.allowed(request) {
+            answer.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+            answer.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(SHOWN));
+        }
+        if !self.0.is_empty() {
+            // A cache must not give one origin what was said to another.
+            answer.insert(header::VARY, HeaderValue::from_static("origin"));
+        }
+        answer
+    }
+}
+
+/// Whether a request is gRPC-Web as text, which then is read as what it stands for.
+pub(crate) fn is_text(head: &mut Parts) -> bool {
+    let kind = head.headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    let kind = kind.and_then(|kind| kind.split(';').next()).map(str::trim);
+    let text = kind
+        .and_then(|kind| kind.strip_prefix(TEXT))
+        .is_some_and(|format| matches!(format, "" | "+proto"));
+    if text {
+        let binary = HeaderValue::from_static("application/grpc-web+proto");
+        head.headers.insert(header::CONTENT_TYPE, binary);
+    }
+    text
+}
+
+/// The content type of an answer as text.
+pub(crate) const TEXT_ANSWER: HeaderValue =
+    HeaderValue::from_static("application/grpc-web-text+proto");
+
+/// Reads base64 that may be padded wherever its sender paused.
+pub(crate) fn decode(text: &[u8]) -> Option<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(text.len() / 4 * 3);
+    let mut rest = text;
+    while !rest.is_empty() {
+        let padding = rest.iter().position(|byte| *byte == b'=');
+        // A padded group is as long as any other.
+        let end = padding.map_or(rest.len(), |place| place / 4 * 4 + 4).min(rest.len());
+        bytes.extend(BASE64.decode(&rest[..end]).ok()?);
+        rest = &rest[end..];
+    }
+    Some(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_may_be_padded_where_its_sender_paused() {
+        for (text, bytes) in [
+            ("", Some(&b""[..])),
+            ("AAAAAAA=", Some(&[0; 5])),
+            ("QQ==QkM=REVG", Some(b"ABCDEF")),
+            ("QQ", None),
+            ("QQ=", None),
+            ("====", None),
+            ("QUJD\n", None),
+        ] {
+            assert_eq!(decode(text.as_bytes()).as_deref(), bytes, "{text}");
+        }
+    }
+
+    #[test]
+    fn an_origin_is_let_in_by_name_or_not_at_all() {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::ORIGIN, HeaderValue::from_static("https://shop.example"));
+        headers.insert(header::ACCESS_CONTROL_REQUEST_METHOD, HeaderValue::from_static("POST"));
+        for (known, let_in) in [
+            ("", false),
+            ("https://other.example", false),
+            ("https://shop.example:444", false),
+            ("https://other.example, https://shop.example", true),
+            ("*", true),
+        ] {
+            let origins = Origins::parse(known).unwrap();
+            assert_eq!(origins.preflight(&Method::OPTIONS, &headers).is_some(), let_in, "{known}");
+            let shown = origins.reveal(&headers);
+            assert_eq!(shown.contains_key(header::ACCESS_CONTROL_ALLOW_ORIGIN), let_in);
+            assert!(origins.preflight(&Method::POST, &headers).is_none());
+        }
+        for wrong in ["shop.example", "https://", "https://shop.example/", "https://*.example"] {
+            assert_eq!(Origins::parse(wrong).unwrap_err().reason(), "config.invalid");
+        }
+    }
+}
