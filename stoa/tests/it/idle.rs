@@ -6,7 +6,7 @@ use std::time::Duration;
 use stoa_kit::Service;
 use stoa_ledger_v1::{AccountKind, CreateAccountRequest};
 use stoa_node::Background;
-use stoa_testkit::{Node, both};
+use stoa_testkit::both;
 
 fn services() -> Vec<Service> {
     stoa::Catalogue::standard().services(&[]).unwrap()
