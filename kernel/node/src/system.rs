@@ -216,7 +216,10 @@ impl SystemService for System {
     fn list_timers(&self, view: &View, _: ListTimersRequest) -> Result<ListTimersResponse> {
         const LIST: &str = "SELECT name, last, next, schedule FROM stoa_timer WHERE tenant = :tenant ORDER BY name";
         let rows = view.rows::<(String, i64, i64, String)>(LIST, ())?;
-        let time = |at: i64| (at != 0).then(|| Micros(at).timestamp()).unwrap_or_default();
+        let time = |at| match at {
+            0 => Default::default(),
+            at => Micros(at).timestamp(),
+        };
         let timers = rows.into_iter().map(|(name, last, next, schedule)| Timer {
             name,
             last_time: time(last),

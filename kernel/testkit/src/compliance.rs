@@ -307,10 +307,8 @@ impl World {
 /// The texts of a reply that can belong to one row only: `usr_` and what is drawn for it.
 fn identifiers(reply: &Value, found: &mut BTreeSet<String>) {
     match reply {
-        Value::String(text) => {
-            if text.split_once('_').is_some_and(|(_, drawn)| drawn.len() >= 20) {
-                found.insert(text.clone());
-            }
+        Value::String(text) if text.split_once('_').is_some_and(|(_, id)| id.len() >= 20) => {
+            found.insert(text.clone());
         }
         Value::Array(items) => items.iter().for_each(|item| identifiers(item, found)),
         Value::Object(fields) => fields.values().for_each(|value| identifiers(value, found)),

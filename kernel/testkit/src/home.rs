@@ -107,7 +107,7 @@ fn sqlite_rows(file: &Path) -> Vec<(String, Vec<String>, Vec<Vec<u8>>)> {
     let mut kept = Vec::new();
     for table in tables.map(Result::unwrap) {
         let mut statement = connection.prepare(&format!("SELECT * FROM {table}")).unwrap();
-        let names: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
+        let names: Vec<String> = statement.column_names().map(str::to_owned).collect();
         let mut rows = statement.query(()).unwrap();
         while let Some(row) = rows.next().unwrap() {
             let values = (0..names.len()).map(|index| match row.get_ref(index).unwrap() {

@@ -165,7 +165,9 @@ fn sweep_commits(session: &mut dyn Session, tenant: &str, past: Past) -> Result<
 /// The last of the oldest commits that can go.
 fn last_commit(session: &mut dyn Session, tenant: &str, past: Past) -> Result<Option<i64>> {
     const OLDEST: &str = "SELECT position, time FROM stoa_commit WHERE tenant = :tenant \
-         AND position < $1 ORDER BY position LIMIT $2";
+         AND position < $1 \
+         AND position < (SELECT MAX(position) FROM stoa_commit WHERE tenant = :tenant) \
+         ORDER BY position LIMIT $2";
     let oldest = kernel::rows::<(i64, i64)>(session, tenant, OLDEST, (past.log, ROWS))?;
     let old = oldest.into_iter().take_while(|(_, time)| *time < past.commits.0);
     Ok(old.last().map(|(position, _)| position))

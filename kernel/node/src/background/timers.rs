@@ -280,7 +280,7 @@ fn due(
 ) -> Result<Option<Micros>> {
     let (caller, cause) = (Caller::system(tenant), Cause::Timer(timer.to_owned()));
     let query = Run { registry, caller: &caller, cause: &cause, stamp, nested: false };
-    query.query(session, service, |view| ask(view))
+    query.query(session, service, ask)
 }
 
 /// Whose turn it is that fires, to be settled in the commit itself.

@@ -28,6 +28,7 @@ crate::on_both!(
     two_workers_are_never_at_one_job,
     a_job_is_held_for_as_long_as_it_runs,
     an_attempt_that_was_held_up_goes_no_step_further,
+    a_node_that_stops_lets_attempts_come_to_an_end,
     a_command_with_more_to_do_goes_on_at_once,
     a_clock_that_is_set_back_delays_no_job,
     dead_jobs_of_a_method_are_tried_again_together,
@@ -301,6 +302,24 @@ fn an_attempt_that_was_held_up_goes_no_step_further(engine: Engine) {
         assert!(jobs(&node, "ready").await[0]["error"].as_str().unwrap().contains("too long"));
         node.advance(Duration::from_secs(2)).await;
         assert_eq!((*steps.borrow(), heard(&node).await.len()), (2, 1));
+    });
+}
+
+fn a_node_that_stops_lets_attempts_come_to_an_end(engine: Engine) {
+    let gate = Gate::new();
+    run(engine, vec![chores::service(slow(&gate))], |node| async move {
+        let (stop, stopped) = watch::channel(false);
+        let loops = Background::new(node.inner()).await.unwrap().run(stopped);
+        let loops: Vec<_> = loops.into_iter().map(tokio::spawn).collect();
+        assign_to(&node, "wash slow").await;
+        gate.reached(1).await;
+        stop.send_replace(true);
+        assign_to(&node, "wash plate").await;
+        gate.open.send_replace(true);
+        for work in loops {
+            work.await.unwrap();
+        }
+        assert_eq!(heard(&node).await, ["washed slow"], "and begins no other");
     });
 }
 

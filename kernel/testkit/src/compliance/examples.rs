@@ -248,7 +248,7 @@ mod tests {
         assert!(GOOD.contains(from), "{from}");
         let text = GOOD.replacen(from, to, 1);
         let outcome = catch_unwind(AssertUnwindSafe(|| Examples::read(&text, &THINGS)));
-        let panic = outcome.err().expect("the examples were taken");
+        let panic = outcome.expect_err("the examples were taken");
         let said = panic.downcast_ref::<String>().cloned();
         said.or_else(|| panic.downcast_ref::<&str>().map(|&said| said.to_owned())).unwrap()
     }
