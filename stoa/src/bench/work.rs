@@ -34,12 +34,16 @@ const CUSTOMERS: usize = 1_000;
 /// Calls at once while accounts are opened.
 const LANES: usize = 64;
 /// What the load does, and no more.
-const PERMISSIONS: [&str; 7] = [
+const PERMISSIONS: [&str; 11] = [
+    "auth.who_am_i",
     "inventory.stock.receive",
     "ledger.accounts.create",
     "ledger.accounts.read_all",
+    "ledger.get_account",
+    "ledger.list_accounts",
     "ledger.transfers.create",
     "orders.orders.import",
+    "orders.list_orders",
     "orders.orders.read_all",
     "system.events.annotate",
 ];

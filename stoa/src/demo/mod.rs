@@ -33,13 +33,17 @@ const LANES: u32 = 128;
 /// How often `--crash` kills the node.
 const KILLS: usize = 20;
 /// What the importer does, and no more.
-const PERMISSIONS: [&str; 8] = [
+const PERMISSIONS: [&str; 12] = [
+    "auth.who_am_i",
     "inventory.stock.read",
     "ledger.accounts.read_all",
+    "ledger.list_accounts",
     "ledger.trial_balances.read",
     "notify.inboxes.count",
     "orders.orders.import",
+    "orders.list_orders",
     "orders.orders.read_all",
+    "users.list_users",
     "users.users.create",
     "users.users.read_all",
 ];
