@@ -385,7 +385,7 @@ fn a_time_that_json_cannot_say_is_refused_in_binary_too() {
 }
 
 fn transfer() -> CreateTransferRequest {
-    let leg = Leg { debit: "a".into(), credit: "b".into(), amount: 1, ..Default::default() };
+    let leg = Leg { debit: "a".into(), credit: "b".into(), amount: 1 };
     CreateTransferRequest { currency: "EUR".into(), legs: vec![leg], ..Default::default() }
 }
 
