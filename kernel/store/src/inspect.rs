@@ -1,8 +1,8 @@
 //! Statements are looked at before any engine sees them.
 //!
 //! Each is prepared once on an in-memory SQLite that has the cell's schema and an authorizer:
-//! one mechanism gives ownership (only tables of its own service), tenancy (every table it
-//! touches is named together with its tenant), the dialect of both engines, and the set of
+//! one mechanism gives ownership (only tables of its own service), tenancy (see [`tenancy`]) of the
+//! tables that it touches, the dialect of both engines, and the set of
 //! tables it reads and writes.
 
 use std::collections::{BTreeSet, HashMap};
@@ -15,6 +15,7 @@ use stoa_kit::session::Origin;
 use stoa_kit::value::Value;
 
 use crate::schema::{Dialect, Schema};
+use crate::{tenancy, words};
 
 /// A statement that has been looked at.
 #[derive(Debug)]
@@ -87,7 +88,6 @@ struct Inner {
 struct Touched {
     reads: BTreeSet<String>,
     writes: BTreeSet<String>,
-    tenants: BTreeSet<String>,
     refused: Option<String>,
 }
 
@@ -156,9 +156,10 @@ impl Inner {
             if service != "stoa" && !table.starts_with(&prefix) && !granted {
                 return Err(format!("`{table}` belongs to another service"));
             }
-            if service != "stoa" && !touched.tenants.contains(table) {
-                return Err(format!("`{table}` is used without its tenant"));
-            }
+        }
+        if service != "stoa" {
+            let tables = touched.reads.union(&touched.writes).cloned().collect();
+            tenancy::check(&words::words(sql), &tables)?;
         }
         if service != "stoa" && !sql.contains(":tenant") {
             return Err("it does not name :tenant".to_owned());
@@ -186,15 +187,10 @@ impl Inner {
 impl Touched {
     fn note(&mut self, context: &AuthContext<'_>) -> Authorization {
         match context.action {
-            AuthAction::Read { table_name, column_name } => {
-                if column_name == "tenant" {
-                    self.tenants.insert(table_name.to_owned());
-                }
+            AuthAction::Read { table_name, .. } => {
                 self.reads.insert(table_name.to_owned());
             }
             AuthAction::Insert { table_name } => {
-                // An insert names the tenant or breaks NOT NULL.
-                self.tenants.insert(table_name.to_owned());
                 self.writes.insert(table_name.to_owned());
             }
             AuthAction::Update { table_name, column_name } => {
@@ -258,6 +254,13 @@ fn dialect(sql: &str) -> Result<(), String> {
     let casts = words.clone().filter(|word| *word == "CAST").count();
     if sums > 0 && casts == 0 {
         return Err("SUM: cast sums to BIGINT, the engines give other types".to_owned());
+    }
+    if !words::divides_safely(&words::words(sql)) {
+        return Err(
+            "/: divide by a number, or by NULLIF(…, 0): by zero one engine gives NULL, and \
+             the other an error"
+                .to_owned(),
+        );
     }
     if upper.contains(';') {
         return Err("one statement at a time".to_owned());

@@ -22,6 +22,8 @@ mod queue;
 mod run;
 pub mod schema;
 mod sqlite;
+mod tenancy;
+mod words;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

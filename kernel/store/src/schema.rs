@@ -198,6 +198,17 @@ impl Step {
         if makes_table && !keyed {
             return Err(bad("every table has a primary key that begins with `tenant`"));
         }
+        let starts = |place: usize| at(place) == "(" && at(place + 1) == "TENANT";
+        let unique = upper.windows(3).any(|w| w[0] == "UNIQUE" && w[1] == "(" && w[2] != "TENANT");
+        let indexed = match (at(1), at(2)) {
+            _ if at(0) != "CREATE" => true,
+            ("INDEX", _) => starts(5),
+            ("UNIQUE", "INDEX") => starts(6),
+            _ => true,
+        };
+        if unique || !indexed {
+            return Err(bad("every index begins with `tenant`"));
+        }
         let mut out = Vec::with_capacity(words.len());
         for (word, upper) in words.iter().zip(&upper) {
             out.push(match (dialect, upper.as_str()) {

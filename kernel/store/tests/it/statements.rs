@@ -11,6 +11,7 @@ crate::on_both!(
     granted_rows_are_readable_and_not_writable,
     parts_of_a_statement_may_have_names,
     a_statement_names_its_tenant,
+    a_statement_that_stays_with_its_tenant_is_taken,
     another_tenant_is_invisible,
     a_row_stays_with_its_tenant,
     words_of_one_engine_are_refused,
@@ -124,8 +125,57 @@ fn a_statement_names_its_tenant(on: On) {
         "DELETE FROM alpha_account WHERE id = 'a'",
         "SELECT a.balance FROM alpha_account a JOIN alpha_entry e ON e.account = a.id \
              WHERE a.tenant = :tenant",
+        "SELECT balance FROM alpha_account WHERE tenant = :tenant OR id = $1",
+        "SELECT balance FROM alpha_account WHERE (tenant = :tenant OR id = $1) AND id <> ''",
+        "SELECT balance FROM alpha_account WHERE tenant <> :tenant",
+        "SELECT balance FROM alpha_account WHERE tenant = $1 AND :tenant <> ''",
+        "SELECT balance FROM alpha_account WHERE NOT tenant = :tenant",
+        "SELECT balance FROM alpha_account WHERE tenant = :tenant UNION ALL \
+             SELECT balance FROM alpha_account WHERE id = :tenant",
+        "SELECT a.id FROM alpha_account a, alpha_account b WHERE a.tenant = :tenant",
+        "SELECT a.id FROM alpha_account a LEFT JOIN alpha_entry e ON a.tenant = :tenant \
+             AND e.tenant = a.tenant",
+        "SELECT id FROM alpha_account WHERE tenant = :tenant AND id IN \
+             (SELECT account FROM alpha_entry WHERE account <> '')",
+        "UPDATE alpha_account SET balance = 0 WHERE tenant = :tenant OR balance = 1",
+        "DELETE FROM alpha_account WHERE id BETWEEN $1 AND tenant = :tenant",
+        "INSERT INTO alpha_account (tenant, id, balance) VALUES ($1, :tenant, 1)",
+        "INSERT INTO alpha_account (tenant, id, balance) VALUES (:tenant, 'a', 1), ('b', 'a', 1)",
+        "INSERT INTO alpha_account (tenant, id, balance) SELECT id, :tenant, balance \
+             FROM alpha_account WHERE tenant = :tenant",
+        "INSERT INTO alpha_account VALUES (:tenant, 'a', 1)",
     ] {
         says(&refused(&cell, sql), "tenant");
+    }
+}
+
+fn a_statement_that_stays_with_its_tenant_is_taken(on: On) {
+    let cell = on.cell();
+    for sql in [
+        "SELECT e.id FROM alpha_account a JOIN alpha_entry AS e ON e.tenant = a.tenant \
+             AND e.account = a.id WHERE a.tenant = :tenant AND (a.id = 'a' OR a.id = 'b')",
+        "SELECT a.id FROM alpha_account a LEFT JOIN alpha_entry e ON e.tenant = :tenant \
+             AND e.account = a.id WHERE a.id BETWEEN 'a' AND 'b' AND :tenant = a.tenant",
+        "SELECT id FROM alpha_account a WHERE tenant = :tenant AND EXISTS \
+             (SELECT 1 FROM alpha_entry e WHERE e.tenant = a.tenant AND e.account = a.id)",
+        "WITH rich AS (SELECT tenant, id FROM alpha_account WHERE tenant = :tenant) \
+             SELECT e.id FROM rich JOIN alpha_entry e ON e.tenant = rich.tenant",
+        "SELECT balance / 10 + balance % NULLIF(balance, 0) FROM alpha_account \
+             WHERE tenant = :tenant",
+    ] {
+        cell.view(move |view| view.rows::<()>(sql, ())).unwrap();
+    }
+    for sql in [
+        "INSERT INTO alpha_account (tenant, id, balance) VALUES (:tenant, 'a', 1), (:tenant, 'b', 2) \
+             ON CONFLICT (tenant, id) DO UPDATE SET balance = alpha_account.balance + 1 \
+             WHERE alpha_account.balance < 5",
+        "INSERT INTO alpha_entry (id, tenant, account, amount) SELECT a.id, a.tenant, a.id, 1 \
+             FROM alpha_account a WHERE a.tenant = :tenant",
+        "UPDATE alpha_account SET balance = 0 WHERE tenant = :tenant AND id = 'a'",
+        "DELETE FROM alpha_entry WHERE tenant = :tenant AND account IN \
+             (SELECT id FROM alpha_account WHERE tenant = :tenant)",
+    ] {
+        cell.commit(move |tx| tx.execute(sql, ())).unwrap();
     }
 }
 
@@ -158,6 +208,7 @@ fn words_of_one_engine_are_refused(on: On) {
         "SELECT json_extract(words, 'a') FROM alpha_value WHERE tenant = :tenant",
         "SELECT id FROM alpha_value WHERE tenant = :tenant; DELETE FROM alpha_value",
         "INSERT OR REPLACE INTO alpha_account (tenant, id, balance) VALUES (:tenant, 'a', 1)",
+        "SELECT whole / whole FROM alpha_value WHERE tenant = :tenant",
         "PRAGMA user_version",
         "CREATE TABLE alpha_more (tenant TEXT)",
         "DROP TABLE alpha_account",
