@@ -160,7 +160,7 @@ fn a_contract_becomes_a_module() {
         "fn owner(&self) -> &str { &self.owner }",
         "fn r#move(&self, tx: &mut ::stoa_kit::Tx<'_>, request: MoveRequest) -> ::stoa_kit::Result<MoveResponse>;",
         "-> impl ::core::future::Future<Output = ::stoa_kit::Result<::stoa_kit::Stream<FollowResponse>>> + ::core::marker::Send;",
-        "(\"stoa.shop.v1.OrderPlaced\", \"shop.order\"),",
+        "::stoa_contract::EventType::of::<OrderPlaced>(),",
         "ShopService::r#move(&*service, tx, request)",
     ] {
         assert!(flat.contains(expected), "{expected}\n\n{code}");

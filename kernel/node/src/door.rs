@@ -151,7 +151,12 @@ impl Door {
         let most = if caller.is_anonymous() { STRANGERS_REQUEST_MAX } else { REQUEST_MAX };
         let whole = match self.receive(&mut body, &mut held, most).await {
             Ok(whole) => whole,
-            Err(refusal) => return Err(self.discard(&mut body, awaited, refusal).await),
+            Err(refusal) => {
+                // What was refused is not kept, and leaves its room to what is still coming:
+                // otherwise requests that come at the same pace refuse one another, all of them.
+                drop(held);
+                return Err(self.discard(&mut body, awaited, refusal).await);
+            }
         };
         let whole = if text { browser::decode(&whole).ok_or_else(not_text)?.into() } else { whole };
         let is_query = method.is_some_and(|method| method.idempotent);
