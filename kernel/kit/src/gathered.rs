@@ -43,6 +43,8 @@ pub struct Enqueued {
     pub request: Vec<u8>,
     /// When, and how.
     pub options: JobOptions,
+    /// How many reactions in a row led to it.
+    pub depth: i64,
 }
 
 /// When and how a job runs.

@@ -88,7 +88,7 @@ pub struct Delivered {
     pub subject: String,
     /// The message, canonical.
     pub payload: Vec<u8>,
-    /// How many reactions in a row led to it: 0 where a caller, a job or a timer did.
+    /// How many reactions in a row led to it, jobs between them or not: 0 where a caller did.
     pub depth: i64,
 }
 

@@ -79,8 +79,13 @@ pub enum Cause {
         /// How many reactions in a row led to it.
         depth: i64,
     },
-    /// A job came due, by its identifier.
-    Job(String),
+    /// A job came due.
+    Job {
+        /// Its identifier.
+        id: String,
+        /// How many reactions in a row led to it.
+        depth: i64,
+    },
     /// A timer fired, by its name.
     Timer(String),
     /// What a subscription feeds is filled, by the subscription's name.
@@ -406,10 +411,7 @@ impl Tx<'_> {
 
     /// Appends an event to the cell's log, in this commit.
     pub fn emit<E: Event>(&mut self, event: &E) {
-        let depth = match self.cause() {
-            Cause::Event { depth, .. } => depth + 1,
-            _ => 0,
-        };
+        let depth = self.cause().depth();
         self.view.core.gathered.borrow_mut().events.push(Emitted {
             topic: E::TOPIC,
             message: E::NAME,
@@ -439,6 +441,7 @@ impl Tx<'_> {
             method: R::METHOD.path,
             request: request.encode_to_vec(),
             options,
+            depth: self.cause().depth(),
         });
         Ok(id)
     }
@@ -489,12 +492,23 @@ pub fn on_behalf(service: &str, subject: &str) -> Arc<str> {
     format!("service:{service} on behalf of {subject}").into()
 }
 
+impl Cause {
+    /// How many reactions in a row lead to what is emitted or enqueued because of it.
+    fn depth(&self) -> i64 {
+        match self {
+            Self::Event { depth, .. } => depth + 1,
+            Self::Job { depth, .. } => *depth,
+            Self::Request | Self::Timer(_) | Self::Fill(_) => 0,
+        }
+    }
+}
+
 impl std::fmt::Display for Cause {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Request => f.write_str("request"),
             Self::Event { id, .. } => write!(f, "event:{id}"),
-            Self::Job(id) => write!(f, "job:{id}"),
+            Self::Job { id, .. } => write!(f, "job:{id}"),
             Self::Timer(name) => write!(f, "timer:{name}"),
             Self::Fill(name) => write!(f, "fill:{name}"),
         }

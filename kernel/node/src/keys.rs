@@ -107,7 +107,7 @@ impl Keys {
 /// caller sent, which is not in the store. What it was asked for makes no difference: a step that
 /// was done is done.
 pub(crate) fn step(basis: &Basis, hash: [u8; 16]) -> Key {
-    let life = if matches!(basis.cause, Cause::Job(_)) { JOB_LIFE } else { LIFE };
+    let life = if matches!(basis.cause, Cause::Job { .. }) { JOB_LIFE } else { LIFE };
     let keep = Keep::Sealed(basis.seal.within(&[b"reply"]));
     Key { hash, fingerprint: hash, keep, life }
 }

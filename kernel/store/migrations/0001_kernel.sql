@@ -106,6 +106,7 @@ CREATE TABLE stoa_job (
     lease BIGINT NOT NULL,
     dedupe TEXT,
     lane TEXT,
+    depth BIGINT NOT NULL,
     error TEXT NOT NULL,
     time BIGINT NOT NULL,
     PRIMARY KEY (tenant, id)

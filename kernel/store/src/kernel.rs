@@ -230,8 +230,8 @@ fn enqueue(
     now: Micros,
 ) -> Result<()> {
     const ENQUEUE: &str = "INSERT INTO stoa_job (tenant, id, method, request, state, position, \
-         run_at, priority, attempts, lease, dedupe, lane, error, time) \
-         VALUES (:tenant, $1, $2, $3, 'ready', $4, $5, $6, 0, 0, $7, $8, '', $9) \
+         run_at, priority, attempts, lease, dedupe, lane, depth, error, time) \
+         VALUES (:tenant, $1, $2, $3, 'ready', $4, $5, $6, 0, 0, $7, $8, $9, '', $10) \
          ON CONFLICT (tenant, method, dedupe) WHERE dedupe IS NOT NULL DO NOTHING";
     let options = &job.options;
     execute(
@@ -247,6 +247,7 @@ fn enqueue(
             options.priority,
             &options.dedupe,
             &options.lane,
+            job.depth,
             now.0,
         ),
     )?;

@@ -36,6 +36,9 @@ pub(crate) const EXPLOSIVE: i64 = 3;
 /// The store cannot take what handling the subject would do, for now.
 pub(crate) const BUSY: i64 = 4;
 
+/// A job about this subject says its number once it is done.
+pub(crate) const ECHOED: &str = "echoed";
+
 /// Lets attempts of jobs begin, and go on when the test says so.
 pub(crate) struct Gate {
     begun: watch::Sender<i64>,
@@ -153,7 +156,13 @@ pub(crate) fn deaf(gate: Arc<Gate>) -> Service {
             }
         });
     Service::new(methods).migrations(TABLES).outcome::<Work>(|tx, work, outcome| match outcome {
-        Ok(done) => hear(tx, &format!("job {}", work.about().0), done.about().1),
+        Ok(done) => {
+            let (subject, number) = work.about();
+            if subject == ECHOED {
+                tx.emit(&Said::new(subject, number));
+            }
+            hear(tx, &format!("job {subject}"), done.about().1)
+        }
         Err(_) => hear(tx, "given up", work.about().1),
     })
 }

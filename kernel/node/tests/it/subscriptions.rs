@@ -5,12 +5,12 @@ use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use stoa_kit::{Service, Start, Tx};
+use stoa_kit::{JobOptions, Result, Service, Start, Tx};
 use stoa_node::Background;
 use stoa_testkit::{Engine, Node, both, run, run_forgetful};
 
-use crate::echo::{self, BUSY, CURED, Gate, all_heard, all_said, heard, hearing, system};
-use crate::messages::{Poison, Said, Say};
+use crate::echo::{self, BUSY, CURED, ECHOED, Gate, all_heard, all_said, heard, hearing, system};
+use crate::messages::{Poison, Said, Say, Work};
 
 /// Longer than an event waits for the node that holds its partition.
 const PATIENCE: Duration = Duration::from_secs(4);
@@ -27,6 +27,7 @@ crate::on_both!(
     what_fails_for_now_keeps_no_other_subscription_waiting,
     another_node_takes_over_what_waits,
     a_reaction_that_triggers_itself_ends,
+    a_reaction_that_triggers_itself_by_a_job_ends,
 );
 
 fn services() -> Vec<Service> {
@@ -241,13 +242,30 @@ fn another_node_takes_over_what_waits(engine: Engine) {
 }
 
 fn a_reaction_that_triggers_itself_ends(engine: Engine) {
-    let service = echo::deaf(Gate::new(i64::MAX)).on::<Said>("again", Start::Now, 1, |tx, said| {
+    ends(engine, |tx, said| {
         let (subject, number) = said.about();
         tx.emit(&Said::new(subject, number + 1));
         Ok(())
     });
+}
+
+fn a_reaction_that_triggers_itself_by_a_job_ends(engine: Engine) {
+    ends(engine, |tx, said| {
+        let (subject, number) = said.about();
+        tx.enqueue(&Work::new(subject, number + 1), JobOptions::default()).map(drop)
+    });
+}
+
+/// Each reaction leads to the next, until one would be the last of too many.
+fn ends(engine: Engine, react: fn(&mut Tx<'_>, Said) -> Result<()>) {
+    let service =
+        echo::deaf(Gate::new(i64::MAX)).on::<Said>("again", Start::Now, 1, move |tx, said| {
+            // What does not end fails.
+            assert!(said.about().1 < 100);
+            react(tx, said)
+        });
     run(engine, vec![service], |node| async move {
-        say(&node, "it", 0).await;
+        say(&node, ECHOED, 0).await;
         node.settle().await;
         let said: Vec<i64> = all_said(node.inner()).await.into_iter().map(|one| one.1).collect();
         assert_eq!(said, (0..=17).collect::<Vec<_>>());

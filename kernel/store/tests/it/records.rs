@@ -106,6 +106,7 @@ fn job(id: &str, dedupe: Option<&str>) -> Enqueued {
             priority: 5,
             lane: None,
         },
+        depth: 0,
     }
 }
 

@@ -82,7 +82,7 @@ async fn happen(node: &Arc<Node>, job: &Leased, started: Duration) -> Result<Opt
     let basis = Basis {
         service: bound.service,
         caller: Caller::system(node.tenant()),
-        cause: Cause::Job(id.clone()),
+        cause: cause(&job.seen),
         key: Some(id.clone()),
         seal: node.keys.job(node.tenant(), id),
         address: String::new(),
@@ -173,7 +173,7 @@ async fn told<F: Future<Output = Result<()>>>(
 async fn complete(node: &Arc<Node>, job: &Leased, reply: Option<Vec<u8>>) -> Result<()> {
     let (registry, tenant, job) =
         (Arc::clone(node.registry()), Arc::clone(node.tenant()), job.clone());
-    let (cause, method) = (Cause::Job(job.seen.id.clone()).to_string(), job.seen.method);
+    let (cause, method) = (cause(&job.seen).to_string(), job.seen.method);
     let run = move |session: &mut dyn Session, stamp: Stamp| {
         let seen = &job.seen;
         queue::end(session, &tenant, seen, (End::Done, stamp.now), "")?;
@@ -261,7 +261,7 @@ fn worn_out() -> Error {
 async fn dead(node: &Arc<Node>, seen: &Seen, error: &Error, tells: bool) -> Result<()> {
     let (registry, tenant) = (Arc::clone(node.registry()), Arc::clone(node.tenant()));
     let (seen, error) = (seen.clone(), error.clone());
-    let (cause, method) = (Cause::Job(seen.id.clone()).to_string(), seen.method);
+    let (cause, method) = (cause(&seen).to_string(), seen.method);
     let run = move |session: &mut dyn Session, stamp: Stamp| {
         let request = queue::request(session, &tenant, &seen)?;
         queue::end(session, &tenant, &seen, (End::Dead, stamp.now), &error.to_string())?;
@@ -285,10 +285,14 @@ fn inside(
     stamp: Stamp,
     run: impl FnOnce(&mut Tx<'_>) -> Result<()>,
 ) -> Result<Gathered> {
-    let (caller, cause) = (Caller::system(tenant), Cause::Job(seen.id.clone()));
+    let (caller, cause) = (Caller::system(tenant), cause(seen));
     let command = Run { registry, caller: &caller, cause: &cause, stamp, nested: false };
     let service = bound_of(registry, seen)?.service;
     command.command(session, service, run).map(|((), gathered)| gathered)
+}
+
+fn cause(seen: &Seen) -> Cause {
+    Cause::Job { id: seen.id.clone(), depth: seen.depth }
 }
 
 fn bound_of<'a>(registry: &'a Registry, seen: &Seen) -> Result<&'a Bound> {

@@ -40,6 +40,8 @@ pub(super) struct Seen {
     pub method: &'static str,
     pub attempts: i64,
     pub lease: i64,
+    /// How many reactions in a row led to it.
+    pub depth: i64,
     pub policy: Job,
 }
 
@@ -87,14 +89,14 @@ const HEADS: &str = "WITH RECURSIVE head (method, priority) AS ( \
      FROM head WHERE method IS NOT NULL";
 
 /// The first jobs of a kind that are due, but for those whose lane is busy.
-const READY: &str = "SELECT id, attempts, lease, run_at FROM stoa_job \
+const READY: &str = "SELECT id, attempts, lease, run_at, depth FROM stoa_job \
      WHERE tenant = :tenant AND state = 'ready' AND method = $1 AND priority = $2 \
      AND run_at <= $3 AND (lane IS NULL OR NOT EXISTS (SELECT 1 FROM stoa_job AS busy \
          WHERE busy.tenant = :tenant AND busy.state = 'leased' AND busy.lane = stoa_job.lane \
          AND busy.run_at > $3)) \
      ORDER BY run_at, id LIMIT $4";
 
-const LAPSED: &str = "SELECT id, method, attempts, lease FROM stoa_job \
+const LAPSED: &str = "SELECT id, method, attempts, lease, depth FROM stoa_job \
      WHERE tenant = :tenant AND state = 'leased' AND run_at <= $1 \
      ORDER BY run_at, id LIMIT $2";
 
@@ -114,12 +116,13 @@ pub(super) fn look(
     now: Micros,
     room: &Room,
 ) -> Result<Found> {
-    let lapsed =
-        kernel::rows::<(String, String, i64, i64)>(session, tenant, LAPSED, (now.0, LAPSED_MAX))?;
-    let lapsed = lapsed.into_iter().filter_map(|(id, method, attempts, lease)| {
+    type Lapsed = (String, String, i64, i64, i64);
+    type Ready = (String, i64, i64, i64, i64);
+    let lapsed = kernel::rows::<Lapsed>(session, tenant, LAPSED, (now.0, LAPSED_MAX))?;
+    let lapsed = lapsed.into_iter().filter_map(|(id, method, attempts, lease, depth)| {
         // One of a method that this node does not know is left to those that do.
         let (method, policy) = known(registry, &method)?;
-        Some(Seen { id, method: method.path, attempts, lease, policy })
+        Some(Seen { id, method: method.path, attempts, lease, depth, policy })
     });
     let mut found = Found { lapsed: lapsed.collect(), ..Found::default() };
     let mut heads = kernel::rows::<(String, i64, i64)>(session, tenant, HEADS, ())?;
@@ -139,9 +142,9 @@ pub(super) fn look(
             continue;
         }
         let params = (method.path, *priority, now.0, i64::try_from(most).unwrap_or(i64::MAX));
-        for row in kernel::rows::<(String, i64, i64, i64)>(session, tenant, READY, params)? {
-            let (id, attempts, lease, run_at) = row;
-            let seen = Seen { id, method: method.path, attempts, lease, policy };
+        for row in kernel::rows::<Ready>(session, tenant, READY, params)? {
+            let (id, attempts, lease, run_at, depth) = row;
+            let seen = Seen { id, method: method.path, attempts, lease, depth, policy };
             ready.push((at_work + *taken, run_at, seen));
             *taken += 1;
         }
