@@ -402,15 +402,12 @@ impl Node {
         let mut background = self.background.lock().await;
         for _ in 0..10_000 {
             // While a transaction that began earlier still runs, of another test perhaps, nobody
-            // may read what was committed since.
-            let readable = self.inner.store().settled().await.unwrap() >= self.last().await;
-            if background.step().await.expect("background work") {
-                continue;
-            }
-            if readable {
+            // may read what was committed since, and what looks now looks too early.
+            if self.inner.store().settled().await.unwrap() < self.last().await {
+                self.world.sleep(Duration::from_millis(1)).await;
+            } else if !background.step().await.expect("background work") {
                 return;
             }
-            self.world.sleep(Duration::from_millis(1)).await;
         }
         panic!("the background never comes to rest");
     }
