@@ -46,10 +46,6 @@
 //! let user = tx.save(user)?;                            // its update time, etag and touch as well
 //! ```
 //!
-//! An effect may have to run again, under the idempotency key it came with: then each command it
-//! called before gives its first reply again, and [`ctx.secret`](Ctx::secret) the same bytes.
-//! [`ctx`](Ctx) says how; a service that calls and draws through it has nothing else to do.
-//!
 //! What a command does becomes durable together or not at all:
 //!
 //! | | |
@@ -66,6 +62,10 @@
 //! An error undoes the whole commit. It is one of the reasons that the contract declares:
 //! `return Err(Reason::InsufficientFunds.because("the balance is 3.00"))`. Where a failure is
 //! expected and survivable, [`tx.attempt`](Tx::attempt) undoes only what was tried.
+//!
+//! An effect may have to run again, under the idempotency key it came with: then each command it
+//! called before gives its first reply again, and [`ctx.secret`](Ctx::secret) the same bytes.
+//! [`ctx`](Ctx) says how; a service that calls and draws through it has nothing else to do.
 //!
 //! Rows have owners. What a caller creates belongs to [`view.owner`](View::owner), a user or a
 //! service account; [`view.visible`](View::visible), [`view.load`](View::load) and
