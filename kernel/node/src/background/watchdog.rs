@@ -2,6 +2,7 @@
 //! `/ready` hears the same; a log is read also where nobody asks.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::future::BoxFuture;
 use stoa_kit::{Micros, Result};
@@ -9,6 +10,9 @@ use stoa_store::Notice;
 
 use super::Work;
 use crate::Node;
+
+/// How often it looks: trouble that is shorter than a second is trouble too.
+const EVERY: Duration = Duration::from_millis(200);
 
 /// The watchdog of a node.
 pub(super) struct Watchdog {
@@ -43,10 +47,16 @@ impl Work for Watchdog {
     }
 
     fn due(&self) -> Option<Micros> {
-        None
+        Some(self.node.world().now().after(EVERY))
     }
 
     fn is_for(&self, _: &Notice) -> bool {
         false
+    }
+
+    /// What was said of a node that was in trouble is not the last word if it is over.
+    fn finish(&mut self) -> BoxFuture<'_, ()> {
+        self.look();
+        Box::pin(std::future::ready(()))
     }
 }
