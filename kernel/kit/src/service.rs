@@ -49,7 +49,7 @@ pub struct Migration {
 pub enum Phase {
     /// Older code keeps working.
     Expand,
-    /// Older code breaks: refused while an older node is registered.
+    /// Older code breaks: it does not start on the database any more. Stop it before.
     Contract,
 }
 
