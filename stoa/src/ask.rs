@@ -72,11 +72,7 @@ pub(crate) fn commit(matches: &ArgMatches) -> Result<()> {
 
 #[allow(clippy::disallowed_methods, reason = "a token may come from the environment")]
 fn ask(
-    matches: &ArgMatches,
-    service: &str,
-    method: &str,
-    request: &Value,
-    key: Option<&str>,
+    matches: &ArgMatches, service: &str, method: &str, request: &Value, key: Option<&str>,
 ) -> Result<Reply> {
     let token = matches.get_one::<String>("token").cloned();
     let token = token.or_else(|| std::env::var("STOA_TOKEN").ok());

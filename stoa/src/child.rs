@@ -175,8 +175,7 @@ fn launch(site: &Site, starts: u32) -> Result<Running> {
 /// The code to set the node up with. It prints one only while nobody administers it, so whether a
 /// line is to come has to be asked before it is waited for.
 fn set_up_code(
-    output: &mut BufReader<std::process::ChildStdout>,
-    address: SocketAddr,
+    output: &mut BufReader<std::process::ChildStdout>, address: SocketAddr,
 ) -> Result<Option<String>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let open = runtime.map_err(Error::internal)?.block_on(async {

@@ -54,11 +54,7 @@ impl Client {
     /// # Errors
     /// What the node answers, or `client.unreachable`.
     pub async fn call(
-        &mut self,
-        service: &str,
-        method: &str,
-        request: &Value,
-        key: Option<&str>,
+        &mut self, service: &str, method: &str, request: &Value, key: Option<&str>,
     ) -> Result<Reply> {
         let mut name = service.to_owned();
         if let Some(first) = name.get_mut(..1) {
@@ -102,8 +98,7 @@ impl Client {
     }
 
     async fn exchange(
-        &mut self,
-        request: Request<Full<Bytes>>,
+        &mut self, request: Request<Full<Bytes>>,
     ) -> Result<(StatusCode, http::HeaderMap, Bytes)> {
         let sender = match &mut self.sender {
             Some(sender) => sender,

@@ -181,10 +181,8 @@ impl Config {
     /// # Errors
     /// `config.unknown` for a key that is not known, `config.invalid` for a value.
     pub fn merge(
-        file: &str,
-        environment: impl IntoIterator<Item = (OsString, OsString)>,
-        flags: BTreeMap<String, String>,
-        terminal: bool,
+        file: &str, environment: impl IntoIterator<Item = (OsString, OsString)>,
+        flags: BTreeMap<String, String>, terminal: bool,
     ) -> Result<Self> {
         let mut values: BTreeMap<String, String> =
             SETTINGS.iter().map(|s| (s.key.to_owned(), s.default.to_owned())).collect();

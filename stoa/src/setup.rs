@@ -103,11 +103,7 @@ impl Api {
     /// # Errors
     /// What the node answers, or that it does not run any more.
     pub(crate) async fn call(
-        &mut self,
-        service: &str,
-        method: &str,
-        request: &Value,
-        key: Option<&str>,
+        &mut self, service: &str, method: &str, request: &Value, key: Option<&str>,
     ) -> Result<Reply> {
         let mut left = CALLS_MAX;
         loop {
@@ -125,10 +121,7 @@ impl Api {
 
     /// Pages through a list, and gives all of it.
     pub(crate) async fn list(
-        &mut self,
-        (service, method): (&str, &str),
-        field: &str,
-        mut request: Value,
+        &mut self, (service, method): (&str, &str), field: &str, mut request: Value,
     ) -> Result<Vec<Value>> {
         let mut all = Vec::new();
         request["page_size"] = json!(1000);
@@ -145,11 +138,7 @@ impl Api {
     }
 
     async fn attempt(
-        &mut self,
-        service: &str,
-        method: &str,
-        request: &Value,
-        key: Option<&str>,
+        &mut self, service: &str, method: &str, request: &Value, key: Option<&str>,
     ) -> Result<Reply> {
         let client = match &mut self.client {
             Some(client) => client,
@@ -189,10 +178,7 @@ pub(crate) async fn sign_in(api: &mut Api, login: &str, password: &str) -> Resul
 
 /// A key of a service account, with these permissions and no others.
 pub(crate) async fn key(
-    child: &Child,
-    admin: &mut Api,
-    secrets: &mut Secrets,
-    (name, permissions): (&str, &[&str]),
+    child: &Child, admin: &mut Api, secrets: &mut Secrets, (name, permissions): (&str, &[&str]),
 ) -> Result<String> {
     let slot = format!("{name}_token");
     if let Some(token) = secrets.get(&slot) {

@@ -61,10 +61,7 @@ impl Wire {
 
     /// Sends a request and reads its reply. After an error the connection is of no more use.
     pub(crate) async fn ask(
-        &mut self,
-        prefix: &Prefix,
-        key: Option<&str>,
-        body: &[u8],
+        &mut self, prefix: &Prefix, key: Option<&str>, body: &[u8],
     ) -> io::Result<Answer<'_>> {
         self.out.clear();
         self.out.extend_from_slice(&prefix.0);

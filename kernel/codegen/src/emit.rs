@@ -53,10 +53,7 @@ impl Package<'_> {
     }
 
     fn rust_path(
-        &self,
-        package: &str,
-        mut parent: Option<MessageDescriptor>,
-        name: &str,
+        &self, package: &str, mut parent: Option<MessageDescriptor>, name: &str,
     ) -> String {
         let mut path = String::new();
         let home = self.foreign().into_iter().find(|(proto, _)| proto == package);

@@ -23,9 +23,7 @@ struct Kept {
 
 /// What is written for a message that is kept.
 pub(crate) fn text(
-    package: &Package<'_>,
-    message: &MessageDescriptor,
-    problems: &mut Problems,
+    package: &Package<'_>, message: &MessageDescriptor, problems: &mut Problems,
 ) -> String {
     let Some(table) = Table::read(message) else { return String::new() };
     let mut wrong = |path: &[i32], text: String| {
@@ -72,11 +70,8 @@ pub(crate) fn text(
 }
 
 fn impls(
-    package: &Package<'_>,
-    message: &MessageDescriptor,
-    (columns, owner): (&[String], &str),
-    statements: &str,
-    (binds, reads): (&[String], &str),
+    package: &Package<'_>, message: &MessageDescriptor, (columns, owner): (&[String], &str),
+    statements: &str, (binds, reads): (&[String], &str),
 ) -> String {
     let rust = package.rust_type(message);
     let mut out = format!(

@@ -16,9 +16,7 @@ use crate::source::extension;
 
 /// The statements that check one message.
 pub(crate) fn check_body(
-    package: &Package<'_>,
-    message: &MessageDescriptor,
-    problems: &mut Problems,
+    package: &Package<'_>, message: &MessageDescriptor, problems: &mut Problems,
 ) -> String {
     let mut compiler = Compiler { package, problems, out: String::new() };
     if extension(&message.options(), "buf.validate.message").is_some() {
@@ -182,11 +180,7 @@ impl Compiler<'_> {
     }
 
     fn items(
-        &mut self,
-        field: &FieldDescriptor,
-        access: &str,
-        keys: Option<Rules>,
-        items: Option<Rules>,
+        &mut self, field: &FieldDescriptor, access: &str, keys: Option<Rules>, items: Option<Rules>,
     ) {
         let name = field.name();
         let none = || Rules { required: false, ignore_zero: false, typed: None };
@@ -225,12 +219,7 @@ impl Compiler<'_> {
     /// The checks of a scalar behind the reference `value`; an empty name is the place that
     /// `check` stands at.
     fn scalar(
-        &mut self,
-        field: &FieldDescriptor,
-        kind: &Kind,
-        rules: &Rules,
-        name: &str,
-        text: bool,
+        &mut self, field: &FieldDescriptor, kind: &Kind, rules: &Rules, name: &str, text: bool,
     ) -> String {
         let mut out = String::new();
         if text && *kind == Kind::String {
@@ -248,13 +237,8 @@ impl Compiler<'_> {
     }
 
     fn typed_rules(
-        &mut self,
-        field: &FieldDescriptor,
-        kind: &Kind,
-        rules: &Rules,
-        name: &str,
-        reference: &str,
-        value: &str,
+        &mut self, field: &FieldDescriptor, kind: &Kind, rules: &Rules, name: &str,
+        reference: &str, value: &str,
     ) -> String {
         let Some((typed_name, typed)) = &rules.typed else { return String::new() };
         if typed_name != scalars::rules_name(kind) {

@@ -69,10 +69,7 @@ pub(crate) fn is_set(kind: &Kind, value: &str) -> String {
 
 /// A bound on the length of a list or map.
 pub(crate) fn count(
-    field: &FieldDescriptor,
-    rule: &str,
-    wanted: &Value,
-    access: &str,
+    field: &FieldDescriptor, rule: &str, wanted: &Value, access: &str,
 ) -> Option<String> {
     let (rule, comparison, words) = match (field.is_map(), rule) {
         (false, "min_items") => ("repeated.min_items", ">=", "at least"),

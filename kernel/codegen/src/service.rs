@@ -87,11 +87,11 @@ fn service_trait(package: &Package<'_>, contract: &Contract) -> String {
         let name = ident(&snake(&method.name));
         let signature = match (method.kind, method.streams) {
             (Kind::Command, _) => format!(
-                "fn {name}(&self, tx: &mut ::stoa_kit::Tx<'_>, request: {request}) \
+                "fn {name}(&self, tx: &mut ::stoa_kit::Tx, request: {request}) \
                  -> ::stoa_kit::Result<{reply}>;"
             ),
             (Kind::Query, _) => format!(
-                "fn {name}(&self, view: &::stoa_kit::View<'_>, request: {request}) \
+                "fn {name}(&self, view: &::stoa_kit::View, request: {request}) \
                  -> ::stoa_kit::Result<{reply}>;"
             ),
             (Kind::Effect, streams) => {
@@ -160,16 +160,12 @@ fn serve(package: &Package<'_>, contract: &Contract) -> String {
         // By the trait's path: a method of `Arc` or of a trait in scope may have its name.
         let name = format!("{}::{}", contract.name, ident(&snake(&method.name)));
         let (register, context, call) = match (method.kind, method.streams) {
-            (Kind::Command, _) => (
-                "command",
-                "tx: &mut ::stoa_kit::Tx<'_>",
-                format!("{name}(&*service, tx, request)"),
-            ),
-            (Kind::Query, _) => (
-                "query",
-                "view: &::stoa_kit::View<'_>",
-                format!("{name}(&*service, view, request)"),
-            ),
+            (Kind::Command, _) => {
+                ("command", "tx: &mut ::stoa_kit::Tx", format!("{name}(&*service, tx, request)"))
+            }
+            (Kind::Query, _) => {
+                ("query", "view: &::stoa_kit::View", format!("{name}(&*service, view, request)"))
+            }
             (Kind::Effect, streams) => (
                 if streams { "stream" } else { "effect" },
                 "ctx: ::stoa_kit::Ctx",

@@ -37,10 +37,7 @@ impl Source {
     /// is looked for among Stoa's own files, so that contracts of others need no copy of them.
     /// `common` names files, each with all that it imports, whose descriptors are kept elsewhere.
     pub(crate) fn compile(
-        root: &Path,
-        package: &str,
-        names: &[String],
-        common: &[&str],
+        root: &Path, package: &str, names: &[String], common: &[&str],
     ) -> Result<Self, Problems> {
         let own = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../proto"));
         let includes = [root.to_owned(), root.join("vendor"), own.to_owned(), own.join("vendor")];
@@ -119,10 +116,7 @@ impl Source {
 
     /// Something wrong at a path; the closest enclosing item with a known line names the place.
     pub(crate) fn problem(
-        &self,
-        file: &FileDescriptor,
-        path: &[i32],
-        message: impl Into<String>,
+        &self, file: &FileDescriptor, path: &[i32], message: impl Into<String>,
     ) -> Problem {
         let places = self.places.get(file.name());
         let line = (0..=path.len())

@@ -158,7 +158,7 @@ fn a_contract_becomes_a_module() {
         "Self::REASON_SOLD_OUT => \"shop.sold_out\",",
         "const TOPIC: &'static str = \"shop.order\";",
         "fn owner(&self) -> &str { &self.owner }",
-        "fn r#move(&self, tx: &mut ::stoa_kit::Tx<'_>, request: MoveRequest) -> ::stoa_kit::Result<MoveResponse>;",
+        "fn r#move(&self, tx: &mut ::stoa_kit::Tx, request: MoveRequest) -> ::stoa_kit::Result<MoveResponse>;",
         "-> impl ::core::future::Future<Output = ::stoa_kit::Result<::stoa_kit::Stream<FollowResponse>>> + ::core::marker::Send;",
         "::stoa_contract::EventType::of::<OrderPlaced>(),",
         "ShopService::r#move(&*service, tx, request)",

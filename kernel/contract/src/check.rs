@@ -52,9 +52,7 @@ impl Check {
 
     /// Checks each item of a list.
     pub fn each<T>(
-        &mut self,
-        field: &str,
-        items: impl IntoIterator<Item = T>,
+        &mut self, field: &str, items: impl IntoIterator<Item = T>,
         mut body: impl FnMut(&mut Self, T),
     ) {
         self.within(field, |check| {
@@ -69,9 +67,7 @@ impl Check {
 
     /// Checks each entry of a map, its key and its value.
     pub fn each_entry<'a, K: Display + 'a, V: 'a>(
-        &mut self,
-        field: &str,
-        entries: impl IntoIterator<Item = (&'a K, &'a V)>,
+        &mut self, field: &str, entries: impl IntoIterator<Item = (&'a K, &'a V)>,
         mut body: impl FnMut(&mut Self, &'a K, &'a V),
     ) {
         self.within(field, |check| {

@@ -80,9 +80,7 @@ pub trait Reason: Copy {
 impl Error {
     /// An error of the kernel or a face; services use the reasons of their contract.
     pub fn new(
-        code: Code,
-        reason: impl Into<Cow<'static, str>>,
-        message: impl Into<Cow<'static, str>>,
+        code: Code, reason: impl Into<Cow<'static, str>>, message: impl Into<Cow<'static, str>>,
     ) -> Self {
         Self(Box::new(Body {
             code,
@@ -173,9 +171,7 @@ impl Error {
 
     /// Too much at once: come back after `wait`.
     pub fn exhausted(
-        reason: &'static str,
-        message: impl Into<Cow<'static, str>>,
-        wait: Duration,
+        reason: &'static str, message: impl Into<Cow<'static, str>>, wait: Duration,
     ) -> Self {
         Self::new(Code::ResourceExhausted, reason, message)
             .help("Wait as long as `Retry-After` says, then try again.")

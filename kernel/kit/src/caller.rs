@@ -158,9 +158,7 @@ impl Access {
     /// # Errors
     /// Those of `rows`.
     pub fn list<T>(
-        &self,
-        wanted: &str,
-        rows: impl FnOnce(Option<&str>) -> Result<Vec<T>>,
+        &self, wanted: &str, rows: impl FnOnce(Option<&str>) -> Result<Vec<T>>,
     ) -> Result<Vec<T>> {
         let wanted = Some(wanted).filter(|wanted| !wanted.is_empty());
         match (self, wanted) {

@@ -66,10 +66,7 @@ pub struct Basis {
 pub trait Runner: Send + Sync + 'static {
     /// Runs a query or a command for an effect. A `step` is remembered under its name.
     fn call(
-        &self,
-        basis: &Arc<Basis>,
-        method: &'static str,
-        request: Box<dyn AnyMessage>,
+        &self, basis: &Arc<Basis>, method: &'static str, request: Box<dyn AnyMessage>,
         step: Option<[u8; 16]>,
     ) -> BoxFuture<'static, Result<Box<dyn AnyMessage>>>;
 
@@ -169,8 +166,7 @@ impl Ctx {
     /// # Errors
     /// `resource_exhausted` where too much work waits.
     pub async fn compute<T: Send + 'static>(
-        &self,
-        work: impl FnOnce() -> T + Send + 'static,
+        &self, work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T> {
         let (send, receive) = tokio::sync::oneshot::channel();
         let work = Box::new(move || {

@@ -77,7 +77,7 @@ impl Delta {
     ///
     /// # Errors
     /// Those of the engine, also for a total that leaves 64 bits.
-    pub fn add(&self, tx: &mut Tx<'_>, key: &str, value: i64) -> Result<()> {
+    pub fn add(&self, tx: &mut Tx, key: &str, value: i64) -> Result<()> {
         if tx.is_serial() {
             tx.execute(self.add, (key, value))?;
         } else {
@@ -91,7 +91,7 @@ impl Delta {
     ///
     /// # Errors
     /// Those of the engine.
-    pub fn value(&self, view: &View<'_>, key: &str) -> Result<i64> {
+    pub fn value(&self, view: &View, key: &str) -> Result<i64> {
         Ok(view.row::<(i64,)>(self.value, (key,))?.map_or(0, |(value,)| value))
     }
 
@@ -99,7 +99,7 @@ impl Delta {
     ///
     /// # Errors
     /// Those of the engine.
-    pub fn waits(&self, view: &View<'_>) -> Result<bool> {
+    pub fn waits(&self, view: &View) -> Result<bool> {
         Ok(view.row::<(String, String)>(self.tails, (1,))?.is_some())
     }
 
@@ -109,7 +109,7 @@ impl Delta {
     ///
     /// # Errors
     /// Those of the engine.
-    pub fn fold(&self, tx: &mut Tx<'_>, most: i64) -> Result<usize> {
+    pub fn fold(&self, tx: &mut Tx, most: i64) -> Result<usize> {
         let mut folded = 0;
         for (key, last) in tx.rows::<(String, String)>(self.tails, (most,))? {
             let tail = tx.rows::<(i64,)>(self.fold, (&key, &last))?;

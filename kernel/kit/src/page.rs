@@ -103,9 +103,7 @@ impl Page {
     /// # Errors
     /// `internal` where the token cannot be sealed.
     pub fn cut<T: Message>(
-        &self,
-        rows: &mut Vec<T>,
-        keys: impl FnOnce(&T) -> Vec<String>,
+        &self, rows: &mut Vec<T>, keys: impl FnOnce(&T) -> Vec<String>,
     ) -> Result<String> {
         let size = usize::try_from(self.size).unwrap_or(usize::MAX);
         let mut bytes = 0;

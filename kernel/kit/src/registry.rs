@@ -28,9 +28,8 @@ pub struct Methods {
 }
 
 pub(crate) type CommandFn<R> =
-    Box<dyn Fn(&mut Tx<'_>, R) -> Result<<R as Request>::Reply> + Send + Sync>;
-pub(crate) type QueryFn<R> =
-    Box<dyn Fn(&View<'_>, R) -> Result<<R as Request>::Reply> + Send + Sync>;
+    Box<dyn Fn(&mut Tx, R) -> Result<<R as Request>::Reply> + Send + Sync>;
+pub(crate) type QueryFn<R> = Box<dyn Fn(&View, R) -> Result<<R as Request>::Reply> + Send + Sync>;
 
 type Reply = Box<dyn AnyMessage>;
 type Decode = fn(&[u8], Format) -> Result<Reply>;
@@ -45,8 +44,8 @@ pub(crate) struct Handler {
     reply: Decode,
 }
 
-type Command = dyn Fn(&mut Tx<'_>, &dyn Any) -> Result<Reply> + Send + Sync;
-type Query = dyn Fn(&View<'_>, &dyn Any) -> Result<Reply> + Send + Sync;
+type Command = dyn Fn(&mut Tx, &dyn Any) -> Result<Reply> + Send + Sync;
+type Query = dyn Fn(&View, &dyn Any) -> Result<Reply> + Send + Sync;
 type Effect<T> = dyn Fn(Ctx, &dyn Any) -> BoxFuture<'static, Result<T>> + Send + Sync;
 
 enum Erased {
@@ -76,15 +75,12 @@ impl Methods {
     /// Binds a command.
     #[must_use]
     pub fn command<R: Request>(
-        self,
-        run: impl Fn(&mut Tx<'_>, R) -> Result<R::Reply> + Send + Sync + 'static,
+        self, run: impl Fn(&mut Tx, R) -> Result<R::Reply> + Send + Sync + 'static,
     ) -> Self {
         let run = Arc::new(run);
         let inner = Arc::clone(&run);
         self.bind::<R>(
-            Box::new(
-                Box::new(move |tx: &mut Tx<'_>, request: R| inner(tx, request)) as CommandFn<R>
-            ),
+            Box::new(Box::new(move |tx: &mut Tx, request: R| inner(tx, request)) as CommandFn<R>),
             Erased::Command(Box::new(move |tx, request| {
                 Ok(Box::new(run(tx, typed::<R>(request)?)?))
             })),
@@ -94,15 +90,12 @@ impl Methods {
     /// Binds a query.
     #[must_use]
     pub fn query<R: Request>(
-        self,
-        run: impl Fn(&View<'_>, R) -> Result<R::Reply> + Send + Sync + 'static,
+        self, run: impl Fn(&View, R) -> Result<R::Reply> + Send + Sync + 'static,
     ) -> Self {
         let run = Arc::new(run);
         let inner = Arc::clone(&run);
         self.bind::<R>(
-            Box::new(
-                Box::new(move |view: &View<'_>, request: R| inner(view, request)) as QueryFn<R>
-            ),
+            Box::new(Box::new(move |view: &View, request: R| inner(view, request)) as QueryFn<R>),
             Erased::Query(Box::new(move |view, request| {
                 Ok(Box::new(run(view, typed::<R>(request)?)?))
             })),
@@ -164,12 +157,12 @@ impl Bound {
         Error::internal(format!("{} is not bound as its contract says", self.method.path))
     }
 
-    pub(crate) fn command<R: Request>(&self, tx: &mut Tx<'_>, request: R) -> Result<R::Reply> {
+    pub(crate) fn command<R: Request>(&self, tx: &mut Tx, request: R) -> Result<R::Reply> {
         let run = self.handler.typed.downcast_ref::<CommandFn<R>>();
         run.ok_or_else(|| self.mismatch())?(tx, request)
     }
 
-    pub(crate) fn query<R: Request>(&self, view: &View<'_>, request: R) -> Result<R::Reply> {
+    pub(crate) fn query<R: Request>(&self, view: &View, request: R) -> Result<R::Reply> {
         let run = self.handler.typed.downcast_ref::<QueryFn<R>>();
         run.ok_or_else(|| self.mismatch())?(view, request)
     }
@@ -194,7 +187,7 @@ impl Bound {
     ///
     /// # Errors
     /// What the command returns.
-    pub fn run_command(&self, tx: &mut Tx<'_>, request: &dyn AnyMessage) -> Result<Reply> {
+    pub fn run_command(&self, tx: &mut Tx, request: &dyn AnyMessage) -> Result<Reply> {
         match &self.handler.erased {
             Erased::Command(run) => run(tx, request.as_any()),
             _ => Err(self.mismatch()),
@@ -205,7 +198,7 @@ impl Bound {
     ///
     /// # Errors
     /// What the query returns.
-    pub fn run_query(&self, view: &View<'_>, request: &dyn AnyMessage) -> Result<Reply> {
+    pub fn run_query(&self, view: &View, request: &dyn AnyMessage) -> Result<Reply> {
         match &self.handler.erased {
             Erased::Query(run) => run(view, request.as_any()),
             _ => Err(self.mismatch()),
@@ -214,9 +207,7 @@ impl Bound {
 
     /// Runs an effect.
     pub fn run_effect(
-        &self,
-        ctx: Ctx,
-        request: &dyn AnyMessage,
+        &self, ctx: Ctx, request: &dyn AnyMessage,
     ) -> BoxFuture<'static, Result<Reply>> {
         match &self.handler.erased {
             Erased::Effect(run) => run(ctx, request.as_any()),
@@ -226,9 +217,7 @@ impl Bound {
 
     /// Runs an effect that replies with a stream.
     pub fn run_stream(
-        &self,
-        ctx: Ctx,
-        request: &dyn AnyMessage,
+        &self, ctx: Ctx, request: &dyn AnyMessage,
     ) -> BoxFuture<'static, Result<Stream<Reply>>> {
         match &self.handler.erased {
             Erased::Stream(run) => run(ctx, request.as_any()),

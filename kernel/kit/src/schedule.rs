@@ -202,10 +202,7 @@ mod tests {
     use super::*;
 
     fn fires(
-        expression: &'static str,
-        zone: &'static str,
-        from: &str,
-        count: usize,
+        expression: &'static str, zone: &'static str, from: &str, count: usize,
     ) -> Vec<String> {
         let mut at = Micros(from.parse::<jiff::Timestamp>().unwrap().as_microsecond());
         (0..count)

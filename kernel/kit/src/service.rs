@@ -97,7 +97,7 @@ impl Delivered {
     ///
     /// # Errors
     /// `event.unknown` where no service of this node declares it.
-    pub fn json(&self, view: &View<'_>) -> Result<String> {
+    pub fn json(&self, view: &View) -> Result<String> {
         let Some(event) = view.registry().event(&self.message) else {
             let message = format!("no service of this node declares {}", self.message);
             return Err(Error::new(Code::FailedPrecondition, "event.unknown", message)
@@ -122,15 +122,15 @@ pub struct Subscription {
     fill: Option<Box<Fill>>,
 }
 
-type Handle = dyn Fn(&mut Tx<'_>, &Delivered) -> Result<()> + Send + Sync;
-type Fill = dyn Fn(&mut Tx<'_>, &str) -> Result<String> + Send + Sync;
+type Handle = dyn Fn(&mut Tx, &Delivered) -> Result<()> + Send + Sync;
+type Fill = dyn Fn(&mut Tx, &str) -> Result<String> + Send + Sync;
 
 impl Subscription {
     /// Handles one event.
     ///
     /// # Errors
     /// What the handler returns, or `protobuf.malformed`.
-    pub fn run(&self, tx: &mut Tx<'_>, event: &Delivered) -> Result<()> {
+    pub fn run(&self, tx: &mut Tx, event: &Delivered) -> Result<()> {
         (self.run)(tx, event)
     }
 
@@ -143,7 +143,7 @@ impl Subscription {
     ///
     /// # Errors
     /// What the service's function returns, or `internal` where the page is its own next.
-    pub fn fill(&self, tx: &mut Tx<'_>, token: &str) -> Result<String> {
+    pub fn fill(&self, tx: &mut Tx, token: &str) -> Result<String> {
         let next = self.fill.as_ref().map_or(Ok(String::new()), |fill| fill(tx, token))?;
         if !next.is_empty() && next == token {
             return Err(Error::internal(format!(
@@ -155,9 +155,8 @@ impl Subscription {
     }
 }
 
-type Follow = dyn Fn(&mut Tx<'_>, &dyn AnyMessage, Result<&dyn AnyMessage, &Error>) -> Result<()>
-    + Send
-    + Sync;
+type Follow =
+    dyn Fn(&mut Tx, &dyn AnyMessage, Result<&dyn AnyMessage, &Error>) -> Result<()> + Send + Sync;
 
 /// What follows a job: runs in the commit that completes it.
 pub struct Outcome {
@@ -172,10 +171,7 @@ impl Outcome {
     /// # Errors
     /// What the service's function returns.
     pub fn run(
-        &self,
-        tx: &mut Tx<'_>,
-        request: &dyn AnyMessage,
-        outcome: Result<&dyn AnyMessage, &Error>,
+        &self, tx: &mut Tx, request: &dyn AnyMessage, outcome: Result<&dyn AnyMessage, &Error>,
     ) -> Result<()> {
         (self.run)(tx, request, outcome)
     }
@@ -204,7 +200,7 @@ pub enum When {
 }
 
 /// Asks when there will be something to do, as far as is known now.
-pub type Ask = fn(&View<'_>) -> Result<Option<Micros>>;
+pub type Ask = fn(&View) -> Result<Option<Micros>>;
 
 /// Whoever a token belongs to.
 #[derive(Debug, Clone)]
@@ -232,7 +228,7 @@ pub struct Authenticator {
     /// answer that was kept worthless.
     pub tables: &'static [&'static str],
     /// Finds the bearer; none for a token that is unknown, expired or revoked.
-    pub run: fn(&View<'_>, token: &str) -> Result<Option<Authenticated>>,
+    pub run: fn(&View, token: &str) -> Result<Option<Authenticated>>,
 }
 
 impl Service {
@@ -273,11 +269,8 @@ impl Service {
     /// Reacts to an event, subject by subject in order.
     #[must_use]
     pub fn on<E: Event>(
-        self,
-        name: &'static str,
-        start: Start,
-        partitions: u16,
-        run: impl Fn(&mut Tx<'_>, E) -> Result<()> + Send + Sync + 'static,
+        self, name: &'static str, start: Start, partitions: u16,
+        run: impl Fn(&mut Tx, E) -> Result<()> + Send + Sync + 'static,
     ) -> Self {
         self.on_any(name, Some(E::TOPIC), start, partitions, move |tx, event| {
             run(tx, stoa_contract::decode::<E>(&event.payload, Format::Binary)?)
@@ -288,12 +281,8 @@ impl Service {
     /// webhooks, views.
     #[must_use]
     pub fn on_any(
-        mut self,
-        name: &'static str,
-        topic: Option<&'static str>,
-        start: Start,
-        partitions: u16,
-        run: impl Fn(&mut Tx<'_>, &Delivered) -> Result<()> + Send + Sync + 'static,
+        mut self, name: &'static str, topic: Option<&'static str>, start: Start, partitions: u16,
+        run: impl Fn(&mut Tx, &Delivered) -> Result<()> + Send + Sync + 'static,
     ) -> Self {
         let (partitions, run) = (partitions.max(1), Box::new(run));
         let fill = None;
@@ -311,11 +300,9 @@ impl Service {
     /// already: `run` takes from them what is so now, not what they changed.
     #[must_use]
     pub fn mirror<E: Event>(
-        self,
-        name: &'static str,
-        partitions: u16,
-        fill: impl Fn(&mut Tx<'_>, &str) -> Result<String> + Send + Sync + 'static,
-        run: impl Fn(&mut Tx<'_>, E) -> Result<()> + Send + Sync + 'static,
+        self, name: &'static str, partitions: u16,
+        fill: impl Fn(&mut Tx, &str) -> Result<String> + Send + Sync + 'static,
+        run: impl Fn(&mut Tx, E) -> Result<()> + Send + Sync + 'static,
     ) -> Self {
         let mut service = self.on(name, Start::Now, partitions, run);
         if let Some(subscription) = service.subscriptions.last_mut() {
@@ -328,7 +315,7 @@ impl Service {
     #[must_use]
     pub fn outcome<R: Request>(
         mut self,
-        run: impl Fn(&mut Tx<'_>, &R, Result<&R::Reply, &Error>) -> Result<()> + Send + Sync + 'static,
+        run: impl Fn(&mut Tx, &R, Result<&R::Reply, &Error>) -> Result<()> + Send + Sync + 'static,
     ) -> Self {
         let run = Arc::new(run);
         self.outcomes.push(Outcome {
@@ -368,9 +355,8 @@ impl Service {
     /// Recognises the bearers of tokens for the node.
     #[must_use]
     pub fn authenticates(
-        mut self,
-        tables: &'static [&'static str],
-        run: fn(&View<'_>, &str) -> Result<Option<Authenticated>>,
+        mut self, tables: &'static [&'static str],
+        run: fn(&View, &str) -> Result<Option<Authenticated>>,
     ) -> Self {
         self.authenticator = Some(Authenticator { tables, run });
         self

@@ -23,10 +23,7 @@ pub trait Session {
     /// `internal` for a statement the engine refuses, `unavailable` where the engine is in
     /// trouble, `aborted` where a concurrent change got in the way.
     fn run(
-        &mut self,
-        origin: Origin<'_>,
-        sql: &'static str,
-        params: &[Value<'_>],
+        &mut self, origin: Origin<'_>, sql: &'static str, params: &[Value<'_>],
         each: &mut dyn FnMut(&dyn Row) -> Result<bool>,
     ) -> Result<u64>;
 

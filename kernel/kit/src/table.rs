@@ -73,9 +73,7 @@ impl View<'_> {
     /// # Errors
     /// Those of [`View::rows`].
     pub fn find<T: Table>(
-        &self,
-        condition: &'static str,
-        params: impl Params,
+        &self, condition: &'static str, params: impl Params,
     ) -> Result<Option<T>> {
         self.row(joined(T::SELECT, condition), params)
     }
@@ -102,9 +100,7 @@ impl View<'_> {
     /// # Errors
     /// Those of [`View::rows`].
     pub fn select_with<T: Table, E: FromRow>(
-        &self,
-        sql: &'static str,
-        params: impl Params,
+        &self, sql: &'static str, params: impl Params,
     ) -> Result<Vec<(T, E)>> {
         let rows = self.rows::<With<T, E>>(expanded::<T>(sql), params)?;
         Ok(rows.into_iter().map(|With(row, rest)| (row, rest)).collect())
@@ -128,10 +124,7 @@ impl Tx<'_> {
     /// # Errors
     /// Those of [`Tx::insert`].
     pub fn add_with<T: Table>(
-        &mut self,
-        row: T,
-        columns: &'static str,
-        params: impl Params,
+        &mut self, row: T, columns: &'static str, params: impl Params,
     ) -> Result<T> {
         let row = self.fresh(row);
         self.insert(inserting::<T>(columns), Both(&row, params))?;
@@ -169,10 +162,7 @@ impl Tx<'_> {
     /// # Errors
     /// As [`Tx::save`].
     pub fn save_with<T: Table>(
-        &mut self,
-        mut row: T,
-        columns: &'static str,
-        params: impl Params,
+        &mut self, mut row: T, columns: &'static str, params: impl Params,
     ) -> Result<T> {
         row.updated(self.now());
         let row = tagged(row);
@@ -186,9 +176,7 @@ impl Tx<'_> {
     /// # Errors
     /// Those of [`Tx::execute`].
     pub fn returning<T: Table>(
-        &mut self,
-        sql: &'static str,
-        params: impl Params,
+        &mut self, sql: &'static str, params: impl Params,
     ) -> Result<Option<T>> {
         let row = self.row::<T>(expanded::<T>(sql), params)?;
         if let Some(row) = &row {

@@ -99,10 +99,8 @@ impl Run<'_> {
     /// What `body` returns, or the first error met outside [`Tx::attempt`], which doomed the
     /// transaction even if the command swallowed it.
     pub fn command<T>(
-        &self,
-        session: &mut dyn Session,
-        service: ServiceId,
-        body: impl FnOnce(&mut Tx<'_>) -> Result<T>,
+        &self, session: &mut dyn Session, service: ServiceId,
+        body: impl FnOnce(&mut Tx) -> Result<T>,
     ) -> Result<(T, Gathered)> {
         let session = RefCell::new(session);
         let core = Core::new(&session, *self);
@@ -118,10 +116,7 @@ impl Run<'_> {
     /// # Errors
     /// As [`Run::command`].
     pub fn query<T>(
-        &self,
-        session: &mut dyn Session,
-        service: ServiceId,
-        body: impl FnOnce(&View<'_>) -> Result<T>,
+        &self, session: &mut dyn Session, service: ServiceId, body: impl FnOnce(&View) -> Result<T>,
     ) -> Result<T> {
         let session = RefCell::new(session);
         let core = Core::new(&session, *self);
@@ -209,10 +204,7 @@ impl View<'_> {
     }
 
     fn run<T: FromRow>(
-        &self,
-        sql: &'static str,
-        params: impl Params,
-        each: &mut dyn FnMut(T) -> bool,
+        &self, sql: &'static str, params: impl Params, each: &mut dyn FnMut(T) -> bool,
     ) -> Result<u64> {
         self.core.alive()?;
         let origin = self.origin();
@@ -233,9 +225,7 @@ impl View<'_> {
     }
 
     fn dispatch<R: Request>(
-        &self,
-        request: R,
-        run: impl FnOnce(&crate::registry::Bound, View<'_>, R) -> Result<R::Reply>,
+        &self, request: R, run: impl FnOnce(&crate::registry::Bound, View, R) -> Result<R::Reply>,
     ) -> Result<R::Reply> {
         let core = self.core;
         core.alive()?;
@@ -386,7 +376,7 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// What `body` returns, after its changes are undone.
-    pub fn attempt<T>(&mut self, body: impl FnOnce(&mut Tx<'_>) -> Result<T>) -> Result<T> {
+    pub fn attempt<T>(&mut self, body: impl FnOnce(&mut Tx) -> Result<T>) -> Result<T> {
         let core = self.view.core;
         core.alive()?;
         let before = core.gathered.borrow().clone();

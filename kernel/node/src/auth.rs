@@ -212,7 +212,7 @@ impl Node {
     ) -> Option<(
         ServiceId,
         &'static [&'static str],
-        fn(&stoa_kit::View<'_>, &str) -> Result<Option<Authenticated>>,
+        fn(&stoa_kit::View, &str) -> Result<Option<Authenticated>>,
     )> {
         let id = self.tokens.provider?;
         let Authenticator { tables, run } = self.registry.service(id).authenticator.as_ref()?;

@@ -79,10 +79,7 @@ impl Node {
     }
 
     async fn checked(
-        self: &Arc<Self>,
-        bound: &Bound,
-        call: Call,
-        started: Duration,
+        self: &Arc<Self>, bound: &Bound, call: Call, started: Duration,
     ) -> Result<Answer> {
         if call.deadline.is_some_and(|deadline| deadline <= started) {
             return Err(Error::new(Code::DeadlineExceeded, "request.deadline", "too late"));
@@ -125,10 +122,7 @@ impl Node {
     }
 
     async fn command(
-        self: &Arc<Self>,
-        bound: &Bound,
-        call: Call,
-        key: Option<Key>,
+        self: &Arc<Self>, bound: &Bound, call: Call, key: Option<Key>,
     ) -> Result<Answer> {
         let _turn = match &key {
             Some(key) => Some(self.turn(key.hash).await),
@@ -152,19 +146,15 @@ impl Node {
 
     /// What the store runs for a command.
     pub(crate) fn run_command(
-        self: &Arc<Self>,
-        method: &'static str,
-        caller: Caller,
-        cause: Cause,
-        request: Box<dyn AnyMessage>,
-        nested: bool,
+        self: &Arc<Self>, method: &'static str, caller: Caller, cause: Cause,
+        request: Box<dyn AnyMessage>, nested: bool,
     ) -> Run {
         let registry = Arc::clone(&self.registry);
         Box::new(move |session: &mut dyn Session, stamp: Stamp| {
             let bound = registry.method(method).ok_or_else(|| unknown(method))?;
             let (registry, caller, cause) = (&registry, &caller, &cause);
             let command = tx::Run { registry, caller, cause, stamp, nested };
-            let run = |tx: &mut Tx<'_>| bound.run_command(tx, request.as_ref());
+            let run = |tx: &mut Tx| bound.run_command(tx, request.as_ref());
             let (reply, gathered) = command.command(session, bound.service, run)?;
             Ok(Outcome { reply: Some(reply), gathered })
         })
@@ -191,8 +181,7 @@ impl Node {
 
     /// Runs a read on one snapshot and gives its result.
     pub(crate) async fn read<T: Send + 'static>(
-        &self,
-        position: Option<i64>,
+        &self, position: Option<i64>,
         mut read: impl FnMut(&mut dyn Session, Stamp) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let slot = Arc::new(Mutex::new(None));
@@ -275,9 +264,7 @@ pub(crate) fn unknown(method: &str) -> Error {
 
 /// The subject of a call that a service makes.
 pub(crate) fn subject_of(
-    node: &Node,
-    service: stoa_kit::registry::ServiceId,
-    by: &str,
+    node: &Node, service: stoa_kit::registry::ServiceId, by: &str,
 ) -> Arc<str> {
     on_behalf(node.registry.service(service).name, by)
 }

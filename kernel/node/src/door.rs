@@ -82,10 +82,7 @@ pub(crate) struct Guest {
 impl Door {
     /// A door to some methods; `receive_max` is how long a request's body may take.
     pub(crate) fn new(
-        node: &Arc<Node>,
-        methods: Methods,
-        proxies: Proxies,
-        receive_max: Duration,
+        node: &Arc<Node>, methods: Methods, proxies: Proxies, receive_max: Duration,
     ) -> Self {
         let methods = Arc::new(methods);
         let limits = Limits::default()
@@ -104,9 +101,7 @@ impl Door {
 
     /// Answers a request.
     pub(crate) async fn call(
-        &mut self,
-        request: Request<Incoming>,
-        line: &Line,
+        &mut self, request: Request<Incoming>, line: &Line,
     ) -> Response<Outgoing> {
         let (mut head, body) = request.into_parts();
         let text = browser::is_text(&mut head);
@@ -121,11 +116,7 @@ impl Door {
     }
 
     async fn answer(
-        &mut self,
-        mut head: Parts,
-        mut body: Incoming,
-        line: &Line,
-        text: bool,
+        &mut self, mut head: Parts, mut body: Incoming, line: &Line, text: bool,
     ) -> Result<Response<Outgoing>, ConnectError> {
         let awaited = head.headers.contains_key(header::EXPECT);
         let method = self.methods.lookup(path(&head));
@@ -216,10 +207,7 @@ impl Door {
 
     /// Takes the whole body in.
     async fn receive(
-        &self,
-        body: &mut Incoming,
-        held: &mut Held,
-        most: usize,
+        &self, body: &mut Incoming, held: &mut Held, most: usize,
     ) -> Result<Bytes, ConnectError> {
         if body.size_hint().lower() > most as u64 {
             return Err(too_large(most));
@@ -249,10 +237,7 @@ impl Door {
 
     /// Reads on, up to a bound, what nobody wants, unless it is sent only when asked for.
     async fn discard(
-        &self,
-        body: &mut Incoming,
-        awaited: bool,
-        refusal: ConnectError,
+        &self, body: &mut Incoming, awaited: bool, refusal: ConnectError,
     ) -> ConnectError {
         if awaited {
             return refusal;

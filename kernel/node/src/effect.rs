@@ -55,10 +55,7 @@ enum Claimed {
 impl Node {
     /// Runs an effect, once if it came with a key.
     pub(crate) async fn effect(
-        self: &Arc<Self>,
-        bound: &Bound,
-        call: Call,
-        key: Option<Key>,
+        self: &Arc<Self>, bound: &Bound, call: Call, key: Option<Key>,
     ) -> Result<Answer> {
         let Some(key) = key else { return self.keyless(bound, &call).await };
         let _turn = self.turn(key.hash).await;
@@ -102,10 +99,7 @@ impl Node {
     }
 
     async fn reply(
-        self: &Arc<Self>,
-        bound: &Bound,
-        basis: Basis,
-        request: &dyn AnyMessage,
+        self: &Arc<Self>, bound: &Bound, basis: Basis, request: &dyn AnyMessage,
     ) -> Result<Box<dyn AnyMessage>> {
         let deadline = basis.deadline;
         let ctx = Ctx::new(basis, self.runner());
@@ -125,9 +119,7 @@ impl Node {
 
 /// Runs an effect that streams.
 async fn stream(
-    bound: &Bound,
-    ctx: Ctx,
-    request: &dyn AnyMessage,
+    bound: &Bound, ctx: Ctx, request: &dyn AnyMessage,
 ) -> Result<Stream<Box<dyn AnyMessage>>> {
     unwound(async { bound.run_stream(ctx, request).await }).await.map(unwound_items)
 }
@@ -189,11 +181,7 @@ impl Claim {
 
     /// Remembers the reply under the key, and ends the claim in the same commit.
     async fn complete(
-        mut self,
-        bound: &Bound,
-        call: &Call,
-        key: Key,
-        reply: Box<dyn AnyMessage>,
+        mut self, bound: &Bound, call: &Call, key: Key, reply: Box<dyn AnyMessage>,
     ) -> Result<Answer> {
         let header = Header {
             method: bound.method.path,

@@ -50,11 +50,7 @@ impl Keys {
     /// # Errors
     /// `idempotency.anonymous` and `idempotency.malformed`.
     pub(crate) fn of(
-        &self,
-        caller: &Caller,
-        method: &Method,
-        key: &str,
-        request: &dyn AnyMessage,
+        &self, caller: &Caller, method: &Method, key: &str, request: &dyn AnyMessage,
     ) -> Result<Key> {
         if caller.is_anonymous() {
             return Err(Error::new(

@@ -110,9 +110,7 @@ pub struct Node {
 /// Opens the store beside the runtime: to open one waits for disks and servers, and no thread
 /// that serves others may wait.
 async fn open_store(
-    options: Options,
-    registry: &Arc<Registry>,
-    world: &Arc<dyn World>,
+    options: Options, registry: &Arc<Registry>, world: &Arc<dyn World>,
 ) -> Result<Store> {
     let (registry, world) = (Arc::clone(registry), Arc::clone(world));
     let open = move || stoa_store::open(options, registry.services(), world);

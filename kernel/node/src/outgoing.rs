@@ -86,10 +86,7 @@ impl Outgoing {
     /// # Errors
     /// `node.crowded` for a large reply of a query when there is no room for it.
     pub(crate) fn reply(
-        body: ConnectRpcBody,
-        text: bool,
-        wire: &Arc<Wire>,
-        mut held: Held,
+        body: ConnectRpcBody, text: bool, wire: &Arc<Wire>, mut held: Held,
         query: Option<OwnedSemaphorePermit>,
     ) -> Result<Self> {
         let refusable = query.is_some();
@@ -104,10 +101,7 @@ impl Outgoing {
     }
 
     fn new(
-        mut body: ConnectRpcBody,
-        text: bool,
-        wire: &Arc<Wire>,
-        held: Option<Held>,
+        mut body: ConnectRpcBody, text: bool, wire: &Arc<Wire>, held: Option<Held>,
         query: Option<OwnedSemaphorePermit>,
     ) -> Self {
         let mut pieces = VecDeque::new();
@@ -153,8 +147,7 @@ impl Body for Outgoing {
     type Error = Infallible;
 
     fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
+        mut self: Pin<&mut Self>, context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         if self.pieces.is_empty()
             && let Some(rest) = &mut self.rest

@@ -37,11 +37,7 @@ impl Dispatcher for Table {
     }
 
     fn call_unary(
-        &self,
-        path: &str,
-        ctx: RequestContext,
-        request: Payload,
-        format: CodecFormat,
+        &self, path: &str, ctx: RequestContext, request: Payload, format: CodecFormat,
     ) -> UnaryResult {
         let (node, path) = (Arc::clone(&self.0), path.to_owned());
         Box::pin(async move {
@@ -58,11 +54,7 @@ impl Dispatcher for Table {
     }
 
     fn call_server_streaming(
-        &self,
-        path: &str,
-        ctx: RequestContext,
-        request: Bytes,
-        format: CodecFormat,
+        &self, path: &str, ctx: RequestContext, request: Bytes, format: CodecFormat,
     ) -> StreamingResult {
         let (node, path) = (Arc::clone(&self.0), path.to_owned());
         Box::pin(async move {
@@ -87,32 +79,20 @@ impl Dispatcher for Table {
     }
 
     fn call_client_streaming(
-        &self,
-        path: &str,
-        _: RequestContext,
-        _: RequestStream,
-        _: CodecFormat,
+        &self, path: &str, _: RequestContext, _: RequestStream, _: CodecFormat,
     ) -> UnaryResult {
         unimplemented_unary(path)
     }
 
     fn call_bidi_streaming(
-        &self,
-        path: &str,
-        _: RequestContext,
-        _: RequestStream,
-        _: CodecFormat,
+        &self, path: &str, _: RequestContext, _: RequestStream, _: CodecFormat,
     ) -> StreamingResult {
         unimplemented_streaming(path)
     }
 }
 
 async fn call(
-    node: &Arc<Node>,
-    path: String,
-    ctx: &RequestContext,
-    body: &[u8],
-    format: Format,
+    node: &Arc<Node>, path: String, ctx: &RequestContext, body: &[u8], format: Format,
 ) -> Result<Answer> {
     let registry = Arc::clone(node.registry());
     let bound = registry.method(&path).ok_or_else(|| unknown(&path))?;
@@ -142,10 +122,7 @@ fn guest(ctx: &RequestContext) -> Result<&Guest> {
 /// A stream of replies that ends once its caller may not have them any more: each is sent only
 /// after another look.
 fn watched(
-    node: Arc<Node>,
-    method: &'static Method,
-    visitor: Visitor,
-    items: Stream<Box<dyn AnyMessage>>,
+    node: Arc<Node>, method: &'static Method, visitor: Visitor, items: Stream<Box<dyn AnyMessage>>,
 ) -> Stream<Box<dyn AnyMessage>> {
     let steps = futures::stream::unfold(Some(items), move |items| {
         let (node, visitor) = (Arc::clone(&node), visitor.clone());
@@ -263,9 +240,7 @@ pub(crate) fn translate(error: &Error) -> ConnectError {
 }
 
 fn detail<M: stoa_contract::Message>(
-    error: ConnectError,
-    message: &M,
-    debug: serde_json::Value,
+    error: ConnectError, message: &M, debug: serde_json::Value,
 ) -> ConnectError {
     let mut detail = ErrorDetail::from_message(M::NAME, message);
     detail.debug = Some(debug);

@@ -26,10 +26,7 @@ pub(crate) struct Runner(pub(crate) Arc<Node>);
 
 impl stoa_kit::Runner for Runner {
     fn call(
-        &self,
-        basis: &Arc<Basis>,
-        method: &'static str,
-        request: Box<dyn AnyMessage>,
+        &self, basis: &Arc<Basis>, method: &'static str, request: Box<dyn AnyMessage>,
         step: Option<[u8; 16]>,
     ) -> BoxFuture<'static, Result<Box<dyn AnyMessage>>> {
         let (node, basis) = (Arc::clone(&self.0), Arc::clone(basis));
@@ -68,10 +65,7 @@ impl stoa_kit::Runner for Runner {
 /// Runs a query or a command that an effect calls: authorized by the declared need, validated
 /// like any other, and a commit of its own.
 async fn call(
-    node: &Arc<Node>,
-    basis: &Arc<Basis>,
-    method: &'static str,
-    request: Box<dyn AnyMessage>,
+    node: &Arc<Node>, basis: &Arc<Basis>, method: &'static str, request: Box<dyn AnyMessage>,
     step: Option<[u8; 16]>,
 ) -> Result<Box<dyn AnyMessage>> {
     let registry = Arc::clone(&node.registry);

@@ -185,11 +185,7 @@ fn admit(connections: &Arc<Budget>, port: &Port, peer: SocketAddr) -> Option<Hel
 }
 
 fn connection(
-    socket: TcpStream,
-    peer: SocketAddr,
-    held: Held,
-    port: Port,
-    builder: &Builder<TokioExecutor>,
+    socket: TcpStream, peer: SocketAddr, held: Held, port: Port, builder: &Builder<TokioExecutor>,
     graceful: &GracefulShutdown,
 ) -> impl Future<Output = ()> + Send + 'static {
     // Small replies must not wait for acknowledgements; a socket that is gone does not mind.
@@ -228,9 +224,7 @@ fn connection(
 }
 
 async fn route(
-    mut port: Port,
-    line: Line,
-    request: Request<Incoming>,
+    mut port: Port, line: Line, request: Request<Incoming>,
 ) -> Result<Response<Outgoing>, Infallible> {
     let origins = &port.listen.origins;
     if let Some(headers) = origins.preflight(request.method(), request.headers()) {

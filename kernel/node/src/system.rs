@@ -114,9 +114,7 @@ impl SystemService for System {
     }
 
     fn list_subscriptions(
-        &self,
-        view: &View,
-        _: ListSubscriptionsRequest,
+        &self, view: &View, _: ListSubscriptionsRequest,
     ) -> Result<ListSubscriptionsResponse> {
         const LIST: &str = "SELECT subscription, generation, partition, position, ordinal, \
              CASE WHEN state = '' AND fill <> '' THEN 'filling' ELSE state END, \
@@ -139,9 +137,7 @@ impl SystemService for System {
     }
 
     fn resume_subscription(
-        &self,
-        tx: &mut Tx,
-        request: ResumeSubscriptionRequest,
+        &self, tx: &mut Tx, request: ResumeSubscriptionRequest,
     ) -> Result<ResumeSubscriptionResponse> {
         const FLOOR: &str = "SELECT position FROM stoa_floor WHERE tenant = :tenant";
         const RESUME: &str = "UPDATE stoa_cursor SET state = '', \
@@ -188,9 +184,7 @@ impl SystemService for System {
     }
 
     fn release_parked(
-        &self,
-        tx: &mut Tx,
-        request: ReleaseParkedRequest,
+        &self, tx: &mut Tx, request: ReleaseParkedRequest,
     ) -> Result<ReleaseParkedResponse> {
         let released = release(tx, &request.subscription, &request.subject)?;
         if released == 0 {
@@ -235,9 +229,7 @@ impl SystemService for System {
     }
 
     async fn follow_events(
-        &self,
-        ctx: &Ctx,
-        request: FollowEventsRequest,
+        &self, ctx: &Ctx, request: FollowEventsRequest,
     ) -> Result<Stream<FollowEventsResponse>> {
         let node = Arc::clone(ctx.node::<Arc<Node>>()?);
         let from = match request.position.as_str() {

@@ -37,7 +37,7 @@ fn main() {
     let pool = std::env::var("STOA_POOL").map_or(12, |number| number.parse().unwrap());
     let cell = Arc::new(on.cell_with(|options| options.pool = pool));
     for part in 0..ACCOUNTS / 100 {
-        let put = move |tx: &mut Tx<'_>| {
+        let put = move |tx: &mut Tx| {
             (0..100).try_for_each(|one| {
                 cell::put_account(tx, &format!("{}", part * 100 + one), 0).map(|_| ())
             })
@@ -63,11 +63,8 @@ fn main() {
 
 /// Callers that each send a command, wait for it, and send the next.
 fn press(
-    cell: &Arc<Cell>,
-    callers: u64,
-    length: Duration,
-    what: &str,
-    command: fn(&mut Tx<'_>, u64) -> Result<u64>,
+    cell: &Arc<Cell>, callers: u64, length: Duration, what: &str,
+    command: fn(&mut Tx, u64) -> Result<u64>,
 ) {
     let metrics = cell.store.metrics();
     let (retries, next) = (metrics.retries.load(Relaxed), Arc::new(AtomicU64::new(0)));

@@ -15,10 +15,7 @@ use crate::{Changes, Header, Keep, Key, Outcome, Reply};
 /// # Errors
 /// Those of the engine.
 pub fn rows<T: FromRow>(
-    session: &mut dyn Session,
-    tenant: &str,
-    sql: &'static str,
-    params: impl Params,
+    session: &mut dyn Session, tenant: &str, sql: &'static str, params: impl Params,
 ) -> Result<Vec<T>> {
     let mut rows = Vec::new();
     let origin = Origin { service: 0, tenant, writes: true };
@@ -35,10 +32,7 @@ pub fn rows<T: FromRow>(
 /// # Errors
 /// Those of the engine.
 pub fn execute(
-    session: &mut dyn Session,
-    tenant: &str,
-    sql: &'static str,
-    params: impl Params,
+    session: &mut dyn Session, tenant: &str, sql: &'static str, params: impl Params,
 ) -> Result<u64> {
     let origin = Origin { service: 0, tenant, writes: true };
     params.with(|values| session.run(origin, sql, values, &mut |_| Ok(true)))
@@ -58,9 +52,7 @@ pub struct Remembered {
 /// # Errors
 /// `idempotency.key_reused` where the key came with another request.
 pub fn remembered(
-    session: &mut dyn Session,
-    tenant: &str,
-    key: &Key,
+    session: &mut dyn Session, tenant: &str, key: &Key,
 ) -> Result<Option<Remembered>> {
     const FIND: &str =
         "SELECT fingerprint, position, reply FROM stoa_key WHERE tenant = :tenant AND hash = $1";
@@ -99,12 +91,7 @@ const SEALED: u8 = 2;
 /// # Errors
 /// Those of the engine.
 pub fn claim(
-    session: &mut dyn Session,
-    tenant: &str,
-    key: &Key,
-    position: i64,
-    now: Micros,
-    reply: &[u8],
+    session: &mut dyn Session, tenant: &str, key: &Key, position: i64, now: Micros, reply: &[u8],
 ) -> Result<bool> {
     const CLAIM: &str = "INSERT INTO stoa_key (tenant, hash, fingerprint, position, reply, expires) \
          VALUES (:tenant, $1, $2, $3, $4, $5) ON CONFLICT (tenant, hash) DO NOTHING";
@@ -159,10 +146,7 @@ pub struct Record<'a> {
 /// # Errors
 /// Those of the engine.
 pub fn record(
-    session: &mut dyn Session,
-    header: &Header,
-    gathered: &Gathered,
-    record: &Record<'_>,
+    session: &mut dyn Session, header: &Header, gathered: &Gathered, record: &Record<'_>,
 ) -> Result<()> {
     const EVENT: &str = "INSERT INTO stoa_event \
          (tenant, position, ordinal, topic, message, subject, depth, payload) \
@@ -223,11 +207,7 @@ fn join(changes: &Changes) -> String {
 }
 
 fn enqueue(
-    session: &mut dyn Session,
-    tenant: &str,
-    job: &Enqueued,
-    position: i64,
-    now: Micros,
+    session: &mut dyn Session, tenant: &str, job: &Enqueued, position: i64, now: Micros,
 ) -> Result<()> {
     const ENQUEUE: &str = "INSERT INTO stoa_job (tenant, id, method, request, state, position, \
          run_at, priority, attempts, lease, dedupe, lane, depth, error, time) \

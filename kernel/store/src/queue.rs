@@ -45,11 +45,7 @@ impl<T> Queue<T> {
     /// Accepts an item of a caller, which keeps so many bytes, or refuses it at once. `depth`
     /// shows how many wait.
     pub(crate) fn put(
-        &self,
-        caller: &Arc<str>,
-        bytes: usize,
-        item: T,
-        depth: &AtomicI64,
+        &self, caller: &Arc<str>, bytes: usize, item: T, depth: &AtomicI64,
     ) -> Result<()> {
         let mut inner = self.lock();
         if inner.closed {

@@ -139,11 +139,8 @@ impl Trail {
 
     /// Notes a statement that wrote.
     pub(crate) fn note(
-        &mut self,
-        origin: stoa_kit::session::Origin<'_>,
-        statement: &Statement,
-        params: &[stoa_kit::value::Value<'_>],
-        rows: u64,
+        &mut self, origin: stoa_kit::session::Origin<'_>, statement: &Statement,
+        params: &[stoa_kit::value::Value<'_>], rows: u64,
     ) {
         if let Some(digest) = &mut self.digest {
             digest.update(statement.sqlite.as_bytes());

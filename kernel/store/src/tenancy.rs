@@ -163,9 +163,7 @@ fn conditions(all: &[Item<'_>], known: &[Table]) -> Vec<(String, String, bool)> 
 
 /// The conditions of one WHERE or ON, its first word included.
 fn clause(
-    all: &[Item<'_>],
-    known: &[Table],
-    (joined, outer_join): (&str, bool),
+    all: &[Item<'_>], known: &[Table], (joined, outer_join): (&str, bool),
     equal: &mut Vec<(String, String, bool)>,
 ) {
     let words: Vec<&str> = all.iter().map(Item::word).collect();

@@ -240,11 +240,7 @@ impl World {
 
     /// Calls as somebody, with an idempotency key or without.
     async fn ask(
-        &self,
-        path: &str,
-        caller: &Caller,
-        with: &Value,
-        key: Option<&str>,
+        &self, path: &str, caller: &Caller, with: &Value, key: Option<&str>,
     ) -> Result<Value, Error> {
         let text = serde_json::to_vec(&self.fill(with)).unwrap();
         let registry = self.node.inner().registry().clone();

@@ -60,28 +60,21 @@ impl Mailer for Post {
 
 /// Runs a test on a node with a mailer.
 pub fn run<F: Future<Output = ()>>(
-    engine: Engine,
-    services: Vec<Service>,
-    test: impl FnOnce(Node) -> F,
+    engine: Engine, services: Vec<Service>, test: impl FnOnce(Node) -> F,
 ) {
     run_with(engine, services, Setup::default(), test);
 }
 
 /// Runs a test on a node that has no mailer.
 pub fn run_without_mailer<F: Future<Output = ()>>(
-    engine: Engine,
-    services: Vec<Service>,
-    test: impl FnOnce(Node) -> F,
+    engine: Engine, services: Vec<Service>, test: impl FnOnce(Node) -> F,
 ) {
     run_with(engine, services, Setup { mailer: false, ..Setup::default() }, test);
 }
 
 /// Runs a test on a node whose log keeps the events of few commits, and their records a day.
 pub fn run_forgetful<F: Future<Output = ()>>(
-    engine: Engine,
-    services: Vec<Service>,
-    log_kept: i64,
-    test: impl FnOnce(Node) -> F,
+    engine: Engine, services: Vec<Service>, log_kept: i64, test: impl FnOnce(Node) -> F,
 ) {
     let commits_kept = Duration::from_secs(24 * 60 * 60);
     run_with(engine, services, Setup { log_kept, commits_kept, ..Setup::default() }, test);
@@ -89,10 +82,7 @@ pub fn run_forgetful<F: Future<Output = ()>>(
 
 /// Runs a test on a node whose engine fails when it is told to.
 pub fn run_with_faults<F: Future<Output = ()>>(
-    engine: Engine,
-    services: Vec<Service>,
-    faults: Faults,
-    test: impl FnOnce(Node) -> F,
+    engine: Engine, services: Vec<Service>, faults: Faults, test: impl FnOnce(Node) -> F,
 ) {
     run_with(engine, services, Setup { faults, ..Setup::default() }, test);
 }
@@ -129,10 +119,7 @@ impl Default for Setup {
 }
 
 fn run_with<F: Future<Output = ()>>(
-    engine: Engine,
-    services: Vec<Service>,
-    setup: Setup,
-    test: impl FnOnce(Node) -> F,
+    engine: Engine, services: Vec<Service>, setup: Setup, test: impl FnOnce(Node) -> F,
 ) {
     Bench::new(engine, &services).run(services, setup, test);
 }
@@ -161,10 +148,7 @@ impl Bench {
 
     /// Runs a test on a node.
     pub(crate) fn run<T, F: Future<Output = T>>(
-        &self,
-        services: Vec<Service>,
-        setup: Setup,
-        test: impl FnOnce(Node) -> F,
+        &self, services: Vec<Service>, setup: Setup, test: impl FnOnce(Node) -> F,
     ) -> T {
         self.runtime.block_on(async {
             let mut options = Options::at(self.home.place());
@@ -284,9 +268,7 @@ impl Node {
     /// # Errors
     /// Those of the first call that fails.
     pub async fn pages<R: Request + Paged>(
-        &self,
-        caller: &Caller,
-        request: R,
+        &self, caller: &Caller, request: R,
     ) -> Result<Vec<R::Reply>> {
         let (mut pages, mut next) = (Vec::new(), request);
         loop {
@@ -305,10 +287,7 @@ impl Node {
     /// # Errors
     /// What the call comes to.
     pub async fn call_with_key<R: Request>(
-        &self,
-        caller: &Caller,
-        key: &str,
-        request: R,
+        &self, caller: &Caller, key: &str, request: R,
     ) -> Result<R::Reply> {
         self.send(caller, "127.0.0.1", Some(key), request).await.map(|(reply, _)| reply)
     }
@@ -318,10 +297,7 @@ impl Node {
     /// # Errors
     /// What the call comes to.
     pub async fn call_from<R: Request>(
-        &self,
-        address: &str,
-        caller: &Caller,
-        request: R,
+        &self, address: &str, caller: &Caller, request: R,
     ) -> Result<R::Reply> {
         self.send(caller, address, None, request).await.map(|(reply, _)| reply)
     }
@@ -331,11 +307,7 @@ impl Node {
     /// # Errors
     /// What the call comes to.
     pub async fn send<R: Request>(
-        &self,
-        caller: &Caller,
-        address: &str,
-        key: Option<&str>,
-        request: R,
+        &self, caller: &Caller, address: &str, key: Option<&str>, request: R,
     ) -> Result<(R::Reply, Answer)> {
         let mut answer =
             self.dispatch(R::METHOD.path, caller, address, key, Box::new(request)).await?;
@@ -351,11 +323,7 @@ impl Node {
     /// # Errors
     /// What the call comes to.
     pub async fn dispatch(
-        &self,
-        method: &str,
-        caller: &Caller,
-        address: &str,
-        key: Option<&str>,
+        &self, method: &str, caller: &Caller, address: &str, key: Option<&str>,
         request: Box<dyn AnyMessage>,
     ) -> Result<Answer> {
         let call = Call {

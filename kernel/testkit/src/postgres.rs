@@ -399,8 +399,7 @@ pub(crate) fn rows(url: &str) -> Result<Vec<(String, Vec<String>, Vec<Vec<u8>>)>
 }
 
 async fn records(
-    client: &tokio_postgres::Client,
-    sql: &str,
+    client: &tokio_postgres::Client, sql: &str,
 ) -> Result<Vec<tokio_postgres::SimpleQueryRow>> {
     let messages = client.simple_query(sql).await?;
     let rows = messages.into_iter().filter_map(|message| match message {
@@ -420,8 +419,7 @@ fn bytes(shown: &str) -> Vec<u8> {
 
 /// Runs on a thread of its own: the caller may itself be inside a runtime.
 fn connected<T: Send>(
-    url: &str,
-    body: impl AsyncFnOnce(&tokio_postgres::Client) -> Result<T> + Send,
+    url: &str, body: impl AsyncFnOnce(&tokio_postgres::Client) -> Result<T> + Send,
 ) -> Result<T> {
     let work = || -> Result<T, String> {
         let runtime = tokio::runtime::Builder::new_current_thread()

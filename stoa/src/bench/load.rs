@@ -53,10 +53,7 @@ impl Random {
 
 /// Runs a case for so long; `salt` keeps its keys apart from those of every other run.
 pub(crate) async fn run(
-    case: &Case,
-    address: SocketAddr,
-    time: Duration,
-    salt: &str,
+    case: &Case, address: SocketAddr, time: Duration, salt: &str,
 ) -> Result<Outcome> {
     let mut callers = JoinSet::new();
     for number in 0..case.callers {
@@ -81,11 +78,7 @@ pub(crate) fn outcome(mut spent: Vec<u32>, time: Duration) -> Outcome {
 }
 
 async fn call(
-    case: &Case,
-    address: SocketAddr,
-    time: Duration,
-    salt: &str,
-    number: usize,
+    case: &Case, address: SocketAddr, time: Duration, salt: &str, number: usize,
 ) -> Result<Vec<u32>> {
     let lost = |error| Error::unavailable("bench.node", format!("the node is gone: {error}"));
     let mut wire = Wire::connect(address).await.map_err(lost)?;

@@ -95,10 +95,7 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<()> {
 /// Measures one engine: the node, and before and after it the database alone, since a machine is
 /// not equally fast all the time.
 fn measure(
-    runtime: &tokio::runtime::Runtime,
-    engine: &'static str,
-    url: &str,
-    wanted: &Wanted,
+    runtime: &tokio::runtime::Runtime, engine: &'static str, url: &str, wanted: &Wanted,
 ) -> Result<()> {
     let cluster = match (engine, url) {
         ("postgres", "") => Some(runtime.block_on(Cluster::start())?),
@@ -152,10 +149,7 @@ fn measure(
 
 /// Measures a node in a process of its own; gives how many transfers a second so many callers made.
 fn on_a_node(
-    runtime: &tokio::runtime::Runtime,
-    engine: &'static str,
-    site: &Site,
-    wanted: &Wanted,
+    runtime: &tokio::runtime::Runtime, engine: &'static str, site: &Site, wanted: &Wanted,
 ) -> Result<Vec<(usize, f64)>> {
     let start = |name: &str, child: &Child| {
         let ms = child.state().borrow().ready.as_secs_f64() * 1e3;

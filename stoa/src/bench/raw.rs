@@ -62,9 +62,7 @@ pub(crate) fn sqlite(directory: &Path, time: Duration, round: u32) -> Result<Out
 }
 
 fn transfer(
-    connection: &mut Connection,
-    random: &mut Random,
-    number: usize,
+    connection: &mut Connection, random: &mut Random, number: usize,
 ) -> rusqlite::Result<()> {
     let (from, to) = pair(random);
     let id = format!("trf_{number:026}");
@@ -121,10 +119,7 @@ async fn caller(url: &str, schema: &str, number: usize, time: Duration) -> Resul
 }
 
 async fn commit(
-    client: &Client,
-    statements: &[Statement],
-    id: &str,
-    (from, to): (i64, i64),
+    client: &Client, statements: &[Statement], id: &str, (from, to): (i64, i64),
 ) -> Result<(), tokio_postgres::Error> {
     let [key, take, give, transfer, entry] = statements else { return Ok(()) };
     // The lower account first, so that two transfers never wait for each other.

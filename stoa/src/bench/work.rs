@@ -60,10 +60,7 @@ pub(crate) struct Work {
 impl Work {
     /// Sets the node up.
     pub(crate) async fn prepare(
-        engine: &'static str,
-        child: &Child,
-        site: &Site,
-        secrets: &mut Secrets,
+        engine: &'static str, child: &Child, site: &Site, secrets: &mut Secrets,
     ) -> Result<Self> {
         let mut admin = administrator(child, secrets).await?;
         let token = key(child, &mut admin, secrets, ("bench", &PERMISSIONS)).await?;
@@ -166,12 +163,7 @@ impl Work {
     }
 
     fn case(
-        &self,
-        name: &'static str,
-        callers: usize,
-        path: &str,
-        keyed: bool,
-        body: Body,
+        &self, name: &'static str, callers: usize, path: &str, keyed: bool, body: Body,
     ) -> Case {
         Case { name, callers, prefix: Prefix::call(path, &self.token), keyed, body }
     }

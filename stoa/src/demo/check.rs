@@ -68,9 +68,7 @@ pub(crate) async fn read(api: &mut Api) -> Result<Found> {
 
 /// What differs from the file; nothing, if all is well.
 pub(crate) fn compare(
-    found: &Found,
-    users: &HashMap<String, String>,
-    purchases: &[Purchase],
+    found: &Found, users: &HashMap<String, String>, purchases: &[Purchase],
 ) -> Vec<String> {
     let mut orders: HashMap<Sale, i64> = HashMap::new();
     let mut owed: HashMap<String, i64> = HashMap::new();

@@ -42,10 +42,7 @@ struct Progress {
 /// Sends what the lanes hold, each in its order and all lanes at once; gives the position of the
 /// last commit of some lane.
 pub(crate) async fn send(
-    child: &Child,
-    prefix: &Prefix,
-    lanes: Vec<Vec<Item>>,
-    (title, kills): (&str, usize),
+    child: &Child, prefix: &Prefix, lanes: Vec<Vec<Item>>, (title, kills): (&str, usize),
 ) -> Result<Option<String>> {
     let total: usize = lanes.iter().map(Vec::len).sum();
     let kills = std::sync::Mutex::new(moments(total, kills)?);
@@ -96,10 +93,7 @@ impl Progress {
 }
 
 async fn lane(
-    state: watch::Receiver<State>,
-    prefix: &Prefix,
-    items: Vec<Item>,
-    progress: &Progress,
+    state: watch::Receiver<State>, prefix: &Prefix, items: Vec<Item>, progress: &Progress,
 ) -> Result<Option<String>> {
     let mut wire = None;
     let mut position = None;
@@ -131,10 +125,7 @@ async fn lane(
 /// Sends a request once. The outer error is one to try again after, the inner one is the node's
 /// last word.
 async fn attempt(
-    wire: &mut Option<Wire>,
-    state: &watch::Receiver<State>,
-    prefix: &Prefix,
-    item: &Item,
+    wire: &mut Option<Wire>, state: &watch::Receiver<State>, prefix: &Prefix, item: &Item,
 ) -> io::Result<Result<Option<String>>> {
     let wire = match wire {
         Some(wire) => wire,

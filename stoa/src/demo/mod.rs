@@ -138,10 +138,7 @@ async fn play(child: &Child, wanted: &Wanted) -> Result<()> {
 
 /// Every customer's user, after creating those who are not there.
 async fn customers(
-    child: &Child,
-    api: &mut Api,
-    token: &str,
-    purchases: &[Purchase],
+    child: &Child, api: &mut Api, token: &str, purchases: &[Purchase],
 ) -> Result<HashMap<String, String>> {
     let known = shop::users(api).await?;
     let mut seen = std::collections::HashSet::new();
@@ -169,9 +166,7 @@ async fn customers(
 /// Lines that are the same cannot be told apart by what was stored; while one of them is missing
 /// all are sent, and their keys keep those that are there from happening again.
 async fn missing(
-    api: &mut Api,
-    users: &HashMap<String, String>,
-    purchases: &[Purchase],
+    api: &mut Api, users: &HashMap<String, String>, purchases: &[Purchase],
 ) -> Result<Vec<Purchase>> {
     let stored = check::orders(api).await?;
     let mut wanted: HashMap<check::Sale, i64> = HashMap::new();

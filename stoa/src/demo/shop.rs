@@ -59,10 +59,7 @@ pub(crate) fn best(purchases: &[Purchase], count: usize) -> Vec<(String, i64, us
 
 /// Signs a customer in: an inbox shows itself to its owner only.
 pub(crate) async fn invite(
-    child: &Child,
-    admin: &mut Api,
-    secrets: &mut Secrets,
-    users: &HashMap<String, String>,
+    child: &Child, admin: &mut Api, secrets: &mut Secrets, users: &HashMap<String, String>,
     handle: &str,
 ) -> Result<()> {
     let password = secrets.random("customer_password")?;
@@ -75,9 +72,7 @@ pub(crate) async fn invite(
 
 /// What to try next, as commands.
 pub(crate) fn outlook(
-    wanted: &Wanted,
-    secrets: &Secrets,
-    users: &HashMap<String, String>,
+    wanted: &Wanted, secrets: &Secrets, users: &HashMap<String, String>,
     best: &[(String, i64, usize)],
 ) -> String {
     let directory = wanted.site.directory.display();

@@ -32,11 +32,7 @@ impl H2 {
 
     /// Sends a request, whose body may never end.
     pub(crate) fn send(
-        &mut self,
-        path: &str,
-        headers: &[(&str, &str)],
-        body: Vec<u8>,
-        ends: bool,
+        &mut self, path: &str, headers: &[(&str, &str)], body: Vec<u8>, ends: bool,
     ) -> impl Future<Output = hyper::Result<Response<Incoming>>> + use<> {
         let mut request = hyper::Request::post(format!("http://stoa{path}"));
         for (name, value) in headers {

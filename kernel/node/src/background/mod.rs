@@ -123,9 +123,7 @@ trait Work: Send + 'static {
 }
 
 fn drive(
-    node: Arc<Node>,
-    mut stop: watch::Receiver<bool>,
-    mut work: Box<dyn Work>,
+    node: Arc<Node>, mut stop: watch::Receiver<bool>, mut work: Box<dyn Work>,
 ) -> BoxFuture<'static, ()> {
     let mut notices = node.store().notices();
     Box::pin(async move {
@@ -150,9 +148,7 @@ fn drive(
 
 /// Waits until there may be something to do.
 async fn wait(
-    work: &mut dyn Work,
-    notices: &mut Receiver<Notice>,
-    stop: &mut watch::Receiver<bool>,
+    work: &mut dyn Work, notices: &mut Receiver<Notice>, stop: &mut watch::Receiver<bool>,
     patience: BoxFuture<'static, ()>,
 ) {
     let mut patience = patience;
@@ -175,8 +171,7 @@ async fn wait(
 
 /// Runs the kernel's own statements in a commit that leaves no record.
 pub(crate) async fn housekeep<T: Send + 'static>(
-    node: &Node,
-    tenant: &str,
+    node: &Node, tenant: &str,
     mut run: impl FnMut(&mut dyn Session, Stamp) -> Result<T> + Send + 'static,
 ) -> Result<T> {
     let slot = Arc::new(std::sync::Mutex::new(None));
@@ -193,10 +188,7 @@ pub(crate) async fn housekeep<T: Send + 'static>(
 
 /// Makes a reaction durable, with a record.
 async fn react(
-    node: &Node,
-    tenant: &str,
-    cause: String,
-    method: &'static str,
+    node: &Node, tenant: &str, cause: String, method: &'static str,
     run: impl FnMut(&mut dyn Session, Stamp) -> Result<Outcome> + Send + 'static,
 ) -> Result<Committed> {
     let header = Header { cause, method, ..keys::housekeeping(tenant) };

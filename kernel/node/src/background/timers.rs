@@ -197,11 +197,7 @@ impl Timers {
 
 /// Fires a timer that goes by the clock, if it is time; true if it was.
 async fn by(
-    node: &Arc<Node>,
-    known: &mut Known,
-    schedule: &Schedule,
-    rows: &[(String, i64)],
-    now: Micros,
+    node: &Arc<Node>, known: &mut Known, schedule: &Schedule, rows: &[(String, i64)], now: Micros,
 ) -> Result<bool> {
     let Some((_, at)) = rows.iter().find(|(name, _)| *name == known.name) else { return Ok(false) };
     known.due = Some(Micros(*at));
@@ -271,12 +267,8 @@ async fn asked(node: &Arc<Node>, service: ServiceId, ask: Ask) -> Result<Option<
 }
 
 fn due(
-    session: &mut dyn Session,
-    registry: &Registry,
-    tenant: &str,
-    (service, timer): (ServiceId, &str),
-    ask: Ask,
-    stamp: Stamp,
+    session: &mut dyn Session, registry: &Registry, tenant: &str,
+    (service, timer): (ServiceId, &str), ask: Ask, stamp: Stamp,
 ) -> Result<Option<Micros>> {
     let (caller, cause) = (Caller::system(tenant), Cause::Timer(timer.to_owned()));
     let query = Run { registry, caller: &caller, cause: &cause, stamp, nested: false };
@@ -296,12 +288,8 @@ enum Turn {
 
 impl Turn {
     fn take(
-        self,
-        session: &mut dyn Session,
-        registry: &Registry,
-        tenant: &str,
-        (service, name): (ServiceId, &str),
-        stamp: Stamp,
+        self, session: &mut dyn Session, registry: &Registry, tenant: &str,
+        (service, name): (ServiceId, &str), stamp: Stamp,
     ) -> Result<()> {
         const RAN: &str = "UPDATE stoa_timer SET last = $2 WHERE tenant = :tenant AND name = $1";
         match self {
@@ -360,11 +348,7 @@ async fn fire(node: &Arc<Node>, known: &Known, turn: Turn) -> Result<Fired> {
 
 /// Moves a timer to its next time; refused if another node has.
 fn move_on(
-    session: &mut dyn Session,
-    tenant: &str,
-    name: &str,
-    at: Micros,
-    next: Micros,
+    session: &mut dyn Session, tenant: &str, name: &str, at: Micros, next: Micros,
 ) -> Result<()> {
     const MOVE: &str = "UPDATE stoa_timer SET last = $2, next = $3 \
          WHERE tenant = :tenant AND name = $1 AND next = $2";

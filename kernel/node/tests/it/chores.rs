@@ -129,7 +129,7 @@ pub(crate) fn service(hands: Hands) -> Service {
         .outcome::<Sweep>(|tx, Sweep(words), outcome| follow(tx, "swept", &words.currency, outcome))
 }
 
-fn assign(tx: &mut Tx<'_>, words: &str) -> Result<Money> {
+fn assign(tx: &mut Tx, words: &str) -> Result<Money> {
     let words: Vec<&str> = words.split_whitespace().collect();
     let lane = words.get(2).map(|lane| (*lane).to_owned());
     let options = JobOptions { lane, ..JobOptions::default() };
@@ -141,20 +141,20 @@ fn assign(tx: &mut Tx<'_>, words: &str) -> Result<Money> {
     Ok(Money::default())
 }
 
-fn follow(tx: &mut Tx<'_>, done: &str, words: &str, outcome: Result<&Money, &Error>) -> Result<()> {
+fn follow(tx: &mut Tx, done: &str, words: &str, outcome: Result<&Money, &Error>) -> Result<()> {
     if words.contains("deaf") {
         return Err(Error::new(Code::Unknown, "chores.deaf", "nobody hears"));
     }
     hear(tx, if outcome.is_ok() { done } else { "given up" }, words)
 }
 
-fn hear(tx: &mut Tx<'_>, what: &str, words: &str) -> Result<()> {
+fn hear(tx: &mut Tx, what: &str, words: &str) -> Result<()> {
     const HEAR: &str = "INSERT INTO chores_heard (tenant, id, words) VALUES (:tenant, $1, $2)";
     let id = tx.new_id("heard");
     tx.insert(HEAR, (id, format!("{what} {words}")))
 }
 
-fn heard_of(tx: &Tx<'_>, what: &str) -> Result<i64> {
+fn heard_of(tx: &Tx, what: &str) -> Result<i64> {
     const HEARD: &str = "SELECT COUNT(*) FROM chores_heard WHERE tenant = :tenant \
          AND substr(words, 1, 7) = $1";
     Ok(tx.row::<(i64,)>(HEARD, (what,))?.map_or(0, |(count,)| count))
@@ -174,8 +174,7 @@ pub(crate) async fn heard(node: &Node) -> Vec<String> {
 
 /// Writes rows of the kernel's, as another node might.
 pub(crate) async fn write(
-    node: &Node,
-    run: impl Fn(&mut dyn Session) -> Result<u64> + Send + 'static,
+    node: &Node, run: impl Fn(&mut dyn Session) -> Result<u64> + Send + 'static,
 ) {
     let header = Header {
         tenant: MAIN.into(),

@@ -100,10 +100,7 @@ pub(crate) fn hearing(start: Start, partitions: u16) -> Service {
 
 /// The service, and another ear of it.
 pub(crate) fn hears(
-    service: Service,
-    name: &'static str,
-    start: Start,
-    partitions: u16,
+    service: Service, name: &'static str, start: Start, partitions: u16,
 ) -> Service {
     service.on::<Said>(name, start, partitions, |tx, said| {
         let (subject, number) = said.about();
@@ -167,7 +164,7 @@ pub(crate) fn deaf(gate: Arc<Gate>) -> Service {
     })
 }
 
-fn say(tx: &mut Tx<'_>, (subject, number): (&str, i64)) -> Done {
+fn say(tx: &mut Tx, (subject, number): (&str, i64)) -> Done {
     tx.emit(&Said::new(subject, number));
     Done::new(subject, number)
 }
@@ -182,7 +179,7 @@ async fn relay(ctx: &Ctx, (subject, kind): (&str, i64), gate: &Gate) -> Result<D
 }
 
 /// Puts a number behind those that were heard of its subject.
-pub(crate) fn hear(tx: &mut Tx<'_>, subject: &str, number: i64) -> Result<()> {
+pub(crate) fn hear(tx: &mut Tx, subject: &str, number: i64) -> Result<()> {
     const LAST: &str = "SELECT place FROM echo_heard WHERE tenant = :tenant AND subject = $1 \
          ORDER BY place DESC LIMIT 1";
     const HEAR: &str = "INSERT INTO echo_heard (tenant, subject, place, number) \
@@ -191,14 +188,14 @@ pub(crate) fn hear(tx: &mut Tx<'_>, subject: &str, number: i64) -> Result<()> {
     tx.execute(HEAR, (subject, last + 1, number)).map(|_| ())
 }
 
-fn poison(tx: &mut Tx<'_>, poison: Poison) -> Result<Done> {
+fn poison(tx: &mut Tx, poison: Poison) -> Result<Done> {
     const POISON: &str = "INSERT INTO echo_poison (tenant, subject, kind) \
          VALUES (:tenant, $1, $2) ON CONFLICT (tenant, subject) DO UPDATE SET kind = excluded.kind";
     tx.execute(POISON, poison.about())?;
     Ok(Done::default())
 }
 
-fn taste_it(view: &View<'_>, subject: &str) -> Result<()> {
+fn taste_it(view: &View, subject: &str) -> Result<()> {
     const KIND: &str = "SELECT kind FROM echo_poison WHERE tenant = :tenant AND subject = $1";
     const FOR_EVER: &str = "WITH RECURSIVE n (i) AS (SELECT CAST(1 AS BIGINT) UNION ALL \
          SELECT i + 1 FROM n WHERE i < $1) SELECT COUNT(*) FROM n WHERE :tenant <> ''";
@@ -235,8 +232,7 @@ pub(crate) async fn all_said(node: &stoa_node::Node) -> Vec<(String, i64)> {
 }
 
 pub(crate) async fn rows<T: stoa_kit::value::FromRow + Send + 'static>(
-    node: &stoa_node::Node,
-    sql: &'static str,
+    node: &stoa_node::Node, sql: &'static str,
 ) -> Vec<T> {
     let (send, receive) = std::sync::mpsc::channel();
     let read: stoa_store::Read<()> = Box::new(move |session, _| {
@@ -255,9 +251,7 @@ pub(crate) async fn system(node: &Node, method: &str, request: Value) -> Result<
 
 /// The same, and where the commit stands.
 pub(crate) async fn told(
-    node: &Node,
-    method: &str,
-    request: Value,
+    node: &Node, method: &str, request: Value,
 ) -> Result<(Value, Option<Position>)> {
     let path = format!("stoa.system.v1.SystemService/{method}");
     let registry = Arc::clone(node.inner().registry());

@@ -148,14 +148,14 @@ fn a_subscription_that_comes_back_too_late_is_lost_until_it_is_resumed(engine: E
 fn copying() -> Vec<Service> {
     const PAGE: &str = "SELECT subject FROM echo_poison WHERE tenant = :tenant AND subject > $1 \
          ORDER BY subject LIMIT 2";
-    let fill = |tx: &mut Tx<'_>, token: &str| {
+    let fill = |tx: &mut Tx, token: &str| {
         let page = tx.rows::<(String,)>(PAGE, (token,))?;
         for (subject,) in &page {
             echo::hear(tx, subject, 0)?;
         }
         Ok(page.last().map(|(subject,)| subject.clone()).unwrap_or_default())
     };
-    let hear = |tx: &mut Tx<'_>, said: Said| echo::hear(tx, said.about().0, said.about().1);
+    let hear = |tx: &mut Tx, said: Said| echo::hear(tx, said.about().0, said.about().1);
     vec![echo::deaf(Gate::new(i64::MAX)).mirror::<Said>("copy", 2, fill, hear)]
 }
 
@@ -257,7 +257,7 @@ fn a_reaction_that_triggers_itself_by_a_job_ends(engine: Engine) {
 }
 
 /// Each reaction leads to the next, until one would be the last of too many.
-fn ends(engine: Engine, react: fn(&mut Tx<'_>, Said) -> Result<()>) {
+fn ends(engine: Engine, react: fn(&mut Tx, Said) -> Result<()>) {
     let service =
         echo::deaf(Gate::new(i64::MAX)).on::<Said>("again", Start::Now, 1, move |tx, said| {
             // What does not end fails.

@@ -74,18 +74,18 @@ message!(Do);
 message!(Fail);
 message!(Tick);
 
-fn done(tx: &mut Tx<'_>, what: &str) -> Result<()> {
+fn done(tx: &mut Tx, what: &str) -> Result<()> {
     const DONE: &str = "INSERT INTO plans_done (tenant, id, what) VALUES (:tenant, $1, $2)";
     let id = tx.new_id("done");
     tx.insert(DONE, (id, what))
 }
 
-fn next(view: &View<'_>) -> Result<Option<Micros>> {
+fn next(view: &View) -> Result<Option<Micros>> {
     const NEXT: &str = "SELECT MIN(time) FROM plans_plan WHERE tenant = :tenant";
     Ok(view.row::<(Option<i64>,)>(NEXT, ())?.and_then(|(time,)| time).map(Micros))
 }
 
-fn work(tx: &mut Tx<'_>, _: Do) -> Result<Money> {
+fn work(tx: &mut Tx, _: Do) -> Result<Money> {
     const WORK: &str = "DELETE FROM plans_plan WHERE tenant = :tenant AND id IN (SELECT id \
          FROM plans_plan WHERE tenant = :tenant AND time <= $1 ORDER BY time, id LIMIT $2)";
     let worked = tx.execute(WORK, (tx.now().0, CHUNK))?;

@@ -255,10 +255,7 @@ impl Link {
 
     /// A statement of a service, inspected, prepared and fit for these parameters.
     pub(super) fn statement(
-        &mut self,
-        origin: stoa_kit::session::Origin<'_>,
-        sql: &'static str,
-        params: &[Value<'_>],
+        &mut self, origin: stoa_kit::session::Origin<'_>, sql: &'static str, params: &[Value<'_>],
     ) -> Result<Arc<Known>> {
         let place = (origin.service, sql.as_ptr() as usize, sql.len());
         if let Some(known) = self.open.as_ref().and_then(|open| open.known.get(&place)) {
@@ -287,9 +284,7 @@ impl Link {
     /// `internal` where they are of other types than when the statement was prepared: it must
     /// be noticed before anything of a pipeline is sent, or the rest of it would be committed.
     pub(super) fn encode(
-        known: &Known,
-        tenant: &str,
-        params: &[Value<'_>],
+        known: &Known, tenant: &str, params: &[Value<'_>],
     ) -> Result<Vec<Encoded>> {
         let wanted = known.prepared.params();
         if wanted.len() != params.len() + 1 {
@@ -311,9 +306,7 @@ impl Link {
 
     /// Runs a statement and shows its rows.
     pub(super) fn query(
-        &mut self,
-        known: &Known,
-        params: &[Encoded],
+        &mut self, known: &Known, params: &[Encoded],
         each: &mut dyn FnMut(&dyn Row) -> Result<bool>,
     ) -> Result<u64> {
         let lead = std::mem::take(&mut self.lead);
@@ -434,9 +427,7 @@ impl Open {
 
     /// Sends steps in front of something, in the same round trip.
     async fn led<T>(
-        &self,
-        lead: &[Step],
-        then: impl Future<Output = Result<T, tokio_postgres::Error>>,
+        &self, lead: &[Step], then: impl Future<Output = Result<T, tokio_postgres::Error>>,
     ) -> Result<T, tokio_postgres::Error> {
         if lead.is_empty() {
             return then.await;

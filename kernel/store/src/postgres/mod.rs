@@ -102,10 +102,7 @@ struct Postgres {
 
 /// Opens a database.
 pub(crate) fn open(
-    url: &str,
-    options: Options,
-    schema: Schema,
-    world: Arc<dyn World>,
+    url: &str, options: Options, schema: Schema, world: Arc<dyn World>,
 ) -> Result<Arc<dyn Engine>> {
     let shared = Arc::new(Shared {
         config: configure(url)?,

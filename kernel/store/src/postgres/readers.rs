@@ -33,8 +33,7 @@ type Work = dyn FnMut(&mut Link) -> Result<()> + Send;
 impl Shared {
     /// Has a reader do something.
     pub(super) fn ask<T: Send + 'static>(
-        &self,
-        mut work: impl FnMut(&mut Link) -> Result<T> + Send + 'static,
+        &self, mut work: impl FnMut(&mut Link) -> Result<T> + Send + 'static,
     ) -> BoxFuture<'static, Result<T>> {
         let (done, wait) = oneshot::channel();
         let (give, given) = std::sync::mpsc::channel();
@@ -54,9 +53,7 @@ impl Shared {
 
     /// Runs a query on a snapshot that holds a position.
     pub(super) fn read(
-        self: &Arc<Self>,
-        position: Option<i64>,
-        mut read: Read<()>,
+        self: &Arc<Self>, position: Option<i64>, mut read: Read<()>,
     ) -> BoxFuture<'static, Result<()>> {
         self.metrics.reads.fetch_add(1, Relaxed);
         let shared = Arc::clone(self);

@@ -54,8 +54,7 @@ impl<'l> PgSession<'l> {
     /// Runs code that writes, and gives its statements instead of sending them: each seems to
     /// change no row.
     pub(super) fn collect(
-        &mut self,
-        body: impl FnOnce(&mut dyn Session) -> Result<()>,
+        &mut self, body: impl FnOnce(&mut dyn Session) -> Result<()>,
     ) -> Result<Vec<Step>> {
         self.collected = Some(Vec::new());
         let outcome = body(self);
@@ -74,10 +73,7 @@ impl<'l> PgSession<'l> {
     }
 
     fn perform(
-        &mut self,
-        origin: Origin<'_>,
-        sql: &'static str,
-        params: &[Value<'_>],
+        &mut self, origin: Origin<'_>, sql: &'static str, params: &[Value<'_>],
         each: &mut dyn FnMut(&dyn Row) -> Result<bool>,
     ) -> Result<u64> {
         let known = self.link.statement(origin, sql, params)?;
@@ -102,10 +98,7 @@ impl<'l> PgSession<'l> {
 
 impl Session for PgSession<'_> {
     fn run(
-        &mut self,
-        origin: Origin<'_>,
-        sql: &'static str,
-        params: &[Value<'_>],
+        &mut self, origin: Origin<'_>, sql: &'static str, params: &[Value<'_>],
         each: &mut dyn FnMut(&dyn Row) -> Result<bool>,
     ) -> Result<u64> {
         self.trail.whole()?;
@@ -115,10 +108,7 @@ impl Session for PgSession<'_> {
 
     /// One row is what every insert adds that does not fail; SQLite counts them.
     fn insert(
-        &mut self,
-        origin: Origin<'_>,
-        sql: &'static str,
-        params: &[Value<'_>],
+        &mut self, origin: Origin<'_>, sql: &'static str, params: &[Value<'_>],
     ) -> Result<()> {
         self.trail.whole()?;
         let result = self.link.statement(origin, sql, params).and_then(|known| {

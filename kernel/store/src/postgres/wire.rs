@@ -36,9 +36,7 @@ pub(super) fn encode(value: Value<'_>) -> Encoded {
 
 impl ToSql for Encoded {
     fn to_sql(
-        &self,
-        _: &PgType,
-        out: &mut BytesMut,
+        &self, _: &PgType, out: &mut BytesMut,
     ) -> Result<IsNull, Box<dyn StdError + Sync + Send>> {
         match &self.0 {
             None => Ok(IsNull::Yes),
@@ -62,10 +60,7 @@ pub(super) struct PgRow<'a>(pub &'a tokio_postgres::Row);
 
 impl PgRow<'_> {
     fn get<'a, T: tokio_postgres::types::FromSql<'a>>(
-        &'a self,
-        column: usize,
-        kind: Type,
-        value: impl FnOnce(T) -> Value<'a>,
+        &'a self, column: usize, kind: Type, value: impl FnOnce(T) -> Value<'a>,
     ) -> Result<Value<'a>> {
         let found: Option<T> = self.0.try_get(column).map_err(Error::internal)?;
         Ok(found.map_or(Value::Null(kind), value))

@@ -116,10 +116,7 @@ impl Worker {
 
     /// Runs a command once, with the stamp of the run before it, if there was one.
     fn once(
-        &mut self,
-        commit: &mut Commit,
-        stamp: &mut Option<Stamp>,
-        losses: u32,
+        &mut self, commit: &mut Commit, stamp: &mut Option<Stamp>, losses: u32,
     ) -> Result<Done> {
         self.link.connect()?;
         let header = &commit.header;
@@ -152,10 +149,7 @@ impl Worker {
 
     /// Begins a transaction, claims the key and obtains position and time, in one round trip.
     fn begin(
-        &mut self,
-        header: &Header,
-        stamp: &mut Option<Stamp>,
-        lock: Option<String>,
+        &mut self, header: &Header, stamp: &mut Option<Stamp>, lock: Option<String>,
     ) -> Result<Begun> {
         let shared = Arc::clone(&self.shared);
         let own = || (!shared.options.database_clock).then(|| shared.world.now());
@@ -194,10 +188,7 @@ impl Worker {
 
     /// Runs the command, and commits it with the kernel's rows.
     fn run(
-        &mut self,
-        commit: &mut Commit,
-        stamp: Stamp,
-        (position, place): (i64, Option<String>),
+        &mut self, commit: &mut Commit, stamp: Stamp, (position, place): (i64, Option<String>),
         locked: bool,
     ) -> Result<Done> {
         let shared = Arc::clone(&self.shared);

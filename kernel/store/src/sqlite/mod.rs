@@ -75,10 +75,7 @@ pub(crate) struct Sqlite {
 
 /// Opens a database in a directory.
 pub(crate) fn open(
-    directory: &Path,
-    options: Options,
-    schema: Schema,
-    world: Arc<dyn World>,
+    directory: &Path, options: Options, schema: Schema, world: Arc<dyn World>,
 ) -> Result<Arc<Sqlite>> {
     let files = Files::take(directory)?;
     start::prepare(&files, &options, &schema, &world)?;

@@ -33,10 +33,7 @@ pub(super) struct SqliteSession<'c> {
 
 impl<'c> SqliteSession<'c> {
     pub(super) fn new(
-        connection: &'c Connection,
-        inspector: &'c Inspector,
-        known: &'c mut Known,
-        guarded: bool,
+        connection: &'c Connection, inspector: &'c Inspector, known: &'c mut Known, guarded: bool,
     ) -> Self {
         Self {
             connection,
@@ -94,10 +91,7 @@ impl<'c> SqliteSession<'c> {
     }
 
     fn perform(
-        &mut self,
-        origin: Origin<'_>,
-        sql: &'static str,
-        params: &[Value<'_>],
+        &mut self, origin: Origin<'_>, sql: &'static str, params: &[Value<'_>],
         each: &mut dyn FnMut(&dyn Row) -> Result<bool>,
     ) -> Result<u64> {
         let statement = self.statement(origin.service, sql)?;
@@ -147,10 +141,7 @@ impl<'c> SqliteSession<'c> {
 
 impl Session for SqliteSession<'_> {
     fn run(
-        &mut self,
-        origin: Origin<'_>,
-        sql: &'static str,
-        params: &[Value<'_>],
+        &mut self, origin: Origin<'_>, sql: &'static str, params: &[Value<'_>],
         each: &mut dyn FnMut(&dyn Row) -> Result<bool>,
     ) -> Result<u64> {
         self.trail.whole()?;
@@ -159,10 +150,7 @@ impl Session for SqliteSession<'_> {
     }
 
     fn insert(
-        &mut self,
-        origin: Origin<'_>,
-        sql: &'static str,
-        params: &[Value<'_>],
+        &mut self, origin: Origin<'_>, sql: &'static str, params: &[Value<'_>],
     ) -> Result<()> {
         let rows = self.run(origin, sql, params, &mut |_| Ok(true))?;
         self.trail.keep(run::one_row(rows, sql))

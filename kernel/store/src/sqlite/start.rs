@@ -22,10 +22,7 @@ const LOOK_MAX: Duration = Duration::from_secs(1);
 
 /// Creates a database or brings it up to date; one that is not ours, or not whole, is not touched.
 pub(super) fn prepare(
-    files: &Files,
-    options: &Options,
-    schema: &Schema,
-    world: &Arc<dyn World>,
+    files: &Files, options: &Options, schema: &Schema, world: &Arc<dyn World>,
 ) -> Result<()> {
     files.log_fits()?;
     let access = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;

@@ -58,9 +58,7 @@ pub(super) struct Writer {
 
 impl Writer {
     pub(super) fn new(
-        shared: Arc<Shared>,
-        connection: Connection,
-        gate: Arc<Gate>,
+        shared: Arc<Shared>, connection: Connection, gate: Arc<Gate>,
     ) -> Result<Self> {
         let (position, time) = last(&connection).map_err(|error| translate(&error))?;
         shared.clock.resume(time);
@@ -152,10 +150,7 @@ impl Writer {
 
     /// Runs every member once. Some: the transaction must be rolled back and run again.
     fn attempt(
-        &mut self,
-        members: &mut [Member],
-        guarded: bool,
-        changed: &mut Changed,
+        &mut self, members: &mut [Member], guarded: bool, changed: &mut Changed,
     ) -> Result<Option<Void>> {
         let before = self.position;
         self.plain("BEGIN IMMEDIATE")?;
@@ -181,10 +176,7 @@ impl Writer {
 
     /// Runs one member. True: it failed after it wrote, and nothing guards the others.
     fn member(
-        &mut self,
-        member: &mut Member,
-        guarded: bool,
-        changed: &mut Changed,
+        &mut self, member: &mut Member, guarded: bool, changed: &mut Changed,
     ) -> Result<bool> {
         let shared = Arc::clone(&self.shared);
         let stamp = match member.stamp {
@@ -330,12 +322,8 @@ fn commit_has(outcome: &Result<Done>, what: impl Fn(&Done) -> bool) -> bool {
 /// Runs one command and writes the kernel's rows for it. There is one writer, so a key that is
 /// not there now cannot appear before it is claimed at the end.
 fn execute(
-    session: &mut SqliteSession<'_>,
-    commit: &mut Commit,
-    stamp: Stamp,
-    position: i64,
-    started: Duration,
-    shared: &Shared,
+    session: &mut SqliteSession<'_>, commit: &mut Commit, stamp: Stamp, position: i64,
+    started: Duration, shared: &Shared,
 ) -> Result<Done> {
     let header = &commit.header;
     if let Some(key) = &header.key
@@ -375,12 +363,8 @@ fn execute(
 /// Runs a command, undoes it, runs it again with the order of unordered selects reversed, and
 /// compares what both runs wrote.
 fn rehearse(
-    session: &mut SqliteSession<'_>,
-    commit: &mut Commit,
-    stamp: Stamp,
-    position: i64,
-    started: Duration,
-    shared: &Shared,
+    session: &mut SqliteSession<'_>, commit: &mut Commit, stamp: Stamp, position: i64,
+    started: Duration, shared: &Shared,
 ) -> Result<Done> {
     session.trail.digest = Some(blake3::Hasher::new());
     let first = execute(session, commit, stamp, position, started, shared)?;

@@ -40,7 +40,7 @@ pub(crate) enum Fate {
 /// Set by a command that the engine is to fail.
 static ERROR_IS_DUE: AtomicBool = AtomicBool::new(false);
 
-fn meet(fate: Fate, tx: &mut Tx<'_>, place: usize) -> Result<()> {
+fn meet(fate: Fate, tx: &mut Tx, place: usize) -> Result<()> {
     const READ: &str = "WITH RECURSIVE n (i) AS (SELECT CAST(1 AS BIGINT) UNION ALL \
          SELECT i + 1 FROM n WHERE i < $1) SELECT COUNT(*) FROM n WHERE :tenant <> ''";
     const WRITE: &str = "INSERT INTO alpha_account (tenant, id, balance) \
@@ -106,7 +106,7 @@ fn check(cell: &Cell, round: usize, errors: &[Option<String>]) {
     assert_eq!(sorted(rows), sorted(expected));
 }
 
-fn ids(view: &stoa_kit::View<'_>, prefix: &str) -> Result<Vec<String>> {
+fn ids(view: &stoa_kit::View, prefix: &str) -> Result<Vec<String>> {
     const IDS: &str = "SELECT id FROM alpha_account WHERE tenant = :tenant";
     let rows = view.rows::<(String,)>(IDS, ())?;
     Ok(rows.into_iter().map(|(id,)| id).filter(|id| id.starts_with(prefix)).collect())

@@ -212,18 +212,14 @@ impl Cell {
     }
 
     pub(crate) fn try_open(
-        home: Arc<Home>,
-        services: Vec<Service>,
-        adjust: impl FnOnce(&mut Options),
+        home: Arc<Home>, services: Vec<Service>, adjust: impl FnOnce(&mut Options),
     ) -> Result<Self> {
         Self::open_in(Real::new(), home, services, adjust)
     }
 
     /// Opens a cell in a world of the test's own.
     pub(crate) fn open_in(
-        world: Arc<dyn World>,
-        home: Arc<Home>,
-        services: Vec<Service>,
+        world: Arc<dyn World>, home: Arc<Home>, services: Vec<Service>,
         adjust: impl FnOnce(&mut Options),
     ) -> Result<Self> {
         let registry =
@@ -272,9 +268,7 @@ impl Cell {
     /// Hands a command to the store, from the test's own thread: when this returns, the store
     /// has accepted or refused it.
     pub(crate) fn submit<T: Send + 'static>(
-        &self,
-        header: Header,
-        mut run: impl FnMut(&mut Tx<'_>) -> Result<T> + Send + 'static,
+        &self, header: Header, mut run: impl FnMut(&mut Tx) -> Result<T> + Send + 'static,
     ) -> Pending<T> {
         let value = Arc::new(Mutex::new(None));
         let (slot, registry) = (Arc::clone(&value), Arc::clone(&self.registry));
@@ -293,17 +287,14 @@ impl Cell {
 
     /// Makes a command durable.
     pub(crate) fn commit_as<T: Send + 'static>(
-        &self,
-        header: Header,
-        run: impl FnMut(&mut Tx<'_>) -> Result<T> + Send + 'static,
+        &self, header: Header, run: impl FnMut(&mut Tx) -> Result<T> + Send + 'static,
     ) -> Result<Done<T>> {
         self.wait(self.submit(header, run))
     }
 
     /// Makes a command of tenant `main` durable and gives what it returned.
     pub(crate) fn commit<T: Send + 'static>(
-        &self,
-        run: impl FnMut(&mut Tx<'_>) -> Result<T> + Send + 'static,
+        &self, run: impl FnMut(&mut Tx) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         self.commit_as(Self::header(), run).map(|done| done.value.unwrap())
     }
@@ -323,8 +314,7 @@ impl Cell {
 
     /// Hands a commit to the store that is built by hand.
     pub(crate) fn raw(
-        &self,
-        header: Header,
+        &self, header: Header,
         run: impl FnMut(&mut dyn stoa_kit::session::Session) -> Result<Gathered> + Send + 'static,
     ) -> Result<Committed> {
         let mut run = run;
@@ -348,10 +338,8 @@ impl Cell {
 
     /// Runs a query of a service for a tenant, on a snapshot that holds a position.
     pub(crate) fn view_as<T: Send + 'static>(
-        &self,
-        (service, tenant): (&str, &str),
-        position: Option<i64>,
-        mut run: impl FnMut(&View<'_>) -> Result<T> + Send + 'static,
+        &self, (service, tenant): (&str, &str), position: Option<i64>,
+        mut run: impl FnMut(&View) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let value = Arc::new(Mutex::new(None));
         let (slot, registry) = (Arc::clone(&value), Arc::clone(&self.registry));
@@ -369,16 +357,14 @@ impl Cell {
 
     /// Runs a query of `alpha`.
     pub(crate) fn view<T: Send + 'static>(
-        &self,
-        run: impl FnMut(&View<'_>) -> Result<T> + Send + 'static,
+        &self, run: impl FnMut(&View) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         self.view_as(("alpha", "main"), None, run)
     }
 
     /// Runs a query of the kernel over its own tables.
     pub(crate) fn kernel<T: Send + 'static>(
-        &self,
-        run: impl FnMut(&View<'_>) -> Result<T> + Send + 'static,
+        &self, run: impl FnMut(&View) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         self.view_as(("stoa", "main"), None, run)
     }
@@ -419,17 +405,17 @@ pub(crate) const BALANCE: &str =
     "SELECT balance FROM alpha_account WHERE tenant = :tenant AND id = $1";
 
 /// Opens an account.
-pub(crate) fn put_account(tx: &mut Tx<'_>, id: &str, balance: i64) -> Result<u64> {
+pub(crate) fn put_account(tx: &mut Tx, id: &str, balance: i64) -> Result<u64> {
     tx.execute(PUT_ACCOUNT, (id, balance))
 }
 
 /// Adds to an account.
-pub(crate) fn add(tx: &mut Tx<'_>, id: &str, amount: i64) -> Result<u64> {
+pub(crate) fn add(tx: &mut Tx, id: &str, amount: i64) -> Result<u64> {
     tx.execute(ADD, (id, amount))
 }
 
 /// What an account holds.
-pub(crate) fn balance(view: &View<'_>, id: &str) -> Result<Option<i64>> {
+pub(crate) fn balance(view: &View, id: &str) -> Result<Option<i64>> {
     Ok(view.row::<(i64,)>(BALANCE, (id,))?.map(|(balance,)| balance))
 }
 

@@ -56,7 +56,7 @@ fn a_clock_that_was_a_day_ahead_is_followed_back(on: On) {
 }
 
 /// Keeps the time of its commit.
-fn dated(tx: &mut Tx<'_>) -> Result<Micros> {
+fn dated(tx: &mut Tx) -> Result<Micros> {
     const PUT: &str = "INSERT INTO alpha_value (tenant, id, whole) VALUES (:tenant, $1, $2)";
     let (id, now) = (tx.new_id("val"), tx.now());
     tx.execute(PUT, (id, now.0)).map(|_| now)

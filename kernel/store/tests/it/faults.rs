@@ -15,12 +15,12 @@ crate::on_both!(a_failure_at_every_point_leaves_no_half, a_death_at_every_point_
 const POINTS: [&str; 6] = ["begin", "command", "recorded", "ran", "commit", "committed"];
 
 /// Moves one unit between two accounts: half of it would show in their sum.
-fn transfer(tx: &mut Tx<'_>) -> stoa_kit::Result<u64> {
+fn transfer(tx: &mut Tx) -> stoa_kit::Result<u64> {
     cell::add(tx, "from", -1)?;
     cell::add(tx, "to", 1)
 }
 
-fn open_accounts(tx: &mut Tx<'_>) -> stoa_kit::Result<u64> {
+fn open_accounts(tx: &mut Tx) -> stoa_kit::Result<u64> {
     cell::put_account(tx, "from", 0)?;
     cell::put_account(tx, "to", 0)
 }

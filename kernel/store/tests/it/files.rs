@@ -21,7 +21,7 @@ fn begun(directory: &Path, accounts: i64) -> Cell {
 
 /// Opens one more account.
 fn put(cell: &Cell) {
-    let put = |tx: &mut stoa_kit::Tx<'_>| {
+    let put = |tx: &mut stoa_kit::Tx| {
         let id = tx.new_id("acc");
         cell::put_account(tx, &id, 1)
     };

@@ -46,7 +46,7 @@ fn a_key_with_another_request_is_refused(on: On) {
 
 fn a_failed_key_is_free_again(on: On) {
     let cell = on.cell();
-    let fail = |tx: &mut stoa_kit::Tx<'_>| {
+    let fail = |tx: &mut stoa_kit::Tx| {
         cell::put_account(tx, "a", 1)?;
         Err::<(), _>(refusal("alpha.no"))
     };
@@ -64,7 +64,7 @@ fn a_reply_with_secrets_is_withheld(on: On) {
     let cell = on.cell();
     let mut header = Cell::keyed(1, 1);
     header.key.as_mut().unwrap().keep = Keep::Nothing;
-    let put = |tx: &mut stoa_kit::Tx<'_>| cell::put_account(tx, "a", 1);
+    let put = |tx: &mut stoa_kit::Tx| cell::put_account(tx, "a", 1);
     let first = cell.commit_as(header.clone(), put).unwrap();
     let again = cell.commit_as(header, put).unwrap();
     assert!(!first.withheld && again.withheld && again.replayed.is_none());

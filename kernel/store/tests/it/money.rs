@@ -45,14 +45,14 @@ const MOVE: &str = "INSERT INTO alpha_account (tenant, id, balance) VALUES (:ten
 const ENTRY: &str = "INSERT INTO alpha_entry (tenant, id, account, amount) \
      VALUES (:tenant, $1, $2, $3)";
 
-fn half(tx: &mut Tx<'_>, account: u8, amount: i64) -> Result<()> {
+fn half(tx: &mut Tx, account: u8, amount: i64) -> Result<()> {
     let id = tx.new_id("ent");
     tx.execute(ENTRY, (&id, account.to_string(), amount))?;
     tx.execute(MOVE, (account.to_string(), amount))?;
     Ok(())
 }
 
-fn run(tx: &mut Tx<'_>, transfer: &Transfer) -> Result<()> {
+fn run(tx: &mut Tx, transfer: &Transfer) -> Result<()> {
     half(tx, transfer.from, -transfer.amount)?;
     if transfer.fails {
         return Err(refusal("alpha.no"));
@@ -68,7 +68,7 @@ fn run(tx: &mut Tx<'_>, transfer: &Transfer) -> Result<()> {
 }
 
 /// The balances by account, and the same summed up from the entries.
-fn state(view: &View<'_>) -> Result<[BTreeMap<String, i64>; 2]> {
+fn state(view: &View) -> Result<[BTreeMap<String, i64>; 2]> {
     const BALANCES: &str = "SELECT id, balance FROM alpha_account WHERE tenant = :tenant";
     const ENTRIES: &str = "SELECT account, CAST(SUM(amount) AS BIGINT) FROM alpha_entry \
          WHERE tenant = :tenant GROUP BY account";

@@ -58,7 +58,7 @@ fn a_connection_lost_with_the_commit_under_way_is_told_and_never_doubled() {
         });
     });
     cell.commit(|tx| cell::put_account(tx, "a", 0)).unwrap();
-    let add = |tx: &mut Tx<'_>| cell::add(tx, "a", 1);
+    let add = |tx: &mut Tx| cell::add(tx, "a", 1);
     for round in 1..=8 {
         armed.store(true, SeqCst);
         if let Err(error) = cell.commit_as(Cell::keyed(round, 1), add) {

@@ -65,7 +65,7 @@ fn a_commit_is_recorded(on: On) {
 
 type EventRow = (i64, i64, String, String, String, Vec<u8>);
 
-fn events(view: &View<'_>) -> Result<Vec<EventRow>> {
+fn events(view: &View) -> Result<Vec<EventRow>> {
     const EVENTS: &str = "SELECT position, ordinal, topic, message, subject, payload \
          FROM stoa_event WHERE tenant = :tenant ORDER BY position, ordinal";
     view.rows(EVENTS, ())
@@ -186,7 +186,7 @@ fn settled_never_passes_a_commit_in_flight(on: On) {
     let mut release = Some(release);
     let mut writers = Vec::new();
     for round in 0..60 {
-        let put = move |tx: &mut stoa_kit::Tx<'_>| cell::put_account(tx, &format!("w{round}"), 1);
+        let put = move |tx: &mut stoa_kit::Tx| cell::put_account(tx, &format!("w{round}"), 1);
         writers.push(cell.submit(Cell::header(), put));
         let settled = cell.block_on(cell.store.settled()).unwrap();
         seen.push((settled, below(settled)));

@@ -38,9 +38,8 @@ fn a_log_past_its_ceiling_is_cut_and_writes_go_on() {
     const PUT: &str = "INSERT INTO alpha_value (tenant, id, bytes) VALUES (:tenant, $1, $2)";
     let cell = On::Sqlite.cell_with(|options| options.wal_ceiling = 9 << 20);
     for round in 0..5 {
-        let put = move |tx: &mut stoa_kit::Tx<'_>| {
-            tx.execute(PUT, (round.to_string(), vec![7_u8; 12 << 20]))
-        };
+        let put =
+            move |tx: &mut stoa_kit::Tx| tx.execute(PUT, (round.to_string(), vec![7_u8; 12 << 20]));
         for attempt in 0.. {
             let Err(error) = cell.commit(put) else { break };
             assert_eq!(error.reason(), "store.wal_ceiling");
@@ -132,7 +131,7 @@ fn steady_readers_do_not_keep_the_log_from_being_cut() {
             }
         });
         for round in 0..120 {
-            let put = move |tx: &mut stoa_kit::Tx<'_>| {
+            let put = move |tx: &mut stoa_kit::Tx| {
                 tx.execute(PUT, (round.to_string(), vec![7_u8; 512 << 10]))
             };
             cell.commit(put).unwrap();

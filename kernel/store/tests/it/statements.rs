@@ -243,7 +243,7 @@ fn parameters_bind_by_number(on: On) {
 fn a_query_does_not_write(on: On) {
     let cell = on.cell();
     cell.commit(|tx| cell::put_account(tx, "a", 1)).unwrap();
-    let write = |view: &stoa_kit::View<'_>| view.rows::<(i64,)>(TAKE, ("a", 1_i64));
+    let write = |view: &stoa_kit::View| view.rows::<(i64,)>(TAKE, ("a", 1_i64));
     says(&cell.view(write).unwrap_err(), "a query writes");
     assert_eq!(cell.view(|view| cell::balance(view, "a")).unwrap(), Some(1));
 }

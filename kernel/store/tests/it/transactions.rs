@@ -45,7 +45,7 @@ fn a_failed_command_leaves_nothing(on: On) {
 }
 
 /// Breaks a primary key.
-fn put_twice(tx: &mut Tx<'_>) -> Result<u64> {
+fn put_twice(tx: &mut Tx) -> Result<u64> {
     cell::put_account(tx, "twice", 1)?;
     cell::put_account(tx, "twice", 2)
 }
@@ -110,17 +110,17 @@ fn an_attempt_undoes_only_what_it_tried(on: On) {
     assert_eq!(record, ("alpha_account:3".to_owned(), "account/after".to_owned()));
 }
 
-fn accounts(view: &stoa_kit::View<'_>) -> Result<Vec<String>> {
+fn accounts(view: &stoa_kit::View) -> Result<Vec<String>> {
     const IDS: &str = "SELECT id FROM alpha_account WHERE tenant = :tenant ORDER BY id";
     Ok(view.rows::<(String,)>(IDS, ())?.into_iter().map(|(id,)| id).collect())
 }
 
-fn subjects(view: &stoa_kit::View<'_>) -> Result<Vec<String>> {
+fn subjects(view: &stoa_kit::View) -> Result<Vec<String>> {
     const SUBJECTS: &str = "SELECT subject FROM stoa_event ORDER BY position, ordinal";
     Ok(view.rows::<(String,)>(SUBJECTS, ())?.into_iter().map(|(subject,)| subject).collect())
 }
 
-fn record(view: &stoa_kit::View<'_>, position: i64) -> Result<(String, String)> {
+fn record(view: &stoa_kit::View, position: i64) -> Result<(String, String)> {
     const RECORD: &str = "SELECT tables, touched FROM stoa_commit \
          WHERE tenant = :tenant AND position = $1";
     Ok(view.row(RECORD, (position,))?.unwrap())

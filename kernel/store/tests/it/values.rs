@@ -29,7 +29,7 @@ const GET: &str = "SELECT whole, words, bytes, flag, fraction FROM alpha_value \
      WHERE tenant = :tenant AND id = $1";
 const WORDS: &str = "SELECT words FROM alpha_value WHERE tenant = :tenant ORDER BY words, id";
 
-fn put(tx: &mut Tx<'_>, id: &str, values: &Values) -> Result<u64> {
+fn put(tx: &mut Tx, id: &str, values: &Values) -> Result<u64> {
     let (whole, words, bytes, flag, fraction) = values.clone();
     tx.execute(PUT, (id, whole, words, bytes, flag, fraction))
 }

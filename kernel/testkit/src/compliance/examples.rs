@@ -139,8 +139,7 @@ impl OfMethod {
 /// Requests that break one rule of a field each, with the path where it is broken: `request` without
 /// that field, with an empty text, a number below zero or a text without end.
 pub(super) fn broken(
-    method: &'static Method,
-    request: &Map<String, Value>,
+    method: &'static Method, request: &Map<String, Value>,
     decode: impl Fn(&[u8]) -> Result<Box<dyn AnyMessage>>,
 ) -> Vec<(Value, &'static str)> {
     let probes = [None, Some(json!("")), Some(json!(-1)), Some(json!("x".repeat(20_000)))];

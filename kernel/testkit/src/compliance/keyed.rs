@@ -20,10 +20,7 @@ const CLAIM: Duration = Duration::from_secs(61);
 
 /// Checks every effect that the examples call.
 pub(super) fn check(
-    engine: Engine,
-    contract: &Contract,
-    services: fn() -> Vec<Service>,
-    examples: &Examples,
+    engine: Engine, contract: &Contract, services: fn() -> Vec<Service>, examples: &Examples,
 ) {
     for method in contract.methods.iter().filter(|method| method.kind == Kind::Effect) {
         let Some(of) = examples.methods.get(method.name) else { continue };
@@ -51,11 +48,8 @@ struct Done {
 /// Calls an effect with a key, loses the acknowledgement of one of its commits, and calls again
 /// when the claim of one who died would have run out.
 fn attempt(
-    engine: Engine,
-    services: fn() -> Vec<Service>,
-    examples: &Examples,
-    (path, success): (&str, &Success),
-    commit: i64,
+    engine: Engine, services: fn() -> Vec<Service>, examples: &Examples,
+    (path, success): (&str, &Success), commit: i64,
 ) -> Done {
     let left = Arc::new(AtomicI64::new(0));
     let counted = Arc::clone(&left);

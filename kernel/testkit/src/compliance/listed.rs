@@ -10,10 +10,7 @@ use crate::{Engine, Node, run};
 
 /// Checks every list of rows that can also be got one by one.
 pub(super) fn check(
-    engine: Engine,
-    contract: &Contract,
-    services: fn() -> Vec<Service>,
-    examples: &Examples,
+    engine: Engine, contract: &Contract, services: fn() -> Vec<Service>, examples: &Examples,
 ) {
     let methods = contract.methods;
     let pairs: Vec<_> =

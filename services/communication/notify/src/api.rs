@@ -13,7 +13,7 @@ pub(crate) struct Notify {
 }
 
 impl NotifyService for Notify {
-    fn notify(&self, tx: &mut Tx<'_>, request: NotifyRequest) -> Result<NotifyResponse> {
+    fn notify(&self, tx: &mut Tx, request: NotifyRequest) -> Result<NotifyResponse> {
         // Whoever is told need not have an account here: their inbox waits for them.
         let user = user(tx, &request.user_id)?.unwrap_or_default();
         let template = templates::find(&self.templates, &request.template, &user.locale)?;
@@ -41,7 +41,7 @@ impl NotifyService for Notify {
         Ok(NotifyResponse { id })
     }
 
-    fn list_inbox(&self, view: &View<'_>, request: ListInboxRequest) -> Result<ListInboxResponse> {
+    fn list_inbox(&self, view: &View, request: ListInboxRequest) -> Result<ListInboxResponse> {
         let (notifications, next_page_token) = view
             .list_all::<Notification>("id DESC")
             .owned_by(view.owner()?)
@@ -51,17 +51,13 @@ impl NotifyService for Notify {
     }
 
     fn count_unread(
-        &self,
-        view: &View<'_>,
-        _request: CountUnreadRequest,
+        &self, view: &View, _request: CountUnreadRequest,
     ) -> Result<CountUnreadResponse> {
         Ok(CountUnreadResponse { count: store::unread(view, view.owner()?)? })
     }
 
     fn count_inboxes(
-        &self,
-        view: &View<'_>,
-        request: CountInboxesRequest,
+        &self, view: &View, request: CountInboxesRequest,
     ) -> Result<CountInboxesResponse> {
         let page = view.page(&request, 1)?;
         let mut inboxes = store::inboxes(view, page.after(), page.limit())?;
@@ -69,7 +65,7 @@ impl NotifyService for Notify {
         Ok(CountInboxesResponse { inboxes, next_page_token })
     }
 
-    fn mark_read(&self, tx: &mut Tx<'_>, request: MarkReadRequest) -> Result<MarkReadResponse> {
+    fn mark_read(&self, tx: &mut Tx, request: MarkReadRequest) -> Result<MarkReadResponse> {
         let user = tx.owner()?.to_owned();
         let notification = store::mark_read(tx, &user, &request.id)?
             .ok_or_else(|| Error::not_found("notification", &request.id))?;
@@ -77,24 +73,20 @@ impl NotifyService for Notify {
     }
 
     fn list_mailbox(
-        &self,
-        view: &View<'_>,
-        request: ListMailboxRequest,
+        &self, view: &View, request: ListMailboxRequest,
     ) -> Result<ListMailboxResponse> {
         let (mail, next_page_token) = view.list_all("id DESC").page(&request)?;
         Ok(ListMailboxResponse { mail, next_page_token })
     }
 
-    fn get_mail(&self, view: &View<'_>, request: GetMailRequest) -> Result<GetMailResponse> {
+    fn get_mail(&self, view: &View, request: GetMailRequest) -> Result<GetMailResponse> {
         let mail: Option<Mail> = view.get(&request.id)?;
         let mail = mail.ok_or_else(|| Error::not_found("mail", &request.id))?;
         Ok(GetMailResponse { mail: mail.into() })
     }
 
     async fn deliver_email(
-        &self,
-        ctx: &Ctx,
-        request: DeliverEmailRequest,
+        &self, ctx: &Ctx, request: DeliverEmailRequest,
     ) -> Result<DeliverEmailResponse> {
         // The job's identifier stays the same over its attempts, so that a mail server, or the
         // local mailbox, that sees the mail again knows it.
@@ -115,7 +107,7 @@ impl NotifyService for Notify {
         Ok(DeliverEmailResponse { state: state.into() })
     }
 
-    fn get_letter(&self, view: &View<'_>, request: GetLetterRequest) -> Result<GetLetterResponse> {
+    fn get_letter(&self, view: &View, request: GetLetterRequest) -> Result<GetLetterResponse> {
         let (user_id, id) = (&request.user_id, &request.notification_id);
         let message: Option<Notification> = view.get((user_id, id))?;
         let message = message.ok_or_else(|| Error::not_found("notification", id))?;
@@ -127,7 +119,7 @@ impl NotifyService for Notify {
         Ok(GetLetterResponse { to, subject: message.subject, text: message.text })
     }
 
-    fn keep_mail(&self, tx: &mut Tx<'_>, request: KeepMailRequest) -> Result<KeepMailResponse> {
+    fn keep_mail(&self, tx: &mut Tx, request: KeepMailRequest) -> Result<KeepMailResponse> {
         let KeepMailRequest { id, to, subject, text } = request;
         // A mail that is there was kept by an earlier attempt.
         tx.add_new(Mail { id, to, subject, text, ..Mail::default() }, "id")?;
@@ -135,7 +127,7 @@ impl NotifyService for Notify {
     }
 }
 
-fn user(view: &View<'_>, id: &str) -> Result<Option<User>> {
+fn user(view: &View, id: &str) -> Result<Option<User>> {
     let by = LookupUserRequestBy::Id(id.to_owned());
     Ok(view.call(LookupUserRequest { by: Some(by) })?.user.into_option())
 }

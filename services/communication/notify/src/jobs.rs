@@ -7,9 +7,7 @@ use crate::store;
 
 /// Records at the notification what became of its mail.
 pub(crate) fn delivered(
-    tx: &mut Tx<'_>,
-    request: &DeliverEmailRequest,
-    outcome: Result<&DeliverEmailResponse, &Error>,
+    tx: &mut Tx, request: &DeliverEmailRequest, outcome: Result<&DeliverEmailResponse, &Error>,
 ) -> Result<()> {
     let (state, error) = match outcome {
         Ok(reply) => (reply.state.as_known().unwrap_or_default(), ""),

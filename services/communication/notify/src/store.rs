@@ -3,7 +3,7 @@
 use stoa_kit::{Result, Tx, View};
 use stoa_notify_v1::{EmailState, InboxCount, Notification};
 
-pub(crate) fn unread(view: &View<'_>, user_id: &str) -> Result<i64> {
+pub(crate) fn unread(view: &View, user_id: &str) -> Result<i64> {
     let row = view.row::<(i64,)>(
         "SELECT COUNT(*) FROM notify_notification
          WHERE tenant = :tenant AND user_id = $1 AND read = FALSE",
@@ -13,7 +13,7 @@ pub(crate) fn unread(view: &View<'_>, user_id: &str) -> Result<i64> {
 }
 
 /// How much each user was told, in the order of users, after one of them.
-pub(crate) fn inboxes(view: &View<'_>, after: &str, limit: i64) -> Result<Vec<InboxCount>> {
+pub(crate) fn inboxes(view: &View, after: &str, limit: i64) -> Result<Vec<InboxCount>> {
     let rows = view.rows::<(String, i64)>(
         "SELECT user_id, COUNT(*) FROM notify_notification
          WHERE tenant = :tenant AND user_id > $1 GROUP BY user_id ORDER BY user_id LIMIT $2",
@@ -22,7 +22,7 @@ pub(crate) fn inboxes(view: &View<'_>, after: &str, limit: i64) -> Result<Vec<In
     Ok(rows.into_iter().map(|(user_id, count)| InboxCount { user_id, count }).collect())
 }
 
-pub(crate) fn mark_read(tx: &mut Tx<'_>, user_id: &str, id: &str) -> Result<Option<Notification>> {
+pub(crate) fn mark_read(tx: &mut Tx, user_id: &str, id: &str) -> Result<Option<Notification>> {
     tx.returning(
         "UPDATE notify_notification SET read = TRUE
          WHERE tenant = :tenant AND user_id = $1 AND id = $2 RETURNING {}",
@@ -31,11 +31,7 @@ pub(crate) fn mark_read(tx: &mut Tx<'_>, user_id: &str, id: &str) -> Result<Opti
 }
 
 pub(crate) fn set_email(
-    tx: &mut Tx<'_>,
-    user_id: &str,
-    id: &str,
-    state: EmailState,
-    error: &str,
+    tx: &mut Tx, user_id: &str, id: &str, state: EmailState, error: &str,
 ) -> Result<()> {
     tx.execute(
         "UPDATE notify_notification SET email_state = $3, email_error = $4

@@ -88,9 +88,7 @@ impl Template {
 /// # Errors
 /// `notify.unknown_template`.
 pub(crate) fn find<'t>(
-    templates: &'t [Template],
-    name: &str,
-    locale: &str,
+    templates: &'t [Template], name: &str, locale: &str,
 ) -> Result<&'t Template> {
     let language = locale.split('-').next().unwrap_or_default();
     let mut nearest = [locale, language, LOCALE_DEFAULT].into_iter().filter_map(|wanted| {

@@ -93,10 +93,7 @@ fn hash_text(text: &str) -> String {
 
 /// Until when no attempt is allowed, if none is.
 pub(crate) fn blocked_until(
-    bucket: &Bucket,
-    since: Micros,
-    failures: i64,
-    now: Micros,
+    bucket: &Bucket, since: Micros, failures: i64, now: Micros,
 ) -> Option<Micros> {
     let end = since.after(bucket.window);
     (failures >= bucket.failures_max && now < end).then_some(end)

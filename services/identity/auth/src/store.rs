@@ -17,12 +17,12 @@ const LINGER: Duration = Duration::from_secs(60 * 60);
 const CHUNK: i64 = 200;
 
 /// Set-up: the hash of its code, and who was set up.
-pub(crate) fn setup(view: &View<'_>) -> Result<Option<(Vec<u8>, Option<String>)>> {
+pub(crate) fn setup(view: &View) -> Result<Option<(Vec<u8>, Option<String>)>> {
     view.row("SELECT code_hash, user_id FROM auth_setup WHERE tenant = :tenant", ())
 }
 
 /// Keeps the hash of another code, unless somebody was set up.
-pub(crate) fn prepare_setup(tx: &mut Tx<'_>, code_hash: &[u8]) -> Result<()> {
+pub(crate) fn prepare_setup(tx: &mut Tx, code_hash: &[u8]) -> Result<()> {
     tx.execute(
         "INSERT INTO auth_setup (tenant, code_hash) VALUES (:tenant, $1) \
          ON CONFLICT (tenant) DO UPDATE SET code_hash = excluded.code_hash \
@@ -33,7 +33,7 @@ pub(crate) fn prepare_setup(tx: &mut Tx<'_>, code_hash: &[u8]) -> Result<()> {
 }
 
 /// Ends set-up with the one who was set up; false if it had ended.
-pub(crate) fn close_setup(tx: &mut Tx<'_>, user_id: &str) -> Result<bool> {
+pub(crate) fn close_setup(tx: &mut Tx, user_id: &str) -> Result<bool> {
     let closed = tx.execute(
         "UPDATE auth_setup SET user_id = $1 WHERE tenant = :tenant AND user_id IS NULL",
         (user_id,),
@@ -42,7 +42,7 @@ pub(crate) fn close_setup(tx: &mut Tx<'_>, user_id: &str) -> Result<bool> {
 }
 
 /// The hash of a user's password.
-pub(crate) fn password(view: &View<'_>, user_id: &str) -> Result<Option<String>> {
+pub(crate) fn password(view: &View, user_id: &str) -> Result<Option<String>> {
     let row = view.row::<(String,)>(
         "SELECT hash FROM auth_password WHERE tenant = :tenant AND user_id = $1",
         (user_id,),
@@ -51,7 +51,7 @@ pub(crate) fn password(view: &View<'_>, user_id: &str) -> Result<Option<String>>
 }
 
 /// Keeps the hash of a user's password.
-pub(crate) fn set_password(tx: &mut Tx<'_>, user_id: &str, hash: &str) -> Result<()> {
+pub(crate) fn set_password(tx: &mut Tx, user_id: &str, hash: &str) -> Result<()> {
     tx.execute(
         "INSERT INTO auth_password (tenant, user_id, hash, update_time) \
          VALUES (:tenant, $1, $2, $3) ON CONFLICT (tenant, user_id) \
@@ -63,9 +63,7 @@ pub(crate) fn set_password(tx: &mut Tx<'_>, user_id: &str, hash: &str) -> Result
 
 /// Until when no attempt is allowed in any of these buckets, if none is.
 pub(crate) fn blocked_until(
-    view: &View<'_>,
-    buckets: &[Bucket],
-    known: bool,
+    view: &View, buckets: &[Bucket], known: bool,
 ) -> Result<Option<Micros>> {
     let mut latest = None;
     for bucket in buckets.iter().filter(|bucket| !(known && bucket.spares_known)) {
@@ -82,7 +80,7 @@ pub(crate) fn blocked_until(
 }
 
 /// Counts a failed attempt. A window that is over begins anew.
-pub(crate) fn count_failure(tx: &mut Tx<'_>, buckets: &[Bucket]) -> Result<()> {
+pub(crate) fn count_failure(tx: &mut Tx, buckets: &[Bucket]) -> Result<()> {
     for bucket in buckets {
         tx.execute(
             "INSERT INTO auth_attempt (tenant, bucket, since, failures) \
@@ -98,13 +96,13 @@ pub(crate) fn count_failure(tx: &mut Tx<'_>, buckets: &[Bucket]) -> Result<()> {
 }
 
 /// Forgets the failures of a bucket.
-pub(crate) fn clear_failures(tx: &mut Tx<'_>, bucket: &Bucket) -> Result<()> {
+pub(crate) fn clear_failures(tx: &mut Tx, bucket: &Bucket) -> Result<()> {
     tx.execute("DELETE FROM auth_attempt WHERE tenant = :tenant AND bucket = $1", (&bucket.name,))?;
     Ok(())
 }
 
 /// Whether a user signed in from a network before.
-pub(crate) fn is_known(view: &View<'_>, user_id: &str, network: &str) -> Result<bool> {
+pub(crate) fn is_known(view: &View, user_id: &str, network: &str) -> Result<bool> {
     let row = view.row::<(i64,)>(
         "SELECT time FROM auth_network WHERE tenant = :tenant AND user_id = $1 AND network = $2",
         (user_id, network),
@@ -113,7 +111,7 @@ pub(crate) fn is_known(view: &View<'_>, user_id: &str, network: &str) -> Result<
 }
 
 /// Notes that a user signed in from a network.
-pub(crate) fn note_network(tx: &mut Tx<'_>, user_id: &str, network: &str) -> Result<()> {
+pub(crate) fn note_network(tx: &mut Tx, user_id: &str, network: &str) -> Result<()> {
     tx.execute(
         "INSERT INTO auth_network (tenant, user_id, network, time) VALUES (:tenant, $1, $2, $3) \
          ON CONFLICT (tenant, user_id, network) DO UPDATE SET time = excluded.time",
@@ -122,7 +120,7 @@ pub(crate) fn note_network(tx: &mut Tx<'_>, user_id: &str, network: &str) -> Res
     Ok(())
 }
 
-fn note_revoked(tx: &mut Tx<'_>, credential_id: &str) -> Result<()> {
+fn note_revoked(tx: &mut Tx, credential_id: &str) -> Result<()> {
     tx.execute(
         "DELETE FROM auth_use WHERE tenant = :tenant AND credential_id = $1",
         (credential_id,),
@@ -136,7 +134,7 @@ fn note_revoked(tx: &mut Tx<'_>, credential_id: &str) -> Result<()> {
 }
 
 /// When a session or key was last used, if that was noted.
-pub(crate) fn last_use(view: &View<'_>, credential_id: &str) -> Result<Option<Micros>> {
+pub(crate) fn last_use(view: &View, credential_id: &str) -> Result<Option<Micros>> {
     let row = view.row::<(i64,)>(
         "SELECT time FROM auth_use WHERE tenant = :tenant AND credential_id = $1",
         (credential_id,),
@@ -145,7 +143,7 @@ pub(crate) fn last_use(view: &View<'_>, credential_id: &str) -> Result<Option<Mi
 }
 
 /// Notes that a session or key was used now.
-pub(crate) fn note_use(tx: &mut Tx<'_>, credential_id: &str) -> Result<()> {
+pub(crate) fn note_use(tx: &mut Tx, credential_id: &str) -> Result<()> {
     tx.execute(
         "INSERT INTO auth_use (tenant, credential_id, time) VALUES (:tenant, $1, $2) \
          ON CONFLICT (tenant, credential_id) DO UPDATE SET time = excluded.time",
@@ -156,7 +154,7 @@ pub(crate) fn note_use(tx: &mut Tx<'_>, credential_id: &str) -> Result<()> {
 
 /// When there will be something to delete: what is over may stay for an hour, so that much of it
 /// goes in one commit.
-pub(crate) fn next_deletion(view: &View<'_>) -> Result<Option<Micros>> {
+pub(crate) fn next_deletion(view: &View) -> Result<Option<Micros>> {
     const SESSION: &str = "SELECT MIN(expire_time) FROM auth_session WHERE tenant = :tenant";
     const KEY: &str = "SELECT MIN(expire_time) FROM auth_api_key WHERE tenant = :tenant";
     const ATTEMPT: &str = "SELECT MIN(since) FROM auth_attempt WHERE tenant = :tenant";
@@ -179,7 +177,7 @@ pub(crate) fn next_deletion(view: &View<'_>) -> Result<Option<Micros>> {
 
 /// Deletes some of what is over, and what was noted about it. What ended by the clock needs no
 /// revocation: nobody keeps an answer longer than a credential lives.
-pub(crate) fn delete_expired(tx: &mut Tx<'_>) -> Result<()> {
+pub(crate) fn delete_expired(tx: &mut Tx) -> Result<()> {
     const SESSIONS: &str = "DELETE FROM auth_session WHERE tenant = :tenant AND id IN \
          (SELECT id FROM auth_session WHERE tenant = :tenant AND expire_time <= $1 \
           ORDER BY expire_time, id LIMIT $2) RETURNING id";

@@ -24,7 +24,7 @@ pub(crate) fn hash(token: &str) -> Vec<u8> {
 
 /// Finds the bearer of a token; none for one that is unknown, over or revoked, or whose user is
 /// disabled.
-pub(crate) fn authenticate(view: &View<'_>, token: &str) -> Result<Option<Authenticated>> {
+pub(crate) fn authenticate(view: &View, token: &str) -> Result<Option<Authenticated>> {
     if token.starts_with(SESSION) {
         session(view, token)
     } else if token.starts_with(KEY) {
@@ -34,7 +34,7 @@ pub(crate) fn authenticate(view: &View<'_>, token: &str) -> Result<Option<Authen
     }
 }
 
-fn session(view: &View<'_>, token: &str) -> Result<Option<Authenticated>> {
+fn session(view: &View, token: &str) -> Result<Option<Authenticated>> {
     let Some(session) = store::session_of(view, &hash(token))? else { return Ok(None) };
     let last_use = Micros::of(&session.last_use_time);
     let end = Micros::of(&session.idle_expire_time);
@@ -46,7 +46,7 @@ fn session(view: &View<'_>, token: &str) -> Result<Option<Authenticated>> {
     Ok(Some(bearer(view, &subject, &session.id, &permissions, end, Some(last_use))))
 }
 
-fn api_key(view: &View<'_>, token: &str) -> Result<Option<Authenticated>> {
+fn api_key(view: &View, token: &str) -> Result<Option<Authenticated>> {
     let Some(key) = store::key_of(view, &hash(token))? else { return Ok(None) };
     let expire = Micros::of(&key.expire_time);
     if view.now() >= expire {
@@ -70,11 +70,7 @@ fn api_key(view: &View<'_>, token: &str) -> Result<Option<Authenticated>> {
 /// A caller, good until the credential ends and no longer than uses are noted as one: looking
 /// again is what notes them.
 fn bearer(
-    view: &View<'_>,
-    subject: &str,
-    credential: &str,
-    permissions: &[String],
-    end: Micros,
+    view: &View, subject: &str, credential: &str, permissions: &[String], end: Micros,
     last_use: Option<Micros>,
 ) -> Authenticated {
     let permissions: Vec<&str> = permissions.iter().map(String::as_str).collect();
@@ -89,11 +85,11 @@ fn bearer(
 }
 
 /// A user by their identifier.
-pub(crate) fn user(view: &View<'_>, id: &str) -> Result<Option<User>> {
+pub(crate) fn user(view: &View, id: &str) -> Result<Option<User>> {
     let by = Some(LookupUserRequestBy::Id(id.to_owned()));
     Ok(view.call(LookupUserRequest { by })?.user.into_option())
 }
 
-fn is_active(view: &View<'_>, user_id: &str) -> Result<bool> {
+fn is_active(view: &View, user_id: &str) -> Result<bool> {
     Ok(user(view, user_id)?.is_some_and(|user| user.state == UserState::Active))
 }

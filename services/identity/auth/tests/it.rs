@@ -50,10 +50,7 @@ async fn person(node: &Node, handle: &str) -> String {
 }
 
 async fn sign_in_from(
-    node: &Node,
-    address: &str,
-    login: &str,
-    password: &str,
+    node: &Node, address: &str, login: &str, password: &str,
 ) -> Result<SignInResponse> {
     let request =
         SignInRequest { login: login.into(), password: password.into(), label: "laptop".into() };

@@ -19,11 +19,7 @@ const UPDATE_ALL: &str = "users.users.update_all";
 pub(crate) struct Users;
 
 impl UsersService for Users {
-    fn create_user(
-        &self,
-        tx: &mut Tx<'_>,
-        request: CreateUserRequest,
-    ) -> Result<CreateUserResponse> {
+    fn create_user(&self, tx: &mut Tx, request: CreateUserRequest) -> Result<CreateUserResponse> {
         let user = User {
             id: tx.new_id("usr"),
             handle: request.handle,
@@ -42,12 +38,12 @@ impl UsersService for Users {
         Ok(CreateUserResponse { user: existing(tx, &user.id)?.into() })
     }
 
-    fn get_user(&self, view: &View<'_>, request: GetUserRequest) -> Result<GetUserResponse> {
+    fn get_user(&self, view: &View, request: GetUserRequest) -> Result<GetUserResponse> {
         let user = view.visible(store::user(view, &request.id)?, &request.id)?;
         Ok(GetUserResponse { user: user.into() })
     }
 
-    fn list_users(&self, view: &View<'_>, request: ListUsersRequest) -> Result<ListUsersResponse> {
+    fn list_users(&self, view: &View, request: ListUsersRequest) -> Result<ListUsersResponse> {
         let page = view.page(&request, 1)?;
         let (from, to) = model::range(&request.handle_prefix);
         let disabled = model::is_disabled(request.state.as_known().unwrap_or_default());
@@ -65,9 +61,7 @@ impl UsersService for Users {
     }
 
     fn batch_get_users(
-        &self,
-        view: &View<'_>,
-        request: BatchGetUsersRequest,
+        &self, view: &View, request: BatchGetUsersRequest,
     ) -> Result<BatchGetUsersResponse> {
         let mut users = Vec::with_capacity(request.ids.len());
         for id in &request.ids {
@@ -77,11 +71,7 @@ impl UsersService for Users {
         Ok(BatchGetUsersResponse { users })
     }
 
-    fn update_user(
-        &self,
-        tx: &mut Tx<'_>,
-        request: UpdateUserRequest,
-    ) -> Result<UpdateUserResponse> {
+    fn update_user(&self, tx: &mut Tx, request: UpdateUserRequest) -> Result<UpdateUserResponse> {
         let before = tx.visible(store::user(tx, &request.id)?, &request.id)?;
         let own = tx.caller().user() == Some(before.id.as_str());
         if !own && !tx.is_nested() && !tx.caller().may(UPDATE_ALL) {
@@ -97,9 +87,7 @@ impl UsersService for Users {
     }
 
     fn disable_user(
-        &self,
-        tx: &mut Tx<'_>,
-        request: DisableUserRequest,
+        &self, tx: &mut Tx, request: DisableUserRequest,
     ) -> Result<DisableUserResponse> {
         if tx.caller().user() == Some(request.id.as_str()) {
             return Err(Reason::OwnAccount.because("you cannot disable yourself"));
@@ -113,11 +101,7 @@ impl UsersService for Users {
         Ok(DisableUserResponse { user: existing(tx, &request.id)?.into() })
     }
 
-    fn enable_user(
-        &self,
-        tx: &mut Tx<'_>,
-        request: EnableUserRequest,
-    ) -> Result<EnableUserResponse> {
+    fn enable_user(&self, tx: &mut Tx, request: EnableUserRequest) -> Result<EnableUserResponse> {
         let user = existing(tx, &request.id)?;
         if store::enable(tx, &request.id)? {
             tx.save(user)?;
@@ -127,9 +111,7 @@ impl UsersService for Users {
     }
 
     fn set_administrator(
-        &self,
-        tx: &mut Tx<'_>,
-        request: SetAdministratorRequest,
+        &self, tx: &mut Tx, request: SetAdministratorRequest,
     ) -> Result<SetAdministratorResponse> {
         if request.administrator {
             store::appoint(tx, &request.id)?;
@@ -140,11 +122,7 @@ impl UsersService for Users {
         Ok(SetAdministratorResponse {})
     }
 
-    fn lookup_user(
-        &self,
-        view: &View<'_>,
-        request: LookupUserRequest,
-    ) -> Result<LookupUserResponse> {
+    fn lookup_user(&self, view: &View, request: LookupUserRequest) -> Result<LookupUserResponse> {
         let (id, login) = match request.by {
             Some(LookupUserRequestBy::Id(id)) => (Some(id), String::new()),
             Some(LookupUserRequestBy::Login(login)) => {
@@ -162,19 +140,19 @@ impl UsersService for Users {
 }
 
 /// A user, for those who were granted the method itself.
-fn existing(view: &View<'_>, id: &str) -> Result<User> {
+fn existing(view: &View, id: &str) -> Result<User> {
     store::user(view, id)?.ok_or_else(|| Error::not_found("user", id))
 }
 
 /// Refuses to lose the last administrator who is active.
-fn one_stays(view: &View<'_>, id: &str) -> Result<()> {
+fn one_stays(view: &View, id: &str) -> Result<()> {
     match store::is_last_administrator(view, id)? {
         true => Err(Reason::LastAdministrator.because("this is the last active administrator")),
         false => Ok(()),
     }
 }
 
-fn claim(tx: &mut Tx<'_>, name: &str, user: &str, taken: Reason) -> Result<()> {
+fn claim(tx: &mut Tx, name: &str, user: &str, taken: Reason) -> Result<()> {
     // The name is not repeated: errors are logged, and it is personal.
     match store::claim(tx, &model::normal(name), user)? {
         true => Ok(()),
@@ -183,7 +161,7 @@ fn claim(tx: &mut Tx<'_>, name: &str, user: &str, taken: Reason) -> Result<()> {
 }
 
 /// Claims a new name and gives the old one back, where they are not the same to us.
-fn rename(tx: &mut Tx<'_>, old: &str, new: &str, user: &str, taken: Reason) -> Result<()> {
+fn rename(tx: &mut Tx, old: &str, new: &str, user: &str, taken: Reason) -> Result<()> {
     if model::normal(old) == model::normal(new) {
         return Ok(());
     }

@@ -28,10 +28,7 @@ pub(crate) fn is_disabled(state: UserState) -> Option<bool> {
 
 /// What a list's statement asks of a row, of one user who was read already.
 pub(crate) fn matches(
-    user: &User,
-    (from, to): (&str, &str),
-    disabled: Option<bool>,
-    after: &str,
+    user: &User, (from, to): (&str, &str), disabled: Option<bool>, after: &str,
 ) -> bool {
     let key = normal(&user.handle);
     let is = user.state == UserState::Disabled;

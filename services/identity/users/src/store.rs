@@ -20,13 +20,13 @@ fn with_state((user, (disabled,)): (User, (bool,))) -> User {
 }
 
 /// A user by their identifier.
-pub(crate) fn user(view: &View<'_>, id: &str) -> Result<Option<User>> {
+pub(crate) fn user(view: &View, id: &str) -> Result<Option<User>> {
     let rows = view.select_with(select!("AND u.id = $1"), id)?;
     Ok(rows.into_iter().next().map(with_state))
 }
 
 /// The identifier of the user whose handle or address this is, normalised.
-pub(crate) fn owner(view: &View<'_>, key: &str) -> Result<Option<String>> {
+pub(crate) fn owner(view: &View, key: &str) -> Result<Option<String>> {
     let row = view.row::<(String,)>(
         "SELECT user_id FROM users_login WHERE tenant = :tenant AND key = $1",
         (key,),
@@ -36,11 +36,7 @@ pub(crate) fn owner(view: &View<'_>, key: &str) -> Result<Option<String>> {
 
 /// Users in the order of their handles, after one of them.
 pub(crate) fn list(
-    view: &View<'_>,
-    (from, to): (&str, &str),
-    disabled: Option<bool>,
-    after: &str,
-    limit: i64,
+    view: &View, (from, to): (&str, &str), disabled: Option<bool>, after: &str, limit: i64,
 ) -> Result<Vec<User>> {
     let rows = view.select_with(
         select!(
@@ -53,7 +49,7 @@ pub(crate) fn list(
 }
 
 /// Claims a normalised handle or address; false if somebody else has it.
-pub(crate) fn claim(tx: &mut Tx<'_>, key: &str, user: &str) -> Result<bool> {
+pub(crate) fn claim(tx: &mut Tx, key: &str, user: &str) -> Result<bool> {
     let claimed = tx.execute(
         "INSERT INTO users_login (tenant, key, user_id) VALUES (:tenant, $1, $2) \
          ON CONFLICT (tenant, key) DO NOTHING",
@@ -63,13 +59,13 @@ pub(crate) fn claim(tx: &mut Tx<'_>, key: &str, user: &str) -> Result<bool> {
 }
 
 /// Gives a normalised handle or address back.
-pub(crate) fn release(tx: &mut Tx<'_>, key: &str) -> Result<()> {
+pub(crate) fn release(tx: &mut Tx, key: &str) -> Result<()> {
     tx.execute("DELETE FROM users_login WHERE tenant = :tenant AND key = $1", (key,))?;
     Ok(())
 }
 
 /// Disables a user; false if they are disabled already.
-pub(crate) fn disable(tx: &mut Tx<'_>, id: &str) -> Result<bool> {
+pub(crate) fn disable(tx: &mut Tx, id: &str) -> Result<bool> {
     let changed = tx.execute(
         "INSERT INTO users_disabled (tenant, user_id, time) VALUES (:tenant, $1, $2) \
          ON CONFLICT (tenant, user_id) DO NOTHING",
@@ -79,14 +75,14 @@ pub(crate) fn disable(tx: &mut Tx<'_>, id: &str) -> Result<bool> {
 }
 
 /// Enables a user; false if they are not disabled.
-pub(crate) fn enable(tx: &mut Tx<'_>, id: &str) -> Result<bool> {
+pub(crate) fn enable(tx: &mut Tx, id: &str) -> Result<bool> {
     let changed =
         tx.execute("DELETE FROM users_disabled WHERE tenant = :tenant AND user_id = $1", (id,))?;
     Ok(changed == 1)
 }
 
 /// Notes that a user administers, which they may do already.
-pub(crate) fn appoint(tx: &mut Tx<'_>, id: &str) -> Result<()> {
+pub(crate) fn appoint(tx: &mut Tx, id: &str) -> Result<()> {
     tx.execute(
         "INSERT INTO users_administrator (tenant, user_id) VALUES (:tenant, $1) \
          ON CONFLICT (tenant, user_id) DO NOTHING",
@@ -96,13 +92,13 @@ pub(crate) fn appoint(tx: &mut Tx<'_>, id: &str) -> Result<()> {
 }
 
 /// Notes that a user does not administer any more.
-pub(crate) fn dismiss(tx: &mut Tx<'_>, id: &str) -> Result<()> {
+pub(crate) fn dismiss(tx: &mut Tx, id: &str) -> Result<()> {
     tx.execute("DELETE FROM users_administrator WHERE tenant = :tenant AND user_id = $1", (id,))?;
     Ok(())
 }
 
 /// Whether a user is the one administrator who is active.
-pub(crate) fn is_last_administrator(view: &View<'_>, id: &str) -> Result<bool> {
+pub(crate) fn is_last_administrator(view: &View, id: &str) -> Result<bool> {
     let active = view.rows::<(String,)>(
         "SELECT a.user_id FROM users_administrator a LEFT JOIN users_disabled d \
          ON d.tenant = a.tenant AND d.user_id = a.user_id \

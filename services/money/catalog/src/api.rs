@@ -10,9 +10,7 @@ pub(crate) struct Catalog;
 
 impl CatalogService for Catalog {
     fn create_product(
-        &self,
-        tx: &mut Tx<'_>,
-        request: CreateProductRequest,
+        &self, tx: &mut Tx, request: CreateProductRequest,
     ) -> Result<CreateProductResponse> {
         let CreateProductRequest { title, description, variants, .. } = request;
         let product = Product { id: tx.new_id("prd"), title, description, ..Product::default() };
@@ -23,18 +21,12 @@ impl CatalogService for Catalog {
         Ok(CreateProductResponse { product: changed(tx, &id)?.into() })
     }
 
-    fn get_product(
-        &self,
-        view: &View<'_>,
-        request: GetProductRequest,
-    ) -> Result<GetProductResponse> {
+    fn get_product(&self, view: &View, request: GetProductRequest) -> Result<GetProductResponse> {
         Ok(GetProductResponse { product: product(view, &request.id)?.into() })
     }
 
     fn list_products(
-        &self,
-        view: &View<'_>,
-        request: ListProductsRequest,
+        &self, view: &View, request: ListProductsRequest,
     ) -> Result<ListProductsResponse> {
         let (products, next_page_token) = view
             .list_all::<Product>("id")
@@ -49,9 +41,7 @@ impl CatalogService for Catalog {
     }
 
     fn update_product(
-        &self,
-        tx: &mut Tx<'_>,
-        request: UpdateProductRequest,
+        &self, tx: &mut Tx, request: UpdateProductRequest,
     ) -> Result<UpdateProductResponse> {
         let (title, description) = (request.title.as_deref(), request.description.as_deref());
         store::update_product(tx, &request.id, title, description)?;
@@ -59,9 +49,7 @@ impl CatalogService for Catalog {
     }
 
     fn archive_product(
-        &self,
-        tx: &mut Tx<'_>,
-        request: ArchiveProductRequest,
+        &self, tx: &mut Tx, request: ArchiveProductRequest,
     ) -> Result<ArchiveProductResponse> {
         if store::archive_product(tx, &request.id)? {
             tx.emit(&ProductArchived { product_id: request.id.clone() });
@@ -69,18 +57,14 @@ impl CatalogService for Catalog {
         Ok(ArchiveProductResponse { product: changed(tx, &request.id)?.into() })
     }
 
-    fn add_variant(
-        &self,
-        tx: &mut Tx<'_>,
-        request: AddVariantRequest,
-    ) -> Result<AddVariantResponse> {
+    fn add_variant(&self, tx: &mut Tx, request: AddVariantRequest) -> Result<AddVariantResponse> {
         // Touching the product first also says whether there is one.
         store::update_product(tx, &request.product_id, None, None)?;
         add(tx, &request.product_id, &request.variant, "variant")?;
         Ok(AddVariantResponse { product: changed(tx, &request.product_id)?.into() })
     }
 
-    fn set_price(&self, tx: &mut Tx<'_>, request: SetPriceRequest) -> Result<SetPriceResponse> {
+    fn set_price(&self, tx: &mut Tx, request: SetPriceRequest) -> Result<SetPriceResponse> {
         let sku = model::normalise(&request.sku);
         model::check_price(&request.price, "price")?;
         let product_id = store::product_of(tx, &sku)?.ok_or_else(|| unknown(&sku))?;
@@ -91,7 +75,7 @@ impl CatalogService for Catalog {
         Ok(SetPriceResponse { variant: variant.into() })
     }
 
-    fn quote(&self, view: &View<'_>, request: QuoteRequest) -> Result<QuoteResponse> {
+    fn quote(&self, view: &View, request: QuoteRequest) -> Result<QuoteResponse> {
         let currency = &request.currency;
         let mut lines = Vec::with_capacity(request.items.len());
         for item in request.items {
@@ -104,7 +88,7 @@ impl CatalogService for Catalog {
     }
 }
 
-fn add(tx: &mut Tx<'_>, product_id: &str, variant: &NewVariant, path: &str) -> Result<()> {
+fn add(tx: &mut Tx, product_id: &str, variant: &NewVariant, path: &str) -> Result<()> {
     let sku = model::normalise(&variant.sku);
     model::check_prices(&variant.prices, path)?;
     if !store::insert_variant(tx, &sku, product_id, &variant.title)? {
@@ -116,7 +100,7 @@ fn add(tx: &mut Tx<'_>, product_id: &str, variant: &NewVariant, path: &str) -> R
     Ok(())
 }
 
-fn product(view: &View<'_>, id: &str) -> Result<Product> {
+fn product(view: &View, id: &str) -> Result<Product> {
     let product: Option<Product> = view.get(id)?;
     let offers = store::offers(view, id, id)?;
     let found = model::products(product.into_iter().collect(), offers).pop();
@@ -124,7 +108,7 @@ fn product(view: &View<'_>, id: &str) -> Result<Product> {
 }
 
 /// The product as the command leaves it.
-fn changed(tx: &mut Tx<'_>, id: &str) -> Result<Product> {
+fn changed(tx: &mut Tx, id: &str) -> Result<Product> {
     tx.touch("catalog.product", id);
     product(tx, id)
 }

@@ -10,10 +10,7 @@ pub(crate) type Offer = (String, String, bool, Option<i64>);
 
 /// Changes what is given of a product, and its update time.
 pub(crate) fn update_product(
-    tx: &mut Tx<'_>,
-    id: &str,
-    title: Option<&str>,
-    description: Option<&str>,
+    tx: &mut Tx, id: &str, title: Option<&str>, description: Option<&str>,
 ) -> Result<()> {
     let now = tx.now();
     let rows = tx.execute(
@@ -27,7 +24,7 @@ pub(crate) fn update_product(
 }
 
 /// Takes a product off sale; false if there is none or it was off sale before.
-pub(crate) fn archive_product(tx: &mut Tx<'_>, id: &str) -> Result<bool> {
+pub(crate) fn archive_product(tx: &mut Tx, id: &str) -> Result<bool> {
     let now = tx.now();
     let rows = tx.execute(
         "UPDATE catalog_product SET archived = TRUE, update_time = $2
@@ -39,10 +36,7 @@ pub(crate) fn archive_product(tx: &mut Tx<'_>, id: &str) -> Result<bool> {
 
 /// Adds a variant; false if its SKU is taken.
 pub(crate) fn insert_variant(
-    tx: &mut Tx<'_>,
-    sku: &str,
-    product_id: &str,
-    title: &str,
+    tx: &mut Tx, sku: &str, product_id: &str, title: &str,
 ) -> Result<bool> {
     let rows = tx.execute(
         "INSERT INTO catalog_variant (tenant, sku, product_id, title)
@@ -52,7 +46,7 @@ pub(crate) fn insert_variant(
     Ok(rows == 1)
 }
 
-pub(crate) fn set_price(tx: &mut Tx<'_>, sku: &str, currency: &str, amount: i64) -> Result<()> {
+pub(crate) fn set_price(tx: &mut Tx, sku: &str, currency: &str, amount: i64) -> Result<()> {
     tx.execute(
         "INSERT INTO catalog_price (tenant, sku, currency, amount) VALUES (:tenant, $1, $2, $3)
          ON CONFLICT (tenant, sku, currency) DO UPDATE SET amount = excluded.amount",
@@ -62,7 +56,7 @@ pub(crate) fn set_price(tx: &mut Tx<'_>, sku: &str, currency: &str, amount: i64)
 }
 
 /// The variants and prices of a range of products, both ends included.
-pub(crate) fn offers(view: &View<'_>, first: &str, last: &str) -> Result<Vec<OfferRow>> {
+pub(crate) fn offers(view: &View, first: &str, last: &str) -> Result<Vec<OfferRow>> {
     view.rows(
         "SELECT v.product_id, v.sku, v.title, p.currency, p.amount
          FROM catalog_variant v
@@ -74,7 +68,7 @@ pub(crate) fn offers(view: &View<'_>, first: &str, last: &str) -> Result<Vec<Off
     )
 }
 
-pub(crate) fn product_of(view: &View<'_>, sku: &str) -> Result<Option<String>> {
+pub(crate) fn product_of(view: &View, sku: &str) -> Result<Option<String>> {
     let row = view.row::<(String,)>(
         "SELECT product_id FROM catalog_variant WHERE tenant = :tenant AND sku = $1",
         (sku,),
@@ -83,7 +77,7 @@ pub(crate) fn product_of(view: &View<'_>, sku: &str) -> Result<Option<String>> {
 }
 
 /// What a quote needs of a variant, in one look-up.
-pub(crate) fn offer(view: &View<'_>, sku: &str, currency: &str) -> Result<Option<Offer>> {
+pub(crate) fn offer(view: &View, sku: &str, currency: &str) -> Result<Option<Offer>> {
     view.row(
         "SELECT product.title, variant.title, product.archived, price.amount
          FROM catalog_variant variant

@@ -14,10 +14,10 @@ pub(crate) struct Inventory;
 const CHUNK: i64 = 200;
 
 /// Takes from one row of stock: the row as it is then, or nothing if there is less.
-type Take = fn(&mut Tx<'_>, &str, &str, i64) -> Result<Option<Stock>>;
+type Take = fn(&mut Tx, &str, &str, i64) -> Result<Option<Stock>>;
 
 impl InventoryService for Inventory {
-    fn receive(&self, tx: &mut Tx<'_>, request: ReceiveRequest) -> Result<ReceiveResponse> {
+    fn receive(&self, tx: &mut Tx, request: ReceiveRequest) -> Result<ReceiveResponse> {
         let location = model::location(request.location);
         let mut stock = Vec::new();
         for (sku, quantity) in model::totals(&request.lines) {
@@ -26,13 +26,13 @@ impl InventoryService for Inventory {
         Ok(ReceiveResponse { stock })
     }
 
-    fn issue(&self, tx: &mut Tx<'_>, request: IssueRequest) -> Result<IssueResponse> {
+    fn issue(&self, tx: &mut Tx, request: IssueRequest) -> Result<IssueResponse> {
         let location = model::location(request.location);
         let stock = take(tx, &model::totals(&request.lines), &location, store::issue)?;
         Ok(IssueResponse { stock })
     }
 
-    fn reserve(&self, tx: &mut Tx<'_>, request: ReserveRequest) -> Result<ReserveResponse> {
+    fn reserve(&self, tx: &mut Tx, request: ReserveRequest) -> Result<ReserveResponse> {
         let location = model::location(request.location);
         let lines = model::totals(&request.lines);
         take(tx, &lines, &location, store::reserve)?;
@@ -48,9 +48,7 @@ impl InventoryService for Inventory {
     }
 
     fn commit_reservation(
-        &self,
-        tx: &mut Tx<'_>,
-        request: CommitReservationRequest,
+        &self, tx: &mut Tx, request: CommitReservationRequest,
     ) -> Result<CommitReservationResponse> {
         // Goods whose time is over are not to be had, even if the timer has not come by yet.
         let held = store::end(tx, &request.id, ReservationState::Committed, tx.now())?;
@@ -62,7 +60,7 @@ impl InventoryService for Inventory {
         Ok(CommitReservationResponse { reservation: reservation.into() })
     }
 
-    fn release(&self, tx: &mut Tx<'_>, request: ReleaseRequest) -> Result<ReleaseResponse> {
+    fn release(&self, tx: &mut Tx, request: ReleaseRequest) -> Result<ReleaseResponse> {
         let held = store::end(tx, &request.id, ReservationState::Released, Micros(i64::MIN))?;
         let Some(reservation) = held else { return Err(ended(tx, &request.id)?) };
         for line in &reservation.lines {
@@ -73,27 +71,23 @@ impl InventoryService for Inventory {
     }
 
     fn get_reservation(
-        &self,
-        view: &View<'_>,
-        request: GetReservationRequest,
+        &self, view: &View, request: GetReservationRequest,
     ) -> Result<GetReservationResponse> {
         Ok(GetReservationResponse { reservation: reservation(view, &request.id)?.into() })
     }
 
-    fn get_stock(&self, view: &View<'_>, request: GetStockRequest) -> Result<GetStockResponse> {
+    fn get_stock(&self, view: &View, request: GetStockRequest) -> Result<GetStockResponse> {
         let stock = view.all("sku = $1 ORDER BY location", &model::normalise(&request.sku))?;
         Ok(GetStockResponse { stock })
     }
 
-    fn list_stock(&self, view: &View<'_>, request: ListStockRequest) -> Result<ListStockResponse> {
+    fn list_stock(&self, view: &View, request: ListStockRequest) -> Result<ListStockResponse> {
         let (stock, next_page_token) = view.list_all("sku, location").page(&request)?;
         Ok(ListStockResponse { stock, next_page_token })
     }
 
     fn release_expired(
-        &self,
-        tx: &mut Tx<'_>,
-        _request: ReleaseExpiredRequest,
+        &self, tx: &mut Tx, _request: ReleaseExpiredRequest,
     ) -> Result<ReleaseExpiredResponse> {
         let overdue = store::overdue(tx, CHUNK)?;
         // The same goods stand in many reservations, so each row of stock is changed once, and
@@ -118,10 +112,7 @@ impl InventoryService for Inventory {
 
 /// Takes every line or fails, naming the first SKU that there is too little of.
 fn take(
-    tx: &mut Tx<'_>,
-    lines: &BTreeMap<String, i64>,
-    location: &str,
-    take: Take,
+    tx: &mut Tx, lines: &BTreeMap<String, i64>, location: &str, take: Take,
 ) -> Result<Vec<Stock>> {
     let mut stock = Vec::with_capacity(lines.len());
     for (sku, quantity) in lines {
@@ -133,7 +124,7 @@ fn take(
     Ok(stock)
 }
 
-fn out_of_stock(view: &View<'_>, sku: &str, location: &str, quantity: i64) -> Result<Error> {
+fn out_of_stock(view: &View, sku: &str, location: &str, quantity: i64) -> Result<Error> {
     let stock: Option<Stock> = view.get((sku, location))?;
     let available = stock.map_or(0, |stock| stock.available);
     Ok(Reason::OutOfStock.because(format!(
@@ -141,12 +132,12 @@ fn out_of_stock(view: &View<'_>, sku: &str, location: &str, quantity: i64) -> Re
     )))
 }
 
-fn reservation(view: &View<'_>, id: &str) -> Result<Reservation> {
+fn reservation(view: &View, id: &str) -> Result<Reservation> {
     view.get(id)?.ok_or_else(|| Error::not_found("reservation", id))
 }
 
 /// Why a reservation cannot be ended.
-fn ended(view: &View<'_>, id: &str) -> Result<Error> {
+fn ended(view: &View, id: &str) -> Result<Error> {
     let reservation = reservation(view, id)?;
     Ok(match reservation.state.as_known() {
         Some(ReservationState::Held | ReservationState::Expired) => {

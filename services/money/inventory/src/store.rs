@@ -5,10 +5,7 @@ use stoa_kit::{Micros, Result, Tx, View};
 
 /// Adds to what is available.
 pub(crate) fn receive(
-    tx: &mut Tx<'_>,
-    sku: &str,
-    location: &str,
-    quantity: i64,
+    tx: &mut Tx, sku: &str, location: &str, quantity: i64,
 ) -> Result<Option<Stock>> {
     let now = tx.now();
     tx.returning(
@@ -24,10 +21,7 @@ pub(crate) fn receive(
 
 /// Takes from what is available; nothing if there is less.
 pub(crate) fn issue(
-    tx: &mut Tx<'_>,
-    sku: &str,
-    location: &str,
-    quantity: i64,
+    tx: &mut Tx, sku: &str, location: &str, quantity: i64,
 ) -> Result<Option<Stock>> {
     let now = tx.now();
     tx.returning(
@@ -39,10 +33,7 @@ pub(crate) fn issue(
 
 /// Puts aside from what is available; nothing if there is less.
 pub(crate) fn reserve(
-    tx: &mut Tx<'_>,
-    sku: &str,
-    location: &str,
-    quantity: i64,
+    tx: &mut Tx, sku: &str, location: &str, quantity: i64,
 ) -> Result<Option<Stock>> {
     let now = tx.now();
     tx.returning(
@@ -54,7 +45,7 @@ pub(crate) fn reserve(
 }
 
 /// Takes out for good what was put aside; false if there is less, which no reservation leaves.
-pub(crate) fn take(tx: &mut Tx<'_>, sku: &str, location: &str, quantity: i64) -> Result<bool> {
+pub(crate) fn take(tx: &mut Tx, sku: &str, location: &str, quantity: i64) -> Result<bool> {
     let now = tx.now();
     let rows = tx.execute(
         "UPDATE inventory_stock SET reserved = reserved - $3, update_time = $4
@@ -65,7 +56,7 @@ pub(crate) fn take(tx: &mut Tx<'_>, sku: &str, location: &str, quantity: i64) ->
 }
 
 /// Makes available what was put aside; false if there is less, which no reservation leaves.
-pub(crate) fn put_back(tx: &mut Tx<'_>, sku: &str, location: &str, quantity: i64) -> Result<bool> {
+pub(crate) fn put_back(tx: &mut Tx, sku: &str, location: &str, quantity: i64) -> Result<bool> {
     let now = tx.now();
     let rows = tx.execute(
         "UPDATE inventory_stock
@@ -78,10 +69,7 @@ pub(crate) fn put_back(tx: &mut Tx<'_>, sku: &str, location: &str, quantity: i64
 
 /// Ends a reservation that is held and expires after a time; none if there is none.
 pub(crate) fn end(
-    tx: &mut Tx<'_>,
-    id: &str,
-    state: ReservationState,
-    alive_at: Micros,
+    tx: &mut Tx, id: &str, state: ReservationState, alive_at: Micros,
 ) -> Result<Option<Reservation>> {
     let now = tx.now();
     tx.returning(
@@ -92,7 +80,7 @@ pub(crate) fn end(
 }
 
 /// When the next reservation that is held expires.
-pub(crate) fn next_expiry(view: &View<'_>) -> Result<Option<Micros>> {
+pub(crate) fn next_expiry(view: &View) -> Result<Option<Micros>> {
     let row = view.row::<(Option<i64>,)>(
         "SELECT MIN(expire_time) FROM inventory_reservation
          WHERE tenant = :tenant AND state = 'held'",
@@ -102,7 +90,7 @@ pub(crate) fn next_expiry(view: &View<'_>) -> Result<Option<Micros>> {
 }
 
 /// Reservations that are held although their time is over, the oldest first.
-pub(crate) fn overdue(view: &View<'_>, most: i64) -> Result<Vec<Reservation>> {
+pub(crate) fn overdue(view: &View, most: i64) -> Result<Vec<Reservation>> {
     view.all(
         "state = 'held' AND expire_time <= $1 ORDER BY expire_time, id LIMIT $2",
         (view.now(), most),

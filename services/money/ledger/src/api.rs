@@ -30,9 +30,7 @@ pub(crate) struct Ledger;
 
 impl LedgerService for Ledger {
     fn create_account(
-        &self,
-        tx: &mut Tx<'_>,
-        request: CreateAccountRequest,
+        &self, tx: &mut Tx, request: CreateAccountRequest,
     ) -> Result<CreateAccountResponse> {
         let account = Account {
             id: tx.new_id("acc"),
@@ -53,9 +51,7 @@ impl LedgerService for Ledger {
     }
 
     fn ensure_account(
-        &self,
-        tx: &mut Tx<'_>,
-        request: EnsureAccountRequest,
+        &self, tx: &mut Tx, request: EnsureAccountRequest,
     ) -> Result<EnsureAccountResponse> {
         // An account of the house is made once, and looked for ever after.
         if request.owner_id.is_empty()
@@ -83,9 +79,7 @@ impl LedgerService for Ledger {
     }
 
     fn close_account(
-        &self,
-        tx: &mut Tx<'_>,
-        request: CloseAccountRequest,
+        &self, tx: &mut Tx, request: CloseAccountRequest,
     ) -> Result<CloseAccountResponse> {
         let mut account = existing(tx, &request.account)?;
         if let Some(transfer) = store::pending_on(tx, &account.id)? {
@@ -107,18 +101,12 @@ impl LedgerService for Ledger {
         Ok(CloseAccountResponse { account: account.into() })
     }
 
-    fn get_account(
-        &self,
-        view: &View<'_>,
-        request: GetAccountRequest,
-    ) -> Result<GetAccountResponse> {
+    fn get_account(&self, view: &View, request: GetAccountRequest) -> Result<GetAccountResponse> {
         Ok(GetAccountResponse { account: visible(view, &request.account)?.into() })
     }
 
     fn list_accounts(
-        &self,
-        view: &View<'_>,
-        request: ListAccountsRequest,
+        &self, view: &View, request: ListAccountsRequest,
     ) -> Result<ListAccountsResponse> {
         let page = view.page(&request, 1)?;
         let (currency, kind) = (request.currency.as_str(), request.kind.as_known());
@@ -131,17 +119,13 @@ impl LedgerService for Ledger {
     }
 
     fn create_transfer(
-        &self,
-        tx: &mut Tx<'_>,
-        request: CreateTransferRequest,
+        &self, tx: &mut Tx, request: CreateTransferRequest,
     ) -> Result<CreateTransferResponse> {
         Ok(CreateTransferResponse { transfer: create(tx, request, "")?.into() })
     }
 
     fn batch_create_transfers(
-        &self,
-        tx: &mut Tx<'_>,
-        request: BatchCreateTransfersRequest,
+        &self, tx: &mut Tx, request: BatchCreateTransfersRequest,
     ) -> Result<BatchCreateTransfersResponse> {
         let mut transfers = Vec::with_capacity(request.requests.len());
         for (index, request) in request.requests.into_iter().enumerate() {
@@ -151,18 +135,14 @@ impl LedgerService for Ledger {
     }
 
     fn post_transfer(
-        &self,
-        tx: &mut Tx<'_>,
-        request: PostTransferRequest,
+        &self, tx: &mut Tx, request: PostTransferRequest,
     ) -> Result<PostTransferResponse> {
         let transfer = post_held(tx, pending(tx, &request.id)?)?;
         Ok(PostTransferResponse { transfer: transfer.into() })
     }
 
     fn void_transfer(
-        &self,
-        tx: &mut Tx<'_>,
-        request: VoidTransferRequest,
+        &self, tx: &mut Tx, request: VoidTransferRequest,
     ) -> Result<VoidTransferResponse> {
         let pending = pending(tx, &request.id)?;
         let transfer = release(tx, pending, TransferState::TRANSFER_STATE_VOIDED)?;
@@ -170,26 +150,20 @@ impl LedgerService for Ledger {
     }
 
     fn reverse_transfer(
-        &self,
-        tx: &mut Tx<'_>,
-        request: ReverseTransferRequest,
+        &self, tx: &mut Tx, request: ReverseTransferRequest,
     ) -> Result<ReverseTransferResponse> {
         let transfer = reverse(tx, transfer(tx, &request.id)?, request.description)?;
         Ok(ReverseTransferResponse { transfer: transfer.into() })
     }
 
     fn get_transfer(
-        &self,
-        view: &View<'_>,
-        request: GetTransferRequest,
+        &self, view: &View, request: GetTransferRequest,
     ) -> Result<GetTransferResponse> {
         Ok(GetTransferResponse { transfer: transfer(view, &request.id)?.into() })
     }
 
     fn list_transfers(
-        &self,
-        view: &View<'_>,
-        request: ListTransfersRequest,
+        &self, view: &View, request: ListTransfersRequest,
     ) -> Result<ListTransfersResponse> {
         let mut transfers;
         let next_page_token;
@@ -209,11 +183,7 @@ impl LedgerService for Ledger {
         Ok(ListTransfersResponse { transfers, next_page_token })
     }
 
-    fn get_balance(
-        &self,
-        view: &View<'_>,
-        request: GetBalanceRequest,
-    ) -> Result<GetBalanceResponse> {
+    fn get_balance(&self, view: &View, request: GetBalanceRequest) -> Result<GetBalanceResponse> {
         let account = visible(view, &request.account)?;
         let time = request.time.as_option().map(Micros::of);
         let amount = match time {
@@ -226,9 +196,7 @@ impl LedgerService for Ledger {
     }
 
     fn get_statement(
-        &self,
-        view: &View<'_>,
-        request: GetStatementRequest,
+        &self, view: &View, request: GetStatementRequest,
     ) -> Result<GetStatementResponse> {
         let page = view.page(&request, 3)?;
         let account = visible(view, &request.account)?;
@@ -264,33 +232,25 @@ impl LedgerService for Ledger {
     }
 
     fn get_trial_balance(
-        &self,
-        view: &View<'_>,
-        request: GetTrialBalanceRequest,
+        &self, view: &View, request: GetTrialBalanceRequest,
     ) -> Result<GetTrialBalanceResponse> {
         let balances = model::trial_balances(store::sums(view, &request.currency)?)?;
         Ok(GetTrialBalanceResponse { balances })
     }
 
     fn expire_transfers(
-        &self,
-        tx: &mut Tx<'_>,
-        _request: ExpireTransfersRequest,
+        &self, tx: &mut Tx, _request: ExpireTransfersRequest,
     ) -> Result<ExpireTransfersResponse> {
         Ok(ExpireTransfersResponse { expired: jobs::expire(tx)? as i32 })
     }
 
-    fn fold_totals(
-        &self,
-        tx: &mut Tx<'_>,
-        _request: FoldTotalsRequest,
-    ) -> Result<FoldTotalsResponse> {
+    fn fold_totals(&self, tx: &mut Tx, _request: FoldTotalsRequest) -> Result<FoldTotalsResponse> {
         Ok(FoldTotalsResponse { folded: jobs::fold(tx)? as i32 })
     }
 }
 
 /// Opens an account; false if its code is taken.
-fn open(tx: &mut Tx<'_>, account: &Account) -> Result<bool> {
+fn open(tx: &mut Tx, account: &Account) -> Result<bool> {
     if account.code.starts_with(model::ACCOUNT_PREFIX) {
         return Err(Error::field("code", "code.prefix", "must not look like an identifier"));
     }
@@ -305,9 +265,7 @@ fn open(tx: &mut Tx<'_>, account: &Account) -> Result<bool> {
 /// An account that was there. One that was closed is open again if it is of use: its name was
 /// computed, and whoever computed it has no other.
 fn ensured(
-    tx: &mut Tx<'_>,
-    (id, currency, closed): (String, String, bool),
-    wanted: &str,
+    tx: &mut Tx, (id, currency, closed): (String, String, bool), wanted: &str,
 ) -> Result<EnsureAccountResponse> {
     if closed && currency == wanted {
         store::reopen_account(tx, &id)?;
@@ -318,7 +276,7 @@ fn ensured(
 }
 
 /// Creates a transfer; `at` is where its request stands in what was sent.
-fn create(tx: &mut Tx<'_>, request: CreateTransferRequest, at: &str) -> Result<Transfer> {
+fn create(tx: &mut Tx, request: CreateTransferRequest, at: &str) -> Result<Transfer> {
     let effective = effective_time(tx, &request, at)?;
     let expires = expire_time(tx, &request, at)?;
     let transfer = Transfer {
@@ -337,7 +295,7 @@ fn create(tx: &mut Tx<'_>, request: CreateTransferRequest, at: &str) -> Result<T
 }
 
 /// Moves what a transfer says, at once.
-fn post(tx: &mut Tx<'_>, mut transfer: Transfer) -> Result<Transfer> {
+fn post(tx: &mut Tx, mut transfer: Transfer) -> Result<Transfer> {
     let postings = admitted(tx, &mut transfer, Step::Post)?;
     transfer.state = TransferState::TRANSFER_STATE_POSTED.into();
     change(tx, &postings, Step::Post)?;
@@ -347,7 +305,7 @@ fn post(tx: &mut Tx<'_>, mut transfer: Transfer) -> Result<Transfer> {
 }
 
 /// Holds what a transfer will take.
-fn hold(tx: &mut Tx<'_>, mut transfer: Transfer) -> Result<Transfer> {
+fn hold(tx: &mut Tx, mut transfer: Transfer) -> Result<Transfer> {
     let postings = admitted(tx, &mut transfer, Step::Hold)?;
     transfer.state = TransferState::TRANSFER_STATE_PENDING.into();
     change(tx, &postings, Step::Hold)?;
@@ -360,7 +318,7 @@ fn hold(tx: &mut Tx<'_>, mut transfer: Transfer) -> Result<Transfer> {
 }
 
 /// Moves what a pending transfer holds.
-fn post_held(tx: &mut Tx<'_>, mut transfer: Transfer) -> Result<Transfer> {
+fn post_held(tx: &mut Tx, mut transfer: Transfer) -> Result<Transfer> {
     let postings = admitted(tx, &mut transfer, Step::PostHeld)?;
     for posting in &postings {
         store::delete_hold(tx, &transfer, &posting.party.id)?;
@@ -377,9 +335,7 @@ fn post_held(tx: &mut Tx<'_>, mut transfer: Transfer) -> Result<Transfer> {
 
 /// Gives back what a pending transfer holds, because it was voided or has expired.
 pub(crate) fn release(
-    tx: &mut Tx<'_>,
-    mut transfer: Transfer,
-    state: TransferState,
+    tx: &mut Tx, mut transfer: Transfer, state: TransferState,
 ) -> Result<Transfer> {
     let parties = store::parties(tx, &transfer.legs)?;
     let postings = model::postings(&mut transfer.legs, parties)?;
@@ -394,7 +350,7 @@ pub(crate) fn release(
 }
 
 /// Moves back what a posted transfer moved.
-fn reverse(tx: &mut Tx<'_>, original: Transfer, description: String) -> Result<Transfer> {
+fn reverse(tx: &mut Tx, original: Transfer, description: String) -> Result<Transfer> {
     let id = &original.id;
     if original.state != TransferState::TRANSFER_STATE_POSTED {
         let moved_nothing = format!("transfer `{id}` moved nothing");
@@ -420,7 +376,7 @@ fn reverse(tx: &mut Tx<'_>, original: Transfer, description: String) -> Result<T
 
 /// What a transfer does to each account, once it is known that they take part and can bear it.
 /// A new transfer has written nothing so far: to refuse it costs the rest of its batch nothing.
-fn admitted(tx: &Tx<'_>, transfer: &mut Transfer, step: Step) -> Result<Vec<Posting>> {
+fn admitted(tx: &Tx, transfer: &mut Transfer, step: Step) -> Result<Vec<Posting>> {
     let parties = store::parties(tx, &transfer.legs)?;
     let postings = model::postings(&mut transfer.legs, parties)?;
     model::admit(&transfer.currency, &postings)?;
@@ -428,7 +384,7 @@ fn admitted(tx: &Tx<'_>, transfer: &mut Transfer, step: Step) -> Result<Vec<Post
     Ok(postings)
 }
 
-fn change(tx: &mut Tx<'_>, postings: &[Posting], step: Step) -> Result<()> {
+fn change(tx: &mut Tx, postings: &[Posting], step: Step) -> Result<()> {
     for posting in postings {
         store::change(tx, posting, step)?;
         tx.touch(Account::TYPE, &posting.party.id);
@@ -437,7 +393,7 @@ fn change(tx: &mut Tx<'_>, postings: &[Posting], step: Step) -> Result<()> {
 }
 
 /// Enters a posted transfer into the books of its accounts.
-fn enter(tx: &mut Tx<'_>, transfer: &Transfer, postings: &[Posting]) -> Result<()> {
+fn enter(tx: &mut Tx, transfer: &Transfer, postings: &[Posting]) -> Result<()> {
     store::insert_entries(tx, transfer, postings)?;
     tx.emit(&TransferPosted {
         transfer_id: transfer.id.clone(),
@@ -447,7 +403,7 @@ fn enter(tx: &mut Tx<'_>, transfer: &Transfer, postings: &[Posting]) -> Result<(
 }
 
 /// Ends the time in which a transfer was pending.
-fn settle(tx: &mut Tx<'_>, transfer: &mut Transfer, state: TransferState) -> Result<()> {
+fn settle(tx: &mut Tx, transfer: &mut Transfer, state: TransferState) -> Result<()> {
     if !store::settle(tx, &transfer.id, state, model::effective(transfer))? {
         return Err(model::not_pending(&transfer.id));
     }
@@ -456,13 +412,13 @@ fn settle(tx: &mut Tx<'_>, transfer: &mut Transfer, state: TransferState) -> Res
     Ok(())
 }
 
-fn transfer(view: &View<'_>, id: &str) -> Result<Transfer> {
+fn transfer(view: &View, id: &str) -> Result<Transfer> {
     view.get(id)?.ok_or_else(|| Error::not_found("transfer", id))
 }
 
 /// A transfer that is pending: one whose time is over is not, whether or not the timer has seen
 /// it.
-fn pending(view: &View<'_>, id: &str) -> Result<Transfer> {
+fn pending(view: &View, id: &str) -> Result<Transfer> {
     let transfer = transfer(view, id)?;
     let expires = transfer.expire_time.as_option().map(Micros::of);
     let over = expires.is_some_and(|time| time <= view.now());
@@ -473,25 +429,25 @@ fn pending(view: &View<'_>, id: &str) -> Result<Transfer> {
 }
 
 /// An account, for those who were granted the method itself.
-fn existing(view: &View<'_>, name: &str) -> Result<Account> {
+fn existing(view: &View, name: &str) -> Result<Account> {
     store::account(view, name)?.ok_or_else(|| Error::not_found("account", name))
 }
 
 /// An account, for those who may see it.
-fn visible(view: &View<'_>, name: &str) -> Result<Account> {
+fn visible(view: &View, name: &str) -> Result<Account> {
     view.visible(store::account(view, name)?, name)
 }
 
 /// The balance that an account had before a time: what it has now, without what came since. The
 /// end of the books is asked for more often than their beginning, and is read faster this way.
-fn balance_before(view: &View<'_>, account: &Account, time: Micros) -> Result<i64> {
+fn balance_before(view: &View, account: &Account, time: Micros) -> Result<i64> {
     let debited = store::moved_since(view, &account.id, time)?;
     let kind = account.kind.as_known().unwrap_or_default();
     model::add(account.balance, model::growth(kind, 0, debited))
 }
 
 /// When a transfer is true: now, unless somebody who may says otherwise.
-fn effective_time(tx: &Tx<'_>, request: &CreateTransferRequest, at: &str) -> Result<Micros> {
+fn effective_time(tx: &Tx, request: &CreateTransferRequest, at: &str) -> Result<Micros> {
     let Some(time) = request.effective_time.as_option().map(Micros::of) else {
         return Ok(tx.now());
     };
@@ -508,7 +464,7 @@ fn effective_time(tx: &Tx<'_>, request: &CreateTransferRequest, at: &str) -> Res
 }
 
 /// When a transfer expires, if it will be pending.
-fn expire_time(tx: &Tx<'_>, request: &CreateTransferRequest, at: &str) -> Result<Option<Micros>> {
+fn expire_time(tx: &Tx, request: &CreateTransferRequest, at: &str) -> Result<Option<Micros>> {
     let field = || format!("{at}expire_time");
     let given = request.expire_time.as_option().map(Micros::of);
     match (request.pending, given) {

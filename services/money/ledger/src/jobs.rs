@@ -11,7 +11,7 @@ const EXPIRE_MAX: i64 = 64;
 const FOLD_MAX: i64 = 1_000;
 
 /// Expires pending transfers whose time is over.
-pub(crate) fn expire(tx: &mut Tx<'_>) -> Result<usize> {
+pub(crate) fn expire(tx: &mut Tx) -> Result<usize> {
     let due = store::due(tx, tx.now(), EXPIRE_MAX)?;
     let expired = due.len();
     for transfer in due {
@@ -22,12 +22,12 @@ pub(crate) fn expire(tx: &mut Tx<'_>) -> Result<usize> {
 }
 
 /// Movements are folded soon after they were made.
-pub(crate) fn next_fold(view: &View<'_>) -> Result<Option<Micros>> {
+pub(crate) fn next_fold(view: &View) -> Result<Option<Micros>> {
     Ok(store::TOTALS.waits(view)?.then(|| view.now()))
 }
 
 /// Folds movements into totals.
-pub(crate) fn fold(tx: &mut Tx<'_>) -> Result<usize> {
+pub(crate) fn fold(tx: &mut Tx) -> Result<usize> {
     let folded = store::TOTALS.fold(tx, FOLD_MAX)?;
     tx.again(folded as i64 == FOLD_MAX);
     Ok(folded)

@@ -39,7 +39,7 @@ fn with_balance((account, (balance, held)): (Account, (i64, i64))) -> Account {
 }
 
 /// An account, by its identifier or its code.
-pub(crate) fn account(view: &View<'_>, name: &str) -> Result<Option<Account>> {
+pub(crate) fn account(view: &View, name: &str) -> Result<Option<Account>> {
     let rows = if name.starts_with(model::ACCOUNT_PREFIX) {
         view.select_with(accounts!("a.id = $1"), name)?
     } else {
@@ -49,10 +49,7 @@ pub(crate) fn account(view: &View<'_>, name: &str) -> Result<Option<Account>> {
 }
 
 /// The identifier and the currency of the account with this code, and whether it is closed.
-pub(crate) fn account_of_code(
-    view: &View<'_>,
-    code: &str,
-) -> Result<Option<(String, String, bool)>> {
+pub(crate) fn account_of_code(view: &View, code: &str) -> Result<Option<(String, String, bool)>> {
     view.row(
         "SELECT id, currency, close_time IS NOT NULL FROM ledger_account \
          WHERE tenant = :tenant AND code = $1",
@@ -69,10 +66,7 @@ pub(crate) struct Filter<'a> {
 
 /// Accounts in the order of their identifiers, which is that of their creation.
 pub(crate) fn accounts(
-    view: &View<'_>,
-    filter: &Filter<'_>,
-    after: &str,
-    limit: i64,
+    view: &View, filter: &Filter<'_>, after: &str, limit: i64,
 ) -> Result<Vec<Account>> {
     let Filter { currency, kind, .. } = *filter;
     let rows = match filter.owner {
@@ -95,7 +89,7 @@ pub(crate) fn accounts(
 }
 
 /// Adds an account; false if its code is taken.
-pub(crate) fn insert_account(tx: &mut Tx<'_>, account: &Account) -> Result<bool> {
+pub(crate) fn insert_account(tx: &mut Tx, account: &Account) -> Result<bool> {
     let Some(account) = tx.add_new(account.clone(), "code")? else { return Ok(false) };
     if account.floor.is_some() {
         tx.insert(
@@ -108,7 +102,7 @@ pub(crate) fn insert_account(tx: &mut Tx<'_>, account: &Account) -> Result<bool>
 }
 
 /// Closes an account; false if it is closed already.
-pub(crate) fn close_account(tx: &mut Tx<'_>, id: &str) -> Result<bool> {
+pub(crate) fn close_account(tx: &mut Tx, id: &str) -> Result<bool> {
     let closed = tx.execute(
         "UPDATE ledger_account SET close_time = $2 \
          WHERE tenant = :tenant AND id = $1 AND close_time IS NULL",
@@ -118,7 +112,7 @@ pub(crate) fn close_account(tx: &mut Tx<'_>, id: &str) -> Result<bool> {
 }
 
 /// Opens a closed account again.
-pub(crate) fn reopen_account(tx: &mut Tx<'_>, id: &str) -> Result<()> {
+pub(crate) fn reopen_account(tx: &mut Tx, id: &str) -> Result<()> {
     tx.execute(
         "UPDATE ledger_account SET close_time = NULL WHERE tenant = :tenant AND id = $1",
         (id,),
@@ -145,7 +139,7 @@ const PARTY_BY_CODE: &str = parties!("a.code = $1");
 
 /// The accounts that legs name, in the order of their identifiers: whoever locks rows locks
 /// them in this order.
-pub(crate) fn parties(view: &View<'_>, legs: &[Leg]) -> Result<Vec<Party>> {
+pub(crate) fn parties(view: &View, legs: &[Leg]) -> Result<Vec<Party>> {
     let mut parties = match legs {
         [leg] => pair(view, &leg.debit, &leg.credit)?,
         _ => {
@@ -165,7 +159,7 @@ pub(crate) fn parties(view: &View<'_>, legs: &[Leg]) -> Result<Vec<Party>> {
 
 type PartyRow = (String, Option<String>, String, AccountKind, Option<i64>, i64, bool);
 
-fn pair(view: &View<'_>, one: &str, other: &str) -> Result<Vec<Party>> {
+fn pair(view: &View, one: &str, other: &str) -> Result<Vec<Party>> {
     let is_id = |name: &str| name.starts_with(model::ACCOUNT_PREFIX);
     let rows: Vec<PartyRow> = if is_id(one) && is_id(other) {
         view.rows(PARTIES_BY_ID, (one, other))?
@@ -190,7 +184,7 @@ fn pair(view: &View<'_>, one: &str, other: &str) -> Result<Vec<Party>> {
 }
 
 /// Changes a balance as a step of a transfer asks.
-pub(crate) fn change(tx: &mut Tx<'_>, posting: &Posting, step: Step) -> Result<()> {
+pub(crate) fn change(tx: &mut Tx, posting: &Posting, step: Step) -> Result<()> {
     let (id, change) = (&posting.party.id, posting.change(step));
     match posting.party.floor {
         _ if change.is_none() => Ok(()),
@@ -213,7 +207,7 @@ pub(crate) fn change(tx: &mut Tx<'_>, posting: &Posting, step: Step) -> Result<(
     }
 }
 
-fn total(tx: &mut Tx<'_>, account: &str, growth: i64) -> Result<()> {
+fn total(tx: &mut Tx, account: &str, growth: i64) -> Result<()> {
     if !(-UNCHECKED_MAX..=UNCHECKED_MAX).contains(&growth) {
         model::add(TOTALS.value(tx, account)?, growth)?;
     }
@@ -221,11 +215,7 @@ fn total(tx: &mut Tx<'_>, account: &str, growth: i64) -> Result<()> {
 }
 
 /// Writes what a transfer did to its accounts.
-pub(crate) fn insert_entries(
-    tx: &mut Tx<'_>,
-    transfer: &Transfer,
-    postings: &[Posting],
-) -> Result<()> {
+pub(crate) fn insert_entries(tx: &mut Tx, transfer: &Transfer, postings: &[Posting]) -> Result<()> {
     let effective = model::effective(transfer).0;
     for Posting { party, debit, credit } in postings {
         tx.insert(
@@ -238,7 +228,7 @@ pub(crate) fn insert_entries(
 }
 
 /// What an account's entries from a time on debit more than they credit.
-pub(crate) fn moved_since(view: &View<'_>, account: &str, from: Micros) -> Result<i64> {
+pub(crate) fn moved_since(view: &View, account: &str, from: Micros) -> Result<i64> {
     let sum = view.row::<(i64,)>(
         "SELECT CAST(COALESCE(SUM(debit - credit), 0) AS BIGINT) \
          FROM ledger_entry WHERE tenant = :tenant AND account = $1 AND effective_time >= $2",
@@ -250,11 +240,7 @@ pub(crate) fn moved_since(view: &View<'_>, account: &str, from: Micros) -> Resul
 /// Entries of an account after one of them and before a time, oldest first; their balances are
 /// not known here.
 pub(crate) fn entries(
-    view: &View<'_>,
-    account: &str,
-    after: (Micros, &str),
-    end: Micros,
-    limit: i64,
+    view: &View, account: &str, after: (Micros, &str), end: Micros, limit: i64,
 ) -> Result<Vec<Entry>> {
     let rows: Vec<(String, i64, i64, i64, String, String)> = view.rows(
         "SELECT e.transfer, e.debit, e.credit, e.effective_time, t.description, t.reference \
@@ -277,7 +263,7 @@ pub(crate) fn entries(
 }
 
 /// What all accounts hold, by currency and kind; in all currencies if none is named.
-pub(crate) fn sums(view: &View<'_>, currency: &str) -> Result<Vec<(String, AccountKind, i128)>> {
+pub(crate) fn sums(view: &View, currency: &str) -> Result<Vec<(String, AccountKind, i128)>> {
     // A sum of balances may leave 64 bits; that of their upper and of their lower halves do not.
     let rows: Vec<(String, AccountKind, i64, i64)> = view.rows(
         "SELECT a.currency, a.kind, CAST(SUM(m.value / 1000000000) AS BIGINT), \

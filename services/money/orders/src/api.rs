@@ -21,18 +21,14 @@ impl OrdersService for Orders {
     }
 
     fn import_order(
-        &self,
-        tx: &mut Tx,
-        request: ImportOrderRequest,
+        &self, tx: &mut Tx, request: ImportOrderRequest,
     ) -> Result<ImportOrderResponse> {
         let order = model::import(tx.new_id("ord"), tx.now(), request)?;
         Ok(ImportOrderResponse { order: place(tx, order)?.into() })
     }
 
     fn cancel_order(
-        &self,
-        tx: &mut Tx,
-        request: CancelOrderRequest,
+        &self, tx: &mut Tx, request: CancelOrderRequest,
     ) -> Result<CancelOrderResponse> {
         let order = tx.load::<Order>(&request.id)?;
         may_cancel(tx, &order)?;

@@ -43,11 +43,7 @@ pub(crate) fn check_total(request: &PlaceOrderRequest, quote: &QuoteResponse) ->
 
 /// A cart at the prices of a quote.
 pub(crate) fn price(
-    id: String,
-    customer: &str,
-    now: Micros,
-    location: String,
-    quote: QuoteResponse,
+    id: String, customer: &str, now: Micros, location: String, quote: QuoteResponse,
 ) -> Order {
     let line = |line: stoa_catalog_v1::QuoteLine| OrderLine {
         sku: line.sku,

@@ -100,10 +100,7 @@ async fn happen(node: &Arc<Node>, job: &Leased, started: Duration) -> Result<Opt
 /// every step of it: a process that was held up, and whose lease somebody else may have by now,
 /// goes no step further.
 async fn held<T>(
-    node: &Arc<Node>,
-    seen: &Seen,
-    started: Duration,
-    running: impl Future<Output = Result<T>>,
+    node: &Arc<Node>, seen: &Seen, started: Duration, running: impl Future<Output = Result<T>>,
 ) -> Result<T> {
     let mut running = pin!(running);
     let (end, hold) = (started + queue::timeout(&seen.policy), queue::hold(&seen.policy));
@@ -155,8 +152,7 @@ async fn renew(node: &Node, seen: &Seen, at: Duration) -> Result<Duration> {
 
 /// Tells the store, again and again while it cannot take it.
 async fn told<F: Future<Output = Result<()>>>(
-    node: &Arc<Node>,
-    mut tell: impl FnMut() -> F,
+    node: &Arc<Node>, mut tell: impl FnMut() -> F,
 ) -> Result<()> {
     let end = node.world().uptime() + TELL_MAX;
     loop {
@@ -278,12 +274,8 @@ async fn dead(node: &Arc<Node>, seen: &Seen, error: &Error, tells: bool) -> Resu
 }
 
 fn inside(
-    session: &mut dyn Session,
-    registry: &Registry,
-    tenant: &str,
-    seen: &Seen,
-    stamp: Stamp,
-    run: impl FnOnce(&mut Tx<'_>) -> Result<()>,
+    session: &mut dyn Session, registry: &Registry, tenant: &str, seen: &Seen, stamp: Stamp,
+    run: impl FnOnce(&mut Tx) -> Result<()>,
 ) -> Result<Gathered> {
     let (caller, cause) = (Caller::system(tenant), cause(seen));
     let command = Run { registry, caller: &caller, cause: &cause, stamp, nested: false };

@@ -110,11 +110,7 @@ const REBASE_LEASED: &str = "UPDATE stoa_job SET run_at = run_at - (time - $1), 
 
 /// Looks for what can be done.
 pub(super) fn look(
-    session: &mut dyn Session,
-    registry: &Registry,
-    tenant: &str,
-    now: Micros,
-    room: &Room,
+    session: &mut dyn Session, registry: &Registry, tenant: &str, now: Micros, room: &Room,
 ) -> Result<Found> {
     type Lapsed = (String, String, i64, i64, i64);
     type Ready = (String, i64, i64, i64, i64);
@@ -157,10 +153,7 @@ pub(super) fn look(
 
 /// Takes leases, and counts the attempts before they begin.
 pub(super) fn lease(
-    session: &mut dyn Session,
-    tenant: &str,
-    now: Micros,
-    ready: &[Seen],
+    session: &mut dyn Session, tenant: &str, now: Micros, ready: &[Seen],
 ) -> Result<Vec<Leased>> {
     const LEASE: &str = "UPDATE stoa_job SET state = 'leased', attempts = attempts + 1, \
          lease = lease + 1, run_at = $4, time = $3 \
@@ -184,10 +177,7 @@ pub(super) fn lease(
 
 /// Holds a job for longer.
 pub(super) fn renew(
-    session: &mut dyn Session,
-    tenant: &str,
-    seen: &Seen,
-    now: Micros,
+    session: &mut dyn Session, tenant: &str, seen: &Seen, now: Micros,
 ) -> Result<()> {
     const RENEW: &str = "UPDATE stoa_job SET run_at = $3, time = $4 \
          WHERE tenant = :tenant AND id = $1 AND lease = $2 AND state = 'leased'";
@@ -215,11 +205,7 @@ pub(super) fn request(session: &mut dyn Session, tenant: &str, seen: &Seen) -> R
 
 /// Puts a job back, to be tried again at a time.
 pub(super) fn put_back(
-    session: &mut dyn Session,
-    tenant: &str,
-    seen: &Seen,
-    (now, at): (Micros, Micros),
-    error: &str,
+    session: &mut dyn Session, tenant: &str, seen: &Seen, (now, at): (Micros, Micros), error: &str,
 ) -> Result<()> {
     const AGAIN: &str = "UPDATE stoa_job SET state = 'ready', run_at = $3, time = $4, error = $5 \
          WHERE tenant = :tenant AND id = $1 AND lease = $2 AND state = 'leased'";
@@ -229,11 +215,7 @@ pub(super) fn put_back(
 
 /// Ends a job, under the lease it was seen with.
 pub(super) fn end(
-    session: &mut dyn Session,
-    tenant: &str,
-    seen: &Seen,
-    (end, now): (End, Micros),
-    error: &str,
+    session: &mut dyn Session, tenant: &str, seen: &Seen, (end, now): (End, Micros), error: &str,
 ) -> Result<()> {
     const END: &str = "UPDATE stoa_job SET state = $3, run_at = $4, time = $4, error = $5, \
          dedupe = NULL WHERE tenant = :tenant AND id = $1 AND lease = $2 AND state = 'leased'";
@@ -247,10 +229,7 @@ pub(super) fn end(
 
 /// Has a job begin again that is done with a part of its work, in the commit that did that part.
 pub(super) fn go_on(
-    session: &mut dyn Session,
-    tenant: &str,
-    seen: &Seen,
-    now: Micros,
+    session: &mut dyn Session, tenant: &str, seen: &Seen, now: Micros,
 ) -> Result<()> {
     const GO_ON: &str = "UPDATE stoa_job SET state = 'ready', run_at = $3, time = $3, \
          attempts = 0 WHERE tenant = :tenant AND id = $1 AND lease = $2";

@@ -47,8 +47,7 @@ pub(super) fn are_astray(reaction: &Reaction, rows: &[Row]) -> bool {
 /// whose number of partitions is another go on in so many, those that came back go on where they
 /// were, and those of subscriptions that are no more are retired: they hold up nothing.
 pub(super) async fn register(
-    node: &Node,
-    reactions: impl Iterator<Item = Arc<Reaction>>,
+    node: &Node, reactions: impl Iterator<Item = Arc<Reaction>>,
 ) -> Result<()> {
     const RETIRE: &str = "UPDATE stoa_cursor SET state = 'retired' \
          WHERE tenant = :tenant AND subscription = $1 AND state = ''";
@@ -109,10 +108,7 @@ fn rows(session: &mut dyn Session, tenant: &str) -> Result<Rows> {
 
 /// Brings the cursors of one subscription in line with its manifest.
 fn enrol(
-    session: &mut dyn Session,
-    tenant: &str,
-    reaction: &Reaction,
-    mut rows: Vec<Row>,
+    session: &mut dyn Session, tenant: &str, reaction: &Reaction, mut rows: Vec<Row>,
     (floor, end): (i64, i64),
 ) -> Result<()> {
     const RETURN: &str = "UPDATE stoa_cursor SET state = CASE WHEN position < $2 THEN 'lost' \
@@ -159,12 +155,8 @@ fn enrol(
 
 /// Writes the cursors of a generation.
 fn begin(
-    session: &mut dyn Session,
-    tenant: &str,
-    reaction: &Reaction,
-    generation: i64,
-    (position, ordinal): Place,
-    (state, fill): (&str, &str),
+    session: &mut dyn Session, tenant: &str, reaction: &Reaction, generation: i64,
+    (position, ordinal): Place, (state, fill): (&str, &str),
 ) -> Result<()> {
     const BEGIN: &str = "INSERT INTO stoa_cursor \
          (tenant, subscription, generation, partition, position, ordinal, state, fill, holder) \

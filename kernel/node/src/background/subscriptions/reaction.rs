@@ -48,9 +48,7 @@ struct Move {
 /// Handles what waits in a partition, batch by batch until its time is up; true if there was
 /// anything.
 pub(super) async fn work(
-    node: &Arc<Node>,
-    partition: &mut Partition,
-    until: Duration,
+    node: &Arc<Node>, partition: &mut Partition, until: Duration,
 ) -> Result<bool> {
     let mut worked = false;
     while !worked || node.world().uptime() < until {
@@ -248,13 +246,8 @@ fn advance(session: &mut dyn Session, tenant: &str, to: &Move) -> Result<()> {
 }
 
 fn park(
-    session: &mut dyn Session,
-    tenant: &str,
-    subscription: &str,
-    event: &Event,
-    attempts: i64,
-    error: &str,
-    stamp: Stamp,
+    session: &mut dyn Session, tenant: &str, subscription: &str, event: &Event, attempts: i64,
+    error: &str, stamp: Stamp,
 ) -> Result<()> {
     const PARK: &str = "INSERT INTO stoa_parked (tenant, subscription, subject, position, ordinal, \
          topic, message, depth, payload, attempts, error, time) \
@@ -269,12 +262,8 @@ fn park(
 
 /// Runs the handler for one event.
 fn deliver(
-    session: &mut dyn Session,
-    registry: &Registry,
-    tenant: &str,
-    reaction: &Reaction,
-    event: &Delivered,
-    stamp: Stamp,
+    session: &mut dyn Session, registry: &Registry, tenant: &str, reaction: &Reaction,
+    event: &Delivered, stamp: Stamp,
 ) -> Result<Gathered> {
     if event.depth > DEPTH_MAX {
         return Err(too_deep());
@@ -293,12 +282,7 @@ fn part(stamp: Stamp, number: usize) -> Stamp {
 }
 
 fn event(
-    place: Place,
-    topic: String,
-    message: String,
-    subject: String,
-    depth: i64,
-    payload: Vec<u8>,
+    place: Place, topic: String, message: String, subject: String, depth: i64, payload: Vec<u8>,
 ) -> Event {
     let id = format!("{}.{}", crate::Position(place.0), place.1);
     Event { place, event: Delivered { id, topic, message, subject, payload, depth } }

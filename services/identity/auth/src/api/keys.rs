@@ -18,8 +18,7 @@ const CREATE_KEY: &str = "auth.service_accounts.create_key";
 const REVOKE_ALL: &str = "auth.api_keys.revoke_all";
 
 pub(super) async fn create(
-    ctx: &Ctx,
-    request: CreateApiKeyRequest,
+    ctx: &Ctx, request: CreateApiKeyRequest,
 ) -> Result<CreateApiKeyResponse> {
     let token = token::write(token::KEY, ctx.secret("token"));
     let request = StoreApiKeyRequest { key: request.into(), token_hash: token::hash(&token) };
@@ -27,7 +26,7 @@ pub(super) async fn create(
     Ok(CreateApiKeyResponse { token, api_key })
 }
 
-pub(super) fn store(tx: &mut Tx<'_>, request: StoreApiKeyRequest) -> Result<StoreApiKeyResponse> {
+pub(super) fn store(tx: &mut Tx, request: StoreApiKeyRequest) -> Result<StoreApiKeyResponse> {
     let key = request.key.into_option().unwrap_or_default();
     let owner = owner(tx, &key.service_account_id)?;
     has_all(tx, &key.permissions)?;
@@ -41,7 +40,7 @@ pub(super) fn store(tx: &mut Tx<'_>, request: StoreApiKeyRequest) -> Result<Stor
 }
 
 /// Whose a new key will be.
-fn owner(view: &View<'_>, service_account_id: &str) -> Result<String> {
+fn owner(view: &View, service_account_id: &str) -> Result<String> {
     if service_account_id.is_empty() {
         return Ok(view.user()?.to_owned());
     }
@@ -55,7 +54,7 @@ fn owner(view: &View<'_>, service_account_id: &str) -> Result<String> {
     }
 }
 
-fn expiry(view: &View<'_>, key: &CreateApiKeyRequest) -> Result<Micros> {
+fn expiry(view: &View, key: &CreateApiKeyRequest) -> Result<Micros> {
     let (now, latest) = (view.now(), latest(view, key)?);
     let Some(asked) = key.expire_time.as_option().map(Micros::of) else {
         return Ok(now.after(model::KEY_LIFE_DEFAULT).min(latest));
@@ -71,7 +70,7 @@ fn expiry(view: &View<'_>, key: &CreateApiKeyRequest) -> Result<Micros> {
 /// The latest time for a new key to end. Were it later than the end of what it is made with, a
 /// token that leaked could be made to last. A key of a service account is not its maker's own: in
 /// a session, somebody who is there answers for it.
-fn latest(view: &View<'_>, new: &CreateApiKeyRequest) -> Result<Micros> {
+fn latest(view: &View, new: &CreateApiKeyRequest) -> Result<Micros> {
     let credential = &view.caller().credential;
     let end = match store::key(view, credential)? {
         Some(key) => Some(Micros::of(&key.expire_time)),
@@ -84,7 +83,7 @@ fn latest(view: &View<'_>, new: &CreateApiKeyRequest) -> Result<Micros> {
     Ok(end.map_or(longest, |end| end.min(longest)))
 }
 
-pub(super) fn list(view: &View<'_>, request: &ListApiKeysRequest) -> Result<ListApiKeysResponse> {
+pub(super) fn list(view: &View, request: &ListApiKeysRequest) -> Result<ListApiKeysResponse> {
     let page = view.page(request, 1)?;
     let mut api_keys = view
         .access::<ApiKey>()
@@ -93,10 +92,7 @@ pub(super) fn list(view: &View<'_>, request: &ListApiKeysRequest) -> Result<List
     Ok(ListApiKeysResponse { api_keys, next_page_token })
 }
 
-pub(super) fn revoke(
-    tx: &mut Tx<'_>,
-    request: &RevokeApiKeyRequest,
-) -> Result<RevokeApiKeyResponse> {
+pub(super) fn revoke(tx: &mut Tx, request: &RevokeApiKeyRequest) -> Result<RevokeApiKeyResponse> {
     let key = tx.visible(store::key(tx, &request.id)?, &request.id)?;
     may_change(tx, &key.owner, REVOKE_ALL)?;
     store::revoke_key(tx, &key.id)?;
@@ -105,8 +101,7 @@ pub(super) fn revoke(
 }
 
 pub(super) fn create_service_account(
-    tx: &mut Tx<'_>,
-    request: &CreateServiceAccountRequest,
+    tx: &mut Tx, request: &CreateServiceAccountRequest,
 ) -> Result<CreateServiceAccountResponse> {
     let CreateServiceAccountRequest { name, description, .. } = request.clone();
     let id = tx.new_id("svc");
@@ -120,16 +115,14 @@ pub(super) fn create_service_account(
 }
 
 pub(super) fn list_service_accounts(
-    view: &View<'_>,
-    request: &ListServiceAccountsRequest,
+    view: &View, request: &ListServiceAccountsRequest,
 ) -> Result<ListServiceAccountsResponse> {
     let (service_accounts, next_page_token) = view.list_all("id").page(request)?;
     Ok(ListServiceAccountsResponse { service_accounts, next_page_token })
 }
 
 pub(super) fn delete_service_account(
-    tx: &mut Tx<'_>,
-    request: &DeleteServiceAccountRequest,
+    tx: &mut Tx, request: &DeleteServiceAccountRequest,
 ) -> Result<DeleteServiceAccountResponse> {
     if !store::delete_service_account(tx, &request.id)? {
         return Err(Error::not_found("service account", &request.id));

@@ -29,10 +29,7 @@ pub(super) async fn compare(ctx: &Ctx, account: &Account, password: String) -> R
 
 /// Commits what an attempt came to, and only then turns the decision into an error.
 pub(super) async fn commit(
-    ctx: &Ctx,
-    account: Account,
-    matched_hash: String,
-    then: RecordAttemptRequestThen,
+    ctx: &Ctx, account: Account, matched_hash: String, then: RecordAttemptRequestThen,
 ) -> Result<RecordAttemptResponse> {
     let request = RecordAttemptRequest {
         account: account.into(),
@@ -60,8 +57,7 @@ fn blocked(until: Micros, now: Micros) -> Error {
 }
 
 pub(super) async fn change(
-    ctx: &Ctx,
-    request: ChangePasswordRequest,
+    ctx: &Ctx, request: ChangePasswordRequest,
 ) -> Result<ChangePasswordResponse> {
     let Some(user_id) = ctx.caller().user() else {
         return Err(Reason::NotYours.because("a service account has no password"));
@@ -86,7 +82,7 @@ pub(super) async fn set(ctx: &Ctx, request: SetPasswordRequest) -> Result<SetPas
     Ok(SetPasswordResponse {})
 }
 
-pub(super) fn find(view: &View<'_>, request: FindPasswordRequest) -> Result<FindPasswordResponse> {
+pub(super) fn find(view: &View, request: FindPasswordRequest) -> Result<FindPasswordResponse> {
     let account = request.account.into_option().unwrap_or_default();
     let Found { user, buckets, known } = find_account(view, &account, &request.address)?;
     let until = store::blocked_until(view, &buckets, known)?;
@@ -101,10 +97,7 @@ pub(super) fn find(view: &View<'_>, request: FindPasswordRequest) -> Result<Find
 /// What an attempt came to is decided here, where it is counted: by what holds in this commit,
 /// not by what held when the hash was found. So attempts that were made at once cannot slip past
 /// the limit, and a password that was changed in between is not accepted.
-pub(super) fn record(
-    tx: &mut Tx<'_>,
-    request: RecordAttemptRequest,
-) -> Result<RecordAttemptResponse> {
+pub(super) fn record(tx: &mut Tx, request: RecordAttemptRequest) -> Result<RecordAttemptResponse> {
     let account = request.account.into_option().unwrap_or_default();
     let Found { user, buckets, known } = find_account(tx, &account, &request.address)?;
     if let Some(until) = store::blocked_until(tx, &buckets, known)? {
@@ -144,22 +137,19 @@ pub(super) fn record(
 }
 
 /// A decision that holds for now: under a key too the next attempt is an attempt.
-fn refused(tx: &mut Tx<'_>, decision: Decision) -> RecordAttemptResponse {
+fn refused(tx: &mut Tx, decision: Decision) -> RecordAttemptResponse {
     tx.forget_key();
     RecordAttemptResponse { decision: decision.into(), ..RecordAttemptResponse::default() }
 }
 
 /// The account's user, if the hash that matched is still the one that is kept.
-fn proven(view: &View<'_>, user: Option<User>, matched_hash: &str) -> Result<Option<User>> {
+fn proven(view: &View, user: Option<User>, matched_hash: &str) -> Result<Option<User>> {
     let Some(user) = user else { return Ok(None) };
     let kept = store::password(view, &user.id)?;
     Ok(kept.filter(|kept| !kept.is_empty() && kept == matched_hash).map(|_| user))
 }
 
-pub(super) fn store(
-    tx: &mut Tx<'_>,
-    request: &StorePasswordRequest,
-) -> Result<StorePasswordResponse> {
+pub(super) fn store(tx: &mut Tx, request: &StorePasswordRequest) -> Result<StorePasswordResponse> {
     let user = token::user(tx, &request.user_id)?;
     let user = user.ok_or_else(|| Error::not_found("user", &request.user_id))?;
     // Whoever sets a password can sign in with it.
@@ -169,7 +159,7 @@ pub(super) fn store(
 }
 
 /// Keeps another password and ends the user's sessions, but for the one that asked.
-fn replace(tx: &mut Tx<'_>, user_id: &str, hash: &str) -> Result<()> {
+fn replace(tx: &mut Tx, user_id: &str, hash: &str) -> Result<()> {
     let current = tx.caller().credential.to_string();
     store::set_password(tx, user_id, hash)?;
     store::revoke_sessions(tx, user_id, &current)?;
@@ -184,7 +174,7 @@ struct Found {
     known: bool,
 }
 
-fn find_account(view: &View<'_>, account: &Account, address: &str) -> Result<Found> {
+fn find_account(view: &View, account: &Account, address: &str) -> Result<Found> {
     let by = match account.by.clone() {
         Some(AccountBy::Login(login)) => Some(LookupUserRequestBy::Login(login)),
         Some(AccountBy::UserId(id)) => Some(LookupUserRequestBy::Id(id)),

@@ -12,7 +12,7 @@ use stoa_users_v1::SetAdministratorRequest;
 use super::has_all;
 use crate::{model, store, token};
 
-pub(super) fn create(tx: &mut Tx<'_>, request: &CreateRoleRequest) -> Result<CreateRoleResponse> {
+pub(super) fn create(tx: &mut Tx, request: &CreateRoleRequest) -> Result<CreateRoleResponse> {
     if request.name == model::ADMINISTRATOR {
         return Err(built_in());
     }
@@ -26,7 +26,7 @@ pub(super) fn create(tx: &mut Tx<'_>, request: &CreateRoleRequest) -> Result<Cre
     Ok(CreateRoleResponse { role: role.into() })
 }
 
-pub(super) fn update(tx: &mut Tx<'_>, request: &UpdateRoleRequest) -> Result<UpdateRoleResponse> {
+pub(super) fn update(tx: &mut Tx, request: &UpdateRoleRequest) -> Result<UpdateRoleResponse> {
     let before = changeable(tx, &request.name)?;
     has_all(tx, &request.permissions)?;
     check_etag(&request.etag, &before.etag)?;
@@ -36,20 +36,20 @@ pub(super) fn update(tx: &mut Tx<'_>, request: &UpdateRoleRequest) -> Result<Upd
     Ok(UpdateRoleResponse { role: role.into() })
 }
 
-pub(super) fn delete(tx: &mut Tx<'_>, request: &DeleteRoleRequest) -> Result<DeleteRoleResponse> {
+pub(super) fn delete(tx: &mut Tx, request: &DeleteRoleRequest) -> Result<DeleteRoleResponse> {
     changeable(tx, &request.name)?;
     store::delete_role(tx, &request.name)?;
     tx.touch("auth.role", &request.name);
     Ok(DeleteRoleResponse {})
 }
 
-pub(super) fn list(view: &View<'_>, request: &ListRolesRequest) -> Result<ListRolesResponse> {
+pub(super) fn list(view: &View, request: &ListRolesRequest) -> Result<ListRolesResponse> {
     let (roles, next_page_token) = view.list_all::<Role>("name").page(request)?;
     let roles = roles.into_iter().map(shown).collect();
     Ok(ListRolesResponse { roles, next_page_token })
 }
 
-pub(super) fn grant(tx: &mut Tx<'_>, request: &GrantRoleRequest) -> Result<GrantRoleResponse> {
+pub(super) fn grant(tx: &mut Tx, request: &GrantRoleRequest) -> Result<GrantRoleResponse> {
     let role = grantable(tx, &request.role)?;
     if token::user(tx, &request.user_id)?.is_none() {
         return Err(Error::not_found("user", &request.user_id));
@@ -61,7 +61,7 @@ pub(super) fn grant(tx: &mut Tx<'_>, request: &GrantRoleRequest) -> Result<Grant
     Ok(GrantRoleResponse { role_grant: role_grant.into() })
 }
 
-pub(super) fn revoke(tx: &mut Tx<'_>, request: &RevokeRoleRequest) -> Result<RevokeRoleResponse> {
+pub(super) fn revoke(tx: &mut Tx, request: &RevokeRoleRequest) -> Result<RevokeRoleResponse> {
     let role = grantable(tx, &request.role)?;
     if !tx.delete::<RoleGrant>((&request.user_id, &role.name))? {
         return Err(Error::not_found("grant of this role to", &request.user_id));
@@ -72,8 +72,7 @@ pub(super) fn revoke(tx: &mut Tx<'_>, request: &RevokeRoleRequest) -> Result<Rev
 }
 
 pub(super) fn list_grants(
-    view: &View<'_>,
-    request: &ListRoleGrantsRequest,
+    view: &View, request: &ListRoleGrantsRequest,
 ) -> Result<ListRoleGrantsResponse> {
     let (role_grants, next_page_token) = view
         .list::<RoleGrant>("user_id, role")
@@ -84,7 +83,7 @@ pub(super) fn list_grants(
 }
 
 /// Tells `users` who administers: it sees to it that one of them stays active.
-fn note(tx: &mut Tx<'_>, role: &Role, user_id: &str, administrator: bool) -> Result<()> {
+fn note(tx: &mut Tx, role: &Role, user_id: &str, administrator: bool) -> Result<()> {
     if role.built_in {
         tx.call(SetAdministratorRequest { id: user_id.to_owned(), administrator })?;
     }
@@ -104,14 +103,14 @@ fn shown(role: Role) -> Role {
 }
 
 /// A role that the caller may grant and take away.
-fn grantable(view: &View<'_>, name: &str) -> Result<Role> {
+fn grantable(view: &View, name: &str) -> Result<Role> {
     let role = view.get(name)?.map(shown).ok_or_else(|| Error::not_found("role", name))?;
     has_all(view, &role.permissions)?;
     Ok(role)
 }
 
 /// A role that the caller may change.
-fn changeable(view: &View<'_>, name: &str) -> Result<Role> {
+fn changeable(view: &View, name: &str) -> Result<Role> {
     let role = grantable(view, name)?;
     if role.built_in { Err(built_in()) } else { Ok(role) }
 }

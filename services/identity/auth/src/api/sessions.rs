@@ -25,13 +25,13 @@ pub(super) async fn sign_in(ctx: &Ctx, request: SignInRequest) -> Result<SignInR
     Ok(SignInResponse { token, session })
 }
 
-pub(super) fn sign_out(tx: &mut Tx<'_>) -> Result<SignOutResponse> {
+pub(super) fn sign_out(tx: &mut Tx) -> Result<SignOutResponse> {
     let current = tx.caller().credential.to_string();
     store::revoke_session(tx, &current)?;
     Ok(SignOutResponse {})
 }
 
-pub(super) fn who_am_i(view: &View<'_>) -> Result<WhoAmIResponse> {
+pub(super) fn who_am_i(view: &View) -> Result<WhoAmIResponse> {
     let caller = view.caller();
     Ok(WhoAmIResponse {
         subject: caller.subject.to_string(),
@@ -41,7 +41,7 @@ pub(super) fn who_am_i(view: &View<'_>) -> Result<WhoAmIResponse> {
     })
 }
 
-pub(super) fn list(view: &View<'_>, request: &ListSessionsRequest) -> Result<ListSessionsResponse> {
+pub(super) fn list(view: &View, request: &ListSessionsRequest) -> Result<ListSessionsResponse> {
     let page = view.page(request, 1)?;
     let mut sessions = view
         .access::<Session>()
@@ -50,10 +50,7 @@ pub(super) fn list(view: &View<'_>, request: &ListSessionsRequest) -> Result<Lis
     Ok(ListSessionsResponse { sessions, next_page_token })
 }
 
-pub(super) fn revoke(
-    tx: &mut Tx<'_>,
-    request: &RevokeSessionRequest,
-) -> Result<RevokeSessionResponse> {
+pub(super) fn revoke(tx: &mut Tx, request: &RevokeSessionRequest) -> Result<RevokeSessionResponse> {
     let session = tx.visible(store::session(tx, &request.id)?, &request.id)?;
     may_change(tx, &session.user_id, REVOKE_ALL)?;
     store::revoke_session(tx, &session.id)?;
@@ -62,8 +59,7 @@ pub(super) fn revoke(
 }
 
 pub(super) fn revoke_all(
-    tx: &mut Tx<'_>,
-    request: &RevokeAllSessionsRequest,
+    tx: &mut Tx, request: &RevokeAllSessionsRequest,
 ) -> Result<RevokeAllSessionsResponse> {
     let user = match request.user_id.as_str() {
         "" => tx.user()?.to_owned(),
@@ -77,8 +73,7 @@ pub(super) fn revoke_all(
 }
 
 pub(super) fn introspect(
-    view: &View<'_>,
-    request: &IntrospectTokenRequest,
+    view: &View, request: &IntrospectTokenRequest,
 ) -> Result<IntrospectTokenResponse> {
     let Some(found) = token::authenticate(view, &request.token)? else {
         return Ok(IntrospectTokenResponse::default());
@@ -92,7 +87,7 @@ pub(super) fn introspect(
     })
 }
 
-pub(super) fn record_use(tx: &mut Tx<'_>, request: &RecordUseRequest) -> Result<RecordUseResponse> {
+pub(super) fn record_use(tx: &mut Tx, request: &RecordUseRequest) -> Result<RecordUseResponse> {
     let id = &request.credential_id;
     let known = store::session(tx, id)?.is_some() || store::key(tx, id)?.is_some();
     let noted = store::last_use(tx, id)?;

@@ -9,7 +9,7 @@ use stoa_users_v1::{CreateUserRequest, SetAdministratorRequest};
 
 use crate::{model, password, store, token};
 
-pub(super) fn get(view: &View<'_>) -> Result<GetSetupResponse> {
+pub(super) fn get(view: &View) -> Result<GetSetupResponse> {
     Ok(GetSetupResponse { open: is_open(view)? })
 }
 
@@ -26,17 +26,14 @@ pub(super) async fn set_up(ctx: &Ctx, request: SetUpRequest) -> Result<SetUpResp
     Ok(SetUpResponse { user_id })
 }
 
-pub(super) fn prepare(
-    tx: &mut Tx<'_>,
-    request: &PrepareSetupRequest,
-) -> Result<PrepareSetupResponse> {
+pub(super) fn prepare(tx: &mut Tx, request: &PrepareSetupRequest) -> Result<PrepareSetupResponse> {
     store::prepare_setup(tx, &request.code_hash)?;
     Ok(PrepareSetupResponse { open: is_open(tx)? })
 }
 
 /// Whether this is the code of set-up. Whoever has it may ask also after the end: the answer to
 /// one who was set up, and did not hear of it, is that of the first time.
-pub(super) fn check(view: &View<'_>, code_hash: &[u8]) -> Result<()> {
+pub(super) fn check(view: &View, code_hash: &[u8]) -> Result<()> {
     match store::setup(view)? {
         Some((known, _)) if known == code_hash => Ok(()),
         Some((_, Some(_))) => Err(closed()),
@@ -49,8 +46,7 @@ fn closed() -> Error {
 }
 
 pub(super) fn complete(
-    tx: &mut Tx<'_>,
-    request: CompleteSetupRequest,
+    tx: &mut Tx, request: CompleteSetupRequest,
 ) -> Result<CompleteSetupResponse> {
     check(tx, &request.code_hash)?;
     if !is_open(tx)? {
@@ -76,6 +72,6 @@ pub(super) fn complete(
     Ok(CompleteSetupResponse { user_id: user.id })
 }
 
-fn is_open(view: &View<'_>) -> Result<bool> {
+fn is_open(view: &View) -> Result<bool> {
     Ok(!matches!(store::setup(view)?, Some((_, Some(_)))))
 }

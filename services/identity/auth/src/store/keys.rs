@@ -6,7 +6,7 @@ use stoa_kit::{Micros, Result, Tx, View};
 use super::note_revoked;
 
 /// The key with this hash of a token.
-pub(crate) fn key_of(view: &View<'_>, token_hash: &[u8]) -> Result<Option<ApiKey>> {
+pub(crate) fn key_of(view: &View, token_hash: &[u8]) -> Result<Option<ApiKey>> {
     view.find("token_hash = $1", (token_hash,))
 }
 
@@ -25,16 +25,13 @@ fn used((key, (last_use,)): (ApiKey, (Option<Micros>,))) -> ApiKey {
 }
 
 /// A key by its identifier.
-pub(crate) fn key(view: &View<'_>, id: &str) -> Result<Option<ApiKey>> {
+pub(crate) fn key(view: &View, id: &str) -> Result<Option<ApiKey>> {
     Ok(view.select_with(select_keys!("AND k.id = $1"), id)?.into_iter().next().map(used))
 }
 
 /// Keys that can still be used, of one owner or of all, the oldest first.
 pub(crate) fn keys(
-    view: &View<'_>,
-    owner: Option<&str>,
-    after: &str,
-    limit: i64,
+    view: &View, owner: Option<&str>, after: &str, limit: i64,
 ) -> Result<Vec<ApiKey>> {
     const ALL: &str = select_keys!("AND k.id > $1 AND k.expire_time > $3 ORDER BY k.id LIMIT $2");
     const OF_OWNER: &str = select_keys!(
@@ -49,18 +46,18 @@ pub(crate) fn keys(
 }
 
 /// Revokes a key.
-pub(crate) fn revoke_key(tx: &mut Tx<'_>, id: &str) -> Result<()> {
+pub(crate) fn revoke_key(tx: &mut Tx, id: &str) -> Result<()> {
     tx.delete::<ApiKey>(id)?;
     note_revoked(tx, id)
 }
 
 /// Whether this is a service account.
-pub(crate) fn is_service_account(view: &View<'_>, id: &str) -> Result<bool> {
+pub(crate) fn is_service_account(view: &View, id: &str) -> Result<bool> {
     Ok(view.get::<ServiceAccount>(id)?.is_some())
 }
 
 /// Deletes a service account with its keys; false if there is none.
-pub(crate) fn delete_service_account(tx: &mut Tx<'_>, id: &str) -> Result<bool> {
+pub(crate) fn delete_service_account(tx: &mut Tx, id: &str) -> Result<bool> {
     let deleted = tx.delete::<ServiceAccount>(id)?;
     let keys = tx.rows::<(String,)>(
         "DELETE FROM auth_api_key WHERE tenant = :tenant AND owner = $1 RETURNING id",

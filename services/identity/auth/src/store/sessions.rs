@@ -17,7 +17,7 @@ macro_rules! select_sessions {
     };
 }
 
-fn used(view: &View<'_>, (session, (last_use,)): (Session, (Micros,))) -> Session {
+fn used(view: &View, (session, (last_use,)): (Session, (Micros,))) -> Session {
     let end = model::session_end(last_use, Micros::of(&session.expire_time));
     Session {
         current: *view.caller().credential == *session.id,
@@ -28,23 +28,20 @@ fn used(view: &View<'_>, (session, (last_use,)): (Session, (Micros,))) -> Sessio
 }
 
 /// The session with this hash of a token.
-pub(crate) fn session_of(view: &View<'_>, token_hash: &[u8]) -> Result<Option<Session>> {
+pub(crate) fn session_of(view: &View, token_hash: &[u8]) -> Result<Option<Session>> {
     let rows = view.select_with(select_sessions!("AND s.token_hash = $1"), (token_hash,))?;
     Ok(rows.into_iter().next().map(|row| used(view, row)))
 }
 
 /// A session by its identifier.
-pub(crate) fn session(view: &View<'_>, id: &str) -> Result<Option<Session>> {
+pub(crate) fn session(view: &View, id: &str) -> Result<Option<Session>> {
     let rows = view.select_with(select_sessions!("AND s.id = $1"), id)?;
     Ok(rows.into_iter().next().map(|row| used(view, row)))
 }
 
 /// Sessions that can still be used, of one user or of all, the oldest first.
 pub(crate) fn sessions(
-    view: &View<'_>,
-    user_id: Option<&str>,
-    after: &str,
-    limit: i64,
+    view: &View, user_id: Option<&str>, after: &str, limit: i64,
 ) -> Result<Vec<Session>> {
     const ALL: &str = select_sessions!(
         "AND s.id > $1 AND s.expire_time > $3 AND COALESCE(u.time, s.create_time) > $4 \
@@ -63,7 +60,7 @@ pub(crate) fn sessions(
 }
 
 /// Ends sessions of a user, but for one; gives how many there were.
-pub(crate) fn revoke_sessions(tx: &mut Tx<'_>, user_id: &str, but: &str) -> Result<usize> {
+pub(crate) fn revoke_sessions(tx: &mut Tx, user_id: &str, but: &str) -> Result<usize> {
     let revoked = tx.rows::<(String,)>(
         "DELETE FROM auth_session WHERE tenant = :tenant AND user_id = $1 AND id <> $2 \
          RETURNING id",
@@ -76,7 +73,7 @@ pub(crate) fn revoke_sessions(tx: &mut Tx<'_>, user_id: &str, but: &str) -> Resu
 }
 
 /// Ends a session; false if there is none.
-pub(crate) fn revoke_session(tx: &mut Tx<'_>, id: &str) -> Result<bool> {
+pub(crate) fn revoke_session(tx: &mut Tx, id: &str) -> Result<bool> {
     let deleted = tx.delete::<Session>(id)?;
     if deleted {
         note_revoked(tx, id)?;

@@ -36,9 +36,7 @@ fn deeds() -> impl Strategy<Value = Vec<Vec<Deed>>> {
 
 /// What a deed took from or gave to the warehouse, and the reservation it made.
 async fn act(
-    node: &Node,
-    deed: &Deed,
-    reservations: &[(String, i64)],
+    node: &Node, deed: &Deed, reservations: &[(String, i64)],
 ) -> (i64, Option<(String, i64)>) {
     let known = |index: &usize| reservations.get(*index).cloned();
     match deed {

@@ -6,7 +6,7 @@ use stoa_ledger_v1::{Transfer, TransferState};
 use crate::model;
 
 /// Notes the account of a transfer that is not posted.
-pub(crate) fn insert_hold(tx: &mut Tx<'_>, transfer: &Transfer, account: &str) -> Result<()> {
+pub(crate) fn insert_hold(tx: &mut Tx, transfer: &Transfer, account: &str) -> Result<()> {
     tx.insert(
         "INSERT INTO ledger_hold (tenant, account, effective_time, transfer) \
          VALUES (:tenant, $1, $2, $3)",
@@ -16,7 +16,7 @@ pub(crate) fn insert_hold(tx: &mut Tx<'_>, transfer: &Transfer, account: &str) -
 }
 
 /// Forgets the account of a transfer that is now posted: its entry says the same.
-pub(crate) fn delete_hold(tx: &mut Tx<'_>, transfer: &Transfer, account: &str) -> Result<()> {
+pub(crate) fn delete_hold(tx: &mut Tx, transfer: &Transfer, account: &str) -> Result<()> {
     tx.execute(
         "DELETE FROM ledger_hold \
          WHERE tenant = :tenant AND account = $1 AND effective_time = $2 AND transfer = $3",
@@ -26,7 +26,7 @@ pub(crate) fn delete_hold(tx: &mut Tx<'_>, transfer: &Transfer, account: &str) -
 }
 
 /// A pending transfer on an account, if there is one.
-pub(crate) fn pending_on(view: &View<'_>, account: &str) -> Result<Option<String>> {
+pub(crate) fn pending_on(view: &View, account: &str) -> Result<Option<String>> {
     let row = view.row::<(String,)>(
         "SELECT t.id FROM ledger_hold h \
          JOIN ledger_transfer t ON t.tenant = h.tenant AND t.id = h.transfer \
@@ -38,10 +38,7 @@ pub(crate) fn pending_on(view: &View<'_>, account: &str) -> Result<Option<String
 
 /// Ends the time in which a transfer was pending; false if it was over already.
 pub(crate) fn settle(
-    tx: &mut Tx<'_>,
-    id: &str,
-    state: TransferState,
-    effective: Micros,
+    tx: &mut Tx, id: &str, state: TransferState, effective: Micros,
 ) -> Result<bool> {
     let settled = tx.execute(
         "UPDATE ledger_transfer SET state = $2, effective_time = $3, settle_time = $4 \
@@ -52,7 +49,7 @@ pub(crate) fn settle(
 }
 
 /// Says that a posted transfer is reversed by another one; false if it was already.
-pub(crate) fn mark_reversed(tx: &mut Tx<'_>, id: &str, by: &str) -> Result<bool> {
+pub(crate) fn mark_reversed(tx: &mut Tx, id: &str, by: &str) -> Result<bool> {
     let marked = tx.execute(
         "UPDATE ledger_transfer SET reversed_by = $2 \
          WHERE tenant = :tenant AND id = $1 AND state = 'posted' AND reversed_by IS NULL",
@@ -62,17 +59,14 @@ pub(crate) fn mark_reversed(tx: &mut Tx<'_>, id: &str, by: &str) -> Result<bool>
 }
 
 /// Transfers by creation, newest first.
-pub(crate) fn transfers(view: &View<'_>, before: &str, limit: i64) -> Result<Vec<Transfer>> {
+pub(crate) fn transfers(view: &View, before: &str, limit: i64) -> Result<Vec<Transfer>> {
     view.all("id < $1 ORDER BY id DESC LIMIT $2", (before, limit))
 }
 
 /// Transfers that concern an account by effective time, newest first: posted ones from its
 /// entries, the others from its holds, each the end of a range.
 pub(crate) fn transfers_of(
-    view: &View<'_>,
-    account: &str,
-    before: (Micros, &str),
-    limit: i64,
+    view: &View, account: &str, before: (Micros, &str), limit: i64,
 ) -> Result<Vec<Transfer>> {
     let (time, id) = before;
     view.select(
@@ -89,7 +83,7 @@ pub(crate) fn transfers_of(
 }
 
 /// When the next pending transfer expires.
-pub(crate) fn next_expiry(view: &View<'_>) -> Result<Option<Micros>> {
+pub(crate) fn next_expiry(view: &View) -> Result<Option<Micros>> {
     let row = view.row::<(Option<i64>,)>(
         "SELECT MIN(expire_time) FROM ledger_transfer \
          WHERE tenant = :tenant AND state = 'pending'",
@@ -99,7 +93,7 @@ pub(crate) fn next_expiry(view: &View<'_>) -> Result<Option<Micros>> {
 }
 
 /// Pending transfers whose time is over.
-pub(crate) fn due(view: &View<'_>, now: Micros, limit: i64) -> Result<Vec<Transfer>> {
+pub(crate) fn due(view: &View, now: Micros, limit: i64) -> Result<Vec<Transfer>> {
     let due = "state = 'pending' AND expire_time <= $1 ORDER BY expire_time, id LIMIT $2";
     view.all(due, (now, limit))
 }

@@ -17,10 +17,7 @@ pub(crate) async fn open(node: &Node, kind: AccountKind, floor: Option<i64>) -> 
 }
 
 pub(crate) async fn open_in(
-    node: &Node,
-    currency: &str,
-    kind: AccountKind,
-    floor: Option<i64>,
+    node: &Node, currency: &str, kind: AccountKind, floor: Option<i64>,
 ) -> String {
     let request = CreateAccountRequest {
         currency: currency.into(),
@@ -42,9 +39,7 @@ pub(crate) fn legs(of: &[(&str, &str, i64)]) -> Vec<Leg> {
 }
 
 pub(crate) async fn transfer(
-    node: &Node,
-    legs: Vec<Leg>,
-    change: impl FnOnce(&mut CreateTransferRequest),
+    node: &Node, legs: Vec<Leg>, change: impl FnOnce(&mut CreateTransferRequest),
 ) -> Result<Transfer> {
     let mut request =
         CreateTransferRequest { currency: "USD".into(), legs, ..CreateTransferRequest::default() };
@@ -58,11 +53,7 @@ pub(crate) async fn pay(node: &Node, debit: &str, credit: &str, amount: i64) -> 
 
 /// Creates a pending transfer that expires so much later.
 pub(crate) async fn hold(
-    node: &Node,
-    debit: &str,
-    credit: &str,
-    amount: i64,
-    wait: Duration,
+    node: &Node, debit: &str, credit: &str, amount: i64, wait: Duration,
 ) -> Result<Transfer> {
     let expires = node.now().after(wait);
     transfer(node, legs(&[(debit, credit, amount)]), |request| {

@@ -188,9 +188,7 @@ const REFUSALS: [&str; 3] =
 
 /// Lets everything happen, and gives what does not hold after it. Notes what came about.
 async fn play(
-    node: &Node,
-    happenings: &[Happening],
-    seen: &mut BTreeSet<String>,
+    node: &Node, happenings: &[Happening], seen: &mut BTreeSet<String>,
 ) -> Result<(), String> {
     let mut books = Books::open(node).await;
     for happening in happenings {
