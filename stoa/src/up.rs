@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use stoa_auth_v1::PrepareSetupRequest;
-use stoa_kit::ports::Ports;
+use stoa_kit::ports::{Mailer, Ports};
 use stoa_kit::{Caller, Error, MAIN, Request, Result, world};
 use stoa_node::{Body, Call, Node, Parts};
 use stoa_smtp::{Patience, Smtp};
@@ -33,7 +33,7 @@ async fn serve(catalogue: &Catalogue, config: Config) -> Result<()> {
     if !config.mail.is_empty() {
         let (from, name) = (&config.mail_from, &config.mail_name);
         let smtp = Smtp::new(&config.mail, from, name, Patience::default())?;
-        ports.mailer = Some(Arc::new(smtp));
+        ports = ports.with::<dyn Mailer>(Arc::new(smtp));
     }
     let node = Node::open(Parts {
         name: name(&config).into(),

@@ -14,8 +14,8 @@ use futures::future::BoxFuture;
 use stoa_contract::{AnyMessage, Kind, Request};
 
 use crate::caller::Caller;
-use crate::ports::Ports;
-use crate::registry::ServiceId;
+use crate::ports::{self, Port, Ports};
+use crate::registry::{Registry, ServiceId};
 use crate::seal::Seal;
 use crate::session::Session;
 use crate::tx::Cause;
@@ -75,6 +75,9 @@ pub trait Runner: Send + Sync + 'static {
 
     /// The world.
     fn world(&self) -> &Arc<dyn World>;
+
+    /// The manifests.
+    fn registry(&self) -> &Registry;
 
     /// What drivers provide.
     fn ports(&self) -> &Ports;
@@ -177,9 +180,28 @@ impl Ctx {
         receive.await.map_err(|_| Error::internal("work in the pool panicked"))
     }
 
-    /// What drivers provide: mail and the like.
-    pub fn ports(&self) -> &Ports {
-        self.0.runner.ports()
+    /// The driver of a port that the manifest says is used: `ctx.port::<dyn Mailer>()?`.
+    ///
+    /// # Errors
+    /// `node.no_port` where nothing provides it, `internal` where the manifest does not name it.
+    pub fn port<P: Port + ?Sized>(&self) -> Result<&P> {
+        let service = self.0.runner.registry().service(self.0.basis.service).name;
+        self.port_if_any()?.ok_or_else(|| ports::absent(service, P::NAME, P::PROVIDE))
+    }
+
+    /// The same for a port that the service can do without.
+    ///
+    /// # Errors
+    /// `internal` where the manifest does not name it.
+    pub fn port_if_any<P: Port + ?Sized>(&self) -> Result<Option<&P>> {
+        let Inner { basis, runner, .. } = &*self.0;
+        let service = runner.registry().service(basis.service);
+        if !service.uses.iter().any(|used| used.is_of::<P>()) {
+            let (service, port) = (service.name, P::NAME);
+            let what = format!("`{service}` uses the port `{port}` without declaring it");
+            return Err(Error::internal(what));
+        }
+        Ok(runner.ports().get::<P>())
     }
 
     /// The node behind this context, for the node's own contract.

@@ -67,6 +67,10 @@
 //! called before gives its first reply again, and [`ctx.secret`](Ctx::secret) the same bytes.
 //! [`ctx`](Ctx) says how; a service that calls and draws through it has nothing else to do.
 //!
+//! What an effect reaches outside is a port: a trait of [`ports`] that some driver implements. The
+//! manifest names it, `.uses::<dyn Mailer>()`, so that a node which does not have it says so when it
+//! starts; the effect asks for it, `ctx.port::<dyn Mailer>()?`.
+//!
 //! Rows have owners. What a caller creates belongs to [`view.owner`](View::owner), a user or a
 //! service account; [`view.visible`](View::visible), [`view.load`](View::load) and
 //! [`view.list`](View::list) show it to nobody else. Where a list is SQL of its own,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use stoa_contract::{AnyMessage, Code, Contract, Event, Format, Method, Request};
 
 use crate::caller::Caller;
+use crate::ports::{Port, Use};
 use crate::registry::{Handler, Methods};
 use crate::{Error, Micros, Result, Schedule, Tx, View};
 
@@ -20,6 +21,8 @@ pub struct Service {
     pub contract: Option<&'static Contract>,
     /// The services it may call.
     pub needs: &'static [&'static str],
+    /// The ports that its effects use.
+    pub uses: Vec<Use>,
     /// Its tables, oldest change first.
     pub migrations: &'static [Migration],
     /// How it reacts to events.
@@ -238,6 +241,7 @@ impl Service {
             name: methods.contract.name,
             contract: Some(methods.contract),
             needs: &[],
+            uses: Vec::new(),
             migrations: &[],
             subscriptions: Vec::new(),
             outcomes: Vec::new(),
@@ -256,6 +260,21 @@ impl Service {
     #[must_use]
     pub fn needs(mut self, needs: &'static [&'static str]) -> Self {
         self.needs = needs;
+        self
+    }
+
+    /// Names a port without which the service is of no use: a node that does not provide it does
+    /// not start.
+    #[must_use]
+    pub fn uses<P: Port + ?Sized>(mut self) -> Self {
+        self.uses.push(Use::of::<P>(false));
+        self
+    }
+
+    /// Names a port that the service can do without, and says itself what it does then.
+    #[must_use]
+    pub fn may_use<P: Port + ?Sized>(mut self) -> Self {
+        self.uses.push(Use::of::<P>(true));
         self
     }
 

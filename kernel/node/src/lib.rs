@@ -35,7 +35,7 @@ mod whence;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use stoa_kit::ports::Ports;
+use stoa_kit::ports::{self, Ports};
 use stoa_kit::{Caller, Error, Registry, Result, Service, World};
 use stoa_store::{Options, Store};
 use tokio::sync::watch;
@@ -107,6 +107,20 @@ pub struct Node {
     stopping: watch::Sender<bool>,
 }
 
+/// Whether there is a driver for every port that a service uses. What one can do without is told.
+fn check_ports(registry: &Registry, ports: &Ports) -> Result<()> {
+    for service in registry.services() {
+        for used in service.uses.iter().filter(|used| !used.is_met(ports)) {
+            let absent = ports::absent(service.name, used.name, used.provide);
+            if !used.optional {
+                return Err(absent);
+            }
+            tracing::info!(next = used.provide, "{}", absent.message());
+        }
+    }
+    Ok(())
+}
+
 /// Opens the store beside the runtime: to open one waits for disks and servers, and no thread
 /// that serves others may wait.
 async fn open_store(
@@ -121,9 +135,11 @@ impl Node {
     /// Checks the services against one another, opens the store, and is ready to be called.
     ///
     /// # Errors
-    /// `node.catalogue` for services that do not fit, and those of [`stoa_store::open`].
+    /// `node.catalogue` for services that do not fit, `node.no_port` where no driver provides what
+    /// one of them cannot do without, and those of [`stoa_store::open`].
     pub async fn open(parts: Parts) -> Result<Arc<Self>> {
         let registry = Arc::new(Registry::new(system::service(), parts.services)?);
+        check_ports(&registry, &parts.ports)?;
         let store = open_store(parts.store, &registry, &parts.world).await?;
         let keys = Keys::load(&store, &parts.world).await?;
         registry.seal_with(keys.0.clone());

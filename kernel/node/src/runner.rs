@@ -9,7 +9,7 @@ use stoa_contract::{AnyMessage, Format, Kind};
 use stoa_kit::ports::Ports;
 use stoa_kit::session::{Session, Stamp};
 use stoa_kit::tx::Run;
-use stoa_kit::{Basis, Error, Result, World};
+use stoa_kit::{Basis, Error, Registry, Result, World};
 use stoa_store::{Commit, Header, Reply};
 use tokio::sync::oneshot;
 
@@ -51,6 +51,10 @@ impl stoa_kit::Runner for Runner {
 
     fn world(&self) -> &Arc<dyn World> {
         &self.0.world
+    }
+
+    fn registry(&self) -> &Registry {
+        &self.0.registry
     }
 
     fn ports(&self) -> &Ports {

@@ -26,7 +26,7 @@ pub mod postgres;
 mod world;
 
 pub use home::Kept;
-pub use node::{Engine, Node, run, run_forgetful, run_with_faults, run_without_mailer};
+pub use node::{Engine, Node, run, run_forgetful, run_with_faults, run_with_ports};
 pub use world::TestWorld;
 
 #[doc(hidden)]

@@ -35,6 +35,7 @@ pub struct Node {
     engine: Engine,
     options: Options,
     log_kept: i64,
+    ports: Option<Ports>,
 }
 
 /// Mail that was handed over, and how often the next hand-overs fail.
@@ -65,11 +66,11 @@ pub fn run<F: Future<Output = ()>>(
     run_with(engine, services, Setup::default(), test);
 }
 
-/// Runs a test on a node that has no mailer.
-pub fn run_without_mailer<F: Future<Output = ()>>(
-    engine: Engine, services: Vec<Service>, test: impl FnOnce(Node) -> F,
+/// Runs a test on a node with ports of the test's own, and no others.
+pub fn run_with_ports<F: Future<Output = ()>>(
+    engine: Engine, services: Vec<Service>, ports: Ports, test: impl FnOnce(Node) -> F,
 ) {
-    run_with(engine, services, Setup { mailer: false, ..Setup::default() }, test);
+    run_with(engine, services, Setup { ports: Some(ports), ..Setup::default() }, test);
 }
 
 /// Runs a test on a node whose log keeps the events of few commits, and their records a day.
@@ -90,7 +91,8 @@ pub fn run_with_faults<F: Future<Output = ()>>(
 /// What may be different about a node.
 pub(crate) struct Setup {
     name: &'static str,
-    mailer: bool,
+    /// What drivers provide, where it is not what the testkit does.
+    ports: Option<Ports>,
     log_kept: i64,
     commits_kept: Duration,
     faults: Faults,
@@ -109,7 +111,7 @@ impl Default for Setup {
     fn default() -> Self {
         Self {
             name: "test",
-            mailer: true,
+            ports: None,
             log_kept: 100_000,
             commits_kept: Duration::from_secs(90 * 24 * 60 * 60),
             faults: Faults::default(),
@@ -167,13 +169,13 @@ impl Bench {
 impl Node {
     async fn open(engine: Engine, services: Vec<Service>, options: Options, setup: Setup) -> Self {
         let (world, post) = (TestWorld::new(), Arc::new(Post::default()));
-        let mailer = setup.mailer.then(|| Arc::clone(&post) as Arc<dyn Mailer>);
+        let own = || Ports::default().with::<dyn Mailer>(Arc::clone(&post) as _);
         let parts = Parts {
             name: setup.name.into(),
             services,
             store: options.clone(),
             world: Arc::clone(&world) as Arc<dyn World>,
-            ports: Ports { mailer },
+            ports: setup.ports.clone().unwrap_or_else(own),
             tenant: MAIN.into(),
             log_kept: setup.log_kept,
             commits_kept: setup.commits_kept,
@@ -183,8 +185,8 @@ impl Node {
         let inner = stoa_node::Node::open(parts).await.unwrap();
         let background = Background::new(&inner).await.unwrap();
         let background = Arc::new(tokio::sync::Mutex::new(background));
-        let log_kept = setup.log_kept;
-        Self { inner, background, world, post, engine, options, log_kept }
+        let Setup { log_kept, ports, .. } = setup;
+        Self { inner, background, world, post, engine, options, log_kept, ports }
     }
 
     /// The node that comes after this one at the same place: whatever this one is still doing
@@ -196,7 +198,8 @@ impl Node {
     /// As [`Node::crash`], but the node that comes is another one, with a name of its own.
     pub async fn replace(&self, name: &'static str, services: Vec<Service>) -> Self {
         self.inner.close().await;
-        let setup = Setup { name, log_kept: self.log_kept, ..Setup::default() };
+        let (log_kept, ports) = (self.log_kept, self.ports.clone());
+        let setup = Setup { name, log_kept, ports, ..Setup::default() };
         let next = Self::open(self.engine, services, self.options.clone(), setup).await;
         next.pass(self.now().since(next.now()));
         next

@@ -22,6 +22,7 @@ mod loops;
 mod messages;
 mod notes;
 mod parking;
+mod ports;
 mod subscriptions;
 mod sweeping;
 mod timers;

@@ -1,6 +1,7 @@
 //! The contract's functions.
 
-use stoa_kit::{Ctx, Error, JobOptions, Reason as _, Result, Tx, View, ports};
+use stoa_kit::ports::{self, Mailer};
+use stoa_kit::{Ctx, Error, JobOptions, Reason as _, Result, Tx, View};
 use stoa_notify_v1::*;
 use stoa_users_v1::{LookupUserRequest, LookupUserRequestBy, User};
 
@@ -94,7 +95,7 @@ impl NotifyService for Notify {
         let DeliverEmailRequest { user_id, notification_id } = request;
         let letter = ctx.call(GetLetterRequest { user_id, notification_id }).await?;
         let GetLetterResponse { to, subject, text } = letter;
-        let state = match &ctx.ports().mailer {
+        let state = match ctx.port_if_any::<dyn Mailer>()? {
             Some(mailer) => {
                 mailer.deliver(ports::Mail { id, to, subject, text }).await?;
                 EmailState::Sent

@@ -20,6 +20,7 @@ mod model;
 mod store;
 mod templates;
 
+use stoa_kit::ports::Mailer;
 use stoa_kit::{Migration, Result, Service};
 use stoa_notify_v1::DeliverEmailRequest;
 
@@ -45,6 +46,7 @@ pub fn service_with(more: &[Template]) -> Result<Service> {
 fn serve(templates: Vec<Template>) -> Service {
     Service::new(stoa_notify_v1::serve(api::Notify { templates }))
         .needs(&["users"])
+        .may_use::<dyn Mailer>()
         .migrations(MIGRATIONS)
         .outcome::<DeliverEmailRequest>(jobs::delivered)
 }

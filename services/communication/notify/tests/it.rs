@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use stoa_kit::ports::Ports;
 use stoa_kit::{Code, Error, Service};
 use stoa_notify_v1::*;
 use stoa_testkit::{Engine, Node, both};
@@ -196,12 +197,12 @@ mod mail_is_kept_where_there_is_no_server {
 
     #[test]
     fn sqlite() {
-        stoa_testkit::run_without_mailer(Engine::Sqlite, services(), keeps);
+        stoa_testkit::run_with_ports(Engine::Sqlite, services(), Ports::default(), keeps);
     }
 
     #[test]
     fn postgres() {
-        stoa_testkit::run_without_mailer(Engine::Postgres, services(), keeps);
+        stoa_testkit::run_with_ports(Engine::Postgres, services(), Ports::default(), keeps);
     }
 }
 
