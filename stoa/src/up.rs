@@ -54,7 +54,7 @@ async fn serve(catalogue: &Catalogue, config: Config) -> Result<()> {
     .await?;
     let code = setup_code(&node).await?;
     let broken = node.store().broken();
-    let server = stoa_node::serve(node, config.listen).await?;
+    let server = stoa_node::serve(node, Vec::new(), config.listen).await?;
     say(&format!("listening http://{}", server.address))?;
     if let Some(code) = code {
         say(&format!("set-up code {code}"))?;

@@ -56,6 +56,9 @@ fn check(packages: &[Package]) -> Vec<String> {
             wrong.push(format!("{}: belongs to no layer", package.folder));
             continue;
         };
+        if from == Layer::Face && contracts(package, &folders) > 1 {
+            wrong.push(format!("{}: a face speaks for one contract, or for all", package.folder));
+        }
         for dependency in &package.dependencies {
             let Some(folder) = folders.get(dependency.name.as_str()) else { continue };
             let allowed = Layer::of(folder).is_none_or(|to| may(from, to, dependency.kind));
@@ -72,6 +75,13 @@ fn check(packages: &[Package]) -> Vec<String> {
     wrong
 }
 
+/// How many contracts a package uses, other than in tests.
+fn contracts(package: &Package, folders: &BTreeMap<&str, &str>) -> usize {
+    let used = package.dependencies.iter().filter(|dependency| dependency.kind != Kind::Dev);
+    let folders = used.filter_map(|dependency| folders.get(dependency.name.as_str()));
+    folders.filter(|folder| Layer::of(folder) == Some(Layer::Contracts)).count()
+}
+
 fn may(from: Layer<'_>, to: Layer<'_>, kind: Kind) -> bool {
     use Layer::{Contracts, Driver, Face, Kernel, Root, Service, Tool};
     match (from, to, kind) {
@@ -86,7 +96,9 @@ fn may(from: Layer<'_>, to: Layer<'_>, kind: Kind) -> bool {
         (Kernel(from), Kernel(to), _) => below(to, from),
         (Contracts | Driver, Kernel("contract" | "kit"), _) => true,
         (Service, Kernel("kit") | Contracts, _) => true,
-        (Face, Kernel("contract" | "kit" | "node"), _) => true,
+        // A face that speaks a protocol of others speaks for one contract.
+        (Face, Kernel("contract" | "kit" | "node") | Contracts, _) => true,
+        (Face, Service, Kind::Dev) => true,
         _ => false,
     }
 }
@@ -142,6 +154,12 @@ mod tests {
             ("kernel/contract", "kernel/macros", Kind::Normal),
             ("kernel/macros", "kernel/codegen", Kind::Normal),
             ("faces/rest", "kernel/node", Kind::Normal),
+            ("faces/rest", "services/money/ledger", Kind::Dev),
+            ("faces/rest", "contracts/ledger", Kind::Dev),
+            ("faces/rest", "contracts/users", Kind::Dev),
+            ("faces/s3", "contracts/blobs", Kind::Normal),
+            ("faces/s3", "contracts/ledger", Kind::Dev),
+            ("stoa", "faces/rest", Kind::Normal),
             ("kernel/node", "kernel/store", Kind::Normal),
             ("kernel/store", "kernel/testkit", Kind::Dev),
             ("kernel/kit", "kernel/contract", Kind::Normal),
@@ -164,7 +182,11 @@ mod tests {
             ("contracts/ledger", "kernel/store", Kind::Normal),
             ("drivers/smtp", "kernel/node", Kind::Normal),
             ("faces/rest", "services/money/ledger", Kind::Normal),
-            ("faces/rest", "contracts/ledger", Kind::Normal),
+            ("faces/rest", "kernel/store", Kind::Normal),
+            ("faces/rest", "drivers/smtp", Kind::Normal),
+            ("faces/rest", "faces/s3", Kind::Normal),
+            ("services/money/ledger", "faces/rest", Kind::Dev),
+            ("kernel/node", "faces/rest", Kind::Dev),
             ("kernel/kit", "kernel/store", Kind::Normal),
             ("kernel/store", "kernel/node", Kind::Dev),
             ("kernel/node", "kernel/testkit", Kind::Normal),
@@ -178,5 +200,8 @@ mod tests {
         for arrow in bad {
             assert_eq!(wrong(&[arrow]).len(), 1, "{arrow:?}");
         }
+        let two = ["contracts/blobs", "contracts/ledger"];
+        let two = two.map(|contract| ("faces/s3", contract, Kind::Normal));
+        assert_eq!(wrong(&two), ["faces/s3: a face speaks for one contract, or for all"]);
     }
 }

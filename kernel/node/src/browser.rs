@@ -54,7 +54,7 @@ impl Origins {
         let origin = (method == Method::OPTIONS && asks).then(|| self.allowed(headers))??;
         let mut answer = HeaderMap::new();
         for (name, value) in [
-            (header::ACCESS_CONTROL_ALLOW_METHODS, "GET, POST"),
+            (header::ACCESS_CONTROL_ALLOW_METHODS, "GET, POST, PUT, PATCH, DELETE"),
             (header::ACCESS_CONTROL_ALLOW_HEADERS, SENT),
             (header::ACCESS_CONTROL_MAX_AGE, REMEMBERED),
         ] {

@@ -5,7 +5,6 @@
 //! given up together with its connection once nothing of it moves.
 
 use std::collections::{HashMap, VecDeque};
-use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
@@ -15,13 +14,15 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
 use connectrpc::ConnectRpcBody;
-use futures::FutureExt;
-use http_body_util::BodyExt;
+use futures::{FutureExt, StreamExt};
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, StreamBody};
 use hyper::body::{Body, Frame, SizeHint};
-use stoa_kit::{Result, World};
+use stoa_kit::{Error, Result, World};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::budget::Held;
+use crate::face::Content;
 
 /// The largest piece: about a frame of HTTP/2, and whole groups of base64.
 const PIECE: usize = 3 * 5_461;
@@ -65,8 +66,9 @@ impl Wire {
 /// A body on its way out.
 pub(crate) struct Outgoing {
     pieces: VecDeque<Frame<Bytes>>,
-    /// What follows the pieces, where it is not known from the start.
-    rest: Option<ConnectRpcBody>,
+    /// What follows the pieces, where it is not known from the start. An error of it breaks the
+    /// connection off: otherwise what came so far would pass for the whole.
+    rest: Option<Rest>,
     /// Whether it goes out as base64, as `application/grpc-web-text` has it.
     text: bool,
     wire: Arc<Wire>,
@@ -75,9 +77,44 @@ pub(crate) struct Outgoing {
     _query: Option<OwnedSemaphorePermit>,
 }
 
+/// Frames as they come.
+pub(crate) type Rest = UnsyncBoxBody<Bytes, Error>;
+
+/// What is to be sent: frames that are there, and those that come.
+pub(crate) struct Sent(VecDeque<Frame<Bytes>>, Option<Rest>);
+
+impl From<ConnectRpcBody> for Sent {
+    fn from(mut body: ConnectRpcBody) -> Self {
+        if matches!(body, ConnectRpcBody::Streaming(_)) {
+            return Self(
+                VecDeque::new(),
+                Some(body.map_err(|never| match never {}).boxed_unsync()),
+            );
+        }
+        let mut pieces = VecDeque::new();
+        // What is there as a whole gives its frames without being waited for.
+        while let Some(Some(Ok(frame))) = body.frame().now_or_never() {
+            pieces.push_back(frame);
+        }
+        Self(pieces, None)
+    }
+}
+
+impl From<Content> for Sent {
+    fn from(content: Content) -> Self {
+        match content {
+            Content::Whole(bytes) => Self([Frame::data(bytes)].into(), None),
+            Content::Stream(bytes) => {
+                let frames = bytes.map(|bytes| bytes.map(Frame::data));
+                Self(VecDeque::new(), Some(StreamBody::new(frames).boxed_unsync()))
+            }
+        }
+    }
+}
+
 impl Outgoing {
     /// A body that takes no room worth counting: a refusal, a page of health or of metrics.
-    pub(crate) fn plain(body: ConnectRpcBody, text: bool, wire: &Arc<Wire>) -> Self {
+    pub(crate) fn plain(body: impl Into<Sent>, text: bool, wire: &Arc<Wire>) -> Self {
         Self::new(body, text, wire, None, None)
     }
 
@@ -86,7 +123,7 @@ impl Outgoing {
     /// # Errors
     /// `node.crowded` for a large reply of a query when there is no room for it.
     pub(crate) fn reply(
-        body: ConnectRpcBody, text: bool, wire: &Arc<Wire>, mut held: Held,
+        body: impl Into<Sent>, text: bool, wire: &Arc<Wire>, mut held: Held,
         query: Option<OwnedSemaphorePermit>,
     ) -> Result<Self> {
         let refusable = query.is_some();
@@ -101,19 +138,10 @@ impl Outgoing {
     }
 
     fn new(
-        mut body: ConnectRpcBody, text: bool, wire: &Arc<Wire>, held: Option<Held>,
+        body: impl Into<Sent>, text: bool, wire: &Arc<Wire>, held: Option<Held>,
         query: Option<OwnedSemaphorePermit>,
     ) -> Self {
-        let mut pieces = VecDeque::new();
-        let mut rest = None;
-        if matches!(body, ConnectRpcBody::Streaming(_)) {
-            rest = Some(body);
-        } else {
-            // What is there as a whole gives its frames without being waited for.
-            while let Some(Some(Ok(frame))) = body.frame().now_or_never() {
-                pieces.push_back(frame);
-            }
-        }
+        let Sent(pieces, rest) = body.into();
         let mut waiting = wire.waiting();
         waiting.last += 1;
         let id = waiting.last;
@@ -144,17 +172,21 @@ impl Outgoing {
 
 impl Body for Outgoing {
     type Data = Bytes;
-    type Error = Infallible;
+    type Error = Error;
 
     fn poll_frame(
         mut self: Pin<&mut Self>, context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>>>> {
         if self.pieces.is_empty()
             && let Some(rest) = &mut self.rest
         {
             match Pin::new(rest).poll_frame(context) {
                 Poll::Ready(Some(Ok(frame))) => self.pieces.push_back(frame),
-                Poll::Ready(_) => self.rest = None,
+                Poll::Ready(None) => self.rest = None,
+                Poll::Ready(Some(Err(error))) => {
+                    self.rest = None;
+                    return Poll::Ready(Some(Err(error)));
+                }
                 Poll::Pending => {
                     // It is not the client that is waited for.
                     self.wire.waiting().since.remove(&self.id);

@@ -18,6 +18,7 @@ use stoa_kit::{Result, Stream};
 use crate::auth::Visitor;
 use crate::call::{Answer, Body, Call, unknown};
 use crate::door::Guest;
+use crate::spoken::deadline;
 use crate::{Node, Position};
 
 /// The node as connectrpc sees it.
@@ -97,20 +98,9 @@ async fn call(
     let registry = Arc::clone(node.registry());
     let bound = registry.method(&path).ok_or_else(|| unknown(&path))?;
     let request = bound.decode_request(body, format)?;
-    let Guest { caller, visitor } = guest(ctx)?.clone();
-    let headers = ctx.headers();
-    let position = header(headers, "stoa-position")?.map(Position::parse).transpose()?;
-    node.call(Call {
-        method: path,
-        caller,
-        request,
-        key: header(headers, "idempotency-key")?.map(str::to_owned),
-        trace: trace(headers),
-        deadline: ctx.time_remaining().map(|left| node.world().uptime() + left),
-        address: visitor.network,
-        position: position.map(|position| position.0),
-    })
-    .await
+    let call = guest(ctx)?.call(node, path, ctx.headers(), request)?;
+    let deadline = ctx.time_remaining().map(|left| node.world().uptime() + left);
+    node.call(Call { deadline, ..call }).await
 }
 
 /// Who was let in at the door.
@@ -119,9 +109,28 @@ fn guest(ctx: &RequestContext) -> Result<&Guest> {
     guest.ok_or_else(|| Error::internal("a call came in beside the door"))
 }
 
+impl Guest {
+    /// A call of a method, with what the head of a request says about it.
+    pub(crate) fn call(
+        &self, node: &Node, method: String, headers: &HeaderMap, request: Box<dyn AnyMessage>,
+    ) -> Result<Call> {
+        let position = header(headers, "stoa-position")?.map(Position::parse).transpose()?;
+        Ok(Call {
+            method,
+            caller: self.caller.clone(),
+            request,
+            key: header(headers, "idempotency-key")?.map(str::to_owned),
+            trace: trace(headers),
+            deadline: deadline(headers).map(|left| node.world().uptime() + left),
+            address: self.visitor.network.clone(),
+            position: position.map(|position| position.0),
+        })
+    }
+}
+
 /// A stream of replies that ends once its caller may not have them any more: each is sent only
 /// after another look.
-fn watched(
+pub(crate) fn watched(
     node: Arc<Node>, method: &'static Method, visitor: Visitor, items: Stream<Box<dyn AnyMessage>>,
 ) -> Stream<Box<dyn AnyMessage>> {
     let steps = futures::stream::unfold(Some(items), move |items| {
@@ -169,6 +178,13 @@ fn trace(headers: &HeaderMap) -> String {
     if good { id.to_owned() } else { String::new() }
 }
 
+/// What is told about an answer beside it, as headers.
+pub(crate) fn told(position: Option<i64>, replayed: bool) -> Vec<(&'static str, String)> {
+    let position = position.map(|position| ("stoa-position", Position(position).to_string()));
+    let replayed = replayed.then(|| ("idempotency-replayed", "true".to_owned()));
+    position.into_iter().chain(replayed).collect()
+}
+
 fn known(format: CodecFormat) -> Result<Format, ConnectError> {
     match format {
         CodecFormat::Proto => Ok(Format::Binary),
@@ -182,25 +198,25 @@ fn respond(answer: Answer, format: Format) -> Result<EncodedResponse> {
         return Err(Error::internal("a stream where a message was expected"));
     };
     let bytes = Bytes::from(message.encode(format)?);
-    let mut response = Response::new(bytes.into());
-    if let Some(position) = answer.position {
-        response = response.with_header("stoa-position", Position(position).to_string());
-    }
-    if answer.replayed {
-        response = response.with_header("idempotency-replayed", "true");
-    }
-    Ok(response)
+    let told = told(answer.position, answer.replayed);
+    let response = Response::new(bytes.into());
+    Ok(told.into_iter().fold(response, |response, (name, value)| response.with_header(name, value)))
 }
 
-/// An error on its way out. Faults of ours are logged here, once, with what lies behind them.
+/// An error on its way out, in the words of RPC.
 pub(crate) fn refuse(error: &Error, path: &str, headers: &HeaderMap) -> ConnectError {
+    tell(error, path, headers);
+    translate(error)
+}
+
+/// Logs an error on its way out: faults of ours once, with what lies behind them.
+pub(crate) fn tell(error: &Error, path: &str, headers: &HeaderMap) {
     let trace = trace(headers);
     if matches!(error.code(), Code::Internal | Code::DataLoss | Code::Unknown) {
         tracing::error!(method = path, trace, error = ?error, "a call failed");
     } else {
         tracing::debug!(method = path, trace, error = ?error, "a call was refused");
     }
-    translate(error)
 }
 
 /// An error in the words of Connect and gRPC, with Google's typed details.

@@ -1,4 +1,4 @@
-//! One port: RPC, health, metrics.
+//! One port: RPC, faces, health, metrics.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -15,7 +15,7 @@ use futures::future::BoxFuture;
 use http::request::Parts;
 use http::{HeaderMap, Request, Response, StatusCode, header};
 use http_body_util::Full;
-use hyper::body::Incoming;
+use hyper::body::Body;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulShutdown;
@@ -25,7 +25,8 @@ use tokio::sync::watch;
 
 use crate::browser::Origins;
 use crate::budget::{Budget, Held};
-use crate::door::{Door, Line, Methods};
+use crate::door::{Coming, Door, Line, Methods};
+use crate::face::{Face, Faces};
 use crate::health::Health;
 use crate::outgoing::{Outgoing, Wire};
 use crate::rpc::Table;
@@ -73,18 +74,17 @@ impl Server {
     }
 }
 
-/// Serves a node on an address, and runs its background.
+/// Serves a node on an address, with some faces beside RPC, and runs its background.
 ///
 /// # Errors
-/// `node.listen` where the address is taken or not ours.
-pub async fn serve(node: Arc<Node>, listen: Listen) -> Result<Server> {
+/// `node.listen` where the address is taken or not ours, `node.mount` for faces that collide.
+pub async fn serve(node: Arc<Node>, faces: Vec<Arc<dyn Face>>, listen: Listen) -> Result<Server> {
     let listener = node.world().listen(listen.address)?;
     listener.set_nonblocking(true).map_err(Error::internal)?;
     let listener = TcpListener::from_std(listener).map_err(Error::internal)?;
     let address = listener.local_addr().map_err(Error::internal)?;
     let stopped = node.stopping.subscribe();
-    let door = Door::new(&node, methods(&node)?, listen.proxies.clone(), listen.receive_max);
-    let port = Port { door, node: Arc::clone(&node), listen: Arc::new(listen) };
+    let port = Port::new(&node, faces, listen)?;
     let background = Background::new(&node).await?.run(stopped.clone());
     let workers: Vec<_> = background.into_iter().map(spawn).collect();
     let accepting = spawn(accept(listener, port, stopped));
@@ -120,12 +120,34 @@ fn methods(node: &Arc<Node>) -> Result<Methods> {
     Ok(Chain(Table(Arc::clone(node)), router))
 }
 
-/// What every connection needs.
+/// What answers the requests of all connections.
 #[derive(Clone)]
-struct Port {
+pub struct Port {
     door: Door,
+    faces: Faces,
     node: Arc<Node>,
     listen: Arc<Listen>,
+}
+
+impl Port {
+    /// A node, as it answers on its port.
+    ///
+    /// # Errors
+    /// `node.mount` for faces that collide.
+    pub fn new(node: &Arc<Node>, faces: Vec<Arc<dyn Face>>, listen: Listen) -> Result<Self> {
+        let faces = Faces::new(faces, node.registry())?;
+        let door = Door::new(node, methods(node)?, listen.proxies.clone(), listen.receive_max);
+        Ok(Self { door, faces, node: Arc::clone(node), listen: Arc::new(listen) })
+    }
+
+    /// Answers one request, as the only one of a connection.
+    pub async fn answer(
+        &self, peer: SocketAddr, request: Request<Bytes>,
+    ) -> Response<impl Body<Data = Bytes, Error = Error> + use<>> {
+        let line = Line { peer, wire: Wire::new(self.node.world()) };
+        let Ok(answer) = route(self.clone(), line, request.map(Full::new)).await;
+        answer
+    }
 }
 
 async fn accept(listener: TcpListener, port: Port, mut stopped: watch::Receiver<bool>) {
@@ -224,7 +246,7 @@ fn connection(
 }
 
 async fn route(
-    mut port: Port, line: Line, request: Request<Incoming>,
+    mut port: Port, line: Line, request: Request<impl Coming>,
 ) -> Result<Response<Outgoing>, Infallible> {
     let origins = &port.listen.origins;
     if let Some(headers) = origins.preflight(request.method(), request.headers()) {
@@ -239,7 +261,10 @@ async fn route(
             Err(error) => (StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n")),
         }),
         "/metrics" => plain(metrics(&port, &line, &request.into_parts().0).await),
-        _ => port.door.call(request, &line).await,
+        path => match port.faces.at(path) {
+            Some(face) => port.door.visit(face, request, &line).await,
+            None => port.door.call(request, &line).await,
+        },
     };
     reply.headers_mut().extend(revealed);
     Ok(reply)

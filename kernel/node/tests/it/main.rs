@@ -15,6 +15,7 @@ mod chores;
 mod echo;
 mod effects;
 mod exactly_once;
+mod faces;
 mod jobs;
 mod kills;
 mod leases;

@@ -1,0 +1,255 @@
+//! Faces: ways to call the services of a node other than RPC, on the same port.
+//!
+//! A face has prefixes of paths. It reads from the head of a request which method it will call; the
+//! door lets in who may call that, and takes in the body ([`Door::visit`]); then the face calls, and
+//! says what came of it in its own way.
+//!
+//! **Invariant:** what comes in by a face passes what a call by RPC passes: authentication, limits,
+//! budgets, the deadline, and [`Node::call`].
+//!
+//! **Invariant:** a path has one answer: prefixes that lie within one another, or where RPC is, are
+//! refused at the start.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Request, Response};
+use stoa_contract::{AnyMessage, Kind, Method};
+use stoa_kit::{Caller, Code, Error, Registry, Result, Stream};
+
+use crate::call::{Answer, Body};
+use crate::door::{Coming, Door, Guest, Line, Taken};
+use crate::outgoing::Outgoing;
+use crate::rpc::{late, tell, told, watched};
+use crate::spoken::deadline;
+use crate::unwound::unwound;
+use crate::{Call, Node};
+
+/// The paths that the node answers itself.
+const OWN: [&str; 3] = ["/health", "/ready", "/metrics"];
+
+/// A way to call the services of a node.
+pub trait Face: Send + Sync + 'static {
+    /// What people call it, where two want the same path.
+    fn name(&self) -> &str;
+
+    /// The paths that it answers, each with all that lies below: `/v1/ledger`, or `/` for what
+    /// nobody else answers. `/v1/ledger` is not `/v1/ledgers`.
+    fn prefixes(&self) -> Vec<String>;
+
+    /// What a request asks for, by its head.
+    ///
+    /// # Errors
+    /// What the request is refused with, before anybody asks who sends it.
+    fn asked(&self, head: &Parts) -> Result<Asked>;
+
+    /// Answers somebody who was let in.
+    fn answer(&self, visit: Visit) -> BoxFuture<'static, Result<Response<Content>>>;
+
+    /// Says an error, the door's or its own, as this face does. [`status`](crate::status) is what HTTP calls it.
+    fn refuse(&self, error: &Error) -> Response<Content>;
+}
+
+/// What a request asks for.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked {
+    /// The method that will be called: the door lets in who may call it. None for what is for
+    /// everybody.
+    pub method: Option<&'static Method>,
+    /// The largest body, where it is not the one of RPC.
+    pub body_max: Option<usize>,
+}
+
+impl From<&'static Method> for Asked {
+    fn from(method: &'static Method) -> Self {
+        Self { method: Some(method), body_max: None }
+    }
+}
+
+/// The body of an answer.
+pub enum Content {
+    /// It is there as a whole.
+    Whole(Bytes),
+    /// It comes in pieces. An error breaks the connection off, so that nobody takes what came so far
+    /// for the whole.
+    Stream(Stream<Bytes>),
+}
+
+impl<T: Into<Bytes>> From<T> for Content {
+    fn from(bytes: T) -> Self {
+        Self::Whole(bytes.into())
+    }
+}
+
+/// A request that was let in.
+pub struct Visit {
+    /// Its head.
+    pub head: Parts,
+    /// Its body, as it came.
+    pub body: Bytes,
+    guest: Guest,
+    node: Arc<Node>,
+}
+
+impl Visit {
+    /// The node.
+    pub fn node(&self) -> &Arc<Node> {
+        &self.node
+    }
+
+    /// Who sends it.
+    pub fn caller(&self) -> &Caller {
+        &self.guest.caller
+    }
+
+    /// Calls a method for whoever sends the request, with the idempotency key, the trace, the
+    /// deadline and the position that its head names. A stream that this gives looks again, before
+    /// each message, whether they may still have it.
+    ///
+    /// # Errors
+    /// Those of [`Node::call`], and `request.header`.
+    pub async fn call(
+        &self, method: &'static Method, request: Box<dyn AnyMessage>,
+    ) -> Result<Answer> {
+        let path = method.path.to_owned();
+        let call: Call = self.guest.call(&self.node, path, &self.head.headers, request)?;
+        let mut answer = self.node.call(call).await?;
+        if let Body::Stream(items) = answer.body {
+            let (node, visitor) = (Arc::clone(&self.node), self.guest.visitor.clone());
+            answer.body = Body::Stream(watched(node, method, visitor, items));
+        }
+        Ok(answer)
+    }
+}
+
+impl Answer {
+    /// What is told beside the reply, as headers of HTTP: `stoa-position`, `idempotency-replayed`.
+    pub fn headers(&self) -> HeaderMap {
+        let told = told(self.position, self.replayed).into_iter();
+        told.filter_map(|(name, value)| {
+            Some((http::HeaderName::from_static(name), HeaderValue::try_from(value).ok()?))
+        })
+        .collect()
+    }
+}
+
+/// The faces of a node, by their prefixes.
+#[derive(Clone, Default)]
+pub(crate) struct Faces(Arc<BTreeMap<String, Arc<dyn Face>>>);
+
+impl Faces {
+    /// # Errors
+    /// `node.mount` for a prefix that is none, or that collides with another one or with RPC.
+    pub(crate) fn new(faces: Vec<Arc<dyn Face>>, registry: &Registry) -> Result<Self> {
+        let mut mounted: BTreeMap<String, Arc<dyn Face>> = BTreeMap::new();
+        for face in faces {
+            for prefix in face.prefixes() {
+                check(&prefix, face.name(), registry)?;
+                let other = mounted.iter().find(|(other, _)| collide(other, &prefix));
+                if let Some((other, owner)) = other {
+                    let (name, owner) = (face.name(), owner.name());
+                    let what = format!("`{prefix}` of {name} collides with `{other}` of {owner}");
+                    return Err(mount(what));
+                }
+                mounted.insert(prefix, Arc::clone(&face));
+            }
+        }
+        Ok(Self(Arc::new(mounted)))
+    }
+
+    /// The face that answers a path.
+    pub(crate) fn at(&self, path: &str) -> Option<&Arc<dyn Face>> {
+        let mut prefix = path;
+        loop {
+            if let Some(face) = self.0.get(prefix) {
+                return Some(face);
+            }
+            match prefix.rfind('/')? {
+                0 => return self.0.get("/"),
+                end => prefix = &prefix[..end],
+            }
+        }
+    }
+}
+
+/// Whether two prefixes have a path in common, other than as the one for all that is left.
+fn collide(one: &str, other: &str) -> bool {
+    let within = |inner: &str, outer: &str| {
+        inner.strip_prefix(outer).is_some_and(|rest| rest.starts_with('/'))
+    };
+    let all_that_is_left = one == "/" || other == "/";
+    one == other || (!all_that_is_left && (within(one, other) || within(other, one)))
+}
+
+fn check(prefix: &str, name: &str, registry: &Registry) -> Result<()> {
+    let good = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@".contains(&byte);
+    let segment = |segment: &str| !matches!(segment, "" | "." | "..") && segment.bytes().all(good);
+    let rest = prefix.strip_prefix('/');
+    if !rest.is_some_and(|rest| rest.is_empty() || rest.split('/').all(segment)) {
+        return Err(mount(format!("`{prefix}` of {name} is no prefix of a path")));
+    }
+    if OWN.iter().any(|own| collide(own, prefix)) {
+        return Err(mount(format!("`{prefix}` of {name} is the node's own")));
+    }
+    let first = prefix[1..].split('/').next().unwrap_or_default();
+    let mut contracts = registry.services().iter().filter_map(|service| service.contract);
+    if first.starts_with("grpc.") || contracts.any(|contract| contract.full_name == first) {
+        return Err(mount(format!("`{prefix}` of {name} is where RPC is")));
+    }
+    Ok(())
+}
+
+fn mount(message: String) -> Error {
+    Error::new(Code::FailedPrecondition, "node.mount", message).help(
+        "Mount it elsewhere, below a path of its own that begins with `/` and does not end with it.",
+    )
+}
+
+impl Door {
+    /// Answers a request to a face.
+    pub(crate) async fn visit(
+        &self, face: &Arc<dyn Face>, request: Request<impl Coming>, line: &Line,
+    ) -> Response<Outgoing> {
+        let (head, body) = request.into_parts();
+        let (path, headers) = (head.uri.path().to_owned(), head.headers.clone());
+        self.admit(face, head, body, line).await.unwrap_or_else(|error| {
+            tell(&error, &path, &headers);
+            face.refuse(&error).map(|content| Outgoing::plain(content, false, &line.wire))
+        })
+    }
+
+    async fn admit(
+        &self, face: &Arc<dyn Face>, head: Parts, mut body: impl Coming, line: &Line,
+    ) -> Result<Response<Outgoing>> {
+        let entered = match face.asked(&head) {
+            Ok(asked) => self.enter(&head, line, asked.method).await.map(|guest| (asked, guest)),
+            Err(error) => Err(error),
+        };
+        let (asked, guest) = match entered {
+            Ok(entered) => entered,
+            Err(error) => {
+                self.discard(&head, &mut body).await;
+                return Err(error);
+            }
+        };
+        let Taken { body, held, unsent } =
+            self.take(&head, &mut body, &guest, asked.body_max).await?;
+        let is_query = asked.method.is_some_and(|method| method.kind == Kind::Query);
+        let query = self.turn(is_query, line).await?;
+        let left = deadline(&head.headers);
+        let visit = Visit { head, body, guest, node: Arc::clone(self.node()) };
+        let answer = tokio::select! {
+            biased;
+            answer = unwound(face.answer(visit)) => answer?,
+            late = late(self.node(), left) => return Err(late),
+        };
+        // What was asked is not kept any longer than what it came to.
+        drop(held);
+        let (answer, content) = answer.into_parts();
+        let content = Outgoing::reply(content, false, &line.wire, unsent, query)?;
+        Ok(Response::from_parts(answer, content))
+    }
+}
