@@ -52,12 +52,16 @@
 //! | --- | --- |
 //! | [`tx.add`](Tx::add), [`tx.add_new`](Tx::add_new), [`tx.save`](Tx::save), [`tx.delete`](Tx::delete), [`tx.get`](View::get), [`tx.load`](View::load), [`tx.list`](View::list) | rows as the contract describes them |
 //! | [`tx.find`](View::find), [`tx.all`](View::all), [`tx.returning`](Tx::returning) | the same by a condition, in SQL |
-//! | [`tx.execute`](Tx::execute), [`tx.insert`](Tx::insert), [`tx.row`](View::row), [`tx.rows`](View::rows) | whatever else SQL says of its own tables; it names `tenant = :tenant` |
+//! | [`tx.query`](View::query) | the same by conditions that are known only at run time, values and names checked |
+//! | [`tx.execute`](Tx::execute), [`tx.insert`](Tx::insert), [`tx.row`](View::row), [`tx.rows`](View::rows) | whatever else SQL says of its own tables; it names `tenant = :tenant`, and `id = ANY ($1)` is any of a list |
 //! | [`tx.call`](Tx::call) | another service's command, in the same commit; the request's type finds it |
 //! | [`tx.emit`](Tx::emit) | an event, for whoever subscribes |
 //! | [`tx.enqueue`](Tx::enqueue) | a job: what must happen outside, after the commit |
 //! | [`tx.again`](Tx::again) | of bulk work, that this chunk was full: the next one follows at once |
 //! | [`tx.now`](View::now), [`tx.new_id`](Tx::new_id), [`tx.random`](Tx::random) | time and ids, the same when the command is run again |
+//!
+//! SQL is looked at before it runs for the first time. What reads all that a tenant has in a table is
+//! refused, unless it is a page, or says why that is right: `/* whole: few administer */`.
 //!
 //! An error undoes the whole commit. It is one of the reasons that the contract declares:
 //! `return Err(Reason::InsufficientFunds.because("the balance is 3.00"))`. Where a failure is
@@ -127,6 +131,7 @@ mod mask;
 mod network;
 mod page;
 pub mod ports;
+mod query;
 pub mod registry;
 mod schedule;
 pub mod seal;
@@ -145,6 +150,7 @@ pub use list::{List, Wanted};
 pub use mask::{Mask, check_etag};
 pub use network::{network, network_of};
 pub use page::Page;
+pub use query::{Filter, Query};
 pub use registry::{Methods, Registry};
 pub use schedule::Schedule;
 pub use seal::Seal;

@@ -12,24 +12,22 @@
 //! A page begins behind the last row of the one before, by the columns of the order, so that rows
 //! which come and go move no others. What was not asked for leaves no trace in the statement:
 //! each combination is one of its own, planned by itself, and so runs along the index that fits.
-
-use std::collections::HashSet;
-use std::fmt::Write as _;
-use std::sync::{LazyLock, Mutex, PoisonError};
+//! Where none does, the list says why that is right, or is refused.
 
 use buffa::EnumValue;
 use stoa_contract::{Paged, Resource, Words};
 
+use crate::query::{Filter, Order, Text};
 use crate::table::Table;
-use crate::value::{Param, Params, Value};
-use crate::{Access, Error, Page, Result, View};
+use crate::value::{Param, Value};
+use crate::{Access, Error, Result, View};
 
 /// A list on its way: what is in it.
 pub struct List<'a, T> {
     view: &'a View<'a>,
     order: &'static str,
-    conditions: String,
-    params: Vec<Box<dyn Param + 'a>>,
+    filters: Vec<Filter<'a>>,
+    whole: Option<&'static str>,
     /// Whether nothing can be in it.
     empty: bool,
     row: std::marker::PhantomData<T>,
@@ -95,8 +93,8 @@ impl<'a> View<'a> {
         List {
             view: self,
             order,
-            conditions: String::new(),
-            params: Vec::new(),
+            filters: Vec::new(),
+            whole: None,
             empty: false,
             row: std::marker::PhantomData,
         }
@@ -108,10 +106,10 @@ impl<'a, T: Table> List<'a, T> {
     #[must_use]
     pub fn only(mut self, column: &'static str, value: impl Wanted + 'a) -> Self {
         if value.is_given() {
-            match value.literal() {
-                Some(word) => self.say(&format!("{column} = '{word}'")),
-                None => self.bind(column, "=", Box::new(value)),
-            }
+            self.filters.push(match value.literal() {
+                Some(word) => Filter::word(column, word),
+                None => Filter::is(column, value),
+            });
         }
         self
     }
@@ -120,7 +118,7 @@ impl<'a, T: Table> List<'a, T> {
     #[must_use]
     pub fn only_if(mut self, wanted: bool, condition: &'static str) -> Self {
         if wanted {
-            self.say(condition);
+            self.filters.push(Filter::said(condition));
         }
         self
     }
@@ -131,8 +129,8 @@ impl<'a, T: Table> List<'a, T> {
         if !prefix.is_empty() {
             // No text that begins with the prefix sorts behind it and the last character.
             let end = format!("{prefix}\u{10ffff}");
-            self.bind(column, ">=", Box::new(prefix));
-            self.bind(column, "<", Box::new(end));
+            self.filters.push(Filter::at_least(column, prefix));
+            self.filters.push(Filter::below(column, end));
         }
         self
     }
@@ -141,6 +139,14 @@ impl<'a, T: Table> List<'a, T> {
     #[must_use]
     pub fn owned_by(self, owner: &'a str) -> Self {
         self.only(T::OWNER, owner)
+    }
+
+    /// Says why it is right to pass over rows that are not asked for, where no index has those
+    /// that are.
+    #[must_use]
+    pub fn whole(mut self, why: &'static str) -> Self {
+        self.whole = Some(why);
+        self
     }
 
     /// The page that a request asks for, and the token of the next one: empty on the last.
@@ -154,43 +160,17 @@ impl<'a, T: Table> List<'a, T> {
             return Ok((Vec::new(), String::new()));
         }
         if page.after.is_some() {
-            self.behind(&page, &order)?;
+            let keys = (0..order.columns.len()).map(|place| untold(page.key(place)));
+            let keys = keys.collect::<Option<Vec<_>>>().ok_or_else(foreign)?;
+            self.filters.push(Filter::behind(&order, keys));
         }
-        self.params.push(Box::new(page.limit()));
-        let sql = format!(
-            "{}{}{} ORDER BY {} LIMIT ${}",
-            T::SELECT,
-            if self.conditions.is_empty() { "TRUE" } else { "" },
-            self.conditions,
-            self.order,
-            self.params.len()
-        );
-        let mut rows: Vec<T> = self.view.rows(interned(sql), All(&self.params))?;
-        let token = page.cut(&mut rows, |row| order.keys(row))?;
+        let limit = page.limit();
+        let mut text = Text::default();
+        text.select::<T>(&self.filters, &order, &limit)?;
+        text.whole(self.whole);
+        let mut rows: Vec<T> = text.rows(self.view)?;
+        let token = page.cut(&mut rows, |row| order.of(row, told))?;
         Ok((rows, token))
-    }
-
-    fn say(&mut self, condition: &str) {
-        let and = if self.conditions.is_empty() { "" } else { " AND " };
-        let _ = write!(self.conditions, "{and}{condition}");
-    }
-
-    fn bind(&mut self, column: &str, operator: &str, value: Box<dyn Param + 'a>) {
-        self.params.push(value);
-        let number = self.params.len();
-        self.say(&format!("{column} {operator} ${number}"));
-    }
-
-    /// Only what stands behind the last row of the page before.
-    fn behind(&mut self, page: &Page, order: &Order) -> Result<()> {
-        let mut places = Vec::new();
-        for place in 0..order.columns.len() {
-            self.params.push(untold(page.key(place)).ok_or_else(foreign)?);
-            places.push(format!("${}", self.params.len()));
-        }
-        let (columns, operator) = (order.columns.join(", "), order.operator);
-        self.say(&format!("({columns}) {operator} ({})", places.join(", ")));
-        Ok(())
     }
 }
 
@@ -200,46 +180,10 @@ impl<T: Table + Resource> List<'_, T> {
         match self.view.access::<T>() {
             Access::All => {}
             Access::Own(owner) if !T::OWNER.is_empty() => {
-                self.bind(T::OWNER, "=", Box::new(owner));
+                self.filters.push(Filter::is(T::OWNER, owner));
             }
             Access::Own(_) | Access::None => self.empty = true,
         }
-    }
-}
-
-/// The order of a list.
-struct Order {
-    columns: Vec<&'static str>,
-    /// Where the columns stand among those of the table.
-    places: Vec<usize>,
-    operator: &'static str,
-}
-
-impl Order {
-    fn read<T: Table>(text: &'static str) -> Result<Self> {
-        let down = text.contains(" DESC");
-        let mut order = Self {
-            columns: Vec::new(),
-            places: Vec::new(),
-            operator: if down { "<" } else { ">" },
-        };
-        for part in text.split(", ") {
-            let column = part.strip_suffix(" DESC").unwrap_or(part);
-            let place = T::COLUMNS.iter().position(|known| *known == column);
-            let same_way = (column.len() < part.len()) == down;
-            let Some(place) = place.filter(|_| same_way) else {
-                let name = T::NAME;
-                return Err(Error::internal(format!("{name} cannot be listed by `{text}`")));
-            };
-            order.columns.push(column);
-            order.places.push(place);
-        }
-        Ok(order)
-    }
-
-    /// What a row has in the columns of the order.
-    fn keys<T: Table>(&self, row: &T) -> Vec<String> {
-        row.with(|values| self.places.iter().map(|&place| told(values[place])).collect())
     }
 }
 
@@ -250,7 +194,7 @@ fn told(value: Value<'_>) -> String {
         Value::Text(text) => format!("t{text}"),
         Value::Bool(truth) => format!("b{}", u8::from(truth)),
         // Neither sorts the same way on both engines.
-        Value::Float(_) | Value::Bytes(_) | Value::Null(_) => String::new(),
+        _ => String::new(),
     }
 }
 
@@ -266,27 +210,4 @@ fn untold(key: &str) -> Option<Box<dyn Param>> {
 
 fn foreign() -> Error {
     Error::field("page_token", "page_token", "was not given by this method")
-}
-
-/// Parameters that came together at run time.
-struct All<'a>(&'a [Box<dyn Param + 'a>]);
-
-impl Params for All<'_> {
-    fn with<R>(&self, body: impl FnOnce(&[Value<'_>]) -> R) -> R {
-        let values: Vec<Value<'_>> = self.0.iter().map(|param| param.value()).collect();
-        body(&values)
-    }
-}
-
-/// A statement that is kept for ever: there are as many as combinations of what lists of the code
-/// can be narrowed by.
-fn interned(sql: String) -> &'static str {
-    static KNOWN: LazyLock<Mutex<HashSet<&'static str>>> = LazyLock::new(Mutex::default);
-    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(same) = known.get(sql.as_str()) {
-        return same;
-    }
-    let sql: &'static str = Box::leak(sql.into_boxed_str());
-    known.insert(sql);
-    sql
 }

@@ -14,6 +14,32 @@ pub struct Origin<'a> {
     pub writes: bool,
 }
 
+/// The text of a statement.
+#[derive(Debug, Clone, Copy)]
+pub enum Sql<'a> {
+    /// A literal of the code, of which there are only so many: known again by its address.
+    Literal(&'static str),
+    /// One that was put together at run time: known again by what it says, for as long as there is
+    /// room to remember it.
+    Made(&'a str),
+}
+
+impl<'a> Sql<'a> {
+    /// What it says.
+    pub fn text(self) -> &'a str {
+        match self {
+            Self::Literal(text) => text,
+            Self::Made(text) => text,
+        }
+    }
+}
+
+impl From<&'static str> for Sql<'_> {
+    fn from(text: &'static str) -> Self {
+        Self::Literal(text)
+    }
+}
+
 /// One open transaction or snapshot of an engine.
 pub trait Session {
     /// Runs a statement and shows its rows, if it returns any; gives the number of rows it
@@ -23,7 +49,7 @@ pub trait Session {
     /// `internal` for a statement the engine refuses, `unavailable` where the engine is in
     /// trouble, `aborted` where a concurrent change got in the way.
     fn run(
-        &mut self, origin: Origin<'_>, sql: &'static str, params: &[Value<'_>],
+        &mut self, origin: Origin<'_>, sql: Sql<'_>, params: &[Value<'_>],
         each: &mut dyn FnMut(&dyn Row) -> Result<bool>,
     ) -> Result<u64>;
 
@@ -32,8 +58,7 @@ pub trait Session {
     ///
     /// # Errors
     /// As [`Session::run`]; those of an earlier statement of this kind too.
-    fn insert(&mut self, origin: Origin<'_>, sql: &'static str, params: &[Value<'_>])
-    -> Result<()>;
+    fn insert(&mut self, origin: Origin<'_>, sql: Sql<'_>, params: &[Value<'_>]) -> Result<()>;
 
     /// Waits for every statement that was not waited for.
     ///

@@ -10,7 +10,7 @@ use stoa_contract::{Code, Event, Kind, Request, Resource};
 use crate::caller::{Access, Caller};
 use crate::id::{self, Stream};
 use crate::registry::{Registry, ServiceId};
-use crate::session::{Origin, Session, Stamp};
+use crate::session::{Origin, Session, Sql, Stamp};
 use crate::value::{FromRow, Params};
 use crate::{Error, Micros, Result};
 
@@ -173,6 +173,11 @@ impl View<'_> {
     /// # Errors
     /// `internal` for a statement that is refused; any error dooms the transaction.
     pub fn rows<T: FromRow>(&self, sql: &'static str, params: impl Params) -> Result<Vec<T>> {
+        self.rows_of(sql.into(), params)
+    }
+
+    /// The same for a statement that may have been put together at run time.
+    pub(crate) fn rows_of<T: FromRow>(&self, sql: Sql<'_>, params: impl Params) -> Result<Vec<T>> {
         let mut rows = Vec::new();
         self.run(sql, params, &mut |row| {
             rows.push(row);
@@ -188,7 +193,7 @@ impl View<'_> {
     pub fn row<T: FromRow>(&self, sql: &'static str, params: impl Params) -> Result<Option<T>> {
         let mut first = None;
         // A statement that writes must run to its end, so later rows are read and dropped.
-        self.run(sql, params, &mut |row| {
+        self.run(sql.into(), params, &mut |row| {
             first.get_or_insert(row);
             self.writes
         })?;
@@ -204,7 +209,7 @@ impl View<'_> {
     }
 
     fn run<T: FromRow>(
-        &self, sql: &'static str, params: impl Params, each: &mut dyn FnMut(T) -> bool,
+        &self, sql: Sql<'_>, params: impl Params, each: &mut dyn FnMut(T) -> bool,
     ) -> Result<u64> {
         self.core.alive()?;
         let origin = self.origin();
@@ -340,7 +345,7 @@ impl Tx<'_> {
     /// # Errors
     /// `internal` for a statement that is refused; any error dooms the transaction.
     pub fn execute(&mut self, sql: &'static str, params: impl Params) -> Result<u64> {
-        self.view.run::<()>(sql, params, &mut |()| true)
+        self.view.run::<()>(sql.into(), params, &mut |()| true)
     }
 
     /// Adds one row, which cannot be there yet: `INSERT … VALUES (…)` without `ON CONFLICT`. On
@@ -355,7 +360,7 @@ impl Tx<'_> {
         let origin = self.view.origin();
         self.view.core.alive()?;
         self.view.core.doom(params.with(|values| {
-            session.with(&mut |session| session.insert(origin, sql, values).map(|()| 1))
+            session.with(&mut |session| session.insert(origin, sql.into(), values).map(|()| 1))
         }))?;
         Ok(())
     }

@@ -23,9 +23,13 @@ pub enum Value<'a> {
     Text(&'a str),
     /// `BYTEA`.
     Bytes(&'a [u8]),
+    /// Several of `TEXT`, for `= ANY ($1)`.
+    Texts(&'a [String]),
+    /// Several of `BIGINT`, for `= ANY ($1)`.
+    Ints(&'a [i64]),
 }
 
-/// The types of columns.
+/// The types of columns and parameters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Type {
     /// `BIGINT`.
@@ -38,6 +42,10 @@ pub enum Type {
     Text,
     /// `BYTEA`.
     Bytes,
+    /// Several of `TEXT`.
+    Texts,
+    /// Several of `BIGINT`.
+    Ints,
 }
 
 impl Value<'_> {
@@ -50,6 +58,17 @@ impl Value<'_> {
             Value::Bool(_) => Type::Bool,
             Value::Text(_) => Type::Text,
             Value::Bytes(_) => Type::Bytes,
+            Value::Texts(_) => Type::Texts,
+            Value::Ints(_) => Type::Ints,
+        }
+    }
+
+    /// How many values it stands for.
+    pub fn count(&self) -> usize {
+        match self {
+            Value::Texts(values) => values.len(),
+            Value::Ints(values) => values.len(),
+            _ => 1,
         }
     }
 }
@@ -219,6 +238,32 @@ impl Param for Option<&str> {
 impl Param for &[u8] {
     fn value(&self) -> Value<'_> {
         Value::Bytes(self)
+    }
+}
+
+/// Any number of texts are one parameter: `id = ANY ($1)` is true of each of them.
+impl Param for &[String] {
+    fn value(&self) -> Value<'_> {
+        Value::Texts(self)
+    }
+}
+
+impl Param for Vec<String> {
+    fn value(&self) -> Value<'_> {
+        Value::Texts(self)
+    }
+}
+
+/// Any number of integers are one parameter: `number = ANY ($1)` is true of each of them.
+impl Param for &[i64] {
+    fn value(&self) -> Value<'_> {
+        Value::Ints(self)
+    }
+}
+
+impl Param for Vec<i64> {
+    fn value(&self) -> Value<'_> {
+        Value::Ints(self)
     }
 }
 

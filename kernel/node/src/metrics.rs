@@ -27,9 +27,11 @@ const COUNTED_FOR: Duration = Duration::from_secs(10);
 const JOBS: &str = "SELECT 'ready', COUNT(*) FROM stoa_job \
      WHERE tenant = :tenant AND state = 'ready' \
      UNION ALL SELECT 'leased', COUNT(*) FROM stoa_job WHERE tenant = :tenant AND state = 'leased' \
-     UNION ALL SELECT 'dead', COUNT(*) FROM stoa_job WHERE tenant = :tenant AND state = 'dead'";
+     UNION ALL SELECT 'dead', COUNT(*) FROM stoa_job WHERE tenant = :tenant AND state = 'dead' \
+         /* whole: what waits is what is asked for */";
 const PARKED: &str = "SELECT subscription, COUNT(*) FROM stoa_parked WHERE tenant = :tenant \
-     GROUP BY subscription";
+     GROUP BY subscription \
+         /* whole: what stands aside is what is asked for */";
 
 type Labels = [(&'static str, String); 2];
 

@@ -83,7 +83,8 @@ impl SystemService for System {
     fn list_jobs(&self, view: &View, request: ListJobsRequest) -> Result<ListJobsResponse> {
         const LIST: &str = "SELECT id, method, state, attempts, run_at, error, position \
              FROM stoa_job WHERE tenant = :tenant AND ($1 = '' OR state = $1) \
-             AND ($2 = '' OR id < $2) ORDER BY id DESC LIMIT $3";
+             AND ($2 = '' OR id < $2) ORDER BY id DESC LIMIT $3 \
+         /* whole: a day of jobs, for people who look */";
         let page = view.page(&request, 1)?;
         let rows = view.rows::<JobRow>(LIST, (&request.state, page.after(), page.limit()))?;
         let mut jobs = rows.into_iter().map(job).collect();
@@ -119,7 +120,8 @@ impl SystemService for System {
         const LIST: &str = "SELECT subscription, generation, partition, position, ordinal, \
              CASE WHEN state = '' AND fill <> '' THEN 'filling' ELSE state END, \
              holder FROM stoa_cursor WHERE tenant = :tenant AND state <> 'replaced' \
-             ORDER BY subscription, generation, partition";
+             ORDER BY subscription, generation, partition \
+         /* whole: there are as many as partitions of subscriptions */";
         type Row = (String, i64, i64, i64, i64, String, String);
         let rows = view.rows::<Row>(LIST, ())?;
         let mut subscriptions = Vec::new();
@@ -208,7 +210,8 @@ impl SystemService for System {
     }
 
     fn list_timers(&self, view: &View, _: ListTimersRequest) -> Result<ListTimersResponse> {
-        const LIST: &str = "SELECT name, last, next, schedule FROM stoa_timer WHERE tenant = :tenant ORDER BY name";
+        const LIST: &str = "SELECT name, last, next, schedule FROM stoa_timer WHERE tenant = :tenant ORDER BY name \
+         /* whole: there are as many as timers */";
         let rows = view.rows::<(String, i64, i64, String)>(LIST, ())?;
         let time = |at| match at {
             0 => Default::default(),

@@ -11,11 +11,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use rusqlite::Connection;
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use stoa_contract::{Code, Error, Result};
-use stoa_kit::session::Origin;
+use stoa_kit::session::{Origin, Sql};
 use stoa_kit::value::Value;
 
-use crate::schema::{Dialect, Schema};
-use crate::{tenancy, words};
+use crate::known::Known;
+use crate::schema::{Dialect, Index, Schema};
+use crate::{plan, statistics, tenancy, words};
 
 /// A statement that has been looked at.
 #[derive(Debug)]
@@ -55,8 +56,14 @@ impl Statement {
         }
         let refused = |what| Err(Error::new(Code::InvalidArgument, "store.value", what));
         for value in params {
+            if value.count() > LIST_MAX {
+                return refused("a list has more values than a statement takes");
+            }
             match value {
                 Value::Text(text) if text.contains('\0') => {
+                    return refused("a text cannot hold the character U+0000");
+                }
+                Value::Texts(texts) if texts.iter().any(|text| text.contains('\0')) => {
                     return refused("a text cannot hold the character U+0000");
                 }
                 Value::Float(number) if number.is_nan() => {
@@ -69,8 +76,8 @@ impl Statement {
     }
 }
 
-/// A service and a statement in its code.
-type Place = (u16, usize, usize);
+/// Values that one parameter may have.
+const LIST_MAX: usize = 10_000;
 
 /// Looks at statements.
 pub struct Inspector {
@@ -81,7 +88,8 @@ pub struct Inspector {
 struct Inner {
     connection: Connection,
     touched: Arc<Mutex<Touched>>,
-    seen: HashMap<Place, Arc<Statement>>,
+    seen: Known<Statement>,
+    indexes: HashMap<String, Index>,
 }
 
 #[derive(Default)]
@@ -109,12 +117,14 @@ impl Inspector {
                 })?;
             }
         }
+        statistics::tell(&connection).map_err(Error::internal)?;
         let touched = Arc::new(Mutex::new(Touched::default()));
         let record = Arc::clone(&touched);
         connection
             .authorizer(Some(move |context: AuthContext<'_>| lock(&record).note(&context)))
             .map_err(Error::internal)?;
-        let inner = Inner { connection, touched, seen: HashMap::new() };
+        let indexes = schema.indexes();
+        let inner = Inner { connection, touched, seen: Known::default(), indexes };
         Ok(Self { services: schema.services.clone(), inner: Mutex::new(inner) })
     }
 
@@ -122,30 +132,33 @@ impl Inspector {
     ///
     /// # Errors
     /// `internal`, saying what is wrong with the statement.
-    pub fn inspect(&self, service: u16, sql: &'static str) -> Result<Arc<Statement>> {
-        let place = (service, sql.as_ptr() as usize, sql.len());
+    pub fn inspect(&self, service: u16, sql: Sql<'_>) -> Result<Arc<Statement>> {
         let mut inner = lock(&self.inner);
-        if let Some(known) = inner.seen.get(&place) {
-            return Ok(Arc::clone(known));
+        if let Some(known) = inner.seen.get(service, sql) {
+            return Ok(known);
         }
         let name = self.services.get(usize::from(service)).copied().unwrap_or("?");
+        let text = sql.text();
         let statement = inner.look(name, sql).map_err(|what| {
-            Error::internal(format!("a statement of `{name}` is refused: {what}: {sql}"))
+            Error::internal(format!("a statement of `{name}` is refused: {what}: {text}"))
         })?;
         let statement = Arc::new(statement);
-        inner.seen.insert(place, Arc::clone(&statement));
+        inner.seen.put(service, sql, &statement);
         Ok(statement)
     }
 }
 
 impl Inner {
-    fn look(&self, service: &str, sql: &'static str) -> Result<Statement, String> {
-        dialect(sql)?;
+    fn look(&self, service: &str, sql: Sql<'_>) -> Result<Statement, String> {
+        let made = matches!(sql, Sql::Made(_));
+        let sql = sql.text();
+        let words = words::words(sql);
+        dialect(sql, &words)?;
         let (sqlite, postgres) = rewrite(sql);
         *lock(&self.touched) = Touched::default();
         let prepared = self.connection.prepare(&sqlite);
         let mut touched = std::mem::take(&mut *lock(&self.touched));
-        touched.reads.retain(|name| self.exists(name));
+        touched.reads.retain(|name| name != LISTED && self.exists(name));
         if let Some(what) = touched.refused {
             return Err(what);
         }
@@ -157,12 +170,30 @@ impl Inner {
                 return Err(format!("`{table}` belongs to another service"));
             }
         }
+        let tables = touched.reads.union(&touched.writes).cloned().collect();
         if service != "stoa" {
-            let tables = touched.reads.union(&touched.writes).cloned().collect();
-            tenancy::check(&words::words(sql), &tables)?;
+            tenancy::check(&words, &tables)?;
         }
         if service != "stoa" && !sql.contains(":tenant") {
             return Err("it does not name :tenant".to_owned());
+        }
+        // What the kernel does for all tenants at once has no bound to speak of.
+        let whole = match sql.contains(":tenant") {
+            true => plan::whole(&words, &tables, &self.indexes, &self.plan(&sqlite)?),
+            false => None,
+        };
+        match (whole, plan::reason(sql)?) {
+            (Some(table), None) => {
+                return Err(format!(
+                    "it reads the whole of `{table}`: give it an index to go by, or say why that is \
+                     right, /* whole: … */"
+                ));
+            }
+            // One of several combinations may need it, and others not.
+            (None, Some(_)) if !made => {
+                return Err("it does not read the whole of anything, and says so".to_owned());
+            }
+            _ => {}
         }
         let shared = |names: BTreeSet<String>| names.into_iter().map(Arc::from).collect();
         Ok(Statement {
@@ -177,6 +208,18 @@ impl Inner {
 }
 
 impl Inner {
+    /// How SQLite would go about a statement.
+    fn plan(&self, sqlite: &str) -> Result<Vec<plan::Step>, String> {
+        let steps = || {
+            let mut explained = self.connection.prepare(&format!("EXPLAIN QUERY PLAN {sqlite}"))?;
+            let count = explained.parameter_count();
+            let nothing = rusqlite::params_from_iter(std::iter::repeat_n(None::<i64>, count));
+            let step = |row: &rusqlite::Row<'_>| Ok(plan::Step::new(row.get(1)?, row.get(3)?));
+            explained.query_map(nothing, step)?.collect::<rusqlite::Result<Vec<_>>>()
+        };
+        steps().map_err(|error| error.to_string())
+    }
+
     /// Whether something outside of a statement has this name: a `COUNT(*)` over a part of the
     /// statement itself is noted like one over a table.
     fn exists(&self, name: &str) -> bool {
@@ -241,9 +284,13 @@ const REFUSED: &[(&str, &str)] = &[
     ("ROWID", "tables have none"),
     ("PRAGMA", "it is SQLite's own"),
     ("REPLACE", "use ON CONFLICT"),
+    ("JSON_EACH", "compare with a list: = ANY ($1)"),
 ];
 
-fn dialect(sql: &str) -> Result<(), String> {
+/// What SQLite reads the values of a list from; no statement says so itself.
+const LISTED: &str = "json_each";
+
+fn dialect(sql: &str, all: &[String]) -> Result<(), String> {
     let upper = sql.to_ascii_uppercase();
     let mut words = upper.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
     if let Some(word) = words.clone().find(|word| REFUSED.iter().any(|(bad, _)| bad == word)) {
@@ -255,7 +302,7 @@ fn dialect(sql: &str) -> Result<(), String> {
     if sums > 0 && casts == 0 {
         return Err("SUM: cast sums to BIGINT, the engines give other types".to_owned());
     }
-    if !words::divides_safely(&words::words(sql)) {
+    if !words::divides_safely(all) {
         return Err(
             "/: divide by a number, or by NULLIF(…, 0): by zero one engine gives NULL, and \
              the other an error"
@@ -295,7 +342,20 @@ fn rewrite(sql: &str) -> (String, String) {
     }
     sqlite.push_str(rest);
     postgres.push_str(rest);
-    (sqlite.replace("BIGINT", "INTEGER").replace("DOUBLE PRECISION", "REAL"), postgres)
+    let sqlite = sqlite.replace("BIGINT", "INTEGER").replace("DOUBLE PRECISION", "REAL");
+    (listed(&sqlite), postgres)
+}
+
+/// `= ANY (?1)` in the words of SQLite, which has no lists.
+fn listed(sqlite: &str) -> String {
+    let mut out = String::new();
+    let mut rest = sqlite;
+    while let Some((before, after)) = rest.split_once("= ANY (?") {
+        let Some((number, behind)) = after.split_once(')') else { break };
+        out.push_str(&format!("{before}IN (SELECT value FROM {LISTED}(?{number}))"));
+        rest = behind;
+    }
+    out + rest
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -23,7 +23,7 @@ pub fn rows<T: FromRow>(
         rows.push(T::read(row)?);
         Ok(true)
     };
-    params.with(|values| session.run(origin, sql, values, &mut each))?;
+    params.with(|values| session.run(origin, sql.into(), values, &mut each))?;
     Ok(rows)
 }
 
@@ -35,7 +35,7 @@ pub fn execute(
     session: &mut dyn Session, tenant: &str, sql: &'static str, params: impl Params,
 ) -> Result<u64> {
     let origin = Origin { service: 0, tenant, writes: true };
-    params.with(|values| session.run(origin, sql, values, &mut |_| Ok(true)))
+    params.with(|values| session.run(origin, sql.into(), values, &mut |_| Ok(true)))
 }
 
 /// What an earlier commit left under an idempotency key.

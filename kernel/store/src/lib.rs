@@ -17,11 +17,14 @@
 
 pub mod inspect;
 pub mod kernel;
+mod known;
+mod plan;
 mod postgres;
 mod queue;
 mod run;
 pub mod schema;
 mod sqlite;
+mod statistics;
 mod tenancy;
 mod words;
 

@@ -133,6 +133,36 @@ impl Schema {
     }
 }
 
+/// An order in which rows of a tenant stand.
+#[derive(Debug, Default)]
+pub(crate) struct Index {
+    /// The column by which they are sorted.
+    pub(crate) first: String,
+    /// Whether only some rows are in it.
+    pub(crate) partial: bool,
+}
+
+impl Schema {
+    /// The indexes by their names, and the primary keys by those of their tables.
+    pub(crate) fn indexes(&self) -> HashMap<String, Index> {
+        let mut indexes = HashMap::new();
+        for words in self.steps.iter().flat_map(|step| split(step.sql)) {
+            let lower: Vec<String> = words.iter().map(|word| word.to_ascii_lowercase()).collect();
+            let is = |place: usize, wanted| word(&lower, place) == wanted;
+            let name = 2 + usize::from(is(1, "unique"));
+            if !is(0, "create") || !(is(1, "table") || is(name - 1, "index")) {
+                continue;
+            }
+            // Both begin with the tenant.
+            let key = lower.windows(3).position(|three| three == ["(", "tenant", ","]);
+            let first = key.map_or("", |key| word(&lower, key + 3)).to_owned();
+            let partial = lower.iter().any(|word| word == "where");
+            indexes.insert(word(&lower, name).to_owned(), Index { first, partial });
+        }
+        indexes
+    }
+}
+
 /// All that is due as one script, to be run in one transaction.
 ///
 /// # Errors

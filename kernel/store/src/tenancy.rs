@@ -17,13 +17,13 @@ pub(crate) fn check(words: &[String], tables: &BTreeSet<String>) -> Result<(), S
 
 /// A word, or what stands between two parentheses.
 #[derive(Debug, Clone)]
-enum Item<'a> {
+pub(crate) enum Item<'a> {
     Word(&'a str),
     Group(Vec<Item<'a>>),
 }
 
 impl Item<'_> {
-    fn word(&self) -> &str {
+    pub(crate) fn word(&self) -> &str {
         match self {
             Item::Word(word) => word,
             Item::Group(_) => "()",
@@ -32,13 +32,14 @@ impl Item<'_> {
 }
 
 /// A table as a statement calls it.
-struct Table {
-    alias: String,
-    name: String,
+pub(crate) struct Table {
+    pub(crate) alias: String,
+    pub(crate) name: String,
     kept: bool,
 }
 
-fn items(words: &[String]) -> Vec<Item<'_>> {
+/// The words of a statement by their parentheses.
+pub(crate) fn items(words: &[String]) -> Vec<Item<'_>> {
     let mut open = vec![Vec::new()];
     for word in words {
         let closed = if word == ")" { open.pop() } else { None };
@@ -55,14 +56,18 @@ fn items(words: &[String]) -> Vec<Item<'_>> {
 /// What stands at one level of parentheses: one statement, or several that are put together.
 fn level(all: &[Item<'_>], tables: &BTreeSet<String>, outer: &[String]) -> Result<(), String> {
     let tenant = tenant_inserted(all)?;
-    let parts = all.split(|item| matches!(item.word(), "union" | "intersect" | "except"));
-    for part in parts {
+    for part in parts(all) {
         if let Some(place) = tenant {
             takes_tenant(part, place)?;
         }
         statement(part, tables, outer)?;
     }
     Ok(())
+}
+
+/// The statements that UNION and its like put together.
+pub(crate) fn parts<'a, 's>(all: &'a [Item<'s>]) -> impl Iterator<Item = &'a [Item<'s>]> {
+    all.split(|item| matches!(item.word(), "union" | "intersect" | "except"))
 }
 
 fn statement(all: &[Item<'_>], tables: &BTreeSet<String>, outer: &[String]) -> Result<(), String> {
@@ -102,7 +107,7 @@ fn nested(all: &[Item<'_>], tables: &BTreeSet<String>, seen: &[String]) -> Resul
 }
 
 /// The tables that a statement reads or changes; a part of the statement itself is kept by itself.
-fn tables_of(all: &[Item<'_>], tables: &BTreeSet<String>) -> Vec<Table> {
+pub(crate) fn tables_of(all: &[Item<'_>], tables: &BTreeSet<String>) -> Vec<Table> {
     let mut found = Vec::new();
     let mut listed = false;
     for (place, item) in all.iter().enumerate() {

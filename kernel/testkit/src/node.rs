@@ -8,7 +8,9 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use stoa_contract::{AnyMessage, Event, Format, Paged, Request};
 use stoa_kit::ports::{Mail, Mailer, Ports};
-use stoa_kit::{Caller, Error, MAIN, Result, Service, World};
+use stoa_kit::registry::ServiceId;
+use stoa_kit::tx::{Cause, Run};
+use stoa_kit::{Caller, Error, MAIN, Result, Service, View, World};
 use stoa_node::{Answer, Background, Body, Call, Parts};
 use stoa_store::{Faults, Options, Read, kernel};
 use tokio::runtime::Runtime;
@@ -383,15 +385,36 @@ impl Node {
         panic!("the background never comes to rest");
     }
 
+    /// What a query of a service sees, asked by somebody.
+    ///
+    /// # Errors
+    /// What `ask` returns, and where there is no such service.
+    pub async fn view<T: Send + 'static>(
+        &self, service: &str, caller: &Caller, ask: impl Fn(&View) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let (registry, caller) = (self.inner().registry().clone(), caller.clone());
+        let place = registry.services().iter().position(|known| known.name == service);
+        let id = ServiceId(place.expect("there is no such service") as u16);
+        let (send, receive) = std::sync::mpsc::channel();
+        let read: Read<()> = Box::new(move |session, stamp| {
+            let cause = Cause::Request;
+            let run =
+                Run { registry: &registry, caller: &caller, cause: &cause, stamp, nested: false };
+            let _ = send.send(run.query(session, id, &ask)?);
+            Ok(())
+        });
+        self.inner().store().read(None, read).await?;
+        Ok(receive.recv().expect("the query gave nothing"))
+    }
+
     /// The position of the last commit.
     pub(crate) async fn last(&self) -> i64 {
-        const LAST: &str =
-            "SELECT COALESCE(MAX(position), 0) FROM stoa_commit WHERE tenant = :tenant";
+        const LAST: &str = "SELECT position FROM stoa_commit WHERE tenant = :tenant ORDER BY position DESC LIMIT 1";
         let last = Arc::new(AtomicI64::new(0));
         let found = Arc::clone(&last);
         let read: Read<()> = Box::new(move |session, _| {
             let rows = kernel::rows::<(i64,)>(session, MAIN, LAST, ())?;
-            found.store(rows[0].0, SeqCst);
+            found.store(rows.first().map_or(0, |(last,)| *last), SeqCst);
             Ok(())
         });
         self.inner.store().read(None, read).await.unwrap();
@@ -401,7 +424,8 @@ impl Node {
     /// The events of a type that were emitted so far, oldest first.
     pub async fn events<E: Event>(&self) -> Vec<E> {
         const EVENTS: &str = "SELECT payload FROM stoa_event \
-             WHERE tenant = :tenant AND message = $1 ORDER BY position, ordinal";
+             WHERE tenant = :tenant AND message = $1 ORDER BY position, ordinal \
+         /* whole: a test reads what it wrote */";
         let found = Arc::new(Mutex::new(Vec::new()));
         let events = Arc::clone(&found);
         let read: Read<()> = Box::new(move |session, _| {

@@ -21,6 +21,7 @@ mod h2;
 mod http;
 mod idle;
 mod process;
+mod queries;
 mod readme;
 mod requests;
 mod strangers;

@@ -93,7 +93,8 @@ impl Sweep {
 
     async fn past(&self, now: Micros) -> Result<Past> {
         const SLOWEST: &str = "SELECT MIN(position) FROM stoa_cursor \
-             WHERE tenant = :tenant AND state = '' AND position >= $1";
+             WHERE tenant = :tenant AND state = '' AND position >= $1 \
+         /* whole: there are as many as partitions of subscriptions */";
         let end = self.node.store().settled().await?;
         let (tenant, lost) = (Arc::clone(self.node.tenant()), end - LOG_MAX);
         let read = move |session: &mut dyn Session, _| {
@@ -112,7 +113,9 @@ impl Sweep {
 
 /// Whether there is anything to sweep.
 fn waits(session: &mut dyn Session, tenant: &str, past: Past) -> Result<bool> {
-    const LOST: &str = "SELECT position FROM stoa_cursor WHERE tenant = :tenant AND position < $1 AND state = '' LIMIT 1";
+    const LOST: &str = "SELECT position FROM stoa_cursor \
+         WHERE tenant = :tenant AND position < $1 AND state = '' LIMIT 1 \
+         /* whole: there are as many as partitions of subscriptions */";
     const EVENT: &str =
         "SELECT position FROM stoa_event WHERE tenant = :tenant AND position < $1 LIMIT 1";
     for ((some, _), before) in [(KEYS, past.now), (CLAIMS, past.now), (JOBS, past.jobs)] {
@@ -128,7 +131,8 @@ fn waits(session: &mut dyn Session, tenant: &str, past: Past) -> Result<bool> {
 /// Deletes some of everything: how much.
 fn sweep(session: &mut dyn Session, tenant: &str, past: Past) -> Result<u64> {
     const LOST: &str = "UPDATE stoa_cursor SET state = 'lost' WHERE tenant = :tenant \
-         AND position < $1 AND state = '' ";
+         AND position < $1 AND state = '' \
+         /* whole: there are as many as partitions of subscriptions */";
     let mut rows = 0;
     for ((_, delete), before) in [(KEYS, past.now), (CLAIMS, past.now), (JOBS, past.jobs)] {
         rows += kernel::execute(session, tenant, delete, (before.0, ROWS))?;

@@ -93,7 +93,8 @@ impl Timers {
     /// Writes rows for timers that are new, whose schedule is another, or that stand further in
     /// the future than their schedule could put them: a clock went back then.
     async fn register(&self) -> Result<()> {
-        const ROWS: &str = "SELECT name, next, schedule FROM stoa_timer WHERE tenant = :tenant";
+        const ROWS: &str = "SELECT name, next, schedule FROM stoa_timer WHERE tenant = :tenant \
+         /* whole: there are as many as timers */";
         const REGISTER: &str = "INSERT INTO stoa_timer (tenant, name, last, next, schedule) \
              VALUES (:tenant, $1, 0, $2, $3) ON CONFLICT (tenant, name) DO UPDATE \
              SET next = excluded.next, schedule = excluded.schedule \
@@ -183,7 +184,8 @@ impl Timers {
 
     /// When each timer fires that goes by the clock.
     async fn rows(&self) -> Result<Vec<(String, i64)>> {
-        const ROWS: &str = "SELECT name, next FROM stoa_timer WHERE tenant = :tenant";
+        const ROWS: &str = "SELECT name, next FROM stoa_timer WHERE tenant = :tenant \
+         /* whole: there are as many as timers */";
         if !self.timers.iter().any(|known| matches!(known.timer.when, When::By(_))) {
             return Ok(Vec::new());
         }

@@ -156,7 +156,8 @@ fn hear(tx: &mut Tx, what: &str, words: &str) -> Result<()> {
 
 fn heard_of(tx: &Tx, what: &str) -> Result<i64> {
     const HEARD: &str = "SELECT COUNT(*) FROM chores_heard WHERE tenant = :tenant \
-         AND substr(words, 1, 7) = $1";
+         AND substr(words, 1, 7) = $1 \
+         /* whole: a test reads what it wrote */";
     Ok(tx.row::<(i64,)>(HEARD, (what,))?.map_or(0, |(count,)| count))
 }
 
@@ -168,7 +169,8 @@ pub(crate) async fn assign_to(node: &Node, words: &str) {
 
 /// What was heard, sorted.
 pub(crate) async fn heard(node: &Node) -> Vec<String> {
-    const HEARD: &str = "SELECT words FROM chores_heard WHERE tenant = :tenant ORDER BY words";
+    const HEARD: &str = "SELECT words FROM chores_heard WHERE tenant = :tenant ORDER BY words \
+         /* whole: a test reads what it wrote */";
     crate::echo::rows::<(String,)>(node.inner(), HEARD).await.into_iter().map(|row| row.0).collect()
 }
 

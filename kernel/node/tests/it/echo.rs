@@ -217,14 +217,16 @@ pub(crate) async fn heard(node: &Node, subject: &str) -> Vec<i64> {
 /// All that was heard: numbers in order, by subject.
 pub(crate) async fn all_heard(node: &stoa_node::Node) -> Vec<(String, i64)> {
     const HEARD: &str = "SELECT subject, number FROM echo_heard WHERE tenant = :tenant \
-         ORDER BY subject, place";
+         ORDER BY subject, place \
+         /* whole: a test reads what it wrote */";
     rows(node, HEARD).await
 }
 
 /// All that was said: numbers in order, by subject.
 pub(crate) async fn all_said(node: &stoa_node::Node) -> Vec<(String, i64)> {
     const SAID: &str = "SELECT subject, payload FROM stoa_event WHERE tenant = :tenant \
-         ORDER BY subject, position, ordinal";
+         ORDER BY subject, position, ordinal \
+         /* whole: a test reads what it wrote */";
     let events: Vec<(String, Vec<u8>)> = rows(node, SAID).await;
     let number =
         |payload: &[u8]| stoa_contract::decode::<Said>(payload, Format::Binary).unwrap().about().1;

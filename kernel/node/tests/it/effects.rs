@@ -188,7 +188,8 @@ fn who_lost_a_claim_commits_nothing_more(engine: Engine) {
 
 /// Makes every claim another node's, as happens once it has run out.
 async fn take_over(node: &Node) {
-    const TAKE: &str = "UPDATE stoa_claim SET holder = $1 WHERE tenant = :tenant";
+    const TAKE: &str = "UPDATE stoa_claim SET holder = $1 WHERE tenant = :tenant \
+         /* whole: a test reads what it wrote */";
     let header = Header {
         tenant: MAIN.into(),
         cause: String::new(),
@@ -236,7 +237,8 @@ fn what_wakes_past_its_deadline_commits_nothing(engine: Engine) {
 
 /// The traces of all commits.
 async fn traces(node: &Node) -> Vec<String> {
-    const TRACES: &str = "SELECT trace FROM stoa_commit WHERE tenant = :tenant ORDER BY position";
+    const TRACES: &str = "SELECT trace FROM stoa_commit WHERE tenant = :tenant ORDER BY position \
+         /* whole: a test reads what it wrote */";
     let rows: Vec<(String,)> = echo::rows(node.inner(), TRACES).await;
     rows.into_iter().map(|(trace,)| trace).collect()
 }

@@ -255,7 +255,8 @@ fn two_workers_are_never_at_one_job(engine: Engine) {
 
 /// When the lease of the one job that is leased ends.
 async fn lease(node: &Node) -> i64 {
-    const LEASE: &str = "SELECT run_at FROM stoa_job WHERE tenant = :tenant AND state = 'leased'";
+    const LEASE: &str = "SELECT run_at FROM stoa_job WHERE tenant = :tenant AND state = 'leased' \
+         /* whole: a test reads what it wrote */";
     rows::<(i64,)>(node.inner(), LEASE).await[0].0
 }
 

@@ -17,7 +17,8 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 fn records_of_commits_go_when_they_are_old(engine: Engine) {
     const COMMITS: &str = "SELECT method, position FROM stoa_commit WHERE tenant = :tenant \
-         AND method <> 'hear' ORDER BY position";
+         AND method <> 'hear' ORDER BY position \
+         /* whole: a test reads what it wrote */";
     run_forgetful(engine, vec![echo::service()], 0, |node| async move {
         let commits = async || rows::<(String, i64)>(node.inner(), COMMITS).await.len();
         for number in 0..5 {
@@ -41,7 +42,8 @@ fn records_of_commits_go_when_they_are_old(engine: Engine) {
 
 fn the_last_record_says_where_the_cell_stands(engine: Engine) {
     const COMMITS: &str = "SELECT position FROM stoa_commit WHERE tenant = :tenant \
-         ORDER BY position";
+         ORDER BY position \
+         /* whole: a test reads what it wrote */";
     let services = vec![chores::service(hands(|_| async { Ok(()) }))];
     run_forgetful(engine, services, 0, |node| async move {
         let commits = async || rows::<(i64,)>(node.inner(), COMMITS).await;

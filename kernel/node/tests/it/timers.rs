@@ -124,7 +124,8 @@ async fn plan(node: &Node, after: Duration) {
 
 /// How often something was done.
 async fn count(node: &Node, what: &str) -> usize {
-    const DONE: &str = "SELECT what FROM plans_done WHERE tenant = :tenant";
+    const DONE: &str = "SELECT what FROM plans_done WHERE tenant = :tenant \
+         /* whole: a test reads what it wrote */";
     let all = rows::<(String,)>(node.inner(), DONE).await;
     all.into_iter().filter(|(done,)| done == what).count()
 }

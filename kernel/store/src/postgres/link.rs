@@ -1,7 +1,6 @@
 //! One connection: it connects by itself, keeps its prepared statements, and sends in one round
 //! trip what need not wait for an answer.
 
-use std::collections::HashMap;
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Release;
@@ -10,6 +9,7 @@ use std::time::Duration;
 
 use futures::future::{Either, LocalBoxFuture, join, select, try_join3};
 use futures::{FutureExt, TryFutureExt, TryStreamExt, pin_mut};
+use stoa_kit::session::{Origin, Sql};
 use stoa_kit::value::{Row, Value};
 use stoa_kit::{Error, Micros, Result};
 use tokio::runtime::Runtime;
@@ -20,6 +20,7 @@ use super::trouble::{Fault, translate};
 use super::wire::{Encoded, PgRow, encode, type_of};
 use super::{CLOCK, Shared};
 use crate::inspect::Statement;
+use crate::known::Known;
 
 /// The longest wait between two attempts to connect.
 const BACKOFF_MAX: Duration = Duration::from_secs(2);
@@ -52,7 +53,7 @@ impl Role {
 }
 
 /// A statement of a service that this connection has prepared.
-pub(super) struct Known {
+pub(super) struct Prepared {
     pub inspected: Arc<Statement>,
     prepared: tokio_postgres::Statement,
 }
@@ -62,7 +63,7 @@ pub(super) enum Step {
     /// Statements without parameters, whose rows do not matter.
     Plain(String),
     /// A statement of a service.
-    Bound(Arc<Known>, Vec<Encoded>),
+    Bound(Arc<Prepared>, Vec<Encoded>),
     /// Asks for the transaction's identifier and the time, unless it is known already, and bounds
     /// what follows.
     Identify([Encoded; 1]),
@@ -147,7 +148,7 @@ pub(super) struct Link {
 struct Open {
     client: Client,
     own: Option<Own>,
-    known: HashMap<(u16, usize, usize), Arc<Known>>,
+    known: Known<Prepared>,
 }
 
 impl Link {
@@ -210,7 +211,7 @@ impl Link {
                 Role::Write => Some(Own::prepare(&client, self.shared.options.command_budget).await?),
                 Role::Read | Role::Keep => None,
             };
-            Ok((Open { client, own, known: HashMap::new() }, standby))
+            Ok((Open { client, own, known: Known::default() }, standby))
         });
         match dialled {
             Ok((open, false)) => Ok(open),
@@ -255,12 +256,12 @@ impl Link {
 
     /// A statement of a service, inspected, prepared and fit for these parameters.
     pub(super) fn statement(
-        &mut self, origin: stoa_kit::session::Origin<'_>, sql: &'static str, params: &[Value<'_>],
-    ) -> Result<Arc<Known>> {
-        let place = (origin.service, sql.as_ptr() as usize, sql.len());
-        if let Some(known) = self.open.as_ref().and_then(|open| open.known.get(&place)) {
+        &mut self, origin: Origin<'_>, sql: Sql<'_>, params: &[Value<'_>],
+    ) -> Result<Arc<Prepared>> {
+        let open = self.open.as_ref();
+        if let Some(known) = open.and_then(|open| open.known.get(origin.service, sql)) {
             known.inspected.check(origin, params)?;
-            return Ok(Arc::clone(known));
+            return Ok(known);
         }
         let inspected = self.shared.inspector.inspect(origin.service, sql)?;
         inspected.check(origin, params)?;
@@ -270,10 +271,10 @@ impl Link {
         let Some(open) = &self.open else { return Err(lost()) };
         let prepare = open.client.prepare_typed(&inspected.postgres, &types);
         let prepared = self.runtime.block_on(open.led(&lead, prepare));
-        let prepared = prepared.map_err(|error| self.failed(&error, sql))?;
-        let known = Arc::new(Known { inspected, prepared });
+        let prepared = prepared.map_err(|error| self.failed(&error, sql.text()))?;
+        let known = Arc::new(Prepared { inspected, prepared });
         if let Some(open) = &mut self.open {
-            open.known.insert(place, Arc::clone(&known));
+            open.known.put(origin.service, sql, &known);
         }
         Ok(known)
     }
@@ -284,7 +285,7 @@ impl Link {
     /// `internal` where they are of other types than when the statement was prepared: it must
     /// be noticed before anything of a pipeline is sent, or the rest of it would be committed.
     pub(super) fn encode(
-        known: &Known, tenant: &str, params: &[Value<'_>],
+        known: &Prepared, tenant: &str, params: &[Value<'_>],
     ) -> Result<Vec<Encoded>> {
         let wanted = known.prepared.params();
         if wanted.len() != params.len() + 1 {
@@ -306,7 +307,7 @@ impl Link {
 
     /// Runs a statement and shows its rows.
     pub(super) fn query(
-        &mut self, known: &Known, params: &[Encoded],
+        &mut self, known: &Prepared, params: &[Encoded],
         each: &mut dyn FnMut(&dyn Row) -> Result<bool>,
     ) -> Result<u64> {
         let lead = std::mem::take(&mut self.lead);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use stoa_kit::session::{Origin, Session, Stamp};
+use stoa_kit::session::{Origin, Session, Sql, Stamp};
 use stoa_kit::value::{Row, Value};
 use stoa_kit::{Error, Micros, Result, World};
 
@@ -73,7 +73,7 @@ impl<'l> PgSession<'l> {
     }
 
     fn perform(
-        &mut self, origin: Origin<'_>, sql: &'static str, params: &[Value<'_>],
+        &mut self, origin: Origin<'_>, sql: Sql<'_>, params: &[Value<'_>],
         each: &mut dyn FnMut(&dyn Row) -> Result<bool>,
     ) -> Result<u64> {
         let known = self.link.statement(origin, sql, params)?;
@@ -83,7 +83,7 @@ impl<'l> PgSession<'l> {
             return Ok(0);
         }
         if self.left.is_zero() {
-            return Err(run::too_slow().cause(sql));
+            return Err(run::too_slow().cause(sql.text()));
         }
         let started = self.world.uptime();
         let rows = self.link.query(&known, &encoded, each)?;
@@ -98,7 +98,7 @@ impl<'l> PgSession<'l> {
 
 impl Session for PgSession<'_> {
     fn run(
-        &mut self, origin: Origin<'_>, sql: &'static str, params: &[Value<'_>],
+        &mut self, origin: Origin<'_>, sql: Sql<'_>, params: &[Value<'_>],
         each: &mut dyn FnMut(&dyn Row) -> Result<bool>,
     ) -> Result<u64> {
         self.trail.whole()?;
@@ -107,9 +107,7 @@ impl Session for PgSession<'_> {
     }
 
     /// One row is what every insert adds that does not fail; SQLite counts them.
-    fn insert(
-        &mut self, origin: Origin<'_>, sql: &'static str, params: &[Value<'_>],
-    ) -> Result<()> {
+    fn insert(&mut self, origin: Origin<'_>, sql: Sql<'_>, params: &[Value<'_>]) -> Result<()> {
         self.trail.whole()?;
         let result = self.link.statement(origin, sql, params).and_then(|known| {
             let encoded = Link::encode(&known, origin.tenant, params)?;

@@ -19,6 +19,8 @@ pub(super) fn type_of(kind: Type) -> PgType {
         Type::Bool => PgType::BOOL,
         Type::Text => PgType::TEXT,
         Type::Bytes => PgType::BYTEA,
+        Type::Texts => PgType::TEXT_ARRAY,
+        Type::Ints => PgType::INT8_ARRAY,
     }
 }
 
@@ -31,7 +33,19 @@ pub(super) fn encode(value: Value<'_>) -> Encoded {
         Value::Bool(value) => Some(vec![u8::from(value)]),
         Value::Text(value) => Some(value.as_bytes().to_vec()),
         Value::Bytes(value) => Some(value.to_vec()),
+        Value::Texts(values) => Some(list(&PgType::TEXT_ARRAY, &values)),
+        Value::Ints(values) => Some(list(&PgType::INT8_ARRAY, &values)),
     })
+}
+
+/// A list as it is sent. Its length is bounded where a statement is checked, and so it fits into
+/// what the format can say.
+fn list(kind: &PgType, values: &dyn ToSql) -> Vec<u8> {
+    let mut bytes = BytesMut::new();
+    match values.to_sql_checked(kind, &mut bytes) {
+        Ok(_) => bytes.to_vec(),
+        Err(_) => Vec::new(),
+    }
 }
 
 impl ToSql for Encoded {

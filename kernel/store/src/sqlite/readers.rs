@@ -17,8 +17,10 @@ use stoa_kit::world::Thread;
 use stoa_kit::{Error, Result};
 use tokio::sync::oneshot;
 
-use super::session::{Known, SqliteSession, translate};
+use super::session::{SqliteSession, translate};
 use super::{Budget, Shared, connect};
+use crate::inspect::Statement;
+use crate::known::Known;
 use crate::{Read, run};
 
 /// How long a query may hold up the thread that asks.
@@ -50,7 +52,7 @@ impl Gate {
 /// A connection for queries.
 struct Reader {
     connection: Connection,
-    known: Known,
+    known: Known<Statement>,
     budget: Arc<Budget>,
 }
 
@@ -205,6 +207,6 @@ impl Readers {
         connection
             .progress_handler(STEPS, Some(move || bound.is_spent(world.uptime())))
             .map_err(|error| translate(&error))?;
-        Ok(Reader { connection, known: Known::new(), budget })
+        Ok(Reader { connection, known: Known::default(), budget })
     }
 }

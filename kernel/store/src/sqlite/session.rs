@@ -1,26 +1,23 @@
 //! One connection as a [`Session`].
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ErrorCode, ToSql};
 use stoa_contract::Code;
-use stoa_kit::session::{Origin, Session};
+use stoa_kit::session::{Origin, Session, Sql};
 use stoa_kit::value::{Row, Type, Value};
 use stoa_kit::{Error, Result};
 
 use crate::inspect::{Inspector, Statement};
+use crate::known::Known;
 use crate::run::{self, Trail};
-
-/// Statements by service, address and length: a look-up without hashing their text.
-pub(super) type Known = HashMap<(u16, usize, usize), Arc<Statement>>;
 
 /// One connection while a command or a query runs on it.
 pub(super) struct SqliteSession<'c> {
     connection: &'c Connection,
     inspector: &'c Inspector,
-    known: &'c mut Known,
+    known: &'c mut Known<Statement>,
     /// Whether the first write opens a savepoint, so that the command alone can be undone.
     pub guarded: bool,
     /// Whether anything was written.
@@ -33,7 +30,8 @@ pub(super) struct SqliteSession<'c> {
 
 impl<'c> SqliteSession<'c> {
     pub(super) fn new(
-        connection: &'c Connection, inspector: &'c Inspector, known: &'c mut Known, guarded: bool,
+        connection: &'c Connection, inspector: &'c Inspector, known: &'c mut Known<Statement>,
+        guarded: bool,
     ) -> Self {
         Self {
             connection,
@@ -70,13 +68,12 @@ impl<'c> SqliteSession<'c> {
         run().map(|_| ()).map_err(|error| translate(&error))
     }
 
-    fn statement(&mut self, service: u16, sql: &'static str) -> Result<Arc<Statement>> {
-        let place = (service, sql.as_ptr() as usize, sql.len());
-        if let Some(known) = self.known.get(&place) {
-            return Ok(Arc::clone(known));
+    fn statement(&mut self, service: u16, sql: Sql<'_>) -> Result<Arc<Statement>> {
+        if let Some(known) = self.known.get(service, sql) {
+            return Ok(known);
         }
         let statement = self.inspector.inspect(service, sql)?;
-        self.known.insert(place, Arc::clone(&statement));
+        self.known.put(service, sql, &statement);
         Ok(statement)
     }
 
@@ -91,7 +88,7 @@ impl<'c> SqliteSession<'c> {
     }
 
     fn perform(
-        &mut self, origin: Origin<'_>, sql: &'static str, params: &[Value<'_>],
+        &mut self, origin: Origin<'_>, sql: Sql<'_>, params: &[Value<'_>],
         each: &mut dyn FnMut(&dyn Row) -> Result<bool>,
     ) -> Result<u64> {
         let statement = self.statement(origin.service, sql)?;
@@ -128,7 +125,8 @@ impl<'c> SqliteSession<'c> {
             drop(rows);
             Ok(if writes { self.connection.changes() } else { 0 })
         };
-        let rows = run().map_err(|error| translate(&error).cause(format!("{error}: {sql}")))?;
+        let rows =
+            run().map_err(|error| translate(&error).cause(format!("{error}: {}", sql.text())))?;
         if let Some(error) = failed {
             return Err(error);
         }
@@ -141,7 +139,7 @@ impl<'c> SqliteSession<'c> {
 
 impl Session for SqliteSession<'_> {
     fn run(
-        &mut self, origin: Origin<'_>, sql: &'static str, params: &[Value<'_>],
+        &mut self, origin: Origin<'_>, sql: Sql<'_>, params: &[Value<'_>],
         each: &mut dyn FnMut(&dyn Row) -> Result<bool>,
     ) -> Result<u64> {
         self.trail.whole()?;
@@ -149,11 +147,9 @@ impl Session for SqliteSession<'_> {
         self.trail.keep(result)
     }
 
-    fn insert(
-        &mut self, origin: Origin<'_>, sql: &'static str, params: &[Value<'_>],
-    ) -> Result<()> {
+    fn insert(&mut self, origin: Origin<'_>, sql: Sql<'_>, params: &[Value<'_>]) -> Result<()> {
         let rows = self.run(origin, sql, params, &mut |_| Ok(true))?;
-        self.trail.keep(run::one_row(rows, sql))
+        self.trail.keep(run::one_row(rows, sql.text()))
     }
 
     fn flush(&mut self) -> Result<()> {
@@ -195,8 +191,16 @@ impl ToSql for Bound<'_> {
             Value::Bool(value) => ValueRef::Integer(value.into()),
             Value::Text(value) => ValueRef::Text(value.as_bytes()),
             Value::Bytes(value) => ValueRef::Blob(value),
+            Value::Texts(values) => return json(serde_json::to_string(values)),
+            Value::Ints(values) => return json(serde_json::to_string(values)),
         }))
     }
+}
+
+/// A list, as `json_each` takes it.
+fn json(text: serde_json::Result<String>) -> rusqlite::Result<ToSqlOutput<'static>> {
+    let text = text.map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
+    Ok(ToSqlOutput::Owned(text.into()))
 }
 
 struct SqliteRow<'a, 's>(&'a rusqlite::Row<'s>);

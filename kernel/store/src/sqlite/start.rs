@@ -3,15 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 use stoa_contract::Code;
 use stoa_kit::{Error, Micros, Result, World};
 
 use super::PAGE;
 use super::files::{Files, cannot_open, damaged};
 use super::session::translate;
-use crate::Options;
 use crate::schema::{self, Applied, Dialect, Schema};
+use crate::{Options, statistics};
 
 /// "STOA", in the header of the database file.
 const APPLICATION_ID: i32 = 0x5354_4f41;
@@ -57,7 +57,13 @@ pub(super) fn prepare(
         return Ok(());
     }
     let script = schema::script(&due, Dialect::Sqlite, world.now())?;
-    connection.execute_batch(&format!("BEGIN IMMEDIATE;\n{script}COMMIT;")).map_err(failed)
+    let mut migrate = || {
+        let all = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        all.execute_batch(&script)?;
+        statistics::tell(&all)?;
+        all.commit()
+    };
+    migrate().map_err(failed)
 }
 
 /// Opens a connection.

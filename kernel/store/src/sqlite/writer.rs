@@ -16,9 +16,11 @@ use stoa_kit::{Error, Result};
 
 use super::checkpoint::copy_log;
 use super::readers::Gate;
-use super::session::{Known, SqliteSession, translate};
+use super::session::{SqliteSession, translate};
 use super::start::last;
 use super::{Shared, connect};
+use crate::inspect::Statement;
+use crate::known::Known;
 use crate::run::{self, Waiting};
 use crate::{Commit, Committed, Reply, kernel};
 
@@ -48,7 +50,7 @@ enum Void {
 pub(super) struct Writer {
     shared: Arc<Shared>,
     connection: Connection,
-    known: Known,
+    known: Known<Statement>,
     position: i64,
     guarded: u32,
     gate: Arc<Gate>,
@@ -65,7 +67,7 @@ impl Writer {
         Ok(Self {
             shared,
             connection,
-            known: Known::new(),
+            known: Known::default(),
             position,
             guarded: 0,
             gate,
@@ -245,7 +247,7 @@ impl Writer {
         match reopened {
             Ok((connection, position)) => {
                 self.connection = connection;
-                self.known.clear();
+                self.known = Known::default();
                 self.position = position;
             }
             Err(error) => {

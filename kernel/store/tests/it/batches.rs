@@ -46,7 +46,8 @@ fn meet(fate: Fate, tx: &mut Tx, place: usize) -> Result<()> {
     const WRITE: &str = "INSERT INTO alpha_account (tenant, id, balance) \
          SELECT a.tenant, 'all ' || a.id || b.id || c.id, 1 \
          FROM alpha_account a, alpha_account b, alpha_account c \
-         WHERE a.tenant = :tenant AND b.tenant = :tenant AND c.tenant = :tenant";
+         WHERE a.tenant = :tenant AND b.tenant = :tenant AND c.tenant = :tenant \
+         /* whole: to take for ever is the point */";
     const FILL: &str = "INSERT INTO alpha_value (tenant, id, bytes) VALUES (:tenant, $1, $2)";
     const FOR_EVER: i64 = 1_000_000_000_000;
     match fate {
@@ -107,7 +108,8 @@ fn check(cell: &Cell, round: usize, errors: &[Option<String>]) {
 }
 
 fn ids(view: &stoa_kit::View, prefix: &str) -> Result<Vec<String>> {
-    const IDS: &str = "SELECT id FROM alpha_account WHERE tenant = :tenant";
+    const IDS: &str = "SELECT id FROM alpha_account WHERE tenant = :tenant \
+         /* whole: a test reads what it wrote */";
     let rows = view.rows::<(String,)>(IDS, ())?;
     Ok(rows.into_iter().map(|(id,)| id).filter(|id| id.starts_with(prefix)).collect())
 }

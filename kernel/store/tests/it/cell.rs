@@ -105,7 +105,7 @@ impl Home {
             ),
             _ => {
                 let sql = "SELECT COALESCE(group_concat(name, ' ' ORDER BY name), '') \
-                     FROM sqlite_schema WHERE type = 'table'";
+                     FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'";
                 Ok(self.file().query_row(sql, [], |row| row.get(0)).unwrap())
             }
         };

@@ -64,7 +64,8 @@ fn dated(tx: &mut Tx) -> Result<Micros> {
 
 /// Also where the node's own clock is another than the database's, or was set back a little.
 fn a_read_is_not_behind_what_it_sees(on: On) {
-    const LAST: &str = "SELECT MAX(whole) FROM alpha_value WHERE tenant = :tenant";
+    const LAST: &str = "SELECT MAX(whole) FROM alpha_value WHERE tenant = :tenant \
+         /* whole: a test reads what it wrote */";
     let world = TestWorld::new();
     let node = Arc::clone(&world) as Arc<dyn World>;
     let cell = Cell::open_in(node, Arc::new(on.home()), cell::services(), |_| {}).unwrap();
@@ -109,8 +110,10 @@ fn a_clock_set_back_a_little_is_waited_for() {
 /// A node on a machine whose clock is months behind.
 #[test]
 fn nodes_that_share_a_database_go_by_its_clock() {
-    const EXPIRES: &str = "SELECT COALESCE(MAX(expires), 0) FROM stoa_key WHERE tenant = :tenant";
-    const TIME: &str = "SELECT COALESCE(MAX(time), 0) FROM stoa_commit WHERE tenant = :tenant";
+    const EXPIRES: &str = "SELECT COALESCE(MAX(expires), 0) FROM stoa_key WHERE tenant = :tenant \
+         /* whole: a test reads what it wrote */";
+    const TIME: &str = "SELECT COALESCE(MAX(time), 0) FROM stoa_commit WHERE tenant = :tenant \
+         /* whole: a test reads what it wrote */";
     let world = TestWorld::new();
     let home = Arc::new(On::Postgres.home());
     let cell = Cell::open_in(world, home, cell::services(), |_| {}).unwrap();

@@ -53,7 +53,8 @@ fn a_second_start_keeps_the_rows(on: On) {
 }
 
 fn a_later_migration_is_applied_once(on: On) {
-    const LIMITS: &str = "SELECT limit_amount FROM alpha_account WHERE tenant = :tenant";
+    const LIMITS: &str = "SELECT limit_amount FROM alpha_account WHERE tenant = :tenant \
+         /* whole: a test reads what it wrote */";
     let home = Arc::new(on.home());
     let cell = open(&home, ALPHA_TABLES).unwrap();
     cell.commit(|tx| cell::put_account(tx, "a", 1)).unwrap();

@@ -69,9 +69,11 @@ fn run(tx: &mut Tx, transfer: &Transfer) -> Result<()> {
 
 /// The balances by account, and the same summed up from the entries.
 fn state(view: &View) -> Result<[BTreeMap<String, i64>; 2]> {
-    const BALANCES: &str = "SELECT id, balance FROM alpha_account WHERE tenant = :tenant";
+    const BALANCES: &str = "SELECT id, balance FROM alpha_account WHERE tenant = :tenant \
+         /* whole: a test reads what it wrote */";
     const ENTRIES: &str = "SELECT account, CAST(SUM(amount) AS BIGINT) FROM alpha_entry \
-         WHERE tenant = :tenant GROUP BY account";
+         WHERE tenant = :tenant GROUP BY account \
+         /* whole: a test reads what it wrote */";
     let balances = view.rows::<(String, i64)>(BALANCES, ())?.into_iter().collect();
     Ok([balances, view.rows::<(String, i64)>(ENTRIES, ())?.into_iter().collect()])
 }

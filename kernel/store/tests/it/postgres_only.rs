@@ -126,7 +126,11 @@ fn a_command_that_lost_a_conflict_runs_again_with_its_stamp() {
         let before = cell::balance(tx, "a")?.unwrap();
         // The other one commits while this one has read and not written.
         let _ = (read.send(()), wait_go.recv());
-        tx.execute("UPDATE alpha_account SET balance = $1 WHERE tenant = :tenant", (before + 10,))
+        tx.execute(
+            "UPDATE alpha_account SET balance = $1 WHERE tenant = :tenant \
+         /* whole: a test writes what it wrote */",
+            (before + 10,),
+        )
     });
     wait_read.recv().unwrap();
     cell.commit(|tx| cell::add(tx, "a", 1)).unwrap();

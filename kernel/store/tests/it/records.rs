@@ -67,7 +67,8 @@ type EventRow = (i64, i64, String, String, String, Vec<u8>);
 
 fn events(view: &View) -> Result<Vec<EventRow>> {
     const EVENTS: &str = "SELECT position, ordinal, topic, message, subject, payload \
-         FROM stoa_event WHERE tenant = :tenant ORDER BY position, ordinal";
+         FROM stoa_event WHERE tenant = :tenant ORDER BY position, ordinal \
+         /* whole: a test reads what it wrote */";
     view.rows(EVENTS, ())
 }
 
@@ -112,7 +113,8 @@ fn job(id: &str, dedupe: Option<&str>) -> Enqueued {
 
 fn jobs_are_enqueued_once_a_dedupe_key(on: On) {
     const JOBS: &str = "SELECT id, method, request, state, run_at, priority, position \
-         FROM stoa_job WHERE tenant = :tenant ORDER BY id";
+         FROM stoa_job WHERE tenant = :tenant ORDER BY id \
+         /* whole: a test reads what it wrote */";
     let cell = on.cell();
     let jobs = [job("job_1", None), job("job_2", None), job("job_3", Some("x"))];
     let more = [job("job_4", Some("x")), job("job_5", Some("y"))];

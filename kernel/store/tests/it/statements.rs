@@ -19,6 +19,8 @@ crate::on_both!(
     parameters_bind_by_number,
     a_query_does_not_write,
     a_reader_of_the_wrong_type_is_an_error,
+    a_statement_is_bounded_by_more_than_its_tenant,
+    a_list_is_one_parameter,
 );
 
 const TAKE: &str = "INSERT INTO alpha_account (tenant, id, balance) VALUES (:tenant, $1, $2) \
@@ -44,8 +46,10 @@ fn a_conflict_returns_what_is_there(on: On) {
 
 fn changed_rows_are_counted(on: On) {
     const RAISE: &str = "UPDATE alpha_account SET balance = balance + 1 \
-         WHERE tenant = :tenant AND balance > $1";
-    const DROP: &str = "DELETE FROM alpha_account WHERE tenant = :tenant AND balance > $1";
+         WHERE tenant = :tenant AND balance > $1 \
+         /* whole: a test reads what it wrote */";
+    const DROP: &str = "DELETE FROM alpha_account WHERE tenant = :tenant AND balance > $1 \
+         /* whole: a test reads what it wrote */";
     let counts = on
         .cell()
         .commit(|tx| {
@@ -110,7 +114,8 @@ fn granted_rows_are_readable_and_not_writable(on: On) {
 fn parts_of_a_statement_may_have_names(on: On) {
     const PARTS: &str = "WITH rich AS (SELECT id FROM alpha_account \
              WHERE tenant = :tenant AND balance > $1) \
-         SELECT COUNT(*) FROM rich UNION ALL SELECT COUNT(*) FROM (SELECT id FROM rich) few";
+         SELECT COUNT(*) FROM rich UNION ALL SELECT COUNT(*) FROM (SELECT id FROM rich) few \
+         /* whole: a test reads what it wrote */";
     let cell = on.cell();
     cell.commit(|tx| cell::put_account(tx, "a", 7)).unwrap();
     let counts = cell.view(|view| view.rows::<(i64,)>(PARTS, (5_i64,))).unwrap();
@@ -153,15 +158,20 @@ fn a_statement_that_stays_with_its_tenant_is_taken(on: On) {
     let cell = on.cell();
     for sql in [
         "SELECT e.id FROM alpha_account a JOIN alpha_entry AS e ON e.tenant = a.tenant \
-             AND e.account = a.id WHERE a.tenant = :tenant AND (a.id = 'a' OR a.id = 'b')",
+             AND e.account = a.id WHERE a.tenant = :tenant AND (a.id = 'a' OR a.id = 'b') \
+         /* whole: a test reads what it wrote */",
         "SELECT a.id FROM alpha_account a LEFT JOIN alpha_entry e ON e.tenant = :tenant \
-             AND e.account = a.id WHERE a.id BETWEEN 'a' AND 'b' AND :tenant = a.tenant",
+             AND e.account = a.id WHERE a.id BETWEEN 'a' AND 'b' AND :tenant = a.tenant \
+         /* whole: a test reads what it wrote */",
         "SELECT id FROM alpha_account a WHERE tenant = :tenant AND EXISTS \
-             (SELECT 1 FROM alpha_entry e WHERE e.tenant = a.tenant AND e.account = a.id)",
+             (SELECT 1 FROM alpha_entry e WHERE e.tenant = a.tenant AND e.account = a.id) \
+         /* whole: a test reads what it wrote */",
         "WITH rich AS (SELECT tenant, id FROM alpha_account WHERE tenant = :tenant) \
-             SELECT e.id FROM rich JOIN alpha_entry e ON e.tenant = rich.tenant",
+             SELECT e.id FROM rich JOIN alpha_entry e ON e.tenant = rich.tenant \
+         /* whole: a test reads what it wrote */",
         "SELECT balance / 10 + balance % NULLIF(balance, 0) FROM alpha_account \
-             WHERE tenant = :tenant",
+             WHERE tenant = :tenant \
+         /* whole: a test reads what it wrote */",
     ] {
         cell.view(move |view| view.rows::<()>(sql, ())).unwrap();
     }
@@ -170,10 +180,12 @@ fn a_statement_that_stays_with_its_tenant_is_taken(on: On) {
              ON CONFLICT (tenant, id) DO UPDATE SET balance = alpha_account.balance + 1 \
              WHERE alpha_account.balance < 5",
         "INSERT INTO alpha_entry (id, tenant, account, amount) SELECT a.id, a.tenant, a.id, 1 \
-             FROM alpha_account a WHERE a.tenant = :tenant",
+             FROM alpha_account a WHERE a.tenant = :tenant \
+         /* whole: a test reads what it wrote */",
         "UPDATE alpha_account SET balance = 0 WHERE tenant = :tenant AND id = 'a'",
         "DELETE FROM alpha_entry WHERE tenant = :tenant AND account IN \
-             (SELECT id FROM alpha_account WHERE tenant = :tenant)",
+             (SELECT id FROM alpha_account WHERE tenant = :tenant) \
+         /* whole: a test reads what it wrote */",
     ] {
         cell.commit(move |tx| tx.execute(sql, ())).unwrap();
     }
@@ -253,4 +265,75 @@ fn a_reader_of_the_wrong_type_is_an_error(on: On) {
     cell.commit(|tx| cell::put_account(tx, "a", 1)).unwrap();
     cell.view(|view| view.row::<(String,)>(cell::BALANCE, ("a",))).unwrap_err();
     cell.view(|view| view.row::<(i64, i64)>(cell::BALANCE, ("a",))).unwrap_err();
+}
+
+fn a_statement_is_bounded_by_more_than_its_tenant(on: On) {
+    let cell = on.cell();
+    for sql in [
+        "SELECT id FROM alpha_account WHERE tenant = :tenant",
+        "SELECT id FROM alpha_account WHERE tenant = :tenant ORDER BY balance LIMIT 9",
+        "SELECT id FROM alpha_account WHERE tenant = :tenant AND balance = 1 ORDER BY id LIMIT 9",
+        "SELECT COUNT(*) FROM alpha_account WHERE tenant = :tenant LIMIT 1",
+        "SELECT DISTINCT balance FROM alpha_account WHERE tenant = :tenant LIMIT 1",
+        "SELECT MAX(balance) FROM alpha_account WHERE tenant = :tenant",
+        "SELECT MIN(id) FROM alpha_account WHERE tenant = :tenant AND balance = 1",
+        "SELECT a.id FROM alpha_account a JOIN alpha_entry e ON e.tenant = a.tenant \
+             AND e.account = a.id WHERE a.tenant = :tenant AND a.id = 'a'",
+        "SELECT id FROM alpha_account WHERE tenant = :tenant AND id = 'a' AND balance > \
+             (SELECT CAST(SUM(amount) AS BIGINT) FROM alpha_entry WHERE tenant = :tenant)",
+        "SELECT id FROM alpha_account WHERE tenant = :tenant AND id IN \
+             (SELECT account FROM alpha_entry WHERE tenant = :tenant ORDER BY amount LIMIT 3)",
+        "UPDATE alpha_account SET balance = 0 WHERE tenant = :tenant AND balance = 1",
+        "DELETE FROM alpha_account WHERE tenant = :tenant",
+        "SELECT id FROM alpha_account WHERE tenant = :tenant AND (id = 'a' OR balance = 1)",
+    ] {
+        says(&refused(&cell, sql), "it reads the whole of `alpha_");
+    }
+    for sql in [
+        "SELECT id FROM alpha_account WHERE tenant = :tenant AND id > 'a'",
+        "SELECT id FROM alpha_account WHERE tenant = :tenant ORDER BY id LIMIT 9",
+        "SELECT MAX(id) FROM alpha_account WHERE tenant = :tenant",
+        "SELECT id FROM (SELECT * FROM alpha_account WHERE tenant = :tenant ORDER BY id LIMIT 9) few \
+             ORDER BY balance",
+        "SELECT id FROM alpha_account WHERE tenant = :tenant AND (id = 'a' OR id = 'b')",
+        "SELECT balance FROM alpha_account WHERE tenant = :tenant /* whole: a test has few */",
+    ] {
+        cell.view(move |view| view.rows::<()>(sql, ())).unwrap();
+    }
+    let few = "SELECT balance FROM alpha_account WHERE tenant = :tenant AND id = 'a' \
+         /* whole: a test has few */";
+    says(&refused(&cell, few), "says so");
+    let why = "SELECT balance FROM alpha_account WHERE tenant = :tenant /* whole: */";
+    says(&refused(&cell, why), "not why");
+}
+
+fn a_list_is_one_parameter(on: On) {
+    const AMONG: &str =
+        "SELECT id FROM alpha_account WHERE tenant = :tenant AND id = ANY ($1) ORDER BY id";
+    const HELD: &str = "SELECT id FROM alpha_account WHERE tenant = :tenant AND id >= $2 \
+         AND balance = ANY ($1) ORDER BY id";
+    let cell = on.cell();
+    let odd = "a \"quoted\", {b}\\ 'å' \u{10ffff}";
+    cell.commit(move |tx| {
+        for (id, balance) in [("a", 1), ("b", i64::MAX), (odd, i64::MIN), ("1", 4)] {
+            cell::put_account(tx, id, balance)?;
+        }
+        Ok(())
+    })
+    .unwrap();
+    let among = |ids: &[&str]| {
+        let ids: Vec<String> = ids.iter().map(|id| (*id).to_owned()).collect();
+        cell.view(move |view| view.rows::<(String,)>(AMONG, (&ids,))).unwrap()
+    };
+    let ids = |ids: &[&str]| ids.iter().map(|id| ((*id).to_owned(),)).collect::<Vec<_>>();
+    assert_eq!(among(&["b", odd, "none", "b"]), ids(&[odd, "b"]));
+    assert_eq!(among(&["1"]), ids(&["1"]), "a text that looks like a number is none");
+    assert_eq!(among(&[]), []);
+    let held = |held: Vec<i64>| cell.view(move |view| view.rows::<(String,)>(HELD, (&held, "")));
+    assert_eq!(held(vec![i64::MAX, i64::MIN, 2]).unwrap(), ids(&[odd, "b"]));
+    let many = held(vec![1; 10_001]).unwrap_err();
+    assert_eq!((many.code(), many.reason()), (Code::InvalidArgument, "store.value"));
+    let nul = vec!["a\0".to_owned()];
+    let nul = cell.view(move |view| view.rows::<(String,)>(AMONG, (&nul,))).unwrap_err();
+    assert_eq!(nul.reason(), "store.value");
 }

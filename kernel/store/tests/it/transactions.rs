@@ -111,7 +111,8 @@ fn an_attempt_undoes_only_what_it_tried(on: On) {
 }
 
 fn accounts(view: &stoa_kit::View) -> Result<Vec<String>> {
-    const IDS: &str = "SELECT id FROM alpha_account WHERE tenant = :tenant ORDER BY id";
+    const IDS: &str = "SELECT id FROM alpha_account WHERE tenant = :tenant ORDER BY id \
+         /* whole: a test reads what it wrote */";
     Ok(view.rows::<(String,)>(IDS, ())?.into_iter().map(|(id,)| id).collect())
 }
 

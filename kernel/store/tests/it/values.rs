@@ -27,7 +27,8 @@ const PUT: &str = "INSERT INTO alpha_value (tenant, id, whole, words, bytes, fla
      bytes = excluded.bytes, flag = excluded.flag, fraction = excluded.fraction";
 const GET: &str = "SELECT whole, words, bytes, flag, fraction FROM alpha_value \
      WHERE tenant = :tenant AND id = $1";
-const WORDS: &str = "SELECT words FROM alpha_value WHERE tenant = :tenant ORDER BY words, id";
+const WORDS: &str = "SELECT words FROM alpha_value WHERE tenant = :tenant ORDER BY words, id \
+         /* whole: a test reads what it wrote */";
 
 fn put(tx: &mut Tx, id: &str, values: &Values) -> Result<u64> {
     let (whole, words, bytes, flag, fraction) = values.clone();
@@ -116,8 +117,8 @@ fn an_overflow_is_an_error(on: On) {
 }
 
 fn an_overflowing_sum_is_an_error(on: On) {
-    const SUM: &str =
-        "SELECT CAST(SUM(balance) AS BIGINT) FROM alpha_account WHERE tenant = :tenant";
+    const SUM: &str = "SELECT CAST(SUM(balance) AS BIGINT) FROM alpha_account WHERE tenant = :tenant \
+         /* whole: a test reads what it wrote */";
     let cell = on.cell();
     cell.commit(|tx| {
         cell::put_account(tx, "a", i64::MAX)?;
@@ -154,9 +155,11 @@ fn text_is_sorted_by_bytes(on: On) {
 
 fn nulls_stand_where_they_are_told(on: On) {
     const FIRST: &str = "SELECT id FROM alpha_value WHERE tenant = :tenant \
-         ORDER BY words NULLS FIRST";
+         ORDER BY words NULLS FIRST \
+         /* whole: a test reads what it wrote */";
     const LAST: &str = "SELECT id FROM alpha_value WHERE tenant = :tenant \
-         ORDER BY words DESC NULLS LAST";
+         ORDER BY words DESC NULLS LAST \
+         /* whole: a test reads what it wrote */";
     let cell = on.cell();
     cell.commit(|tx| {
         put(tx, "some", &(None, Some("word".to_owned()), None, None, None))?;

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicI64, Ordering::SeqCst};
 use std::time::Duration;
 
 use stoa_contract::{Contract, Kind};
-use stoa_kit::session::{Origin, Session};
+use stoa_kit::session::{Origin, Session, Sql};
 use stoa_kit::value::Value as Column;
 use stoa_kit::{MAIN, Service};
 use stoa_store::{Fault, Faults};
@@ -91,8 +91,10 @@ async fn count(node: &Node, services: Vec<Service>) -> Vec<(String, i64)> {
     let read = move |session: &mut dyn Session, _| {
         let origin = Origin { service: 0, tenant: MAIN, writes: false };
         for table in &tables {
-            let sql = format!("SELECT COUNT(*) FROM {table} WHERE tenant = :tenant").leak();
-            session.run(origin, sql, &[], &mut |row| {
+            let sql = format!(
+                "SELECT COUNT(*) FROM {table} WHERE tenant = :tenant /* whole: it counts them */"
+            );
+            session.run(origin, Sql::Made(&sql), &[], &mut |row| {
                 if let Column::Int(rows) = row.value(0)? {
                     let _ = send.send((table.clone(), rows));
                 }

@@ -102,7 +102,8 @@ pub(crate) fn is_last_administrator(view: &View, id: &str) -> Result<bool> {
     let active = view.rows::<(String,)>(
         "SELECT a.user_id FROM users_administrator a LEFT JOIN users_disabled d \
          ON d.tenant = a.tenant AND d.user_id = a.user_id \
-         WHERE a.tenant = :tenant AND d.user_id IS NULL ORDER BY a.user_id LIMIT 2",
+         WHERE a.tenant = :tenant AND d.user_id IS NULL ORDER BY a.user_id LIMIT 2 \
+         /* whole: few administer */",
         (),
     )?;
     Ok(matches!(active.as_slice(), [(only,)] if only == id))

@@ -9,6 +9,7 @@ CREATE TABLE catalog_product (
     update_time BIGINT NOT NULL,
     PRIMARY KEY (tenant, id)
 );
+CREATE INDEX catalog_product_sold ON catalog_product (tenant, id) WHERE archived = FALSE;
 
 -- The forms in which it is sold, by SKU in upper case.
 CREATE TABLE catalog_variant (

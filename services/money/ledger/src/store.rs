@@ -272,7 +272,8 @@ pub(crate) fn sums(view: &View, currency: &str) -> Result<Vec<(String, AccountKi
          UNION ALL SELECT key AS account, value FROM ledger_total WHERE tenant = :tenant \
          UNION ALL SELECT key AS account, value FROM ledger_total_tail WHERE tenant = :tenant) m \
          ON m.account = a.id WHERE a.tenant = :tenant AND ($1 = '' OR a.currency = $1) \
-         GROUP BY a.currency, a.kind ORDER BY a.currency",
+         GROUP BY a.currency, a.kind ORDER BY a.currency \
+         /* whole: it adds up every account */",
         (currency,),
     )?;
     let sum = |(currency, kind, high, low)| {

@@ -94,7 +94,8 @@ pub(super) async fn move_idle(node: &Node, idle: impl Iterator<Item = Idle>) -> 
 fn rows(session: &mut dyn Session, tenant: &str) -> Result<Rows> {
     const ROWS: &str = "SELECT subscription, generation, partition, position, ordinal, state, \
          fill, holder FROM stoa_cursor WHERE tenant = :tenant \
-         ORDER BY subscription, generation, partition";
+         ORDER BY subscription, generation, partition \
+         /* whole: there are as many as partitions of subscriptions */";
     type Columns = (String, i64, i64, i64, i64, String, String, String);
     let mut rows = Rows::new();
     for columns in kernel::rows::<Columns>(session, tenant, ROWS, ())? {

@@ -14,7 +14,7 @@ pub(crate) fn delete_role(tx: &mut Tx, name: &str) -> Result<()> {
 pub(crate) fn permissions(view: &View, user_id: &str) -> Result<Vec<String>> {
     let roles: Vec<Role> = view.select(
         "SELECT {r} FROM auth_role_grant g JOIN auth_role r ON r.tenant = g.tenant AND r.name = g.role \
-         WHERE g.tenant = :tenant AND g.user_id = $1 ORDER BY r.name",
+         WHERE g.tenant = :tenant AND g.user_id = $1",
         user_id,
     )?;
     let mut all: Vec<String> = roles.into_iter().flat_map(|role| role.permissions).collect();
