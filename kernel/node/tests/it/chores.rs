@@ -70,7 +70,7 @@ macro_rules! chore {
                 streams: false,
                 permission: Permission::Public,
                 job: $job,
-                http: None,
+                http: &[],
                 request: Money::SHAPE,
                 reply: Money::SHAPE,
             };
