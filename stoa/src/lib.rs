@@ -139,6 +139,10 @@ fn command() -> Command {
             .long("token")
             .value_name("TOKEN")
             .help("A session's or a key's token; STOA_TOKEN if absent"),
+        Arg::new("tenant")
+            .long("tenant")
+            .value_name("NAME")
+            .help("The tenant to ask without a token; a token names its own"),
     ];
     let up = SETTINGS.iter().fold(Command::new("up").about("Starts a node"), |up, setting| {
         up.arg(Arg::new(setting.key).long(setting.flag()).value_name("VALUE").help(setting.help))

@@ -25,4 +25,5 @@ mod queries;
 mod readme;
 mod requests;
 mod strangers;
+mod tenants;
 mod up;
