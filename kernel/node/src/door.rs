@@ -13,8 +13,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use connectrpc::{Chain, ConnectError, ConnectRpcService, Dispatcher, Limits, MethodKind, Router};
 use http::request::Parts;
-use http::uri::Authority;
-use http::{Request, Response, header};
+use http::{HeaderMap, Request, Response, header};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Body;
 use stoa_contract::{Method, Permission};
@@ -30,7 +29,6 @@ use crate::contract::ListServicesRequest;
 use crate::outgoing::{Outgoing, Wire};
 use crate::refusal::{not_text, refuse, too_large, too_slow, truncated};
 use crate::rpc::{Table, header, late, refuse as told};
-use crate::serve::Listen;
 use crate::spoken;
 use crate::whence::Proxies;
 
@@ -60,14 +58,12 @@ impl<B> Coming for B where
 }
 
 /// Where calls come in.
-#[derive(Clone)]
 pub(crate) struct Door {
     node: Arc<Node>,
     methods: Arc<Methods>,
     rpc: ConnectRpcService<Methods>,
-    proxies: Arc<Proxies>,
+    proxies: Proxies,
     receive_max: Duration,
-    names_tenants: bool,
     incoming: Arc<Budget>,
     outgoing: Arc<Budget>,
 }
@@ -80,7 +76,6 @@ pub(crate) struct Line {
 }
 
 /// Whoever was let in, as the rest of the call sees them.
-#[derive(Clone)]
 pub(crate) struct Guest {
     pub(crate) caller: Caller,
     pub(crate) visitor: Visitor,
@@ -94,8 +89,10 @@ pub(crate) struct Taken {
 }
 
 impl Door {
-    /// A door to some methods.
-    pub(crate) fn new(node: &Arc<Node>, methods: Methods, listen: &Listen) -> Self {
+    /// A door to some methods; `receive_max` is how long a request's body may take.
+    pub(crate) fn new(
+        node: &Arc<Node>, methods: Methods, proxies: Proxies, receive_max: Duration,
+    ) -> Self {
         let methods = Arc::new(methods);
         let limits = Limits::default()
             .with_max_request_body_size(REQUEST_MAX)
@@ -104,9 +101,8 @@ impl Door {
             node: Arc::clone(node),
             rpc: ConnectRpcService::from_arc(Arc::clone(&methods)).with_limits(limits),
             methods,
-            proxies: Arc::new(listen.proxies.clone()),
-            receive_max: listen.receive_max,
-            names_tenants: listen.names_tenants,
+            proxies,
+            receive_max,
             incoming: Budget::new(INCOMING.0, INCOMING.1),
             outgoing: Budget::new(OUTGOING.0, OUTGOING.1),
         }
@@ -118,11 +114,11 @@ impl Door {
 
     /// Answers a call by RPC.
     pub(crate) async fn call(
-        &mut self, request: Request<impl Coming>, line: &Line,
+        &self, request: Request<impl Coming>, line: &Line,
     ) -> Response<Outgoing> {
         let (mut head, body) = request.into_parts();
         let text = browser::is_text(&mut head);
-        let headers = head.headers.clone();
+        let headers = encoding(&head.headers);
         let answer = match self.answer(head, body, line, text).await {
             Ok(answer) => answer,
             Err(refusal) => refusal
@@ -133,7 +129,7 @@ impl Door {
     }
 
     async fn answer(
-        &mut self, mut head: Parts, mut body: impl Coming, line: &Line, text: bool,
+        &self, mut head: Parts, mut body: impl Coming, line: &Line, text: bool,
     ) -> Result<Response<Outgoing>, ConnectError> {
         let method = self.methods.lookup(path(&head));
         let entered = match spoken::check(&head, method) {
@@ -150,11 +146,12 @@ impl Door {
                 return Err(refusal);
             }
         };
-        head.extensions.insert(guest.clone());
+        let guest = Arc::new(guest);
+        head.extensions.insert(Arc::clone(&guest));
         if method.is_some_and(|method| method.kind == MethodKind::BidiStreaming) {
             // A conversation is not there as a whole before it begins.
             let request = Request::from_parts(head, body);
-            let Ok(response) = tower::Service::call(&mut self.rpc, request).await;
+            let Ok(response) = tower::Service::call(&mut self.rpc.clone(), request).await;
             return Ok(response.map(|body| Outgoing::plain(body, text, &line.wire)));
         }
         let taken = self.take(&head, &mut body, &guest, None).await;
@@ -166,7 +163,7 @@ impl Door {
         let query = self.turn(method.is_some_and(|method| method.idempotent), line).await;
         let query = query.map_err(|error| refuse(&error))?;
         let request = Request::from_parts(head, Full::new(body));
-        let Ok(answer) = tower::Service::call(&mut self.rpc, request).await;
+        let Ok(answer) = tower::Service::call(&mut self.rpc.clone(), request).await;
         let (answer, body) = answer.into_parts();
         // What was asked is not kept any longer than what it came to.
         drop(held);
@@ -209,13 +206,7 @@ impl Door {
     pub(crate) fn visitor(&self, head: &Parts, line: &Line) -> Result<Visitor> {
         let authorization = header(&head.headers, "authorization")?.map(Arc::from);
         let client = self.proxies.client(line.peer.ip(), &head.headers);
-        Ok(Visitor {
-            authorization,
-            network: network_of(client),
-            host: host(head),
-            tenant: header(&head.headers, "stoa-tenant")?.map(Arc::from),
-            names_tenants: self.names_tenants || self.is_local(head, line),
-        })
+        Ok(Visitor { authorization, network: network_of(client) })
     }
 
     /// Whether a request comes from this machine, and from nobody behind it.
@@ -310,17 +301,16 @@ impl Door {
     }
 }
 
+/// Of the head of a request, how an error is to be said: all of it would be a copy a call.
+fn encoding(headers: &HeaderMap) -> HeaderMap {
+    let content_type = headers.get(header::CONTENT_TYPE);
+    content_type.map(|value| (header::CONTENT_TYPE, value.clone())).into_iter().collect()
+}
+
 /// An answer to whoever speaks text.
 fn as_text(mut answer: Response<Outgoing>) -> Response<Outgoing> {
     answer.headers_mut().insert(header::CONTENT_TYPE, browser::TEXT_ANSWER);
     answer
-}
-
-/// The host that a request is sent to, without a port.
-fn host(head: &Parts) -> String {
-    let header = || head.headers.get(header::HOST)?.to_str().ok()?.parse::<Authority>().ok();
-    let authority = head.uri.authority().cloned().or_else(header);
-    authority.map(|authority| authority.host().to_ascii_lowercase()).unwrap_or_default()
 }
 
 fn path(head: &Parts) -> &str {

@@ -23,7 +23,7 @@ use stoa_kit::{Caller, Code, Error, Registry, Result, Stream};
 use crate::call::{Answer, Body};
 use crate::door::{Coming, Door, Guest, Line, Taken};
 use crate::outgoing::Outgoing;
-use crate::rpc::{late, tell, told, watched};
+use crate::rpc::{late, tell, told, trace, watched};
 use crate::spoken::deadline;
 use crate::unwound::unwound;
 use crate::{Call, Node};
@@ -214,9 +214,9 @@ impl Door {
         &self, face: &Arc<dyn Face>, request: Request<impl Coming>, line: &Line,
     ) -> Response<Outgoing> {
         let (head, body) = request.into_parts();
-        let (path, headers) = (head.uri.path().to_owned(), head.headers.clone());
+        let (path, trace) = (head.uri.path().to_owned(), trace(&head.headers));
         self.admit(face, head, body, line).await.unwrap_or_else(|error| {
-            tell(&error, &path, &headers);
+            tell(&error, &path, &trace);
             face.refuse(&error).map(|content| Outgoing::plain(content, false, &line.wire))
         })
     }

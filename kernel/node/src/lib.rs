@@ -26,14 +26,12 @@ mod log;
 mod metrics;
 mod outgoing;
 mod position;
-mod quota;
 mod refusal;
 mod rpc;
 mod runner;
 mod serve;
 mod spoken;
 mod system;
-mod tenants;
 mod unwound;
 mod whence;
 
@@ -41,7 +39,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use stoa_kit::ports::{self, Ports};
-use stoa_kit::{Error, MAIN, Registry, Result, Service, World};
+use stoa_kit::{Caller, Error, Registry, Result, Service, World};
 use stoa_store::{Options, Store};
 use tokio::sync::watch;
 
@@ -60,9 +58,7 @@ use auth::Tokens;
 use keys::Keys;
 use limit::Limits;
 use metrics::Metrics;
-use quota::Quotas;
 use runner::Runner;
-use tenants::Directory;
 
 mod contract {
     stoa_contract::contract!("system");
@@ -81,6 +77,8 @@ pub struct Parts {
     pub world: Arc<dyn World>,
     /// What drivers provide.
     pub ports: Ports,
+    /// The tenant it serves.
+    pub tenant: Arc<str>,
     /// Commits whose events the log keeps although every subscription has seen them: how far
     /// behind a follower may fall.
     pub log_kept: i64,
@@ -102,10 +100,8 @@ pub struct Node {
     tenant: Arc<str>,
     ports: Ports,
     keys: Keys,
-    directory: Directory,
     tokens: Tokens,
     limits: Limits,
-    quotas: Quotas,
     metrics: Metrics,
     pool: runner::Pool,
     in_flight: call::InFlight,
@@ -153,10 +149,8 @@ impl Node {
         let keys = Keys::load(&store, &parts.world).await?;
         registry.seal_with(keys.0.clone());
         Ok(Arc::new(Self {
-            directory: Directory::new(&store),
-            tokens: Tokens::new(&store),
+            tokens: Tokens::new(&registry, &store),
             limits: Limits::new(parts.calls_per_second, parts.anonymous_per_second),
-            quotas: Quotas::new(),
             metrics: Metrics::new(&registry),
             pool: runner::Pool::start(&parts.world)?,
             in_flight: call::InFlight::default(),
@@ -165,7 +159,7 @@ impl Node {
             commits_kept: parts.commits_kept,
             stopping: watch::Sender::new(false),
             name: parts.name,
-            tenant: MAIN.into(),
+            tenant: parts.tenant,
             ports: parts.ports,
             world: parts.world,
             registry,
@@ -194,9 +188,14 @@ impl Node {
         &self.world
     }
 
-    /// The tenant of the background.
-    pub(crate) fn tenant(&self) -> &Arc<str> {
+    /// The tenant that calls are about.
+    pub fn tenant(&self) -> &Arc<str> {
         &self.tenant
+    }
+
+    /// Nobody in particular.
+    pub fn anonymous(&self) -> Caller {
+        Caller::anonymous(&self.tenant)
     }
 
     /// Whether it can take calls: what is wrong, if not.

@@ -4,7 +4,7 @@
 //! pieces, each when there is room for it, counts in a budget until the last one has left, and is
 //! given up together with its connection once nothing of it moves.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
@@ -42,8 +42,24 @@ pub(crate) struct Wire {
 /// Replies that wait for the client, and since when nothing of them moved.
 #[derive(Default)]
 struct Waiting {
-    since: HashMap<u64, Duration>,
+    /// Few, as many as a connection has requests: found by looking at each.
+    since: Vec<(u64, Duration)>,
     last: u64,
+}
+
+impl Waiting {
+    /// Something of a reply moved.
+    fn moved(&mut self, id: u64, now: Duration) {
+        match self.since.iter_mut().find(|(waits, _)| *waits == id) {
+            Some((_, since)) => *since = now,
+            None => self.since.push((id, now)),
+        }
+    }
+
+    /// A reply does not wait for the client.
+    fn remove(&mut self, id: u64) {
+        self.since.retain(|(waits, _)| *waits != id);
+    }
 }
 
 impl Wire {
@@ -55,7 +71,7 @@ impl Wire {
     /// Whether the client has let a reply stand for so long.
     pub(crate) fn is_stuck(&self, patience: Duration) -> bool {
         let now = self.world.uptime();
-        self.waiting().since.values().any(|since| now.saturating_sub(*since) >= patience)
+        self.waiting().since.iter().any(|(_, since)| now.saturating_sub(*since) >= patience)
     }
 
     fn waiting(&self) -> std::sync::MutexGuard<'_, Waiting> {
@@ -146,7 +162,7 @@ impl Outgoing {
         waiting.last += 1;
         let id = waiting.last;
         if rest.is_none() {
-            waiting.since.insert(id, wire.world.uptime());
+            waiting.since.push((id, wire.world.uptime()));
         }
         drop(waiting);
         Self { pieces, rest, text, wire: Arc::clone(wire), id, _held: held, _query: query }
@@ -165,7 +181,9 @@ impl Outgoing {
             }
             Err(trailers) => trailers,
         };
-        self.wire.waiting().since.insert(self.id, self.wire.world.uptime());
+        if !self.is_end_stream() {
+            self.wire.waiting().moved(self.id, self.wire.world.uptime());
+        }
         Some(frame)
     }
 }
@@ -189,7 +207,7 @@ impl Body for Outgoing {
                 }
                 Poll::Pending => {
                     // It is not the client that is waited for.
-                    self.wire.waiting().since.remove(&self.id);
+                    self.wire.waiting().remove(self.id);
                     return Poll::Pending;
                 }
             }
@@ -213,6 +231,6 @@ impl Body for Outgoing {
 
 impl Drop for Outgoing {
     fn drop(&mut self) {
-        self.wire.waiting().since.remove(&self.id);
+        self.wire.waiting().remove(self.id);
     }
 }

@@ -105,8 +105,8 @@ async fn call(
 
 /// Who was let in at the door.
 fn guest(ctx: &RequestContext) -> Result<&Guest> {
-    let guest = ctx.extensions().get();
-    guest.ok_or_else(|| Error::internal("a call came in beside the door"))
+    let guest = ctx.extensions().get::<Arc<Guest>>();
+    guest.map(|guest| &**guest).ok_or_else(|| Error::internal("a call came in beside the door"))
 }
 
 impl Guest {
@@ -168,7 +168,7 @@ pub(crate) fn header<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<O
 }
 
 /// The trace id of a W3C `traceparent`: `00-<trace>-<span>-<flags>`.
-fn trace(headers: &HeaderMap) -> String {
+pub(crate) fn trace(headers: &HeaderMap) -> String {
     // One that is not understood is as good as none, says the W3C.
     let parent = header(headers, "traceparent").ok().flatten().unwrap_or("");
     let id = parent.split('-').nth(1).unwrap_or("");
@@ -205,13 +205,12 @@ fn respond(answer: Answer, format: Format) -> Result<EncodedResponse> {
 
 /// An error on its way out, in the words of RPC.
 pub(crate) fn refuse(error: &Error, path: &str, headers: &HeaderMap) -> ConnectError {
-    tell(error, path, headers);
+    tell(error, path, &trace(headers));
     translate(error)
 }
 
 /// Logs an error on its way out: faults of ours once, with what lies behind them.
-pub(crate) fn tell(error: &Error, path: &str, headers: &HeaderMap) {
-    let trace = trace(headers);
+pub(crate) fn tell(error: &Error, path: &str, trace: &str) {
     if matches!(error.code(), Code::Internal | Code::DataLoss | Code::Unknown) {
         tracing::error!(method = path, trace, error = ?error, "a call failed");
     } else {

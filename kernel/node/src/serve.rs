@@ -19,7 +19,7 @@ use hyper::body::Body;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulShutdown;
-use stoa_kit::{Caller, Code, Error, MAIN, Result, network_of};
+use stoa_kit::{Code, Error, Result, network_of};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
@@ -51,9 +51,6 @@ pub struct Listen {
     pub receive_max: Duration,
     /// Who is believed to ask for others.
     pub proxies: Proxies,
-    /// Whether everybody who has no credential may name a tenant, and not only who asks from this
-    /// machine.
-    pub names_tenants: bool,
     /// Pages of which origins may call.
     pub origins: Origins,
     /// Connections at a time. One network has a quarter of them, unless it is this machine or a
@@ -124,12 +121,11 @@ fn methods(node: &Arc<Node>) -> Result<Methods> {
 }
 
 /// What answers the requests of all connections.
-#[derive(Clone)]
 pub struct Port {
     door: Door,
     faces: Faces,
     node: Arc<Node>,
-    listen: Arc<Listen>,
+    listen: Listen,
 }
 
 impl Port {
@@ -137,23 +133,23 @@ impl Port {
     ///
     /// # Errors
     /// `node.mount` for faces that collide.
-    pub fn new(node: &Arc<Node>, faces: Vec<Arc<dyn Face>>, listen: Listen) -> Result<Self> {
+    pub fn new(node: &Arc<Node>, faces: Vec<Arc<dyn Face>>, listen: Listen) -> Result<Arc<Self>> {
         let faces = Faces::new(faces, node.registry())?;
-        let door = Door::new(node, methods(node)?, &listen);
-        Ok(Self { door, faces, node: Arc::clone(node), listen: Arc::new(listen) })
+        let door = Door::new(node, methods(node)?, listen.proxies.clone(), listen.receive_max);
+        Ok(Arc::new(Self { door, faces, node: Arc::clone(node), listen }))
     }
 
     /// Answers one request, as the only one of a connection.
     pub async fn answer(
-        &self, peer: SocketAddr, request: Request<Bytes>,
+        self: &Arc<Self>, peer: SocketAddr, request: Request<Bytes>,
     ) -> Response<impl Body<Data = Bytes, Error = Error> + use<>> {
         let line = Line { peer, wire: Wire::new(self.node.world()) };
-        let Ok(answer) = route(self.clone(), line, request.map(Full::new)).await;
+        let Ok(answer) = route(Arc::clone(self), line, request.map(Full::new)).await;
         answer
     }
 }
 
-async fn accept(listener: TcpListener, port: Port, mut stopped: watch::Receiver<bool>) {
+async fn accept(listener: TcpListener, port: Arc<Port>, mut stopped: watch::Receiver<bool>) {
     let graceful = GracefulShutdown::new();
     let connections = Budget::new(port.listen.connections_max, port.listen.connections_max);
     let builder = builder(port.listen.receive_max);
@@ -171,7 +167,7 @@ async fn accept(listener: TcpListener, port: Port, mut stopped: watch::Receiver<
             tracing::debug!(%peer, "a connection too many");
             continue;
         };
-        spawn(connection(socket, peer, held, port.clone(), &builder, &graceful));
+        spawn(connection(socket, peer, held, Arc::clone(&port), &builder, &graceful));
     }
     let late = port.node.world().sleep(DRAIN_MAX);
     tokio::select! {
@@ -204,14 +200,14 @@ fn admit(connections: &Arc<Budget>, port: &Port, peer: SocketAddr) -> Option<Hel
         address.to_canonical().is_loopback() || port.listen.proxies.trusts(address);
     let mut held = match speaks_for_many {
         true => connections.open_for_many(&network),
-        false => connections.open(&Caller::anonymous(MAIN), &network),
+        false => connections.open(&port.node.anonymous(), &network),
     };
     held.take(1).ok().map(|()| held)
 }
 
 fn connection(
-    socket: TcpStream, peer: SocketAddr, held: Held, port: Port, builder: &Builder<TokioExecutor>,
-    graceful: &GracefulShutdown,
+    socket: TcpStream, peer: SocketAddr, held: Held, port: Arc<Port>,
+    builder: &Builder<TokioExecutor>, graceful: &GracefulShutdown,
 ) -> impl Future<Output = ()> + Send + 'static {
     // Small replies must not wait for acknowledgements; a socket that is gone does not mind.
     let _ = socket.set_nodelay(true);
@@ -222,7 +218,7 @@ fn connection(
     let line = Line { peer, wire: Arc::clone(&wire) };
     let service = hyper::service::service_fn(move |request| {
         asks.store(true, Relaxed);
-        route(port.clone(), line.clone(), request)
+        route(Arc::clone(&port), line.clone(), request)
     });
     let serving = builder.serve_connection(TokioIo::new(socket), service).into_owned();
     let watched = graceful.watch(serving);
@@ -249,7 +245,7 @@ fn connection(
 }
 
 async fn route(
-    mut port: Port, line: Line, request: Request<impl Coming>,
+    port: Arc<Port>, line: Line, request: Request<impl Coming>,
 ) -> Result<Response<Outgoing>, Infallible> {
     let origins = &port.listen.origins;
     if let Some(headers) = origins.preflight(request.method(), request.headers()) {
@@ -283,8 +279,7 @@ async fn metrics(port: &Port, line: &Line, head: &Parts) -> (StatusCode, String)
             Err(error) => Err(error),
         };
         match caller {
-            // What is counted is that of all tenants.
-            Ok(caller) if caller.is_main() && caller.may(PERMISSION) => {}
+            Ok(caller) if caller.may(PERMISSION) => {}
             Ok(caller) if !caller.is_anonymous() => {
                 let message = format!("this needs the permission `{PERMISSION}`");
                 let error = Error::new(Code::PermissionDenied, "auth.permission_denied", message);

@@ -129,7 +129,7 @@ impl<const N: usize> Request for Put<N> {
         streams: false,
         permission: Permission::Authenticated,
         job: None,
-        http: &[],
+        http: None,
         request: Money::SHAPE,
         reply: Money::SHAPE,
     };

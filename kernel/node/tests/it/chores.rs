@@ -70,7 +70,7 @@ macro_rules! chore {
                 streams: false,
                 permission: Permission::Public,
                 job: $job,
-                http: &[],
+                http: None,
                 request: Money::SHAPE,
                 reply: Money::SHAPE,
             };

@@ -86,7 +86,6 @@ fn listen() -> Listen {
     Listen {
         address: SocketAddr::from(([127, 0, 0, 1], 0)),
         receive_max: Duration::from_secs(30),
-        names_tenants: false,
         proxies: Proxies::default(),
         origins: Origins::default(),
         connections_max: 16,
@@ -95,7 +94,7 @@ fn listen() -> Listen {
 
 /// What a port says: a status, headers, and a body that came whole.
 async fn ask(
-    port: &Port, request: http::request::Builder, body: &'static str,
+    port: &Arc<Port>, request: http::request::Builder, body: &'static str,
 ) -> (StatusCode, HeaderMap, Result<String>) {
     let peer = SocketAddr::from(([192, 0, 2, 1], 4711));
     let answer = port.answer(peer, request.body(body.into()).unwrap()).await;
@@ -104,7 +103,7 @@ async fn ask(
     (head.status, head.headers, body)
 }
 
-fn with_face(test: impl AsyncFnOnce(Node, Port, Arc<Lines>)) {
+fn with_face(test: impl AsyncFnOnce(Node, Arc<Port>, Arc<Lines>)) {
     run(Engine::Sqlite, vec![echo::service()], |node| async move {
         let face = Arc::new(Lines::default());
         let port = Port::new(node.inner(), vec![Arc::clone(&face) as _], listen()).unwrap();

@@ -26,7 +26,6 @@ mod parking;
 mod ports;
 mod subscriptions;
 mod sweeping;
-mod tenants;
 mod timers;
 
 /// Makes `case::sqlite` and `case::postgres` of each function `case` of an engine.

@@ -61,7 +61,7 @@ macro_rules! message {
                 streams: false,
                 permission: Permission::Public,
                 job: None,
-                http: &[],
+                http: None,
                 request: Money::SHAPE,
                 reply: Money::SHAPE,
             };
