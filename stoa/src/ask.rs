@@ -81,8 +81,7 @@ fn ask(
         .build()
         .map_err(Error::internal)?;
     runtime.block_on(async {
-        let tenant = matches.get_one::<String>("tenant").cloned();
-        let mut client = Client::new(argument(matches, "url"), token)?.of_tenant(tenant);
+        let mut client = Client::new(argument(matches, "url"), token)?;
         client.call(service, method, request, key).await
     })
 }

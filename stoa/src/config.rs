@@ -53,11 +53,6 @@ pub const SETTINGS: &[Setting] = &[
         help: "Where they say it: x-forwarded-for, or forwarded (RFC 7239) [x-forwarded-for]",
     },
     Setting {
-        key: "tenant_header",
-        default: "local",
-        help: "Who may name a tenant by the header stoa-tenant without a credential of it: local, from this machine, or all [local]",
-    },
-    Setting {
         key: "cors_origins",
         default: "",
         help: "Origins whose pages may call from a browser, with commas; * for all",
@@ -229,7 +224,6 @@ impl Config {
                 })?,
                 receive_max: Duration::from_millis(number("receive_timeout_ms")?.into()),
                 proxies: Proxies::parse(text("trusted_proxies"), text("forwarded_header"))?,
-                names_tenants: names_tenants(text("tenant_header"))?,
                 origins: Origins::parse(text("cors_origins"))?,
                 connections_max: number("connections")? as usize,
             },
@@ -312,15 +306,6 @@ fn known(key: &str, source: &str) -> Result<()> {
         format!("{source} is not a setting{hint}"),
     )
     .help("`stoa up --help` lists every setting."))
-}
-
-/// Whether everybody who has no credential may name a tenant.
-fn names_tenants(text: &str) -> Result<bool> {
-    match text {
-        "local" => Ok(false),
-        "all" => Ok(true),
-        _ => Err(invalid(format!("tenant_header: there is no `{text}`; write local, or all"))),
-    }
 }
 
 /// A value that cannot be used.
@@ -408,7 +393,6 @@ mod tests {
             ("trusted_proxies", "the proxy"),
             ("forwarded_header", "via"),
             ("cors_origins", "shop.example"),
-            ("tenant_header", "some"),
         ] {
             assert_eq!(merge("", &[], &[(key, value)]).unwrap_err().reason(), "config.invalid");
         }

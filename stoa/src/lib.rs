@@ -20,12 +20,13 @@ mod setup;
 mod up;
 mod wire;
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{Arg, ArgMatches, Command};
 use stoa_kit::{Error, Result, Service};
 
-use config::{Config, SETTINGS};
+use config::{Config, SETTINGS, Setting};
 
 /// The services a program offers.
 pub struct Catalogue {
@@ -86,6 +87,9 @@ impl Catalogue {
         let matches = command().get_matches();
         let outcome = match matches.subcommand() {
             Some(("up", matches)) => settings(matches).and_then(|config| up::run(&self, config)),
+            Some(("backup", matches)) => {
+                settings(matches).and_then(|config| back_up(&config, matches))
+            }
             Some(("demo", matches)) => demo::run(matches),
             Some(("bench", matches)) => bench::run(matches),
             Some(("call", matches)) => ask::call(matches),
@@ -106,6 +110,30 @@ impl Catalogue {
     }
 }
 
+/// Settings that only a copy of the database needs.
+fn backup() -> Command {
+    let place = SETTINGS.iter().filter(|setting| ["data", "database"].contains(&setting.key));
+    let backup = Command::new("backup")
+        .about("Copies the database, also of a node that runs, and looks through the copy")
+        .arg(Arg::new("to").value_name("DIR").required(true).help("A directory of its own"));
+    backup.args(place.map(flag))
+}
+
+fn flag(setting: &Setting) -> Arg {
+    Arg::new(setting.key).long(setting.flag()).value_name("VALUE").help(setting.help)
+}
+
+#[allow(clippy::print_stdout, reason = "a command line speaks to people here")]
+fn back_up(config: &Config, matches: &ArgMatches) -> Result<()> {
+    let to = matches.get_one::<String>("to").map_or("", String::as_str);
+    let copied = stoa_store::back_up(&config.place, Path::new(to))?;
+    println!(
+        "{to}/stoa.db holds commit {} and all before, {} bytes",
+        copied.position, copied.bytes
+    );
+    Ok(())
+}
+
 #[allow(clippy::print_stderr, reason = "a command line speaks to people here")]
 fn tell(error: &Error) {
     eprintln!("error: {} [{}]", error.message(), error.reason());
@@ -120,9 +148,10 @@ fn tell(error: &Error) {
     }
 }
 
+/// A configuration, with what a command line says of it.
 fn settings(matches: &ArgMatches) -> Result<Config> {
     let flags = SETTINGS.iter().filter_map(|setting| {
-        let value = matches.get_one::<String>(setting.key)?;
+        let value = matches.try_get_one::<String>(setting.key).ok()??;
         Some((setting.key.to_owned(), value.clone()))
     });
     Config::load(flags.collect())
@@ -139,20 +168,15 @@ fn command() -> Command {
             .long("token")
             .value_name("TOKEN")
             .help("A session's or a key's token; STOA_TOKEN if absent"),
-        Arg::new("tenant")
-            .long("tenant")
-            .value_name("NAME")
-            .help("The tenant to ask without a token; a token names its own"),
     ];
-    let up = SETTINGS.iter().fold(Command::new("up").about("Starts a node"), |up, setting| {
-        up.arg(Arg::new(setting.key).long(setting.flag()).value_name("VALUE").help(setting.help))
-    });
+    let up = Command::new("up").about("Starts a node").args(SETTINGS.iter().map(flag));
     Command::new("stoa")
         .about("A backend in one binary")
         .version(env!("CARGO_PKG_VERSION"))
         .subcommand_required(true)
         .arg_required_else_help(true)
         .subcommand(up)
+        .subcommand(backup())
         .subcommand(demo::command())
         .subcommand(bench::command())
         .subcommand(

@@ -45,6 +45,7 @@ async fn serve(catalogue: &Catalogue, config: Config) -> Result<()> {
         },
         world: world::Real::new(),
         ports,
+        tenant: MAIN.into(),
         log_kept: config.log_commits.into(),
         commits_kept: DAY * config.commit_days,
         calls_per_second: config.calls_per_second,
@@ -84,7 +85,7 @@ async fn setup_code(node: &Arc<Node>) -> Result<Option<String>> {
     let code_hash = blake3::hash(code.as_bytes()).as_bytes().to_vec();
     let call = Call {
         method: method.to_owned(),
-        caller: Caller::system(MAIN),
+        caller: Caller::system(node.tenant()),
         request: Box::new(PrepareSetupRequest { code_hash }),
         key: None,
         trace: String::new(),

@@ -23,7 +23,6 @@
 
 mod emit;
 mod generate;
-mod http;
 mod idents;
 mod lint;
 mod model;

@@ -24,10 +24,9 @@ mod money;
 pub use any::{AnyMessage, Format, decode, validate};
 pub use check::Check;
 pub use error::{Code, Error, Reason, Result, Violation};
-pub use message::{Event, Field, Leaf, Message, Paged, Resource, Shape, Value, Words};
+pub use message::{Event, Field, Message, Paged, Resource, Shape, Value, Words};
 pub use method::{
-    Binding, Command, Contract, Effect, EventType, Job, Kind, Method, Permission, Query, Request,
-    Segment, Variable,
+    Command, Contract, Effect, EventType, Job, Kind, Method, Permission, Query, Request,
 };
 
 // What generated code names, so that crates of contracts need not.

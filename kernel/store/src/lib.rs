@@ -29,13 +29,13 @@ mod tenancy;
 mod words;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use stoa_contract::AnyMessage;
+use stoa_contract::{AnyMessage, Code};
 use stoa_kit::session::{Session, Stamp};
 use stoa_kit::tx::Gathered;
 use stoa_kit::{Error, Result, Seal, Service, World};
@@ -130,21 +130,12 @@ pub enum Reply {
 pub struct Notice {
     /// The position of the youngest durable commit.
     pub position: i64,
-    /// The tables written since the last notice, and whose rows.
-    pub tables: Vec<Written>,
-    /// The tenants for whom events were appended.
-    pub events: Vec<Arc<str>>,
+    /// The tables written since the last notice.
+    pub tables: Vec<Arc<str>>,
+    /// Whether events were appended.
+    pub events: bool,
     /// Whether jobs were enqueued.
     pub jobs: bool,
-}
-
-/// A table that was written.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Written {
-    /// The tenant whose rows were.
-    pub tenant: Arc<str>,
-    /// The table.
-    pub table: Arc<str>,
 }
 
 /// An engine that is open.
@@ -313,6 +304,32 @@ pub fn open(options: Options, services: &[Service], world: Arc<dyn World>) -> Re
             sqlite::open(&directory, options, schema, world).map(|store| store as Store)
         }
         Place::Url(url) => postgres::open(&url, options, schema, world),
+    }
+}
+
+/// What a backup came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Copied {
+    /// The youngest commit in it.
+    pub position: i64,
+    /// How large it is.
+    pub bytes: u64,
+}
+
+/// Copies a store, also of a node that runs, to a directory, and looks through the copy: it can be
+/// opened where it is.
+///
+/// # Errors
+/// `backup.exists`, `backup.behind`, `backup.postgres`, or what is wrong with the store.
+pub fn back_up(place: &Place, to: &Path) -> Result<Copied> {
+    match place {
+        Place::Directory(directory) => sqlite::back_up(directory, to),
+        Place::Url(_) => Err(Error::new(
+            Code::Unimplemented,
+            "backup.postgres",
+            "a PostgreSQL database is backed up by its own tools",
+        )
+        .help("Use pg_dump for a copy, pg_basebackup and the archive for every commit.")),
     }
 }
 

@@ -8,6 +8,7 @@
     reason = "helpers of tests fail by panicking, and stand outside the world"
 )]
 
+mod backup;
 mod bank;
 mod clients;
 mod demo;
@@ -25,5 +26,4 @@ mod queries;
 mod readme;
 mod requests;
 mod strangers;
-mod tenants;
 mod up;

@@ -17,7 +17,6 @@ use stoa_kit::{Error, Result};
 
 use super::link::{Link, Role};
 use super::{CLOCK, Shared};
-use crate::{Notice, Written};
 
 /// How often other nodes' commits are looked for.
 const EVERY: Duration = Duration::from_millis(250);
@@ -94,15 +93,15 @@ impl Follower {
         let wanted = self.unseen.condition(self.shared.base());
         // One statement, so that the records and the snapshot belong together.
         let look = format!(
-            "SELECT pg_current_snapshot()::text, {CLOCK}::text, '' \
-             UNION ALL SELECT position::text, tables, tenant FROM stoa_commit WHERE {wanted}"
+            "SELECT pg_current_snapshot()::text, {CLOCK}::text \
+             UNION ALL SELECT position::text, tables FROM stoa_commit WHERE {wanted}"
         );
         let rows = self.link.rows_within(LOOK_MAX, &look)?;
         let mut snapshot = None;
         let mut last = None;
-        let (mut tables, mut events) = (BTreeSet::new(), BTreeSet::new());
+        let mut tables = BTreeSet::new();
         for row in &rows {
-            let [first, written, tenant] = row.as_slice() else { continue };
+            let [first, written] = row.as_slice() else { continue };
             let Ok(position) = first.parse::<i64>() else {
                 snapshot = Unseen::of(first);
                 self.compare(written);
@@ -110,20 +109,13 @@ impl Follower {
             };
             if !self.shared.untell(position) {
                 last = last.max(Some(position));
-                let tenant: Arc<str> = tenant.as_str().into();
                 let names = written.split_whitespace().filter_map(|entry| entry.split_once(':'));
-                let table = |(name, _): (&str, _)| Written {
-                    tenant: Arc::clone(&tenant),
-                    table: name.into(),
-                };
-                tables.extend(names.map(table));
-                events.insert(tenant);
+                tables.extend(names.map(|(name, _)| Arc::from(name)));
             }
         }
         if let Some(position) = last {
             // Which of them left events or jobs is not recorded; to look is cheap.
-            let (tables, events) = (tables.into_iter().collect(), events.into_iter().collect());
-            self.shared.publish(Notice { position, tables, events, jobs: true });
+            self.shared.publish(position, tables.into_iter().collect(), true, true);
         }
         self.unseen = snapshot.ok_or_else(|| Error::internal("a look gave no snapshot"))?;
         self.shared.looked_us.store(began.as_micros() as u64, Release);

@@ -42,8 +42,7 @@ impl Files {
     /// # Errors
     /// `store.in_use` where another process has it, `store.directory` where it cannot be used.
     pub(super) fn take(directory: &Path) -> Result<Self> {
-        let made = DirBuilder::new().recursive(true).mode(DIRECTORY_MODE).create(directory);
-        made.map_err(|error| unusable(directory, &error))?;
+        self::directory(directory)?;
         let lock = lock(&directory.join("stoa.lock"))?;
         // SQLite gives the log the mode of the database, and the database that of the umask.
         let path = directory.join("stoa.db");
@@ -134,13 +133,8 @@ impl Files {
         self.mark.closed();
     }
 
-    /// A hash of the first page, which is another one in each run.
     fn first_page(&self) -> u64 {
-        let mut page = [0; super::PAGE as usize];
-        // An empty database has no page, which is a page like any other here.
-        let read = self.database.read_at(&mut page, 0).unwrap_or(0);
-        let hash = blake3::hash(&page[..read]);
-        hash.as_bytes()[..8].iter().fold(0, |all, byte| all << 8 | u64::from(*byte))
+        first_page(&self.database)
     }
 
     fn beside(&self, suffix: &str) -> PathBuf {
@@ -148,6 +142,15 @@ impl Files {
         name.push(suffix);
         name.into()
     }
+}
+
+/// A hash of a database's first page, which is another one in each run.
+pub(super) fn first_page(database: &File) -> u64 {
+    let mut page = [0; super::PAGE as usize];
+    // An empty database has no page, which is a page like any other here.
+    let read = database.read_at(&mut page, 0).unwrap_or(0);
+    let hash = blake3::hash(&page[..read]);
+    hash.as_bytes()[..8].iter().fold(0, |all, byte| all << 8 | u64::from(*byte))
 }
 
 /// What an operator is told whose database cannot be opened, with what can be seen from outside.
@@ -182,8 +185,17 @@ fn identity(path: &Path) -> Option<Identity> {
     std::fs::metadata(path).ok().map(|found| (found.dev(), found.ino()))
 }
 
+/// Makes a directory for this user alone, if it is not there.
+///
+/// # Errors
+/// `store.directory`.
+pub(super) fn directory(path: &Path) -> Result<()> {
+    let made = DirBuilder::new().recursive(true).mode(DIRECTORY_MODE).create(path);
+    made.map_err(|error| unusable(path, &error))
+}
+
 /// Opens a file for this user alone, and makes it if it is not there.
-fn open(path: &Path) -> std::io::Result<File> {
+pub(super) fn open(path: &Path) -> std::io::Result<File> {
     let mut how = OpenOptions::new();
     how.read(true).write(true).create(true).truncate(false).mode(FILE_MODE).open(path)
 }
@@ -215,7 +227,7 @@ fn in_use(path: &Path, holder: &str) -> Error {
     ))
 }
 
-fn unusable(path: &Path, error: &std::io::Error) -> Error {
+pub(super) fn unusable(path: &Path, error: &std::io::Error) -> Error {
     let message = format!("{}: {error} ({})", path.display(), seen(path));
     Error::unavailable("store.directory", message).help(
         "See that this user may read and write there, that there is room, and that the process \

@@ -69,6 +69,12 @@ impl Mark {
         self.sync();
     }
 
+    /// It stands beside a copy, which is whole and closed.
+    pub(super) fn copied(&self, position: i64, page: u64) {
+        self.change(|_| Said { position, closed: true, page: Some(page) });
+        self.sync();
+    }
+
     /// Writes it over where it says something else; it is on the disk some time later.
     fn change(&self, change: impl FnOnce(Said) -> Said) {
         let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);

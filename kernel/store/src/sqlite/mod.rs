@@ -2,6 +2,7 @@
 //! snapshots of their own, a checkpointer that keeps the log short, and a guard that looks after the
 //! files.
 
+mod backup;
 mod checkpoint;
 mod clock;
 mod files;
@@ -31,6 +32,7 @@ use crate::queue::Queue;
 use crate::run::{self, Waiting};
 use crate::schema::Schema;
 use crate::{Commit, Committed, Engine, Metrics, Notice, Options, Read};
+pub(crate) use backup::back_up;
 use checkpoint::Checkpointer;
 use clock::Clock;
 use files::Files;
@@ -296,8 +298,7 @@ impl Shared {
     fn publish(&self, position: i64, changed: Changed) {
         self.position.store(position, Release);
         let Changed { tables, events, jobs } = changed;
-        let (tables, events) = (tables.into_iter().collect(), events.into_iter().collect());
-        let notice = Notice { position, tables, events, jobs };
+        let notice = Notice { position, tables: tables.into_iter().collect(), events, jobs };
         // Nobody listening is fine.
         let _ = self.notices.send(notice);
     }

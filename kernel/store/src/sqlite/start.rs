@@ -129,14 +129,14 @@ fn look(connection: &mut Connection, files: &Files, world: &Arc<dyn World>) -> R
 
 /// Whose a database is.
 #[derive(PartialEq, Eq)]
-enum Owner {
+pub(super) enum Owner {
     Us,
     /// It is empty: new, or its first start ended before it had written anything.
     Nobody,
     Another,
 }
 
-fn owner(connection: &Connection) -> rusqlite::Result<Owner> {
+pub(super) fn owner(connection: &Connection) -> rusqlite::Result<Owner> {
     let id: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
     let objects: i64 =
         connection.query_row("SELECT COUNT(*) FROM sqlite_schema", [], |row| row.get(0))?;

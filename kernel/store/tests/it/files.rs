@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use stoa_kit::{Code, Error};
+use stoa_store::{Copied, Place, back_up};
 use tempfile::TempDir;
 
 use crate::cell::{self, Cell, Home, On};
@@ -242,4 +243,63 @@ fn what_cannot_be_opened_says_who_may() {
     assert_eq!((error.code(), error.reason()), (Code::Unavailable, "store.directory"));
     assert!(error.message().contains("stoa.db: Is a directory"), "{error}");
     assert!(error.message().contains("belongs to user"), "{error}");
+}
+
+/// Backs a cell up into a new directory, while it is open.
+fn backed_up(from: &Path) -> (TempDir, Copied) {
+    let to = TempDir::new().unwrap();
+    let copied = back_up(&Place::Directory(from.into()), to.path()).unwrap();
+    (to, copied)
+}
+
+#[test]
+fn a_backup_of_an_open_database_is_opened_where_it_is() {
+    let directory = TempDir::new().unwrap();
+    let cell = begun(directory.path(), 3);
+    let (to, copied) = backed_up(directory.path());
+    put(&cell);
+    assert_eq!(open(to.path(), None).unwrap().count(COUNT), 3);
+    assert_eq!(copied.bytes, std::fs::metadata(file(&to)).unwrap().len());
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&file(&to)), 0o600);
+    cell.block_on(cell.store.close());
+    let (closed, _) = backed_up(directory.path());
+    assert_eq!(open(closed.path(), None).unwrap().count(COUNT), 4, "also of one that is closed");
+    assert_eq!(open(directory.path(), None).unwrap().count(COUNT), 4, "which is as it was");
+}
+
+#[test]
+fn a_backup_overwrites_nothing() {
+    let directory = TempDir::new().unwrap();
+    let _cell = begun(directory.path(), 1);
+    let (to, _) = backed_up(directory.path());
+    let before = std::fs::read(file(&to)).unwrap();
+    let error = back_up(&Place::Directory(directory.path().into()), to.path()).unwrap_err();
+    assert_eq!((error.code(), error.reason()), (Code::AlreadyExists, "backup.exists"));
+    assert_eq!(std::fs::read(file(&to)).unwrap(), before);
+}
+
+/// What was acknowledged and is not there is missed before anybody relies on the copy.
+#[test]
+fn a_backup_of_a_database_that_lacks_commits_is_none() {
+    let directory = TempDir::new().unwrap();
+    let _cell = begun(directory.path(), 3);
+    let lacking = copied(directory.path(), &["stoa.db-wal", "stoa.db-shm"]);
+    let to = TempDir::new().unwrap();
+    let error = back_up(&Place::Directory(lacking.path().into()), to.path()).unwrap_err();
+    assert_eq!((error.code(), error.reason()), (Code::DataLoss, "backup.behind"));
+    assert!(!file(&to).exists());
+}
+
+#[test]
+fn what_is_no_database_is_not_backed_up() {
+    let (nothing, strange, to) =
+        (TempDir::new().unwrap(), TempDir::new().unwrap(), TempDir::new().unwrap());
+    let strangers = rusqlite::Connection::open(file(&strange)).unwrap();
+    strangers.execute_batch("CREATE TABLE t (a)").unwrap();
+    for (from, reason) in [(&nothing, "store.io"), (&strange, "store.not_ours")] {
+        let error = back_up(&Place::Directory(from.path().into()), to.path()).unwrap_err();
+        assert_eq!(error.reason(), reason, "{error:?}");
+        assert!(!file(&to).exists());
+    }
 }

@@ -1,0 +1,41 @@
+//! A backup of a node that runs, made by the command for it and opened where it is.
+
+use std::path::Path;
+
+use tempfile::TempDir;
+
+use crate::bank::Bank;
+use crate::process::{Node, stoa};
+
+/// Backs a directory up to another: what the command said.
+fn back_up(from: &Path, to: &Path) -> Result<String, String> {
+    let (from, to) = (from.to_str().unwrap(), to.to_str().unwrap());
+    let done = stoa(&["backup", to, "--data", from]).output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    if done.status.success() { Ok(text(done.stdout)) } else { Err(text(done.stderr)) }
+}
+
+#[test]
+fn a_backup_under_load_holds_what_was_acknowledged_before_and_no_half() {
+    let (data, place) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let to = place.path().join("sunday");
+    let mut node = Node::start(data.path(), &[]);
+    let bank = Bank::open(&mut node);
+    let before = bank.rush(&node, "before");
+    let (said, during) = std::thread::scope(|scope| {
+        let rush = scope.spawn(|| bank.rush(&node, "during"));
+        (back_up(data.path(), &to).unwrap(), rush.join().unwrap())
+    });
+    assert!(said.contains("sunday/stoa.db holds commit "), "{said}");
+    let again = back_up(data.path(), &to).unwrap_err();
+    assert!(again.contains("[backup.exists]"), "{again}");
+
+    let copy = Node::start(&to, &[]);
+    let held = bank.balance(&copy);
+    let (least, most) = (before.done.len(), before.done.len() + during.done.len());
+    assert!((least..=most).contains(&held), "{held} of {least} to {most}");
+    bank.retry(&copy, before.done);
+    assert_eq!(bank.balance(&copy), held, "the keys came along");
+    bank.retry(&copy, during.done);
+    assert_eq!(bank.balance(&copy), most, "what came too late for it happens once more, and once");
+}
