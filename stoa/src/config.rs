@@ -9,7 +9,10 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use ipnet::IpNet;
 use stoa_contract::Code;
+use stoa_http::Egress;
+use stoa_kit::outbound::Hosts;
 use stoa_kit::{Error, Result};
 use stoa_node::{Listen, LogFormat, Origins, Proxies};
 use stoa_store::Place;
@@ -90,6 +93,26 @@ pub const SETTINGS: &[Setting] = &[
         help: "Host name to greet mail servers with; the domain of mail_from if empty",
     },
     Setting {
+        key: "outbound_hosts",
+        default: "",
+        help: "Hosts where users may have things sent over HTTP, with commas; *.example.com, * for all",
+    },
+    Setting {
+        key: "outbound_networks",
+        default: "",
+        help: "Networks that are not public and may be reached over HTTP, with commas",
+    },
+    Setting {
+        key: "outbound_plain",
+        default: "",
+        help: "Hosts that may be spoken to over HTTP without TLS, with commas",
+    },
+    Setting {
+        key: "outbound_roots",
+        default: "",
+        help: "File of certificates, as PEM, to trust beside the public ones",
+    },
+    Setting {
         key: "log_format",
         default: "auto",
         help: "json, text, or auto: text on a terminal [auto]",
@@ -146,6 +169,8 @@ pub struct Config {
     pub mail_from: String,
     /// Who greets mail servers; the domain of that address if empty.
     pub mail_name: String,
+    /// Where requests to the outside may go.
+    pub outbound: Egress,
     /// How log lines look.
     pub log_format: LogFormat,
     /// What is logged.
@@ -253,6 +278,7 @@ impl Config {
             mail: text("mail").to_owned(),
             mail_from: text("mail_from").to_owned(),
             mail_name: text("mail_name").to_owned(),
+            outbound: egress(text)?,
             log_format: match (text("log_format"), terminal) {
                 ("json", _) | ("auto", false) => LogFormat::Json,
                 ("text", _) | ("auto", true) => LogFormat::Text,
@@ -273,6 +299,30 @@ impl Config {
             Place::Url(_) => None,
         }
     }
+}
+
+/// Where requests to the outside may go.
+fn egress<'a>(text: impl Fn(&str) -> &'a str) -> Result<Egress> {
+    let list = |key| text(key).split(',').map(str::trim).filter(|item| !item.is_empty());
+    let hosts = |key| {
+        Hosts::parse(list(key)).map_err(|host| invalid(format!("{key}: `{host}` is no host")))
+    };
+    let network = |item: &str| {
+        let one = item.parse::<IpAddr>().map(IpNet::from);
+        let wrong = || invalid(format!("outbound_networks: `{item}` is no network"));
+        one.or_else(|_| item.parse()).map_err(|_| wrong())
+    };
+    let roots = match text("outbound_roots") {
+        "" => String::new(),
+        file => std::fs::read_to_string(file)
+            .map_err(|error| invalid(format!("outbound_roots: {file}: {error}")))?,
+    };
+    Ok(Egress {
+        hosts: hosts("outbound_hosts")?,
+        networks: list("outbound_networks").map(network).collect::<Result<_>>()?,
+        plain: hosts("outbound_plain")?,
+        roots,
+    })
 }
 
 /// Whether a variable is what Kubernetes tells every container about a service whose name begins
@@ -393,6 +443,10 @@ mod tests {
             ("trusted_proxies", "the proxy"),
             ("forwarded_header", "via"),
             ("cors_origins", "shop.example"),
+            ("outbound_hosts", "https://hooks.example"),
+            ("outbound_networks", "10.0.0.0/33"),
+            ("outbound_plain", "a b"),
+            ("outbound_roots", "/no/such/file"),
         ] {
             assert_eq!(merge("", &[], &[(key, value)]).unwrap_err().reason(), "config.invalid");
         }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use stoa_auth_v1::PrepareSetupRequest;
+use stoa_kit::outbound::Http;
 use stoa_kit::ports::{Mailer, Ports};
 use stoa_kit::{Caller, Error, MAIN, Request, Result, world};
 use stoa_node::{Body, Call, Node, Parts};
@@ -29,7 +30,8 @@ pub(crate) fn run(catalogue: &Catalogue, config: Config) -> Result<()> {
 async fn serve(catalogue: &Catalogue, config: Config) -> Result<()> {
     let stop = told_to_stop()?;
     outlive_limits()?;
-    let mut ports = Ports::default();
+    let http = stoa_http::Client::new(config.outbound.clone(), stoa_http::system())?;
+    let mut ports = Ports::default().with::<dyn Http>(Arc::new(http));
     if !config.mail.is_empty() {
         let (from, name) = (&config.mail_from, &config.mail_name);
         let smtp = Smtp::new(&config.mail, from, name, Patience::default())?;

@@ -6,6 +6,7 @@
 //! What it drew as [`Ctx::secret`] is drawn again. So an effect needs no care to happen once, as long
 //! as it calls its commands in the same order; where the order may differ, [`Ctx::step`] names them.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -14,6 +15,7 @@ use futures::future::BoxFuture;
 use stoa_contract::{AnyMessage, Kind, Request};
 
 use crate::caller::Caller;
+use crate::outbound::{Fetch, Fetched};
 use crate::ports::{self, Port, Ports};
 use crate::registry::{Registry, ServiceId};
 use crate::seal::Seal;
@@ -35,8 +37,8 @@ pub struct Ctx(Arc<Inner>);
 struct Inner {
     basis: Arc<Basis>,
     runner: Arc<dyn Runner>,
-    /// How often each command was called without a name.
-    calls: Mutex<BTreeMap<&'static str, u64>>,
+    /// How often each command was called without a name, and each address fetched.
+    calls: Mutex<BTreeMap<Cow<'static, str>, u64>>,
 }
 
 /// What a run of an effect stands on: for the node; services are handed a [`Ctx`].
@@ -69,6 +71,11 @@ pub trait Runner: Send + Sync + 'static {
         &self, basis: &Arc<Basis>, method: &'static str, request: Box<dyn AnyMessage>,
         step: Option<[u8; 16]>,
     ) -> BoxFuture<'static, Result<Box<dyn AnyMessage>>>;
+
+    /// Sends a request to the outside for an effect, with a key that it can be told by.
+    fn fetch(
+        &self, basis: &Arc<Basis>, fetch: Fetch, key: Option<String>,
+    ) -> BoxFuture<'static, Result<Fetched>>;
 
     /// Runs work that keeps a processor busy, in a small pool.
     fn compute(&self, work: Box<dyn FnOnce() + Send>) -> BoxFuture<'static, Result<()>>;
@@ -114,9 +121,9 @@ impl Ctx {
         is_step.then(|| seal.derive(&[b"step", R::METHOD.path.as_bytes(), by, name]))
     }
 
-    fn count(&self, path: &'static str) -> u64 {
+    fn count(&self, what: impl Into<Cow<'static, str>>) -> u64 {
         let mut calls = self.0.calls.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = calls.entry(path).or_default();
+        let count = calls.entry(what.into()).or_default();
         *count += 1;
         *count
     }
@@ -145,6 +152,27 @@ impl Ctx {
     /// retries with the same idempotency key.
     pub fn key(&self) -> Option<&str> {
         self.0.basis.key.as_deref()
+    }
+
+    /// Sends a request to the outside over HTTP, to a host that the manifest names.
+    ///
+    /// Under a key, whatever is no mere look carries an `Idempotency-Key` of its own: the same in
+    /// every run of the effect, by its address and how often that was asked before.
+    ///
+    /// # Errors
+    /// `unavailable` where trying again may help, `failed_precondition` and `invalid_argument` where
+    /// it will not; `docs/spec/outbound.md` has the reasons. An answer that is no success is none of
+    /// them: see [`Fetched::success`].
+    pub async fn fetch(&self, fetch: Fetch) -> Result<Fetched> {
+        let Inner { basis, runner, .. } = &*self.0;
+        let what = format!("{} {}", fetch.method, fetch.url);
+        let count = self.count(what.clone());
+        let key = basis.key.is_some().then(|| {
+            let key: [u8; 16] =
+                basis.seal.derive(&[b"fetch", what.as_bytes(), &count.to_le_bytes()]);
+            format!("{:032x}", u128::from_be_bytes(key))
+        });
+        runner.fetch(basis, fetch, key).await
     }
 
     /// The time of day.

@@ -73,7 +73,14 @@
 //!
 //! What an effect reaches outside is a port: a trait of [`ports`] that some driver implements. The
 //! manifest names it, `.uses::<dyn Mailer>()`, so that a node which does not have it says so when it
-//! starts; the effect asks for it, `ctx.port::<dyn Mailer>()?`.
+//! starts; the effect asks for it, `ctx.port::<dyn Mailer>()?`. HTTP has a word of its own: the
+//! manifest says `.reaches(&["api.stripe.com"])`, or [`reaches_given`](Service::reaches_given) where
+//! users say whom to reach, and the effect [fetches](Ctx::fetch):
+//!
+//! ```ignore
+//! let charge = Fetch::post("https://api.stripe.com/v1/charges", FORM, body).bearer(&secret);
+//! let charge = ctx.fetch(charge).await?.success()?;
+//! ```
 //!
 //! Rows have owners. What a caller creates belongs to [`view.owner`](View::owner), a user or a
 //! service account; [`view.visible`](View::visible), [`view.load`](View::load) and
@@ -129,6 +136,7 @@ pub mod id;
 mod list;
 mod mask;
 mod network;
+pub mod outbound;
 mod page;
 pub mod ports;
 mod query;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use stoa_contract::{AnyMessage, Code, Contract, Event, Format, Method, Request};
 
 use crate::caller::Caller;
+use crate::outbound::Http;
 use crate::ports::{Port, Use};
 use crate::registry::{Handler, Methods};
 use crate::{Error, Micros, Result, Schedule, Tx, View};
@@ -23,6 +24,10 @@ pub struct Service {
     pub needs: &'static [&'static str],
     /// The ports that its effects use.
     pub uses: Vec<Use>,
+    /// The hosts that its effects reach over HTTP.
+    pub reaches: &'static [&'static str],
+    /// Whether its effects reach hosts that users name.
+    pub reaches_given: bool,
     /// Its tables, oldest change first.
     pub migrations: &'static [Migration],
     /// How it reacts to events.
@@ -242,6 +247,8 @@ impl Service {
             contract: Some(methods.contract),
             needs: &[],
             uses: Vec::new(),
+            reaches: &[],
+            reaches_given: false,
             migrations: &[],
             subscriptions: Vec::new(),
             outcomes: Vec::new(),
@@ -276,6 +283,18 @@ impl Service {
     pub fn may_use<P: Port + ?Sized>(mut self) -> Self {
         self.uses.push(Use::of::<P>(true));
         self
+    }
+
+    /// Names the hosts that its effects reach over HTTP, `api.stripe.com` or `*.example.com`.
+    #[must_use]
+    pub fn reaches(self, hosts: &'static [&'static str]) -> Self {
+        Self { reaches: hosts, ..self.uses::<dyn Http>() }
+    }
+
+    /// Says that its effects reach what users name, as far as the operator of a node lets them.
+    #[must_use]
+    pub fn reaches_given(self) -> Self {
+        Self { reaches_given: true, ..self.uses::<dyn Http>() }
     }
 
     /// Names the changes that made its tables, oldest first.

@@ -24,6 +24,7 @@ mod keys;
 mod limit;
 mod log;
 mod metrics;
+mod outbound;
 mod outgoing;
 mod position;
 mod refusal;
@@ -58,6 +59,7 @@ use auth::Tokens;
 use keys::Keys;
 use limit::Limits;
 use metrics::Metrics;
+use outbound::Reach;
 use runner::Runner;
 
 mod contract {
@@ -99,6 +101,7 @@ pub struct Node {
     world: Arc<dyn World>,
     tenant: Arc<str>,
     ports: Ports,
+    reach: Reach,
     keys: Keys,
     tokens: Tokens,
     limits: Limits,
@@ -145,6 +148,7 @@ impl Node {
     pub async fn open(parts: Parts) -> Result<Arc<Self>> {
         let registry = Arc::new(Registry::new(system::service(), parts.services)?);
         check_ports(&registry, &parts.ports)?;
+        let reach = Reach::new(&registry)?;
         let store = open_store(parts.store, &registry, &parts.world).await?;
         let keys = Keys::load(&store, &parts.world).await?;
         registry.seal_with(keys.0.clone());
@@ -161,6 +165,7 @@ impl Node {
             name: parts.name,
             tenant: parts.tenant,
             ports: parts.ports,
+            reach,
             world: parts.world,
             registry,
             store,

@@ -42,6 +42,7 @@ pub(crate) struct Metrics {
     latencies: Latencies,
     latency: HashMap<&'static str, OnceLock<Histogram>>,
     errors: Family<Labels, Counter>,
+    fetched: Family<Labels, Counter>,
     pub(crate) connections: AtomicU64,
     counts: tokio::sync::Mutex<Option<Counts>>,
 }
@@ -60,13 +61,21 @@ impl Metrics {
     pub(crate) fn new(services: &Registry) -> Self {
         let mut registry = Prometheus::default();
         let latencies = Latencies::new_with_constructor(|| Histogram::new(BUCKETS));
-        let errors = Family::default();
+        let (errors, fetched) = (Family::default(), Family::<Labels, Counter>::default());
         registry.register("stoa_call_seconds", "Time of calls, by method", latencies.clone());
         registry.register("stoa_call_errors", "Failed calls, by method and code", errors.clone());
+        let asked = "Requests to the outside, by service and what they came to";
+        registry.register("stoa_fetches", asked, fetched.clone());
         let latency =
             services.methods().map(|bound| (bound.method.path, OnceLock::new())).collect();
         let (connections, counts) = (AtomicU64::new(0), tokio::sync::Mutex::default());
-        Self { registry, latencies, latency, errors, connections, counts }
+        Self { registry, latencies, latency, errors, fetched, connections, counts }
+    }
+
+    /// Counts a request to the outside.
+    pub(crate) fn fetched(&self, service: &str, outcome: String) {
+        let labels = [("service", service.to_owned()), ("outcome", outcome)];
+        self.fetched.get_or_create(&labels).inc();
     }
 
     /// Counts a call.

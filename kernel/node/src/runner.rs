@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use stoa_contract::{AnyMessage, Format, Kind};
+use stoa_kit::outbound::{Fetch, Fetched};
 use stoa_kit::ports::Ports;
 use stoa_kit::session::{Session, Stamp};
 use stoa_kit::tx::Run;
@@ -40,6 +41,13 @@ impl stoa_kit::Runner for Runner {
                 _ => outcome,
             }
         })
+    }
+
+    fn fetch(
+        &self, basis: &Arc<Basis>, fetch: Fetch, key: Option<String>,
+    ) -> BoxFuture<'static, Result<Fetched>> {
+        let (node, basis) = (Arc::clone(&self.0), Arc::clone(basis));
+        Box::pin(async move { node.fetch(&basis, fetch, key).await })
     }
 
     fn compute(&self, work: Box<dyn FnOnce() + Send>) -> BoxFuture<'static, Result<()>> {

@@ -23,10 +23,12 @@ pub mod compliance;
 mod home;
 mod node;
 pub mod postgres;
+mod web;
 mod world;
 
 pub use home::Kept;
 pub use node::{Engine, Node, run, run_forgetful, run_with_faults, run_with_ports};
+pub use web::answer;
 pub use world::TestWorld;
 
 #[doc(hidden)]

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use stoa_contract::{AnyMessage, Event, Format, Paged, Request};
+use stoa_kit::outbound::{Fetched, Http, Outbound};
 use stoa_kit::ports::{Mail, Mailer, Ports};
 use stoa_kit::registry::ServiceId;
 use stoa_kit::tx::{Cause, Run};
@@ -17,6 +18,7 @@ use tokio::runtime::Runtime;
 
 use crate::TestWorld;
 use crate::home::{Home, Kept};
+use crate::web::Web;
 
 /// The engines a test runs on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +36,7 @@ pub struct Node {
     background: Arc<tokio::sync::Mutex<Background>>,
     world: Arc<TestWorld>,
     post: Arc<Post>,
+    web: Arc<Web>,
     engine: Engine,
     options: Options,
     log_kept: i64,
@@ -170,8 +173,11 @@ impl Bench {
 
 impl Node {
     async fn open(engine: Engine, services: Vec<Service>, options: Options, setup: Setup) -> Self {
-        let (world, post) = (TestWorld::new(), Arc::new(Post::default()));
-        let own = || Ports::default().with::<dyn Mailer>(Arc::clone(&post) as _);
+        let (world, post, web) = (TestWorld::new(), Arc::<Post>::default(), Arc::<Web>::default());
+        let own = || {
+            let ports = Ports::default().with::<dyn Mailer>(Arc::clone(&post) as _);
+            ports.with::<dyn Http>(Arc::clone(&web) as _)
+        };
         let parts = Parts {
             name: setup.name.into(),
             services,
@@ -188,7 +194,7 @@ impl Node {
         let background = Background::new(&inner).await.unwrap();
         let background = Arc::new(tokio::sync::Mutex::new(background));
         let Setup { log_kept, ports, .. } = setup;
-        Self { inner, background, world, post, engine, options, log_kept, ports }
+        Self { inner, background, world, post, web, engine, options, log_kept, ports }
     }
 
     /// The node that comes after this one at the same place: whatever this one is still doing
@@ -443,6 +449,16 @@ impl Node {
     pub async fn kept(&self) -> Kept {
         let place = self.options.place.clone();
         tokio::task::spawn_blocking(move || Kept::at(&place)).await.unwrap()
+    }
+
+    /// Says what the web answers from now on. Until then it is not there.
+    pub fn web(&self, answer: impl Fn(&Outbound) -> Result<Fetched> + Send + Sync + 'static) {
+        self.web.answer_with(Box::new(answer));
+    }
+
+    /// What the web was asked so far, oldest first.
+    pub fn asked(&self) -> Vec<Outbound> {
+        self.web.asked()
     }
 
     /// The mail that was handed over so far.

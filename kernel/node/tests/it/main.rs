@@ -22,6 +22,7 @@ mod leases;
 mod loops;
 mod messages;
 mod notes;
+mod outbound;
 mod parking;
 mod ports;
 mod subscriptions;
