@@ -4,7 +4,7 @@ use prost_reflect::{FileDescriptor, Kind, MessageDescriptor};
 
 use crate::emit::Package;
 use crate::idents::is_dotted;
-use crate::model::{Event, Resource, problem_of};
+use crate::model::{Event, Resource, Table, problem_of};
 use crate::problems::Problems;
 
 /// Reports what is wrong with a package. Rules of fields are checked where they are compiled,
@@ -118,6 +118,20 @@ impl Lint<'_> {
         }
         if !resource.wide.is_empty() {
             self.dotted(message, "wide permission", &resource.wide);
+        }
+        if resource.relations.is_empty() {
+            return;
+        }
+        // What is granted is found, and forgotten with its row, by the identifier.
+        let keyed = Table::read(message).is_some_and(|table| table.key == [resource.id.clone()]);
+        let word = |word: &String| !word.is_empty() && word.bytes().all(|b| b.is_ascii_lowercase());
+        if !keyed || resource.owner.is_empty() || !resource.relations.iter().all(word) {
+            let text = format!(
+                "{}: `relations` are lower-case words, of a resource with an owner whose table has \
+                 its identifier as key",
+                message.name()
+            );
+            self.wrong(&message.parent_file(), message.path(), text);
         }
     }
 

@@ -7,7 +7,7 @@ use prost_reflect::{
 
 use crate::idents::{is_dotted, pascal};
 use crate::problems::Problems;
-use crate::source::{Source, extension, number_of, text_of};
+use crate::source::{Source, extension, number_of, text_of, texts_of};
 
 /// One service.
 pub(crate) struct Contract {
@@ -24,6 +24,7 @@ pub(crate) struct Method {
     pub(crate) doc: String,
     pub(crate) kind: Kind,
     pub(crate) streams: bool,
+    pub(crate) batch_gets: Option<String>,
     pub(crate) permission: String,
     pub(crate) job: Option<Job>,
     pub(crate) http: Option<Http>,
@@ -119,6 +120,7 @@ impl Reader<'_> {
             doc: comment.to_owned(),
             kind,
             streams,
+            batch_gets: batch_gets(method, kind, &mut wrong),
             permission: self.permission(&options, &mut wrong),
             job,
             http: http(&options, &mut wrong),
@@ -179,6 +181,40 @@ fn kind(effect: bool, reads: bool, streams: bool, wrong: &mut dyn FnMut(String))
     }
 }
 
+/// The type of the resources that `BatchGet<Resources>` gets.
+fn batch_gets(
+    method: &MethodDescriptor, kind: Kind, wrong: &mut dyn FnMut(String),
+) -> Option<String> {
+    method.name().strip_prefix("BatchGet")?;
+    let ids = method.input().get_field_by_name("ids");
+    let ids = ids.filter(|ids| ids.is_list() && ids.kind() == prost_reflect::Kind::String);
+    let most = ids.and_then(|ids| items_max(&ids));
+    let reply = method.output();
+    let lists = reply.fields().filter(|field| field.is_list());
+    let mut lists = lists.filter_map(|list| Resource::read(list.kind().as_message()?));
+    let fits = kind == Kind::Query && most.is_some_and(|most| most <= BATCH_MAX);
+    match (lists.next(), lists.next()) {
+        (Some(resource), None) if fits => Some(resource.kind),
+        _ => {
+            wrong(format!(
+                "a batch get is a query that takes `repeated string ids`, {BATCH_MAX} at the most, \
+                 and gives one list of a resource"
+            ));
+            None
+        }
+    }
+}
+
+/// Identifiers that a batch get takes.
+const BATCH_MAX: u64 = 1_000;
+
+/// How many items a list may have, if there is a rule.
+fn items_max(field: &FieldDescriptor) -> Option<u64> {
+    let rules = extension(&field.options(), "buf.validate.field")?;
+    let rules = rules.as_message()?.get_field_by_name("repeated")?;
+    rules.as_message()?.get_field_by_name("max_items")?.as_u64()
+}
+
 fn job(value: &Value, kind: Kind) -> Job {
     let number = |name: &str, default: u32| {
         let number = value.as_message().map_or(0, |message| number_of(message, name));
@@ -229,6 +265,7 @@ pub(crate) struct Resource {
     pub(crate) id: String,
     pub(crate) owner: String,
     pub(crate) wide: String,
+    pub(crate) relations: Vec<String>,
 }
 
 /// What a message says about being kept.
@@ -262,6 +299,7 @@ impl Resource {
             id: text_of(resource, "id"),
             owner: text_of(resource, "owner"),
             wide: text_of(resource, "wide"),
+            relations: texts_of(resource, "relations"),
         })
     }
 }
@@ -270,9 +308,7 @@ impl Table {
     pub(crate) fn read(message: &MessageDescriptor) -> Option<Self> {
         let value = extension(&message.options(), "stoa.v1.table")?;
         let table = value.as_message()?;
-        let key = table.get_field_by_name("key")?;
-        let key = key.as_list()?.iter().filter_map(|name| Some(name.as_str()?.to_owned()));
-        Some(Self { name: text_of(table, "name"), key: key.collect() })
+        Some(Self { name: text_of(table, "name"), key: texts_of(table, "key") })
     }
 }
 

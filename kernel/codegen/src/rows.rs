@@ -66,19 +66,25 @@ pub(crate) fn text(
         .and_then(|resource| place(&resource.owner));
     let statements = statements(&table.name, &columns, &keys);
     let owner = owner.map_or("", |owner| columns[owner].as_str());
-    impls(package, message, (&columns, owner), &statements, (&binds, &reads))
+    let key: Vec<&str> = keys.iter().map(|&key| columns[key].as_str()).collect();
+    impls(package, message, (&columns, &key, owner), &statements, (&binds, &reads))
 }
 
 fn impls(
-    package: &Package<'_>, message: &MessageDescriptor, (columns, owner): (&[String], &str),
-    statements: &str, (binds, reads): (&[String], &str),
+    package: &Package<'_>, message: &MessageDescriptor,
+    (columns, key, owner): (&[String], &[&str], &str), statements: &str,
+    (binds, reads): (&[String], &str),
 ) -> String {
     let rust = package.rust_type(message);
     let mut out = format!(
         "\nimpl ::stoa_kit::Table for {rust} {{\n\
          const COLUMNS: &'static [&'static str] = &{columns:?};\n\
+         const KEY: &'static [&'static str] = &{key:?};\n\
          const OWNER: &'static str = {owner:?};\n{statements}"
     );
+    if Resource::read(message).is_some_and(|resource| !resource.relations.is_empty()) {
+        out.push_str("const GRANTED: &'static str = <Self as ::stoa_contract::Resource>::TYPE;\n");
+    }
     if Resource::read(message).is_some() {
         out.push_str(
             "fn touched(&self) -> ::core::option::Option<(&'static str, &str)> {\n\

@@ -51,6 +51,7 @@ fn request(package: &Package<'_>, contract: &Contract, method: &Method) -> Strin
          doc: {doc:?},\n\
          kind: {c}::Kind::{kind},\n\
          streams: {streams},\n\
+         batch_gets: {batch_gets},\n\
          permission: {c}::Permission::{permission},\n\
          job: {job},\n\
          http: {http},\n\
@@ -63,6 +64,10 @@ fn request(package: &Package<'_>, contract: &Contract, method: &Method) -> Strin
         name = method.name,
         doc = first_paragraph(&method.doc),
         streams = method.streams,
+        batch_gets = method
+            .batch_gets
+            .as_ref()
+            .map_or_else(none, |kind| { format!("::core::option::Option::Some({kind:?})") }),
     )
 }
 

@@ -258,6 +258,13 @@ pub(crate) fn text_of(message: &DynamicMessage, name: &str) -> String {
     value.and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
+/// The texts of a list of an options message.
+pub(crate) fn texts_of(message: &DynamicMessage, name: &str) -> Vec<String> {
+    let Some(list) = message.get_field_by_name(name) else { return Vec::new() };
+    let texts = list.as_list().into_iter().flatten();
+    texts.filter_map(|text| Some(text.as_str()?.to_owned())).collect()
+}
+
 /// A number of an options message.
 pub(crate) fn number_of(message: &DynamicMessage, name: &str) -> u32 {
     message.get_field_by_name(name).and_then(|value| value.as_u32()).unwrap_or_default()

@@ -108,6 +108,9 @@ pub trait Resource: Message {
     /// The permission that shows every row; empty where there is none.
     const WIDE: &'static str;
 
+    /// As what a row can be granted to somebody else; none where it cannot.
+    const RELATIONS: &'static [&'static str];
+
     /// Its identifier.
     fn id(&self) -> &str;
 

@@ -59,6 +59,9 @@ pub struct Method {
     pub kind: Kind,
     /// Whether its reply is a stream.
     pub streams: bool,
+    /// The type of the resources that it gets by their identifiers, many at once: whoever needs
+    /// several asks this method, instead of another one for each.
+    pub batch_gets: Option<&'static str>,
     /// Who may call it.
     pub permission: Permission,
     /// How it is tried when run as a job.

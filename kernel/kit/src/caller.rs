@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use stoa_contract::{Method, Permission, Result};
+use stoa_contract::{Error, Method, Permission, Result};
 
 /// The tenant of a node that has one.
 pub const MAIN: &str = "main";
@@ -137,16 +137,18 @@ pub enum Access {
     All,
     /// The rows that this user or service account owns.
     Own(String),
+    /// Those, and the rows of others that were granted to them one by one.
+    Granted(String),
     /// No row.
     None,
 }
 
 impl Access {
-    /// Whether a row of this owner may be seen; what belongs to nobody has an empty owner.
-    pub fn shows(&self, owner: &str) -> bool {
+    /// Whether a row may be seen because this is its owner; what belongs to nobody has an empty one.
+    pub(crate) fn shows(&self, owner: &str) -> bool {
         match self {
             Self::All => true,
-            Self::Own(own) => !owner.is_empty() && own == owner,
+            Self::Own(own) | Self::Granted(own) => !owner.is_empty() && own == owner,
             Self::None => false,
         }
     }
@@ -156,7 +158,9 @@ impl Access {
     /// particular, and is not asked where there is nothing to show.
     ///
     /// # Errors
-    /// Those of `rows`.
+    /// Those of `rows`, and `internal` for rows that can be granted, which [`View::list`] finds.
+    ///
+    /// [`View::list`]: crate::View::list
     pub fn list<T>(
         &self, wanted: &str, rows: impl FnOnce(Option<&str>) -> Result<Vec<T>>,
     ) -> Result<Vec<T>> {
@@ -167,6 +171,7 @@ impl Access {
                 rows(Some(own))
             }
             (Self::Own(_) | Self::None, _) => Ok(Vec::new()),
+            (Self::Granted(_), _) => Err(Error::internal("what is granted is listed by view.list")),
         }
     }
 }

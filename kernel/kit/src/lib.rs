@@ -50,10 +50,11 @@
 //!
 //! | | |
 //! | --- | --- |
-//! | [`tx.add`](Tx::add), [`tx.add_new`](Tx::add_new), [`tx.save`](Tx::save), [`tx.delete`](Tx::delete), [`tx.get`](View::get), [`tx.load`](View::load), [`tx.list`](View::list) | rows as the contract describes them |
+//! | [`tx.add`](Tx::add), [`tx.add_new`](Tx::add_new), [`tx.save`](Tx::save), [`tx.delete`](Tx::delete), [`tx.get`](View::get), [`tx.load`](View::load), [`tx.load_many`](View::load_many), [`tx.list`](View::list) | rows as the contract describes them |
 //! | [`tx.find`](View::find), [`tx.all`](View::all), [`tx.returning`](Tx::returning) | the same by a condition, in SQL |
 //! | [`tx.query`](View::query) | the same by conditions that are known only at run time, values and names checked |
 //! | [`tx.execute`](Tx::execute), [`tx.insert`](Tx::insert), [`tx.row`](View::row), [`tx.rows`](View::rows) | whatever else SQL says of its own tables; it names `tenant = :tenant`, and `id = ANY ($1)` is any of a list |
+//! | [`tx.grant`](Tx::grant), [`tx.revoke`](Tx::revoke), [`tx.holders`](View::holders) | who else sees a row |
 //! | [`tx.call`](Tx::call) | another service's command, in the same commit; the request's type finds it |
 //! | [`tx.emit`](Tx::emit) | an event, for whoever subscribes |
 //! | [`tx.enqueue`](Tx::enqueue) | a job: what must happen outside, after the commit |
@@ -83,9 +84,11 @@
 //! ```
 //!
 //! Rows have owners. What a caller creates belongs to [`view.owner`](View::owner), a user or a
-//! service account; [`view.visible`](View::visible), [`view.load`](View::load) and
-//! [`view.list`](View::list) show it to nobody else. Where a list is SQL of its own,
-//! [`view.access`](View::access) says whose rows it reads, and [`view.page`](View::page) which.
+//! service account; [`view.visible`](View::visible), [`view.load`](View::load),
+//! [`view.load_many`](View::load_many) and [`view.list`](View::list) show it to nobody else, but to
+//! those to whom it was [granted](Tx::grant), where the contract says that it can be. Where a list is
+//! SQL of its own, [`view.access`](View::access) says whose rows it reads, and
+//! [`view.page`](View::page) which.
 //!
 //! A service describes itself as data, its manifest:
 //!
@@ -132,6 +135,7 @@ mod caller;
 mod ctx;
 mod delta;
 mod gathered;
+mod grants;
 pub mod id;
 mod list;
 mod mask;
@@ -154,6 +158,7 @@ pub mod world;
 pub use caller::{Access, Caller, MAIN, Pattern};
 pub use ctx::{Basis, Ctx, Fence, Runner, Step, Stream};
 pub use delta::Delta;
+pub use grants::Holder;
 pub use list::{List, Wanted};
 pub use mask::{Mask, check_etag};
 pub use network::{network, network_of};

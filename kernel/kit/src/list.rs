@@ -9,6 +9,8 @@
 //!     .page(&request)?;
 //! ```
 //!
+//! Rows that were granted to the caller stand among their own, in the order of all.
+//!
 //! A page begins behind the last row of the one before, by the columns of the order, so that rows
 //! which come and go move no others. What was not asked for leaves no trace in the statement:
 //! each combination is one of its own, planned by itself, and so runs along the index that fits.
@@ -28,8 +30,7 @@ pub struct List<'a, T> {
     order: &'static str,
     filters: Vec<Filter<'a>>,
     whole: Option<&'static str>,
-    /// Whether nothing can be in it.
-    empty: bool,
+    seen: Access,
     row: std::marker::PhantomData<T>,
 }
 
@@ -83,9 +84,7 @@ impl<'a> View<'a> {
     /// Lists rows that the caller may see, in an order: columns of the table, all ascending or
     /// all `DESC`, that together name one row.
     pub fn list<T: Table + Resource>(&'a self, order: &'static str) -> List<'a, T> {
-        let mut list = self.list_all(order);
-        list.visible();
-        list
+        List { seen: self.access::<T>(), ..self.list_all(order) }
     }
 
     /// Lists rows whoever they belong to: what the contract shows to all who may call.
@@ -95,7 +94,7 @@ impl<'a> View<'a> {
             order,
             filters: Vec::new(),
             whole: None,
-            empty: false,
+            seen: Access::All,
             row: std::marker::PhantomData,
         }
     }
@@ -156,9 +155,6 @@ impl<'a, T: Table> List<'a, T> {
     pub fn page(mut self, request: &impl Paged) -> Result<(Vec<T>, String)> {
         let order = Order::read::<T>(self.order)?;
         let page = self.view.page(request, order.columns.len())?;
-        if self.empty {
-            return Ok((Vec::new(), String::new()));
-        }
         if page.after.is_some() {
             let keys = (0..order.columns.len()).map(|place| untold(page.key(place)));
             let keys = keys.collect::<Option<Vec<_>>>().ok_or_else(foreign)?;
@@ -166,24 +162,21 @@ impl<'a, T: Table> List<'a, T> {
         }
         let limit = page.limit();
         let mut text = Text::default();
-        text.select::<T>(&self.filters, &order, &limit)?;
+        match &self.seen {
+            Access::All => text.select::<T>(&self.filters, &order, &limit)?,
+            Access::Granted(owner) => {
+                text.select_granted::<T>(&self.filters, owner, &order, &limit)?;
+            }
+            Access::Own(owner) if !T::OWNER.is_empty() => {
+                self.filters.push(Filter::is(T::OWNER, owner.clone()));
+                text.select::<T>(&self.filters, &order, &limit)?;
+            }
+            Access::Own(_) | Access::None => return Ok((Vec::new(), String::new())),
+        }
         text.whole(self.whole);
         let mut rows: Vec<T> = text.rows(self.view)?;
         let token = page.cut(&mut rows, |row| order.of(row, told))?;
         Ok((rows, token))
-    }
-}
-
-impl<T: Table + Resource> List<'_, T> {
-    /// Leaves out what [`View::visible`] would not show.
-    fn visible(&mut self) {
-        match self.view.access::<T>() {
-            Access::All => {}
-            Access::Own(owner) if !T::OWNER.is_empty() => {
-                self.filters.push(Filter::is(T::OWNER, owner));
-            }
-            Access::Own(_) | Access::None => self.empty = true,
-        }
     }
 }
 

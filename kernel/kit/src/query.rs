@@ -178,6 +178,34 @@ impl<'q> Text<'q> {
         Ok(())
     }
 
+    /// The first rows that fulfil all conditions and belong to somebody, or were granted to them:
+    /// each is a range of an index of its own, as both together are of none.
+    pub(crate) fn select_granted<T: Table>(
+        &mut self, filters: &'q [Filter<'_>], owner: &'q String, order: &Order, most: &'q i64,
+    ) -> Result<()> {
+        let (own, id, kind) = (T::OWNER, T::KEY[0], T::GRANTED);
+        let _ = write!(self.sql, "SELECT * FROM (SELECT * FROM ({}{own} = ", T::SELECT);
+        self.bind(owner);
+        self.further::<T>(filters)?;
+        self.first(order, most);
+        let _ = write!(self.sql, ") AS own UNION ALL SELECT * FROM ({}{id} IN ", T::SELECT);
+        self.sql.push_str("(SELECT g.id FROM stoa_grant AS g WHERE g.tenant = :tenant ");
+        let _ = write!(self.sql, "AND g.type = '{kind}' AND g.grantee = ");
+        self.bind(owner);
+        let _ = write!(self.sql, ") AND COALESCE({own}, '') <> ");
+        self.bind(owner);
+        self.further::<T>(filters)?;
+        self.first(order, most);
+        self.sql.push_str(") AS granted) AS seen");
+        self.first(order, most);
+        Ok(())
+    }
+
+    fn further<T: Table>(&mut self, filters: &'q [Filter<'_>]) -> Result<()> {
+        self.sql.push_str(if filters.is_empty() { "" } else { " AND " });
+        self.joined::<T>(filters, " AND ", "")
+    }
+
     /// The first of what was said so far.
     fn first(&mut self, order: &Order, most: &'q i64) {
         let _ = write!(self.sql, " ORDER BY {} LIMIT ", order.text);

@@ -21,6 +21,8 @@ use crate::{Error, Micros, Result, Tx, View};
 pub trait Table: Message + FromRow + Params {
     /// The columns, in the order in which a row is read and bound.
     const COLUMNS: &'static [&'static str];
+    /// The columns of the primary key, besides the tenant.
+    const KEY: &'static [&'static str];
     /// The column that names the owner; empty where rows have none.
     const OWNER: &'static str;
     /// The start of a statement that reads rows; a condition follows.
@@ -33,6 +35,8 @@ pub trait Table: Message + FromRow + Params {
     const UPDATE: &'static str;
     /// Deletes the row of a key.
     const DELETE: &'static str;
+    /// The type under which rows are granted one by one; empty where they are not.
+    const GRANTED: &'static str = "";
 
     /// Type and identifier, where the row is a resource.
     fn touched(&self) -> Option<(&'static str, &str)> {
@@ -66,6 +70,17 @@ impl View<'_> {
     /// `resource.not_found`, and those of [`View::rows`].
     pub fn load<T: Table + Resource>(&self, id: &str) -> Result<T> {
         self.visible(self.get(id)?, id)
+    }
+
+    /// The rows of identifiers, as far as there are any that the caller may see, in the order in
+    /// which they were asked for; and the identifiers of which there are none.
+    ///
+    /// # Errors
+    /// `request.invalid` at `ids` for more than a batch may have, and those of [`View::rows`].
+    pub fn load_many<T: Table + Resource>(&self, ids: &[String]) -> Result<(Vec<T>, Vec<String>)> {
+        let key = T::KEY.first().copied().unwrap_or_default();
+        let sql = kept(T::SELECT, key, || format!("{}{key} = ANY ($1)", T::SELECT));
+        self.visible_many(if ids.is_empty() { Vec::new() } else { self.rows(sql, (ids,))? }, ids)
     }
 
     /// The first row that fulfils a condition, if any.
@@ -185,11 +200,14 @@ impl Tx<'_> {
         Ok(row)
     }
 
-    /// Deletes the row of a key; false if there was none.
+    /// Deletes the row of a key, and whatever was granted of it; false if there was none.
     ///
     /// # Errors
     /// Those of [`Tx::execute`].
     pub fn delete<T: Table>(&mut self, key: impl Params) -> Result<bool> {
+        if !T::GRANTED.is_empty() {
+            key.with(|values| self.forget_grants(T::GRANTED, values))?;
+        }
         Ok(self.execute(T::DELETE, key)? == 1)
     }
 

@@ -1,6 +1,7 @@
 //! Transactions and snapshots, as a service sees them.
 
 use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
 use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +17,8 @@ use crate::{Error, Micros, Result};
 
 pub use crate::gathered::{Emitted, Enqueued, Gathered, JobOptions};
 
+/// Rows that are asked for by their identifiers at once.
+const BATCH_MAX: usize = 1_000;
 /// Nested calls deeper than this are a mistake.
 const DEPTH_MAX: u8 = 16;
 
@@ -300,7 +303,11 @@ impl View<'_> {
         if self.is_nested() || caller.is_system() || (!T::WIDE.is_empty() && caller.may(T::WIDE)) {
             return Access::All;
         }
-        caller.owner().map_or(Access::None, |owner| Access::Own(owner.to_owned()))
+        match caller.owner() {
+            None => Access::None,
+            Some(owner) if T::RELATIONS.is_empty() => Access::Own(owner.to_owned()),
+            Some(owner) => Access::Granted(owner.to_owned()),
+        }
     }
 
     /// A row, if the caller may see it.
@@ -308,11 +315,40 @@ impl View<'_> {
     /// # Errors
     /// `resource.not_found`, the same for a row that is not there and for one of somebody else.
     pub fn visible<T: Resource>(&self, row: Option<T>, id: &str) -> Result<T> {
-        let visible = row.filter(|row| self.access::<T>().shows(row.owner()));
+        let visible = self.shown(row.into_iter().collect())?.pop();
         visible.ok_or_else(|| {
             let noun = T::TYPE.rsplit('.').next().unwrap_or(T::TYPE);
             Error::not_found(noun, id)
         })
+    }
+
+    /// The rows of identifiers, as far as they are there and the caller may see them, in the order
+    /// in which they were asked for; and the identifiers of which there are none.
+    ///
+    /// # Errors
+    /// `request.invalid` at `ids` for more than a batch may have, and those of [`View::rows`].
+    pub fn visible_many<T: Resource>(
+        &self, rows: Vec<T>, ids: &[String],
+    ) -> Result<(Vec<T>, Vec<String>)> {
+        if ids.len() > BATCH_MAX {
+            let message = format!("must have at most {BATCH_MAX} items");
+            return Err(Error::field("ids", "repeated.max_items", message));
+        }
+        let rows = self.shown(rows)?;
+        let rows: HashMap<&str, &T> = rows.iter().map(|row| (row.id(), row)).collect();
+        let (mut found, mut missing) = (Vec::new(), Vec::new());
+        for id in ids {
+            match rows.get(id.as_str()) {
+                Some(row) => found.push((*row).clone()),
+                None => missing.push(id.clone()),
+            }
+        }
+        Ok((found, missing))
+    }
+
+    /// The same in the name of the kernel, for its own rows.
+    pub(crate) fn of_kernel(&self) -> View<'_> {
+        View { core: self.core, service: ServiceId::KERNEL, writes: self.writes }
     }
 
     /// Every service of the node; for the node's own contract.
@@ -346,6 +382,13 @@ impl Tx<'_> {
     /// `internal` for a statement that is refused; any error dooms the transaction.
     pub fn execute(&mut self, sql: &'static str, params: impl Params) -> Result<u64> {
         self.view.run::<()>(sql.into(), params, &mut |()| true)
+    }
+
+    /// The same in the name of the kernel, for its own rows.
+    pub(crate) fn execute_as_kernel(
+        &mut self, sql: &'static str, params: impl Params,
+    ) -> Result<u64> {
+        self.of_kernel().run::<()>(sql.into(), params, &mut |()| true)
     }
 
     /// Adds one row, which cannot be there yet: `INSERT … VALUES (…)` without `ON CONFLICT`. On

@@ -132,14 +132,16 @@ CREATE TABLE stoa_timer (
     PRIMARY KEY (tenant, name)
 );
 
--- Rows granted one by one.
+-- Rows granted one by one: of a type of resources, to a user or a service account, as what.
 CREATE TABLE stoa_grant (
     tenant TEXT NOT NULL,
     type TEXT NOT NULL,
     id TEXT NOT NULL,
-    subject TEXT NOT NULL,
-    PRIMARY KEY (tenant, type, id, subject)
+    grantee TEXT NOT NULL,
+    relation TEXT NOT NULL,
+    PRIMARY KEY (tenant, type, id, grantee, relation)
 );
+CREATE INDEX stoa_grant_grantee ON stoa_grant (tenant, grantee, type, id);
 
 -- The cell's secrets, under the empty tenant.
 CREATE TABLE stoa_secret (

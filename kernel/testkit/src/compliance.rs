@@ -5,6 +5,7 @@
 //! queries, and calls that are refused. Each command that succeeds has a node of its own, a copy of
 //! the first. On all of them nothing of the decoy may show, and none of its rows may change.
 
+mod batched;
 mod examples;
 mod keyed;
 mod listed;
@@ -64,6 +65,7 @@ pub fn check(engine: Engine, service: Service, services: fn() -> Vec<Service>, f
     }
     keyed::check(engine, contract, services, examples);
     listed::check(engine, contract, services, examples);
+    batched::check(engine, contract, services, examples);
 }
 
 /// What a tenant left whom nobody may notice.

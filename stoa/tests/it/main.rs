@@ -18,6 +18,7 @@ mod duplicates;
 mod durable;
 mod follow;
 mod gone;
+mod grants;
 mod h2;
 mod http;
 mod idle;

@@ -110,6 +110,7 @@ macro_rules! method {
                 doc: "",
                 kind: Kind::$kind,
                 streams: false,
+                batch_gets: None,
                 permission: Permission::Public,
                 job: $job,
                 http: None,

@@ -59,6 +59,7 @@ macro_rules! message {
                 doc: "",
                 kind: Kind::Command,
                 streams: false,
+                batch_gets: None,
                 permission: Permission::Public,
                 job: None,
                 http: None,

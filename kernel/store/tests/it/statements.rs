@@ -104,7 +104,8 @@ fn rows_of_another_service_are_refused(on: On) {
 fn granted_rows_are_readable_and_not_writable(on: On) {
     const GRANTS: &str = "SELECT id FROM stoa_grant WHERE tenant = :tenant AND type = $1";
     let cell = on.cell();
-    cell.home.execute("INSERT INTO stoa_grant VALUES ('main', 'alpha.account', 'a', 'user:u')");
+    cell.home
+        .execute("INSERT INTO stoa_grant VALUES ('main', 'alpha.account', 'a', 'usr_1', 'viewer')");
     let rows = cell.view(|view| view.rows::<(String,)>(GRANTS, ("alpha.account",))).unwrap();
     assert_eq!(rows, [("a".to_owned(),)]);
     let error = refused(&cell, "DELETE FROM stoa_grant WHERE tenant = :tenant");

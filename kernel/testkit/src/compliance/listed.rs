@@ -59,18 +59,21 @@ fn got(list: &Method, methods: &[&'static Method]) -> Option<&'static Method> {
         Holds::List(shape) if list.name.starts_with("List") => Some(shape.name),
         _ => None,
     })?;
-    let gives = |method: &Method| {
-        let holds = |value| matches!(value, Holds::Message(shape) if shape.name == of);
-        method.name.starts_with("Get") && method.reply.fields.iter().any(|f| holds(f.value))
-    };
-    methods.iter().copied().find(|method| gives(method))
+    methods.iter().copied().find(|method| gives(method, of))
+}
+
+/// Whether a method gets one message of a type.
+pub(super) fn gives(method: &Method, of: &str) -> bool {
+    let holds = |value| matches!(value, Holds::Message(shape) if shape.name == of);
+    method.name.starts_with("Get") && method.reply.fields.iter().any(|f| holds(f.value))
 }
 
 fn id(row: &Value) -> Option<&str> {
     row["id"].as_str()
 }
 
-fn callers(node: &Node, permissions: &[&str]) -> Vec<Caller> {
+/// Users, service accounts and a stranger.
+pub(super) fn callers(node: &Node, permissions: &[&str]) -> Vec<Caller> {
     vec![
         node.account_with("svc_1", permissions),
         node.account_with("svc_2", permissions),

@@ -54,7 +54,7 @@ impl UsersService for Users {
                 own.retain(|user| model::matches(user, (&from, &to), disabled, page.after()));
                 own
             }
-            Access::None => Vec::new(),
+            Access::Granted(_) | Access::None => Vec::new(),
         };
         let next_page_token = page.cut(&mut users, |user| vec![model::normal(&user.handle)])?;
         Ok(ListUsersResponse { users, next_page_token })
@@ -63,11 +63,8 @@ impl UsersService for Users {
     fn batch_get_users(
         &self, view: &View, request: BatchGetUsersRequest,
     ) -> Result<BatchGetUsersResponse> {
-        let mut users = Vec::with_capacity(request.ids.len());
-        for id in &request.ids {
-            // Somebody who is not visible is left out, as somebody who is not there.
-            users.extend(view.visible(store::user(view, id)?, id).ok());
-        }
+        let (users, _missing) =
+            view.visible_many(store::users(view, &request.ids)?, &request.ids)?;
         Ok(BatchGetUsersResponse { users })
     }
 

@@ -25,6 +25,12 @@ pub(crate) fn user(view: &View, id: &str) -> Result<Option<User>> {
     Ok(rows.into_iter().next().map(with_state))
 }
 
+/// Users by their identifiers, in no particular order.
+pub(crate) fn users(view: &View, ids: &[String]) -> Result<Vec<User>> {
+    let rows = view.select_with(select!("AND u.id = ANY ($1)"), (ids,))?;
+    Ok(rows.into_iter().map(with_state).collect())
+}
+
 /// The identifier of the user whose handle or address this is, normalised.
 pub(crate) fn owner(view: &View, key: &str) -> Result<Option<String>> {
     let row = view.row::<(String,)>(

@@ -1,5 +1,7 @@
 //! The contract's functions.
 
+mod shares;
+
 use std::time::Duration;
 
 use stoa_kit::{Error, Micros, Reason as _, Resource as _, Result, Tx, View, v1::Money};
@@ -13,8 +15,9 @@ use stoa_ledger_v1::{
     GetTransferResponse, GetTrialBalanceRequest, GetTrialBalanceResponse, LedgerService,
     ListAccountsRequest, ListAccountsResponse, ListTransfersRequest, ListTransfersResponse,
     PostTransferRequest, PostTransferResponse, Reason, ReverseTransferRequest,
-    ReverseTransferResponse, Transfer, TransferExpired, TransferHeld, TransferPosted,
-    TransferState, TransferVoided, VoidTransferRequest, VoidTransferResponse,
+    ReverseTransferResponse, ShareAccountRequest, ShareAccountResponse, Transfer, TransferExpired,
+    TransferHeld, TransferPosted, TransferState, TransferVoided, UnshareAccountRequest,
+    UnshareAccountResponse, VoidTransferRequest, VoidTransferResponse,
 };
 
 use crate::model::{self, Posting, Step};
@@ -108,14 +111,27 @@ impl LedgerService for Ledger {
     fn list_accounts(
         &self, view: &View, request: ListAccountsRequest,
     ) -> Result<ListAccountsResponse> {
-        let page = view.page(&request, 1)?;
-        let (currency, kind) = (request.currency.as_str(), request.kind.as_known());
-        let mut accounts = view.access::<Account>().list(&request.owner_id, |owner| {
-            let filter = store::Filter { owner, currency, kind: kind.unwrap_or_default() };
-            store::accounts(view, &filter, page.after(), page.limit())
-        })?;
-        let next_page_token = page.cut(&mut accounts, |account| vec![account.id.clone()])?;
+        let (accounts, next_page_token) = view
+            .list::<Account>("id")
+            .owned_by(&request.owner_id)
+            .only("currency", &request.currency)
+            .only("kind", request.kind)
+            .whole("the books have few currencies, and five kinds of accounts")
+            .page(&request)?;
+        let accounts = store::with_balances(view, accounts)?;
         Ok(ListAccountsResponse { accounts, next_page_token })
+    }
+
+    fn share_account(
+        &self, tx: &mut Tx, request: ShareAccountRequest,
+    ) -> Result<ShareAccountResponse> {
+        shares::share(tx, &request)
+    }
+
+    fn unshare_account(
+        &self, tx: &mut Tx, request: UnshareAccountRequest,
+    ) -> Result<UnshareAccountResponse> {
+        shares::unshare(tx, &request)
     }
 
     fn create_transfer(

@@ -57,34 +57,10 @@ pub(crate) fn account_of_code(view: &View, code: &str) -> Result<Option<(String,
     )
 }
 
-/// Which accounts a list shows; what is empty does not matter.
-pub(crate) struct Filter<'a> {
-    pub(crate) owner: Option<&'a str>,
-    pub(crate) currency: &'a str,
-    pub(crate) kind: AccountKind,
-}
-
-/// Accounts in the order of their identifiers, which is that of their creation.
-pub(crate) fn accounts(
-    view: &View, filter: &Filter<'_>, after: &str, limit: i64,
-) -> Result<Vec<Account>> {
-    let Filter { currency, kind, .. } = *filter;
-    let rows = match filter.owner {
-        Some(owner) => view.select_with(
-            accounts!(
-                "a.owner_id = $5 AND a.id > $1 AND ($2 = '' OR a.currency = $2) \
-                 AND ($3 = '' OR a.kind = $3) ORDER BY a.id LIMIT $4"
-            ),
-            (after, currency, kind, limit, owner),
-        )?,
-        None => view.select_with(
-            accounts!(
-                "a.id > $1 AND ($2 = '' OR a.currency = $2) \
-                 AND ($3 = '' OR a.kind = $3) ORDER BY a.id LIMIT $4"
-            ),
-            (after, currency, kind, limit),
-        )?,
-    };
+/// Accounts that were read without what they hold, with it.
+pub(crate) fn with_balances(view: &View, accounts: Vec<Account>) -> Result<Vec<Account>> {
+    let ids: Vec<String> = accounts.into_iter().map(|account| account.id).collect();
+    let rows = view.select_with(accounts!("a.id = ANY ($1) ORDER BY a.id"), (&ids,))?;
     Ok(rows.into_iter().map(with_balance).collect())
 }
 
@@ -134,53 +110,31 @@ macro_rules! parties {
     };
 }
 
-const PARTIES_BY_ID: &str = parties!("a.id IN ($1, $2)");
-const PARTY_BY_CODE: &str = parties!("a.code = $1");
+type PartyRow = (String, Option<String>, String, AccountKind, Option<i64>, i64, bool);
 
 /// The accounts that legs name, in the order of their identifiers: whoever locks rows locks
 /// them in this order.
 pub(crate) fn parties(view: &View, legs: &[Leg]) -> Result<Vec<Party>> {
-    let mut parties = match legs {
-        [leg] => pair(view, &leg.debit, &leg.credit)?,
-        _ => {
-            let names = legs.iter().flat_map(|leg| [&leg.debit, &leg.credit]);
-            let names: Vec<&String> = names.collect::<BTreeSet<_>>().into_iter().collect();
-            let mut parties = Vec::with_capacity(names.len());
-            for two in names.chunks(2) {
-                parties.extend(pair(view, two[0], two[two.len() - 1])?);
-            }
-            parties
+    const BY_ID: &str = parties!("a.id = ANY ($1)");
+    const BY_CODE: &str = parties!("a.code = ANY ($1)");
+    let names: BTreeSet<&String> = legs.iter().flat_map(|leg| [&leg.debit, &leg.credit]).collect();
+    let is_id = |name: &String| name.starts_with(model::ACCOUNT_PREFIX);
+    let (ids, codes): (Vec<String>, Vec<String>) = names.into_iter().cloned().partition(is_id);
+    let mut parties = Vec::new();
+    // One statement for identifiers and codes would read the accounts of the whole tenant.
+    for (sql, names) in [(BY_ID, ids), (BY_CODE, codes)] {
+        if !names.is_empty() {
+            let rows: Vec<PartyRow> = view.rows(sql, (names,))?;
+            parties.extend(rows.into_iter().map(party));
         }
-    };
+    }
     parties.sort_by(|a, b| a.id.cmp(&b.id));
     parties.dedup_by(|a, b| a.id == b.id);
     Ok(parties)
 }
 
-type PartyRow = (String, Option<String>, String, AccountKind, Option<i64>, i64, bool);
-
-fn pair(view: &View, one: &str, other: &str) -> Result<Vec<Party>> {
-    let is_id = |name: &str| name.starts_with(model::ACCOUNT_PREFIX);
-    let rows: Vec<PartyRow> = if is_id(one) && is_id(other) {
-        view.rows(PARTIES_BY_ID, (one, other))?
-    } else {
-        // One statement for identifiers and codes would read the accounts of the whole tenant.
-        let by_name = |name| match is_id(name) {
-            true => view.row(PARTIES_BY_ID, (name, name)),
-            false => view.row(PARTY_BY_CODE, (name,)),
-        };
-        by_name(one)?.into_iter().chain(by_name(other)?).collect()
-    };
-    let party = |(id, code, currency, kind, floor, available, closed): PartyRow| Party {
-        id,
-        code,
-        currency,
-        kind,
-        floor,
-        available,
-        closed,
-    };
-    Ok(rows.into_iter().map(party).collect())
+fn party((id, code, currency, kind, floor, available, closed): PartyRow) -> Party {
+    Party { id, code, currency, kind, floor, available, closed }
 }
 
 /// Changes a balance as a step of a transfer asks.

@@ -6,6 +6,8 @@
 mod books;
 #[path = "it/conservation.rs"]
 mod conservation;
+#[path = "it/shares.rs"]
+mod shares;
 
 use std::time::Duration;
 
