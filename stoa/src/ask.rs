@@ -81,7 +81,8 @@ fn ask(
         .build()
         .map_err(Error::internal)?;
     runtime.block_on(async {
-        let mut client = Client::new(argument(matches, "url"), token)?;
+        let tenant = matches.get_one::<String>("tenant").cloned();
+        let mut client = Client::new(argument(matches, "url"), token)?.of_tenant(tenant);
         client.call(service, method, request, key).await
     })
 }

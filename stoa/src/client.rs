@@ -20,6 +20,7 @@ const DEADLINE: Duration = Duration::from_secs(60);
 pub struct Client {
     authority: String,
     token: Option<String>,
+    tenant: Option<String>,
     sender: Option<SendRequest<Full<Bytes>>>,
 }
 
@@ -46,7 +47,14 @@ impl Client {
             Error::new(Code::InvalidArgument, "client.url", format!("`{url}` is not a node's URL"))
                 .help("Write it as http://127.0.0.1:8080.")
         })?;
-        Ok(Self { authority: authority.to_owned(), token, sender: None })
+        let authority = authority.to_owned();
+        Ok(Self { authority, token, tenant: None, sender: None })
+    }
+
+    /// The same, for a tenant that the node's host does not mean.
+    #[must_use]
+    pub fn of_tenant(self, tenant: Option<String>) -> Self {
+        Self { tenant, ..self }
     }
 
     /// Calls a method: the short name of a service, the method's name, the request as JSON.
@@ -76,6 +84,9 @@ impl Client {
             .header("connect-timeout-ms", DEADLINE.as_millis().to_string());
         if let Some(token) = &self.token {
             request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
+        }
+        if let Some(tenant) = &self.tenant {
+            request = request.header("stoa-tenant", tenant);
         }
         if let Some(key) = key {
             request = request.header("idempotency-key", key);

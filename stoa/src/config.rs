@@ -56,6 +56,11 @@ pub const SETTINGS: &[Setting] = &[
         help: "Where they say it: x-forwarded-for, or forwarded (RFC 7239) [x-forwarded-for]",
     },
     Setting {
+        key: "tenant_header",
+        default: "local",
+        help: "Who may name a tenant by the header stoa-tenant without a credential of it: local, from this machine, or all [local]",
+    },
+    Setting {
         key: "cors_origins",
         default: "",
         help: "Origins whose pages may call from a browser, with commas; * for all",
@@ -249,6 +254,7 @@ impl Config {
                 })?,
                 receive_max: Duration::from_millis(number("receive_timeout_ms")?.into()),
                 proxies: Proxies::parse(text("trusted_proxies"), text("forwarded_header"))?,
+                names_tenants: names_tenants(text("tenant_header"))?,
                 origins: Origins::parse(text("cors_origins"))?,
                 connections_max: number("connections")? as usize,
             },
@@ -358,6 +364,15 @@ fn known(key: &str, source: &str) -> Result<()> {
     .help("`stoa up --help` lists every setting."))
 }
 
+/// Whether everybody who has no credential may name a tenant.
+fn names_tenants(text: &str) -> Result<bool> {
+    match text {
+        "local" => Ok(false),
+        "all" => Ok(true),
+        _ => Err(invalid(format!("tenant_header: there is no `{text}`; write local, or all"))),
+    }
+}
+
 /// A value that cannot be used.
 pub(crate) fn invalid(message: String) -> Error {
     Error::new(Code::InvalidArgument, "config.invalid", message)
@@ -447,6 +462,7 @@ mod tests {
             ("outbound_networks", "10.0.0.0/33"),
             ("outbound_plain", "a b"),
             ("outbound_roots", "/no/such/file"),
+            ("tenant_header", "some"),
         ] {
             assert_eq!(merge("", &[], &[(key, value)]).unwrap_err().reason(), "config.invalid");
         }

@@ -168,6 +168,10 @@ fn command() -> Command {
             .long("token")
             .value_name("TOKEN")
             .help("A session's or a key's token; STOA_TOKEN if absent"),
+        Arg::new("tenant")
+            .long("tenant")
+            .value_name("NAME")
+            .help("The tenant to ask without a token; a token names its own"),
     ];
     let up = Command::new("up").about("Starts a node").args(SETTINGS.iter().map(flag));
     Command::new("stoa")

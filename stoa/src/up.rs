@@ -47,7 +47,6 @@ async fn serve(catalogue: &Catalogue, config: Config) -> Result<()> {
         },
         world: world::Real::new(),
         ports,
-        tenant: MAIN.into(),
         log_kept: config.log_commits.into(),
         commits_kept: DAY * config.commit_days,
         calls_per_second: config.calls_per_second,
@@ -87,7 +86,7 @@ async fn setup_code(node: &Arc<Node>) -> Result<Option<String>> {
     let code_hash = blake3::hash(code.as_bytes()).as_bytes().to_vec();
     let call = Call {
         method: method.to_owned(),
-        caller: Caller::system(node.tenant()),
+        caller: Caller::system(MAIN),
         request: Box::new(PrepareSetupRequest { code_hash }),
         key: None,
         trace: String::new(),

@@ -179,7 +179,7 @@ fn shape_field(package: &Package<'_>, field: &FieldDescriptor) -> String {
     };
     let value = match shape {
         Some(shape) => format!("{contract}::Value::{holder}({shape})"),
-        None => format!("{contract}::Value::Leaf"),
+        None => leaf(contract, field),
     };
     let redact = field
         .options()
@@ -190,6 +190,16 @@ fn shape_field(package: &Package<'_>, field: &FieldDescriptor) -> String {
         field.name(),
         field.json_name(),
     )
+}
+
+fn leaf(contract: &str, field: &FieldDescriptor) -> String {
+    let (holder, kind) = match field.kind() {
+        Kind::Message(entry) if field.is_map() => ("LeafMap", entry.map_entry_value_field().kind()),
+        kind if field.is_list() => ("Leaves", kind),
+        kind => ("Leaf", kind),
+    };
+    let leaf = if kind == Kind::Bool { "Bool" } else { "Text" };
+    format!("{contract}::Value::{holder}({contract}::Leaf::{leaf})")
 }
 
 fn event_impl(package: &Package<'_>, message: &MessageDescriptor) -> String {

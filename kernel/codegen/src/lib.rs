@@ -23,6 +23,7 @@
 
 mod emit;
 mod generate;
+mod http;
 mod idents;
 mod lint;
 mod model;

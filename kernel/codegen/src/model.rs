@@ -5,6 +5,7 @@ use prost_reflect::{
     ServiceDescriptor, Value,
 };
 
+use crate::http::{self, Binding};
 use crate::idents::{is_dotted, pascal};
 use crate::problems::Problems;
 use crate::source::{Source, extension, number_of, text_of, texts_of};
@@ -27,7 +28,7 @@ pub(crate) struct Method {
     pub(crate) batch_gets: Option<String>,
     pub(crate) permission: String,
     pub(crate) job: Option<Job>,
-    pub(crate) http: Option<Http>,
+    pub(crate) http: Vec<Binding>,
     pub(crate) request: MessageDescriptor,
     pub(crate) reply: MessageDescriptor,
 }
@@ -49,13 +50,6 @@ pub(crate) struct Job {
     pub(crate) at_once: u32,
 }
 
-/// Where REST serves a method.
-pub(crate) struct Http {
-    pub(crate) verb: &'static str,
-    pub(crate) path: String,
-    pub(crate) body: String,
-}
-
 impl Contract {
     /// The one service of the package.
     pub(crate) fn read(source: &Source, problems: &mut Problems) -> Option<Self> {
@@ -73,11 +67,16 @@ impl Contract {
             return None;
         };
         let reader = Reader { source, service };
+        let methods: Vec<Method> =
+            service.methods().map(|method| reader.method(&method, problems)).collect();
+        for (place, message) in http::collisions(&methods) {
+            reader.wrong(&service.methods().nth(place)?, message, problems);
+        }
         Some(Self {
             name: service.name().to_owned(),
             full_name: service.full_name().to_owned(),
             doc: source.comment(&service.parent_file(), service.path()).to_owned(),
-            methods: service.methods().map(|method| reader.method(&method, problems)).collect(),
+            methods,
         })
     }
 }
@@ -91,10 +90,7 @@ impl Reader<'_> {
     fn method(&self, method: &MethodDescriptor, problems: &mut Problems) -> Method {
         let options = method.options();
         let file = self.service.parent_file();
-        let mut wrong = |message: String| {
-            let message = format!("method {}: {message}", method.name());
-            problems.0.push(self.source.problem(&file, method.path(), message));
-        };
+        let mut wrong = |message: String| self.wrong(method, message, problems);
         let effect = extension(&options, "stoa.v1.effect").and_then(|value| value.as_bool());
         let reads = options
             .get_field_by_name("idempotency_level")
@@ -114,19 +110,31 @@ impl Reader<'_> {
             wrong("a stream cannot be run as a job".into());
         }
         self.names(method, &mut wrong);
+        let (permission, service) =
+            (self.permission(&options, &mut wrong), self.source.service_name());
+        let rule = extension(&options, "google.api.http");
+        let rule = rule.as_ref().and_then(Value::as_message);
         let comment = self.source.comment(&file, method.path());
-        Method {
+        let read = Method {
             name: method.name().to_owned(),
             doc: comment.to_owned(),
             kind,
             streams,
             batch_gets: batch_gets(method, kind, &mut wrong),
-            permission: self.permission(&options, &mut wrong),
+            http: http::bindings(rule, (&permission, service), &mut wrong),
+            permission,
             job,
-            http: http(&options, &mut wrong),
             request: method.input(),
             reply: method.output(),
-        }
+        };
+        http::check(&read, reads || streams, service, &mut wrong);
+        read
+    }
+
+    fn wrong(&self, method: &MethodDescriptor, message: String, problems: &mut Problems) {
+        let message = format!("method {}: {message}", method.name());
+        let file = self.service.parent_file();
+        problems.0.push(self.source.problem(&file, method.path(), message));
     }
 
     fn permission(&self, options: &DynamicMessage, wrong: &mut dyn FnMut(String)) -> String {
@@ -228,29 +236,6 @@ fn job(value: &Value, kind: Kind) -> Job {
         timeout_ms: number("timeout_ms", 30_000),
         at_once: number("at_once", 16),
     }
-}
-
-fn http(options: &DynamicMessage, wrong: &mut dyn FnMut(String)) -> Option<Http> {
-    let rule = extension(options, "google.api.http")?;
-    let rule = rule.as_message()?;
-    for unsupported in ["additional_bindings", "custom", "response_body"] {
-        if rule.has_field_by_name(unsupported) {
-            wrong(format!("`{unsupported}` of google.api.http is not supported"));
-        }
-    }
-    let verbs = [
-        ("get", "GET"),
-        ("put", "PUT"),
-        ("post", "POST"),
-        ("delete", "DELETE"),
-        ("patch", "PATCH"),
-    ];
-    let Some((field, verb)) = verbs.into_iter().find(|(field, _)| rule.has_field_by_name(field))
-    else {
-        wrong("google.api.http names no path; use get, put, post, delete or patch".into());
-        return None;
-    };
-    Some(Http { verb, path: text_of(rule, field), body: text_of(rule, "body") })
 }
 
 /// What a message says about being an event.

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::emit::{Package, bytes, doc};
+use crate::http::{Binding, Segment, Variable};
 use crate::idents::{ident, snake};
 use crate::model::{Contract, Event, Kind, Method};
 
@@ -37,9 +38,7 @@ fn request(package: &Package<'_>, contract: &Contract, method: &Method) -> Strin
             job.max_attempts, job.backoff_ms, job.backoff_max_ms, job.timeout_ms, job.at_once
         )
     });
-    let http = method.http.as_ref().map_or_else(none, |http| {
-        format!("::core::option::Option::Some(({:?}, {:?}, {:?}))", http.verb, http.path, http.body)
-    });
+    let http: String = method.http.iter().map(|http| binding(c, http)).collect();
     format!(
         "\nimpl {c}::Request for {request} {{\n\
          type Reply = {reply};\n\
@@ -54,7 +53,7 @@ fn request(package: &Package<'_>, contract: &Contract, method: &Method) -> Strin
          batch_gets: {batch_gets},\n\
          permission: {c}::Permission::{permission},\n\
          job: {job},\n\
-         http: {http},\n\
+         http: &[\n{http}],\n\
          request: <{request} as {c}::Message>::SHAPE,\n\
          reply: <{reply} as {c}::Message>::SHAPE,\n}};\n\
          &METHOD\n}};\n}}\n\n\
@@ -68,6 +67,35 @@ fn request(package: &Package<'_>, contract: &Contract, method: &Method) -> Strin
             .batch_gets
             .as_ref()
             .map_or_else(none, |kind| { format!("::core::option::Option::Some({kind:?})") }),
+    )
+}
+
+fn binding(c: &str, binding: &Binding) -> String {
+    let segments = binding.segments.iter().map(|segment| match segment {
+        Segment::Word(word) => format!("{c}::Segment::Word({word:?}), "),
+        Segment::One => format!("{c}::Segment::One, "),
+        Segment::Rest => format!("{c}::Segment::Rest, "),
+    });
+    let variables = binding.variables.iter().map(|variable| {
+        let Variable { field, start, end } = variable;
+        format!("{c}::Variable {{ field: {field:?}, start: {start}, end: {end} }}, ")
+    });
+    format!(
+        "{c}::Binding {{\n\
+         http_method: {http_method:?},\n\
+         template: {template:?},\n\
+         segments: &[{segments}],\n\
+         verb: {verb:?},\n\
+         variables: &[{variables}],\n\
+         body: {body:?},\n\
+         response_body: {response_body:?},\n}},\n",
+        segments = segments.collect::<String>(),
+        variables = variables.collect::<String>(),
+        http_method = binding.http_method,
+        template = binding.template,
+        verb = binding.verb,
+        body = binding.body,
+        response_body = binding.response_body,
     )
 }
 

@@ -25,12 +25,17 @@ service ShopService {
   rpc Move(MoveRequest) returns (MoveResponse) {
     option (stoa.v1.permission) = "shop.orders.create";
     option (stoa.v1.job) = {max_attempts: 3};
-    option (google.api.http) = {post: "/v1/orders", body: "*"};
+    option (google.api.http) = {post: "/v1/shop/orders", body: "*"};
   }
   // Gets an order.
   rpc Get(GetRequest) returns (GetResponse) {
     option (stoa.v1.permission) = "authenticated";
     option idempotency_level = NO_SIDE_EFFECTS;
+    option (google.api.http) = {
+      get: "/v1/shop/orders/{order.id=big/*}:show"
+      response_body: "order"
+      additional_bindings {get: "/v1/shop/search"}
+    };
   }
   // Follows orders.
   rpc Follow(FollowRequest) returns (stream FollowResponse) {
@@ -80,9 +85,22 @@ message MoveRequest {
 // The answer.
 message MoveResponse {}
 // Asks.
-message GetRequest {}
+message GetRequest {
+  // The order.
+  OrderName order = 1;
+}
+// Names an order.
+message OrderName {
+  // What names it.
+  string id = 1;
+  // What to tell of it.
+  repeated bool parts = 2;
+}
 // The answer.
-message GetResponse {}
+message GetResponse {
+  // The order.
+  Order order = 1;
+}
 // Asks.
 message FollowRequest {}
 // The answer.
@@ -146,14 +164,22 @@ fn a_contract_becomes_a_module() {
         // A message that holds itself.
         "name: \"before\", json: \"before\", value: ::stoa_contract::Value::Message(&SHAPE_ORDER)",
         "value: ::stoa_contract::Value::Message(<::stoa_contract::v1::Money as ::stoa_contract::Message>::SHAPE)",
-        "name: \"owner\", json: \"owner\", value: ::stoa_contract::Value::Leaf, redact: true",
+        "name: \"owner\", json: \"owner\", value: ::stoa_contract::Value::Leaf(::stoa_contract::Leaf::Text), redact: true",
         "impl ::stoa_contract::Command for MoveRequest {}",
         "impl ::stoa_contract::Query for GetRequest {}",
         "impl ::stoa_contract::Effect for FollowRequest {}",
         "doc: \"Places an order. In one commit.\"",
         "::stoa_contract::Permission::Named(\"shop.orders.create\")",
         "max_attempts: 3, backoff_ms: 1000, backoff_max_ms: 3600000, timeout_ms: 30000, at_once: 16",
-        "::core::option::Option::Some((\"POST\", \"/v1/orders\", \"*\"))",
+        "value: ::stoa_contract::Value::Leaves(::stoa_contract::Leaf::Bool)",
+        "http_method: \"POST\", template: \"/v1/shop/orders\",",
+        "template: \"/v1/shop/orders/{order.id=big/*}:show\", segments: \
+         &[::stoa_contract::Segment::Word(\"v1\"), ::stoa_contract::Segment::Word(\"shop\"), \
+         ::stoa_contract::Segment::Word(\"orders\"), ::stoa_contract::Segment::Word(\"big\"), \
+         ::stoa_contract::Segment::One, ], verb: \"show\", variables: \
+         &[::stoa_contract::Variable { field: \"order.id\", start: 3, end: 5 }, ], body: \"\", \
+         response_body: \"order\",",
+        "template: \"/v1/shop/search\",",
         "Self::REASON_SOLD_OUT => ::stoa_contract::Code::FailedPrecondition,",
         "Self::REASON_SOLD_OUT => \"shop.sold_out\",",
         "const TOPIC: &'static str = \"shop.order\";",
@@ -347,9 +373,96 @@ fn methods_must_be_of_one_kind() {
         )]
     );
     assert_eq!(
-        wrong(&[("rpc Get(GetRequest)", "rpc Get(MoveRequest)")]),
-        [at("rpc Get", "method Get: takes MoveRequest; it must be GetRequest")]
+        wrong(&[("rpc Move(MoveRequest)", "rpc Move(GetRequest)")]),
+        [at("rpc Move", "method Move: takes GetRequest; it must be MoveRequest")]
     );
+}
+
+#[test]
+fn what_rest_could_not_serve_is_refused() {
+    let post = "post: \"/v1/shop/orders\", body: \"*\"";
+    for (rule, said) in [
+        ("", "google.api.http names no path; use get, put, post, delete or patch"),
+        ("post: \"/v1/orders\", body: \"*\"", "begins with something else than /v1/shop"),
+        ("post: \"/v1/shopping\", body: \"*\"", "begins with something else than /v1/shop"),
+        ("put: \"/v1/shop/a\"", "`promise` cannot be said in a query; say `body: \"*\"`"),
+        ("delete: \"/v1/shop/a\", body: \"*\"", "DELETE has no body"),
+        ("post: \"/v1/shop/{counts}\", body: \"*\"", "`counts` is no single scalar of MoveRequest"),
+        ("post: \"/v1/shop/{price}\", body: \"*\"", "`price` is no single scalar of MoveRequest"),
+        ("post: \"/v1/shop/{type}/{type}\", body: \"*\"", "`type` stands there twice"),
+        ("post: \"/v1/shop/a\", body: \"prise\"", "MoveRequest has no field `prise`"),
+        ("post: \"/v1/shop/{type}\", body: \"type\"", "a body is a field that stands nowhere else"),
+        // An order that holds an order has no end.
+        ("delete: \"/v1/shop/a\"", "`promise` cannot be said in a query; say `body: \"*\"`"),
+    ] {
+        let problems = wrong(&[(post, rule)]);
+        assert_eq!(problems.len(), 1, "{rule}: {problems:?}");
+        assert!(problems[0].starts_with(&at("rpc Move", "method Move: ")), "{problems:?}");
+        assert!(problems[0].ends_with(said), "{problems:?}");
+    }
+    for template in
+        ["v1/shop", "/v1/shop/", "/v1//shop", "/v1/shop/**/a", "/v1/shop/{type", "/v1/{"]
+            .into_iter()
+            .chain([
+                "/v1/shop:",
+                "/v1/shop/a:b:c",
+                "/v1/shop/a{type}",
+                "/v1/shop/{type}a",
+                "/v1/shop/ä",
+            ])
+    {
+        let problems = wrong(&[("/v1/shop/orders\", body", &format!("{template}\", body"))]);
+        let said = format!("method Move: `{template}` is no template of google.api.http");
+        assert_eq!(problems, [at("rpc Move", &said)]);
+    }
+}
+
+#[test]
+fn get_is_for_those_who_promise_to_change_nothing() {
+    let level = "    option idempotency_level = NO_SIDE_EFFECTS;\n";
+    let said = |path: &str| {
+        let said = format!("method Get: GET {path} promises to change nothing; use post");
+        at("rpc Get", &said)
+    };
+    let paths = ["/v1/shop/orders/{order.id=big/*}:show", "/v1/shop/search"];
+    assert_eq!(wrong(&[(level, "\n")]), paths.map(said));
+}
+
+#[test]
+fn who_is_shown_has_a_place_on_rest_and_nobody_else() {
+    let rule = "    option (google.api.http) = {post: \"/v1/shop/orders\", body: \"*\"};\n";
+    let missing =
+        "method Move: has no place on REST; say `option (google.api.http) = {get: \"/v1/shop/…\"}`";
+    assert_eq!(wrong(&[(rule, "\n")]), [at("rpc Move", missing)]);
+    let internal = [("\"shop.orders.create\"", "\"internal\"")];
+    let hidden = "method Move: is internal, so REST cannot serve it; leave google.api.http out";
+    assert_eq!(wrong(&internal), [at("rpc Move", hidden)]);
+}
+
+#[test]
+fn a_request_asks_for_one_method() {
+    for (path, other) in [
+        ("/v1/shop/search", Some("/v1/shop/search")),
+        ("/v1/shop/*", Some("/v1/shop/search")),
+        ("/v1/shop/**", Some("/v1/shop/search")),
+        ("/v1/shop/{id=*/x/**}:show", None),
+        ("/v1/shop/{id=*/*}/z:show", Some("/v1/shop/orders/{order.id=big/*}:show")),
+        ("/v1/shop/orders/*/*", None),
+        ("/v1/shop/search:now", None),
+    ] {
+        let follow = "  rpc Follow(FollowRequest) returns (stream FollowResponse) {\n    \
+                      option (stoa.v1.permission) = \"internal\";\n";
+        let shown = format!(
+            "{}    option (google.api.http) = {{get: \"{path}\"}};\n",
+            follow.replace("internal", "public")
+        );
+        let id =
+            ("message FollowRequest {}", "message FollowRequest {\n  // It.\n  string id = 1;\n}");
+        let said = other.map(|other| {
+            at("rpc Follow", &format!("method Follow: GET {path} could be {other} of Get as well"))
+        });
+        assert_eq!(wrong(&[(follow, &shown), id]), said.into_iter().collect::<Vec<_>>());
+    }
 }
 
 #[test]

@@ -119,7 +119,7 @@ impl<'de> Visitor<'de> for Names<'_> {
                 return Err(A::Error::custom(format_args!("{REPEATED}stands there twice")));
             }
             match field.value {
-                Value::Leaf => {
+                Value::Leaf(_) | Value::Leaves(_) | Value::LeafMap(_) => {
                     map.next_value::<IgnoredAny>()?;
                 }
                 Value::Message(shape) => map.next_value_seed(Names { shape, path: self.path })?,
@@ -211,7 +211,8 @@ impl Shape {
         self.fields.iter().position(|field| field.json == name || field.name == name)
     }
 
-    fn field(&self, name: &str) -> Option<&Field> {
+    /// A field by its name in the contract or in JSON.
+    pub fn field(&self, name: &str) -> Option<&'static Field> {
         self.index(name).and_then(|index| self.fields.get(index))
     }
 
@@ -245,8 +246,7 @@ fn contract_path(shape: &'static Shape, path: &serde_path_to_error::Path) -> Str
                     Some(field) => out.push_str(field.name),
                     None => out.push_str(&shown(key)),
                 }
-                // What is below a leaf can only be the key of a map of scalars.
-                keyed = matches!(field.map(|f| f.value), Some(Value::Map(_) | Value::Leaf));
+                keyed = matches!(field.map(|f| f.value), Some(Value::Map(_) | Value::LeafMap(_)));
                 shape = match field.map(|field| field.value) {
                     Some(Value::Message(next) | Value::List(next) | Value::Map(next)) => Some(next),
                     _ => None,

@@ -24,9 +24,10 @@ mod money;
 pub use any::{AnyMessage, Format, decode, validate};
 pub use check::Check;
 pub use error::{Code, Error, Reason, Result, Violation};
-pub use message::{Event, Field, Message, Paged, Resource, Shape, Value, Words};
+pub use message::{Event, Field, Leaf, Message, Paged, Resource, Shape, Value, Words};
 pub use method::{
-    Command, Contract, Effect, EventType, Job, Kind, Method, Permission, Query, Request,
+    Binding, Command, Contract, Effect, EventType, Job, Kind, Method, Permission, Query, Request,
+    Segment, Variable,
 };
 
 // What generated code names, so that crates of contracts need not.

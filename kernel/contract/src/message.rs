@@ -51,7 +51,11 @@ pub struct Field {
 #[derive(Clone, Copy)]
 pub enum Value {
     /// A scalar, an enum or a well-known type.
-    Leaf,
+    Leaf(Leaf),
+    /// A list of them.
+    Leaves(Leaf),
+    /// A map of them.
+    LeafMap(Leaf),
     /// A message.
     Message(&'static Shape),
     /// A list of messages.
@@ -60,11 +64,22 @@ pub enum Value {
     Map(&'static Shape),
 }
 
+/// A scalar, an enum or a well-known type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Leaf {
+    /// `true` or `false`, without quotes.
+    Bool,
+    /// What JSON may write as text: also numbers, times and names of enums.
+    Text,
+}
+
 impl fmt::Debug for Value {
     /// Names the message instead of showing it: messages may hold each other in a circle.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Leaf => f.write_str("Leaf"),
+            Self::Leaf(leaf) => write!(f, "Leaf({leaf:?})"),
+            Self::Leaves(leaf) => write!(f, "Leaves({leaf:?})"),
+            Self::LeafMap(leaf) => write!(f, "LeafMap({leaf:?})"),
             Self::Message(shape) => write!(f, "Message({})", shape.name),
             Self::List(shape) => write!(f, "List({})", shape.name),
             Self::Map(shape) => write!(f, "Map({})", shape.name),
@@ -82,7 +97,7 @@ impl Shape {
         self.fields.iter().any(|field| {
             field.redact
                 || match field.value {
-                    Value::Leaf => false,
+                    Value::Leaf(_) | Value::Leaves(_) | Value::LeafMap(_) => false,
                     Value::Message(shape) | Value::List(shape) | Value::Map(shape) => {
                         depth > 0 && shape.redacts_within(depth - 1)
                     }

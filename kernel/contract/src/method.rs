@@ -66,8 +66,9 @@ pub struct Method {
     pub permission: Permission,
     /// How it is tried when run as a job.
     pub job: Option<Job>,
-    /// Where REST serves it, as (verb, path template, body field or `*` or empty).
-    pub http: Option<(&'static str, &'static str, &'static str)>,
+    /// Where REST serves it. No request could ask for two methods of a service, and paths begin
+    /// with `/v1/<service>`.
+    pub http: &'static [Binding],
     /// What it takes.
     pub request: &'static Shape,
     /// What it gives.
@@ -91,6 +92,47 @@ impl Method {
         }
         scope
     }
+}
+
+/// One way to ask for a method over REST, by `google.api.http`.
+#[derive(Debug)]
+pub struct Binding {
+    /// `GET`, `PUT`, `POST`, `DELETE` or `PATCH`.
+    pub http_method: &'static str,
+    /// The path's template, as the contract writes it: `/v1/orders/{id}:cancel`.
+    pub template: &'static str,
+    /// The same, segment by segment.
+    pub segments: &'static [Segment],
+    /// What follows the last segment after a colon: `cancel`.
+    pub verb: &'static str,
+    /// The fields that are written in the path.
+    pub variables: &'static [Variable],
+    /// The field that is the body; `*` for all that stand nowhere else, empty for no body.
+    pub body: &'static str,
+    /// The field of the reply that is the body of the response; empty for the whole reply.
+    pub response_body: &'static str,
+}
+
+/// What a segment of a path may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Segment {
+    /// This word.
+    Word(&'static str),
+    /// One that is not empty.
+    One,
+    /// All that are left. It is the last one.
+    Rest,
+}
+
+/// A field that is written in a path.
+#[derive(Debug)]
+pub struct Variable {
+    /// Its path: `id`, `order.id`.
+    pub field: &'static str,
+    /// The first of the segments that it is written in.
+    pub start: usize,
+    /// The segment behind them.
+    pub end: usize,
 }
 
 /// What a method may do; each kind has its own signature in Rust.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use stoa_contract::{Error, Method, Permission, Result};
 
-/// The tenant of a node that has one.
+/// The tenant that is there from the first start. Who administers it runs the cell.
 pub const MAIN: &str = "main";
 
 /// Who calls, as authentication found it.
@@ -84,6 +84,16 @@ impl Caller {
             credential: "".into(),
             scope: None,
         }
+    }
+
+    /// Their subject and tenant, by which they are told from all others of the cell.
+    pub fn full_name(&self) -> String {
+        format!("{}@{}", self.subject, self.tenant)
+    }
+
+    /// Whether they belong to the main tenant, from which the cell is run.
+    pub fn is_main(&self) -> bool {
+        &*self.tenant == MAIN
     }
 
     /// Whether nobody signed in.

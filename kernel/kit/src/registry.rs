@@ -9,7 +9,7 @@ use futures::future::BoxFuture;
 use stoa_contract::{AnyMessage, Contract, EventType, Format, Kind, Method, Permission, Request};
 
 use crate::seal::Seal;
-use crate::service::Service;
+use crate::service::{Authenticator, Service};
 use crate::{Caller, Ctx, Error, Result, Stream, Tx, View};
 
 /// A service's place in the registry.
@@ -308,6 +308,14 @@ impl Registry {
     /// Every method, in no particular order.
     pub fn methods(&self) -> impl Iterator<Item = &Bound> {
         self.methods.values()
+    }
+
+    /// The service that recognises callers, and how.
+    pub fn authenticator(&self) -> Option<(ServiceId, &Authenticator)> {
+        let mut all = self.services.iter().enumerate();
+        all.find_map(|(index, service)| {
+            Some((ServiceId(index as u16), service.authenticator.as_ref()?))
+        })
     }
 
     /// Hands over the cell's seal; the first one stays.

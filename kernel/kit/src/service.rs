@@ -233,10 +233,15 @@ impl Authenticated {
 /// How a node recognises the bearer of a token.
 pub struct Authenticator {
     /// The tables that the answer rests on: a commit that writes one of them makes every
-    /// answer that was kept worthless.
+    /// answer of the same tenant that was kept worthless.
     pub tables: &'static [&'static str],
+    /// The tenant that a token names, whether it is good or not: where its bearer is looked for.
+    pub tenant: fn(token: &str) -> Option<&str>,
     /// Finds the bearer; none for a token that is unknown, expired or revoked.
     pub run: fn(&View, token: &str) -> Result<Option<Authenticated>>,
+    /// Keeps the hash of a code by which the first administrator of the tenant is made; false if
+    /// there is one.
+    pub prepare: fn(&mut Tx, code_hash: &[u8]) -> Result<bool>,
 }
 
 impl Service {
@@ -392,11 +397,8 @@ impl Service {
 
     /// Recognises the bearers of tokens for the node.
     #[must_use]
-    pub fn authenticates(
-        mut self, tables: &'static [&'static str],
-        run: fn(&View, &str) -> Result<Option<Authenticated>>,
-    ) -> Self {
-        self.authenticator = Some(Authenticator { tables, run });
+    pub fn authenticates(mut self, by: Authenticator) -> Self {
+        self.authenticator = Some(by);
         self
     }
 

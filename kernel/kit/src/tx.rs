@@ -447,7 +447,30 @@ impl Tx<'_> {
         }
     }
 
-    /// Appends an event to the cell's log, in this commit.
+    /// Runs something of a service for another tenant, in this commit: for the node's own contract,
+    /// which makes tenants. What it emits or enqueues would belong to both, and is refused.
+    ///
+    /// # Errors
+    /// What `body` returns; it dooms the transaction.
+    pub fn within<T>(
+        &mut self, tenant: &str, service: ServiceId, body: impl FnOnce(&mut Tx) -> Result<T>,
+    ) -> Result<T> {
+        let outer = self.view.core;
+        outer.alive()?;
+        let caller = Caller::system(tenant);
+        let core = Core::new(outer.session, Run { caller: &caller, ..outer.run });
+        let outcome = body(&mut Tx { view: View { core: &core, service, writes: true } });
+        let outcome = match core.doomed.into_inner() {
+            Some(first) => Err(first),
+            None if core.gathered.into_inner() != Gathered::default() => {
+                Err(Error::internal("something is left for the log of two tenants"))
+            }
+            None => outcome,
+        };
+        outer.doom(outcome)
+    }
+
+    /// Appends an event to the tenant's log, in this commit.
     pub fn emit<E: Event>(&mut self, event: &E) {
         let depth = self.cause().depth();
         self.view.core.gathered.borrow_mut().events.push(Emitted {

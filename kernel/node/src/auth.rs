@@ -1,20 +1,21 @@
-//! Who calls: tokens are looked up by the one service that knows them, and answers are kept
-//! until a commit touches what they rest on.
+//! Who calls: tokens are looked up by the one service that knows them, in the tenant that they name,
+//! and answers are kept until a commit touches what they rest on.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use quick_cache::unsync::Cache;
 use stoa_contract::{Code, Format, Method, Permission};
-use stoa_kit::registry::ServiceId;
 use stoa_kit::session::{Session, Stamp};
 use stoa_kit::tx::Run;
-use stoa_kit::{Authenticated, Authenticator, Caller, Cause, Error, Registry, Result};
-use stoa_store::{Notice, Store};
+use stoa_kit::{Authenticated, Authenticator, Caller, Cause, Error, Result};
+use stoa_store::{Notice, Store, Written};
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::TryRecvError;
 
 use crate::call::authorize;
+use crate::tenants::mismatch;
 use crate::{Call, Node};
 
 /// Answers that are kept.
@@ -29,6 +30,12 @@ pub struct Visitor {
     pub authorization: Option<Arc<str>>,
     /// The network that they come from, as [`stoa_kit::network`] writes it.
     pub network: String,
+    /// The host that they call, in lower case and without its port.
+    pub host: String,
+    /// The tenant that they name, if they name one.
+    pub tenant: Option<Arc<str>>,
+    /// Whether they are heard who name a tenant and have no credential of it.
+    pub names_tenants: bool,
 }
 
 impl Visitor {
@@ -47,49 +54,53 @@ impl Visitor {
 }
 
 /// Answers to "whose token is this".
-pub(crate) struct Tokens {
-    provider: Option<ServiceId>,
-    kept: Mutex<Kept>,
-}
+pub(crate) struct Tokens(Mutex<Kept>);
 
 struct Kept {
-    answers: Cache<[u8; 16], Authenticated>,
+    answers: Cache<[u8; 16], (Generation, Authenticated)>,
     notices: Receiver<Notice>,
-    /// Grows with every commit that touched what answers rest on.
+    /// What was touched for all tenants, and for each of them.
     generation: u64,
+    generations: HashMap<Arc<str>, u64>,
 }
 
+/// Grows with every commit that touched what the answers of a tenant rest on.
+type Generation = (u64, u64);
+
 impl Tokens {
-    pub(crate) fn new(registry: &Registry, store: &Store) -> Self {
-        let provider = registry.services().iter().position(|s| s.authenticator.is_some());
-        let kept = Kept { answers: Cache::new(KEPT_MAX), notices: store.notices(), generation: 0 };
-        Self { provider: provider.map(|index| ServiceId(index as u16)), kept: Mutex::new(kept) }
+    pub(crate) fn new(store: &Store) -> Self {
+        let (answers, generations) = (Cache::new(KEPT_MAX), HashMap::new());
+        Self(Mutex::new(Kept { answers, notices: store.notices(), generation: 0, generations }))
     }
 
     fn kept(&self, tables: &[&str]) -> std::sync::MutexGuard<'_, Kept> {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.refresh(tables);
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.listen(tables);
         kept
     }
 }
 
 impl Kept {
-    /// Forgets everything if a commit since the last look touched one of the tables. A commit
-    /// tells of itself before its reply leaves, so whoever revoked a token and was answered
-    /// never sees it used again on this node.
-    fn refresh(&mut self, tables: &[&str]) {
-        let mut stale = false;
+    /// Makes the answers of a tenant worthless if a commit since the last look touched one of the
+    /// tables for it. A commit tells of itself before its reply leaves, so whoever revoked a token and
+    /// was answered never sees it used again on this node.
+    fn listen(&mut self, tables: &[&str]) {
         loop {
             match self.notices.try_recv() {
-                Ok(notice) => stale |= notice.tables.iter().any(|t| tables.contains(&&**t)),
-                Err(TryRecvError::Lagged(_)) => stale = true,
+                Ok(notice) => {
+                    let touched = |written: &&Written| tables.contains(&&*written.table);
+                    for written in notice.tables.iter().filter(touched) {
+                        *self.generations.entry(Arc::clone(&written.tenant)).or_default() += 1;
+                    }
+                }
+                Err(TryRecvError::Lagged(_)) => self.generation += 1,
                 Err(TryRecvError::Empty | TryRecvError::Closed) => break,
             }
         }
-        if stale {
-            self.generation += 1;
-            self.answers.clear();
-        }
+    }
+
+    fn generation(&self, tenant: &str) -> Generation {
+        (self.generation, self.generations.get(tenant).copied().unwrap_or(0))
     }
 }
 
@@ -102,64 +113,82 @@ impl Node {
     /// for whoever signs in again with an old one in hand must not be kept out by it.
     ///
     /// # Errors
-    /// `node.rate`, `auth.malformed`, and those of [`Node::authenticate`].
+    /// `node.rate`, `auth.malformed`, those of [`Node::authenticate`], and those of a tenant that is
+    /// none, or not the bearer's, or suspended.
     pub async fn identify(self: &Arc<Self>, visitor: &Visitor, public: bool) -> Result<Caller> {
-        let uptime = self.world.uptime();
-        if let Some(Ok(token)) = visitor.token()
-            && let Some(caller) = self.remembered(token)
-        {
-            self.limits.take(&caller, uptime)?;
-            return Ok(caller);
-        }
-        self.limits.take_stranger(&visitor.network, uptime)?;
-        let found = match visitor.token() {
-            None => return Ok(self.anonymous()),
-            Some(Ok(token)) => self.authenticate(token).await,
-            Some(Err(error)) => Err(error),
+        let (uptime, meant) = (self.world.uptime(), self.meant(visitor).await?);
+        let token = visitor.token();
+        let known = match token {
+            Some(Ok(token)) => self.remembered(token),
+            _ => None,
         };
-        match found {
-            Ok(caller) => {
-                self.limits.give_back(&visitor.network);
-                self.limits.take(&caller, uptime)?;
-                Ok(caller)
-            }
-            Err(_) if public => Ok(self.anonymous()),
-            Err(error) => Err(error),
+        let is_known = known.is_some();
+        if !is_known {
+            self.limits.take_stranger(&visitor.network, uptime)?;
         }
+        let found = match (known, token) {
+            (Some(caller), _) => Ok(Some(caller)),
+            (None, Some(Ok(token))) => self.authenticate(token).await.map(Some),
+            (None, Some(Err(error))) => Err(error),
+            (None, None) => Ok(None),
+        };
+        let caller = match found {
+            Ok(Some(caller)) if meant.fits(&caller) => {
+                if !is_known {
+                    self.limits.give_back(&visitor.network);
+                }
+                self.limits.take(&caller, uptime)?;
+                caller
+            }
+            Ok(Some(_)) if !public => return Err(mismatch()),
+            Err(error) if !public => return Err(error),
+            _ => meant.nobody()?,
+        };
+        self.tenants().await?.active(&caller.tenant)?;
+        Ok(caller)
     }
 
     /// Whether a visitor who came in may still call a method: what an open stream asks before it
     /// tells anything more.
     ///
     /// # Errors
-    /// Those of [`Node::authenticate`], and those of a caller who may not.
+    /// Those of [`Node::identify`], and those of a caller who may not.
     pub async fn still_good(self: &Arc<Self>, visitor: &Visitor, method: &Method) -> Result<()> {
         let caller = match visitor.token() {
             Some(Ok(token)) => self.authenticate(token).await,
             Some(Err(error)) => Err(error),
-            None => Ok(self.anonymous()),
+            None => self.meant(visitor).await?.nobody(),
         };
-        match caller {
-            Err(_) if method.permission == Permission::Public => Ok(()),
-            caller => authorize(method, &caller?),
-        }
+        let caller = match caller {
+            Err(_) if method.permission == Permission::Public => {
+                self.meant(visitor).await?.nobody()
+            }
+            caller => caller,
+        }?;
+        self.tenants().await?.active(&caller.tenant)?;
+        authorize(method, &caller)
     }
 
     /// The caller whom a bearer token belongs to.
     ///
     /// # Errors
-    /// `auth.token_invalid` for a token that is unknown, expired or revoked.
+    /// `auth.token_invalid` for a token that is unknown, expired or revoked; `tenant.suspended`.
     pub async fn authenticate(self: &Arc<Self>, token: &str) -> Result<Caller> {
+        let registry = Arc::clone(&self.registry);
+        let (provider, by) = registry.authenticator().ok_or_else(refused)?;
+        let Authenticator { tables, run, .. } = *by;
+        let tenants = self.tenants().await?;
+        let tenant = (by.tenant)(token).filter(|tenant| tenants.knows(tenant));
+        let tenant = Arc::clone(&tenants.active(tenant.ok_or_else(refused)?)?.name);
         if let Some(caller) = self.remembered(token) {
             return Ok(caller);
         }
-        let Some((provider, tables, run)) = self.provider() else { return Err(refused()) };
         let name = self.keys.token(token);
-        let generation = self.tokens.kept(tables).generation;
-        let (registry, tenant) = (Arc::clone(&self.registry), Arc::clone(&self.tenant));
+        let generation = self.tokens.kept(tables).generation(&tenant);
+        let (registry, bearers) = (Arc::clone(&registry), Arc::clone(&tenant));
         let token = token.to_owned();
         let read = move |session: &mut dyn Session, stamp: Stamp| {
-            let (caller, cause) = (Caller::system(&tenant), Cause::Request);
+            let (caller, cause) = (Caller::system(&bearers), Cause::Request);
             let (registry, caller, cause) = (&registry, &caller, &cause);
             let query = Run { registry, caller, cause, stamp, nested: true };
             query.query(session, provider, |view| run(view, &token))
@@ -167,13 +196,13 @@ impl Node {
         let mut found = self.read(None, read).await?.ok_or_else(refused)?;
         if let Some((method, request)) = found.due.take() {
             // A use that cannot be noted is still a use: the store may be full, or busy.
-            if let Err(error) = self.note(method, &request).await {
+            if let Err(error) = self.note(&tenant, method, &request).await {
                 tracing::warn!(%error, method, "the use of a token was not noted");
             }
         }
         let mut kept = self.tokens.kept(tables);
-        if kept.generation == generation {
-            kept.answers.insert(name, found.clone());
+        if kept.generation(&tenant) == generation {
+            kept.answers.insert(name, (generation, found.clone()));
         }
         Ok(found.caller)
     }
@@ -181,22 +210,25 @@ impl Node {
     /// The bearer of a token, where the answer was kept and nothing can have changed it: the store
     /// says how long ago it knew of every commit, and a node that was asleep knows of none since.
     fn remembered(&self, token: &str) -> Option<Caller> {
-        let (_, tables, _) = self.provider()?;
+        let (_, Authenticator { tables, .. }) = self.registry.authenticator()?;
         if self.world.uptime().saturating_sub(self.store.fresh_since()) > FRESH {
             return None;
         }
         let (name, now) = (self.keys.token(token), self.world.now());
         let kept = self.tokens.kept(tables);
-        let known = kept.answers.get(&name).filter(|known| known.until > now);
-        known.map(|known| known.caller.clone())
+        let (generation, known) = kept.answers.get(&name)?;
+        let is_good = known.until > now && kept.generation(&known.caller.tenant) == *generation;
+        is_good.then(|| known.caller.clone())
     }
 
     /// Runs a command that the provider asked for.
-    async fn note(self: &Arc<Self>, method: &'static str, request: &[u8]) -> Result<()> {
+    async fn note(
+        self: &Arc<Self>, tenant: &str, method: &'static str, request: &[u8],
+    ) -> Result<()> {
         let bound = self.registry.method(method).ok_or_else(|| crate::call::unknown(method))?;
         let call = Call {
             method: method.to_owned(),
-            caller: Caller::system(&self.tenant),
+            caller: Caller::system(tenant),
             request: bound.decode_request(request, Format::Binary)?,
             key: None,
             trace: String::new(),
@@ -205,18 +237,6 @@ impl Node {
             position: None,
         };
         self.call(call).await.map(drop)
-    }
-
-    fn provider(
-        &self,
-    ) -> Option<(
-        ServiceId,
-        &'static [&'static str],
-        fn(&stoa_kit::View, &str) -> Result<Option<Authenticated>>,
-    )> {
-        let id = self.tokens.provider?;
-        let Authenticator { tables, run } = self.registry.service(id).authenticator.as_ref()?;
-        Some((id, tables, *run))
     }
 }
 

@@ -9,7 +9,7 @@ use stoa_kit::{Code, Error, Result};
 
 /// What a page may send along.
 const SENT: &str = "authorization, connect-protocol-version, connect-timeout-ms, content-type, \
-     grpc-timeout, idempotency-key, stoa-position, traceparent, x-grpc-web, x-user-agent";
+     grpc-timeout, idempotency-key, stoa-position, stoa-tenant, traceparent, x-grpc-web, x-user-agent";
 /// What a page may read of an answer.
 const SHOWN: &str = "grpc-message, grpc-status, grpc-status-details-bin, idempotency-replayed, \
      retry-after, stoa-position";

@@ -24,7 +24,7 @@ pub(crate) struct Budget {
 struct Used {
     all: usize,
     strangers: usize,
-    /// By subject, or by network where nobody signed in. Who holds nothing is not in it.
+    /// By tenant and subject, or by network where nobody signed in. Who holds nothing is not in it.
     each: HashMap<Arc<str>, usize>,
 }
 
@@ -36,7 +36,7 @@ impl Budget {
     /// Nothing yet, of what a caller may have.
     pub(crate) fn open(self: &Arc<Self>, caller: &Caller, network: &str) -> Held {
         let stranger = caller.is_anonymous();
-        let holder = if stranger { network.into() } else { Arc::clone(&caller.subject) };
+        let holder = if stranger { network.into() } else { caller.full_name().into() };
         let own_max = if stranger { self.strangers_max } else { self.all_max } / SHARE;
         Held { budget: Arc::clone(self), holder, stranger, own_max, amount: 0 }
     }

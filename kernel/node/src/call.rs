@@ -13,6 +13,7 @@ use stoa_store::{Commit, Committed, Header, Key, Outcome, Reply, Run};
 use tokio::sync::watch;
 
 use crate::Node;
+use crate::quota::Allowed;
 
 /// About what a command keeps in the queue beside its request.
 pub(crate) const HEADER_BYTES: usize = 512;
@@ -60,7 +61,7 @@ pub enum Body {
 pub(crate) struct InFlight(Mutex<HashMap<[u8; 16], watch::Receiver<()>>>);
 
 impl Node {
-    /// Runs a call: deadline ▸ authorize ▸ validate ▸ idempotency ▸ run. Who calls, and whether
+    /// Runs a call: deadline ▸ tenant ▸ authorize ▸ validate ▸ idempotency ▸ run. Who calls, and whether
     /// now, a face has asked [`Node::identify`].
     ///
     /// # Errors
@@ -84,6 +85,8 @@ impl Node {
         if call.deadline.is_some_and(|deadline| deadline <= started) {
             return Err(Error::new(Code::DeadlineExceeded, "request.deadline", "too late"));
         }
+        let tenants = self.tenants().await?;
+        let tenant = tenants.active(&call.caller.tenant)?;
         authorize(bound.method, &call.caller)?;
         call.request.validate()?;
         let key = match (&call.key, bound.method.kind) {
@@ -100,6 +103,9 @@ impl Node {
                 Some(self.keys.of(&call.caller, bound.method, key, call.request.as_ref())?)
             }
         };
+        if bound.method.kind != Kind::Query && !call.caller.is_system() {
+            self.limits.take_commit(tenant, started)?;
+        }
         match bound.method.kind {
             Kind::Query => self.query(call).await,
             Kind::Command => self.command(bound, call, key).await,
@@ -138,16 +144,17 @@ impl Node {
             deadline: call.deadline,
             bytes: HEADER_BYTES + call.request.size(),
         };
-        let run =
-            self.run_command(bound.method.path, call.caller, Cause::Request, call.request, false);
+        let allowed = self.allowed(&call.caller).await?;
+        let asked = (bound.method.path, call.request);
+        let run = self.run_command(asked, call.caller, Cause::Request, allowed, false);
         let committed = self.store.commit(Commit { header, run }).await?;
         answer(bound, committed)
     }
 
     /// What the store runs for a command.
     pub(crate) fn run_command(
-        self: &Arc<Self>, method: &'static str, caller: Caller, cause: Cause,
-        request: Box<dyn AnyMessage>, nested: bool,
+        self: &Arc<Self>, (method, request): (&'static str, Box<dyn AnyMessage>), caller: Caller,
+        cause: Cause, allowed: Allowed, nested: bool,
     ) -> Run {
         let registry = Arc::clone(&self.registry);
         Box::new(move |session: &mut dyn Session, stamp: Stamp| {
@@ -156,6 +163,7 @@ impl Node {
             let command = tx::Run { registry, caller, cause, stamp, nested };
             let run = |tx: &mut Tx| bound.run_command(tx, request.as_ref());
             let (reply, gathered) = command.command(session, bound.service, run)?;
+            allowed.check(&gathered)?;
             Ok(Outcome { reply: Some(reply), gathered })
         })
     }

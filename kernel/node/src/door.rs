@@ -13,6 +13,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use connectrpc::{Chain, ConnectError, ConnectRpcService, Dispatcher, Limits, MethodKind, Router};
 use http::request::Parts;
+use http::uri::Authority;
 use http::{HeaderMap, Request, Response, header};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Body;
@@ -29,6 +30,7 @@ use crate::contract::ListServicesRequest;
 use crate::outgoing::{Outgoing, Wire};
 use crate::refusal::{not_text, refuse, too_large, too_slow, truncated};
 use crate::rpc::{Table, header, late, refuse as told};
+use crate::serve::Listen;
 use crate::spoken;
 use crate::whence::Proxies;
 
@@ -64,6 +66,7 @@ pub(crate) struct Door {
     rpc: ConnectRpcService<Methods>,
     proxies: Proxies,
     receive_max: Duration,
+    names_tenants: bool,
     incoming: Arc<Budget>,
     outgoing: Arc<Budget>,
 }
@@ -89,10 +92,8 @@ pub(crate) struct Taken {
 }
 
 impl Door {
-    /// A door to some methods; `receive_max` is how long a request's body may take.
-    pub(crate) fn new(
-        node: &Arc<Node>, methods: Methods, proxies: Proxies, receive_max: Duration,
-    ) -> Self {
+    /// A door to some methods.
+    pub(crate) fn new(node: &Arc<Node>, methods: Methods, listen: &Listen) -> Self {
         let methods = Arc::new(methods);
         let limits = Limits::default()
             .with_max_request_body_size(REQUEST_MAX)
@@ -101,8 +102,9 @@ impl Door {
             node: Arc::clone(node),
             rpc: ConnectRpcService::from_arc(Arc::clone(&methods)).with_limits(limits),
             methods,
-            proxies,
-            receive_max,
+            proxies: listen.proxies.clone(),
+            receive_max: listen.receive_max,
+            names_tenants: listen.names_tenants,
             incoming: Budget::new(INCOMING.0, INCOMING.1),
             outgoing: Budget::new(OUTGOING.0, OUTGOING.1),
         }
@@ -206,7 +208,13 @@ impl Door {
     pub(crate) fn visitor(&self, head: &Parts, line: &Line) -> Result<Visitor> {
         let authorization = header(&head.headers, "authorization")?.map(Arc::from);
         let client = self.proxies.client(line.peer.ip(), &head.headers);
-        Ok(Visitor { authorization, network: network_of(client) })
+        Ok(Visitor {
+            authorization,
+            network: network_of(client),
+            host: host(head),
+            tenant: header(&head.headers, "stoa-tenant")?.map(Arc::from),
+            names_tenants: self.names_tenants || self.is_local(head, line),
+        })
     }
 
     /// Whether a request comes from this machine, and from nobody behind it.
@@ -311,6 +319,13 @@ fn encoding(headers: &HeaderMap) -> HeaderMap {
 fn as_text(mut answer: Response<Outgoing>) -> Response<Outgoing> {
     answer.headers_mut().insert(header::CONTENT_TYPE, browser::TEXT_ANSWER);
     answer
+}
+
+/// The host that a request is sent to, without a port.
+fn host(head: &Parts) -> String {
+    let header = || head.headers.get(header::HOST)?.to_str().ok()?.parse::<Authority>().ok();
+    let authority = head.uri.authority().cloned().or_else(header);
+    authority.map(|authority| authority.host().to_ascii_lowercase()).unwrap_or_default()
 }
 
 fn path(head: &Parts) -> &str {

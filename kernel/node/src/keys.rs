@@ -4,9 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use stoa_contract::{AnyMessage, Code, Format, Method};
-use stoa_kit::session::Session;
+use stoa_kit::session::{Session, Stamp};
 use stoa_kit::{Basis, Caller, Cause, Error, Result, Seal, World};
 use stoa_store::{Commit, Header, Keep, Key, Outcome, Store, kernel};
+
+use crate::tenants;
 
 /// How long a reply is remembered.
 const LIFE: Duration = Duration::from_secs(24 * 60 * 60);
@@ -21,17 +23,18 @@ const JOB_LIFE: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 pub(crate) struct Keys(pub(crate) Seal);
 
 impl Keys {
-    /// Reads the cell's secret, or makes it.
+    /// Reads the cell's secret, or makes it, and with it the first tenant.
     pub(crate) async fn load(store: &Store, world: &Arc<dyn World>) -> Result<Self> {
         let mut fresh = [0u8; 32];
         world.entropy(&mut fresh);
         let found = Arc::new(std::sync::Mutex::new(fresh));
         let seen = Arc::clone(&found);
-        let run = move |session: &mut dyn Session, _| {
+        let run = move |session: &mut dyn Session, stamp: Stamp| {
             const KEEP: &str = "INSERT INTO stoa_secret (tenant, name, value) \
                  VALUES (:tenant, 'cell', $1) ON CONFLICT (tenant, name) DO NOTHING";
             const READ: &str =
                 "SELECT value FROM stoa_secret WHERE tenant = :tenant AND name = 'cell'";
+            tenants::begin(session, stamp.now)?;
             kernel::execute(session, "", KEEP, (fresh.as_slice(),))?;
             let rows = kernel::rows::<(Vec<u8>,)>(session, "", READ, ())?;
             let secret = rows.into_iter().next().and_then(|(value,)| value.try_into().ok());

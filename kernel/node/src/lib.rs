@@ -27,12 +27,14 @@ mod metrics;
 mod outbound;
 mod outgoing;
 mod position;
+mod quota;
 mod refusal;
 mod rpc;
 mod runner;
 mod serve;
 mod spoken;
 mod system;
+mod tenants;
 mod unwound;
 mod whence;
 
@@ -40,7 +42,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use stoa_kit::ports::{self, Ports};
-use stoa_kit::{Caller, Error, Registry, Result, Service, World};
+use stoa_kit::{Error, MAIN, Registry, Result, Service, World};
 use stoa_store::{Options, Store};
 use tokio::sync::watch;
 
@@ -60,7 +62,9 @@ use keys::Keys;
 use limit::Limits;
 use metrics::Metrics;
 use outbound::Reach;
+use quota::Quotas;
 use runner::Runner;
+use tenants::Directory;
 
 mod contract {
     stoa_contract::contract!("system");
@@ -79,8 +83,6 @@ pub struct Parts {
     pub world: Arc<dyn World>,
     /// What drivers provide.
     pub ports: Ports,
-    /// The tenant it serves.
-    pub tenant: Arc<str>,
     /// Commits whose events the log keeps although every subscription has seen them: how far
     /// behind a follower may fall.
     pub log_kept: i64,
@@ -103,8 +105,10 @@ pub struct Node {
     ports: Ports,
     reach: Reach,
     keys: Keys,
+    directory: Directory,
     tokens: Tokens,
     limits: Limits,
+    quotas: Quotas,
     metrics: Metrics,
     pool: runner::Pool,
     in_flight: call::InFlight,
@@ -153,8 +157,10 @@ impl Node {
         let keys = Keys::load(&store, &parts.world).await?;
         registry.seal_with(keys.0.clone());
         Ok(Arc::new(Self {
-            tokens: Tokens::new(&registry, &store),
+            directory: Directory::new(&store),
+            tokens: Tokens::new(&store),
             limits: Limits::new(parts.calls_per_second, parts.anonymous_per_second),
+            quotas: Quotas::new(),
             metrics: Metrics::new(&registry),
             pool: runner::Pool::start(&parts.world)?,
             in_flight: call::InFlight::default(),
@@ -163,7 +169,7 @@ impl Node {
             commits_kept: parts.commits_kept,
             stopping: watch::Sender::new(false),
             name: parts.name,
-            tenant: parts.tenant,
+            tenant: MAIN.into(),
             ports: parts.ports,
             reach,
             world: parts.world,
@@ -193,14 +199,9 @@ impl Node {
         &self.world
     }
 
-    /// The tenant that calls are about.
-    pub fn tenant(&self) -> &Arc<str> {
+    /// The tenant of the background.
+    pub(crate) fn tenant(&self) -> &Arc<str> {
         &self.tenant
-    }
-
-    /// Nobody in particular.
-    pub fn anonymous(&self) -> Caller {
-        Caller::anonymous(&self.tenant)
     }
 
     /// Whether it can take calls: what is wrong, if not.

@@ -1,5 +1,5 @@
-//! Limits of rate, by the generic cell rate algorithm (ITU-T I.371): for each caller, and for each
-//! network of strangers, the time at which all that was taken so far will have been granted.
+//! Limits of rate, by the generic cell rate algorithm (ITU-T I.371): for each caller, each network of
+//! strangers and each tenant, the time at which all that was taken so far will have been granted.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use quick_cache::sync::Cache;
 use stoa_kit::{Caller, Error, Result};
+
+use crate::tenants::Tenant;
 
 /// Callers that are remembered. Past this, who did not come for long is forgotten, and may take
 /// what one second grants at once.
@@ -20,16 +22,27 @@ const NANOS: u64 = 1_000_000_000;
 pub(crate) struct Limits {
     known: Rate,
     strangers: Rate,
+    /// Commits of all callers of a tenant, each with a limit of its own.
+    tenants: Rate,
 }
 
 impl Limits {
     pub(crate) fn new(known: u32, strangers: u32) -> Self {
-        Self { known: Rate::new(known), strangers: Rate::new(strangers) }
+        Self { known: Rate::new(known), strangers: Rate::new(strangers), tenants: Rate::new(0) }
     }
 
     /// Takes one call of a caller who is known.
     pub(crate) fn take(&self, caller: &Caller, uptime: Duration) -> Result<()> {
-        if caller.is_system() { Ok(()) } else { self.known.take(&caller.subject, uptime) }
+        if caller.is_system() { Ok(()) } else { self.known.take(&caller.full_name(), uptime) }
+    }
+
+    /// Takes one commit of a tenant that has so many a second; 0 for no limit.
+    pub(crate) fn take_commit(&self, tenant: &Tenant, uptime: Duration) -> Result<()> {
+        let taken = self.tenants.take_of(&tenant.name, cost(tenant.commits_per_second), uptime);
+        taken.map_err(|wait| {
+            let message = "this tenant makes too many commits a second";
+            Error::exhausted("tenant.rate", message, wait)
+        })
     }
 
     /// Takes one call, or one look at a token, of somebody of whom only the network is known.
@@ -53,23 +66,26 @@ struct Rate {
 
 impl Rate {
     fn new(per_second: u32) -> Self {
-        let cost = NANOS.checked_div(per_second.into()).unwrap_or(0);
-        Self { cost, taken: Cache::new(REMEMBERED) }
+        Self { cost: cost(per_second), taken: Cache::new(REMEMBERED) }
     }
 
     fn take(&self, name: &str, uptime: Duration) -> Result<()> {
-        if self.cost == 0 {
+        let taken = self.take_of(name, self.cost, uptime);
+        taken.map_err(|wait| Error::exhausted("node.rate", "too many calls a second", wait))
+    }
+
+    /// Takes something of this cost; how long to wait where it is too much.
+    fn take_of(&self, name: &str, cost: u64, uptime: Duration) -> Result<(), Duration> {
+        if cost == 0 {
             return Ok(());
         }
         let now = u64::try_from(uptime.as_nanos()).unwrap_or(u64::MAX);
-        let after = |until: u64| until.max(now) + self.cost;
+        let after = |until: u64| until.max(now) + cost;
         let granted = self.of(name).fetch_update(Relaxed, Relaxed, |until| {
             (after(until) <= now + BURST).then(|| after(until))
         });
-        granted.map(drop).map_err(|until| {
-            let wait = Duration::from_nanos(after(until).saturating_sub(now + BURST));
-            Error::exhausted("node.rate", "too many calls a second", wait)
-        })
+        let wait = |until| Duration::from_nanos(after(until).saturating_sub(now + BURST));
+        granted.map(drop).map_err(wait)
     }
 
     fn give_back(&self, name: &str) {
@@ -82,6 +98,11 @@ impl Rate {
         let Ok(until) = self.taken.get_or_insert_with(name, || Ok::<_, Infallible>(Arc::default()));
         until
     }
+}
+
+/// Nanoseconds that each of so many a second costs; 0 for no limit.
+fn cost(per_second: u32) -> u64 {
+    NANOS.checked_div(per_second.into()).unwrap_or(0)
 }
 
 #[cfg(test)]

@@ -106,7 +106,8 @@ async fn call(
         bytes: HEADER_BYTES + request.size(),
     };
     let (caller, cause) = (basis.caller.clone(), basis.cause.clone());
-    let mut command = node.run_command(bound.method.path, caller, cause, request, true);
+    let allowed = node.allowed(&caller).await?;
+    let mut command = node.run_command((bound.method.path, request), caller, cause, allowed, true);
     let fence = basis.fence.clone();
     let run = Box::new(move |session: &mut dyn Session, stamp: Stamp| {
         fence.as_ref().map_or(Ok(()), |fence| fence(session))?;

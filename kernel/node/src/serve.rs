@@ -19,7 +19,7 @@ use hyper::body::Body;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulShutdown;
-use stoa_kit::{Code, Error, Result, network_of};
+use stoa_kit::{Caller, Code, Error, MAIN, Result, network_of};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
@@ -51,6 +51,9 @@ pub struct Listen {
     pub receive_max: Duration,
     /// Who is believed to ask for others.
     pub proxies: Proxies,
+    /// Whether everybody who has no credential may name a tenant, and not only who asks from this
+    /// machine.
+    pub names_tenants: bool,
     /// Pages of which origins may call.
     pub origins: Origins,
     /// Connections at a time. One network has a quarter of them, unless it is this machine or a
@@ -135,7 +138,7 @@ impl Port {
     /// `node.mount` for faces that collide.
     pub fn new(node: &Arc<Node>, faces: Vec<Arc<dyn Face>>, listen: Listen) -> Result<Arc<Self>> {
         let faces = Faces::new(faces, node.registry())?;
-        let door = Door::new(node, methods(node)?, listen.proxies.clone(), listen.receive_max);
+        let door = Door::new(node, methods(node)?, &listen);
         Ok(Arc::new(Self { door, faces, node: Arc::clone(node), listen }))
     }
 
@@ -200,7 +203,7 @@ fn admit(connections: &Arc<Budget>, port: &Port, peer: SocketAddr) -> Option<Hel
         address.to_canonical().is_loopback() || port.listen.proxies.trusts(address);
     let mut held = match speaks_for_many {
         true => connections.open_for_many(&network),
-        false => connections.open(&port.node.anonymous(), &network),
+        false => connections.open(&Caller::anonymous(MAIN), &network),
     };
     held.take(1).ok().map(|()| held)
 }
@@ -279,7 +282,8 @@ async fn metrics(port: &Port, line: &Line, head: &Parts) -> (StatusCode, String)
             Err(error) => Err(error),
         };
         match caller {
-            Ok(caller) if caller.may(PERMISSION) => {}
+            // What is counted is that of all tenants.
+            Ok(caller) if caller.is_main() && caller.may(PERMISSION) => {}
             Ok(caller) if !caller.is_anonymous() => {
                 let message = format!("this needs the permission `{PERMISSION}`");
                 let error = Error::new(Code::PermissionDenied, "auth.permission_denied", message);

@@ -1,6 +1,8 @@
 //! The node's own contract, `stoa.system.v1`: it reads the kernel's tables, and is the one
 //! service that may.
 
+mod tenants;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -231,6 +233,56 @@ impl SystemService for System {
         Ok(AnnotateResponse {})
     }
 
+    async fn create_tenant(
+        &self, ctx: &Ctx, request: CreateTenantRequest,
+    ) -> Result<CreateTenantResponse> {
+        tenants::create(ctx, request).await
+    }
+
+    fn get_tenant(&self, view: &View, request: GetTenantRequest) -> Result<GetTenantResponse> {
+        tenants::get(view, &request)
+    }
+
+    fn list_tenants(
+        &self, view: &View, request: ListTenantsRequest,
+    ) -> Result<ListTenantsResponse> {
+        tenants::list(view, &request)
+    }
+
+    fn update_tenant(
+        &self, tx: &mut Tx, request: UpdateTenantRequest,
+    ) -> Result<UpdateTenantResponse> {
+        tenants::update(tx, &request)
+    }
+
+    fn suspend_tenant(
+        &self, tx: &mut Tx, request: SuspendTenantRequest,
+    ) -> Result<SuspendTenantResponse> {
+        tenants::suspend(tx, &request)
+    }
+
+    fn resume_tenant(
+        &self, tx: &mut Tx, request: ResumeTenantRequest,
+    ) -> Result<ResumeTenantResponse> {
+        tenants::resume(tx, &request)
+    }
+
+    async fn renew_setup_code(
+        &self, ctx: &Ctx, request: RenewSetupCodeRequest,
+    ) -> Result<RenewSetupCodeResponse> {
+        tenants::renew_setup_code(ctx, request).await
+    }
+
+    fn add_tenant(&self, tx: &mut Tx, request: AddTenantRequest) -> Result<AddTenantResponse> {
+        tenants::add(tx, request)
+    }
+
+    fn keep_setup_code(
+        &self, tx: &mut Tx, request: KeepSetupCodeRequest,
+    ) -> Result<KeepSetupCodeResponse> {
+        tenants::keep_setup_code(tx, &request)
+    }
+
     async fn follow_events(
         &self, ctx: &Ctx, request: FollowEventsRequest,
     ) -> Result<Stream<FollowEventsResponse>> {
@@ -244,6 +296,7 @@ impl SystemService for System {
             notices: node.store().notices(),
             stopping: node.stopping.subscribe(),
             node,
+            tenant: Arc::clone(&ctx.caller().tenant),
             from,
             topic: request.topic,
             heartbeat: Duration::from_secs(seconds.unsigned_abs().into()),
@@ -266,6 +319,7 @@ struct Follower {
     node: Arc<Node>,
     notices: tokio::sync::broadcast::Receiver<stoa_store::Notice>,
     stopping: tokio::sync::watch::Receiver<bool>,
+    tenant: Arc<str>,
     from: i64,
     topic: String,
     heartbeat: Duration,
@@ -283,14 +337,14 @@ impl Follower {
             tokio::select! {
                 () = &mut beat => return Ok(self.batch(Vec::new())),
                 () = told(&mut self.stopping) => return Err(stopping()),
-                () = news(&mut self.notices) => {}
+                () = news(&mut self.notices, &self.tenant) => {}
             }
         }
     }
 
     /// Refuses who asks from where the log has been swept.
     async fn check(&self) -> Result<()> {
-        let (tenant, from) = (Arc::clone(self.node.tenant()), self.from);
+        let (tenant, from) = (Arc::clone(&self.tenant), self.from);
         self.node.read(None, move |session, _| above_floor(session, &tenant, from)).await
     }
 
@@ -305,7 +359,7 @@ impl Follower {
              AND position > $1 AND position <= $2 AND ($3 = '' OR topic = $3) \
              ORDER BY position, ordinal";
         let settled = self.node.store().settled().await?;
-        let (tenant, from) = (Arc::clone(self.node.tenant()), self.from);
+        let (tenant, from) = (Arc::clone(&self.tenant), self.from);
         let topic = self.topic.clone();
         let (end, rows) = self
             .node
@@ -350,11 +404,13 @@ async fn told(stopping: &mut tokio::sync::watch::Receiver<bool>) {
     }
 }
 
-async fn news(notices: &mut tokio::sync::broadcast::Receiver<stoa_store::Notice>) {
+async fn news(
+    notices: &mut tokio::sync::broadcast::Receiver<stoa_store::Notice>, tenant: &Arc<str>,
+) {
     use tokio::sync::broadcast::error::RecvError;
     loop {
         match notices.recv().await {
-            Ok(notice) if notice.events => return,
+            Ok(notice) if notice.events.contains(tenant) => return,
             Ok(_) => {}
             Err(RecvError::Lagged(_)) => return,
             Err(RecvError::Closed) => std::future::pending().await,

@@ -1,5 +1,25 @@
 -- What the kernel keeps beside the services' rows, in the same commits.
 
+-- Who shares the cell. The main tenant is there from the first start; what is 0 is not limited.
+CREATE TABLE stoa_tenant (
+    tenant TEXT NOT NULL,
+    state TEXT NOT NULL,
+    display_name TEXT NOT NULL,
+    commits_per_second BIGINT NOT NULL,
+    jobs_max BIGINT NOT NULL,
+    create_time BIGINT NOT NULL,
+    update_time BIGINT NOT NULL,
+    PRIMARY KEY (tenant)
+);
+
+-- The hosts that mean a tenant; none means two.
+CREATE TABLE stoa_host (
+    tenant TEXT NOT NULL,
+    host TEXT NOT NULL,
+    PRIMARY KEY (tenant, host)
+);
+CREATE UNIQUE INDEX stoa_host_name ON stoa_host (host);
+
 -- One row a commit: why, who, what. `tables` is `ledger_transfer:1 ledger_entry:2`.
 CREATE TABLE stoa_commit (
     tenant TEXT NOT NULL,

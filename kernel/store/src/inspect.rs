@@ -31,6 +31,8 @@ pub struct Statement {
     pub reads: Vec<Arc<str>>,
     /// Whether it gives rows.
     pub returns: bool,
+    /// Whether it names the tenant, its first parameter then.
+    pub tenant: bool,
     /// How many parameters it takes, besides the tenant.
     pub params: usize,
 }
@@ -174,11 +176,12 @@ impl Inner {
         if service != "stoa" {
             tenancy::check(&words, &tables)?;
         }
-        if service != "stoa" && !sql.contains(":tenant") {
+        let tenant = sql.contains(":tenant");
+        if service != "stoa" && !tenant {
             return Err("it does not name :tenant".to_owned());
         }
         // What the kernel does for all tenants at once has no bound to speak of.
-        let whole = match sql.contains(":tenant") {
+        let whole = match tenant {
             true => plan::whole(&words, &tables, &self.indexes, &self.plan(&sqlite)?),
             false => None,
         };
@@ -198,7 +201,8 @@ impl Inner {
         let shared = |names: BTreeSet<String>| names.into_iter().map(Arc::from).collect();
         Ok(Statement {
             returns: prepared.column_count() > 0,
-            params: prepared.parameter_count().saturating_sub(1),
+            params: prepared.parameter_count().saturating_sub(usize::from(tenant)),
+            tenant,
             sqlite,
             postgres,
             writes: shared(touched.writes),
@@ -315,9 +319,10 @@ fn dialect(sql: &str, all: &[String]) -> Result<(), String> {
     if words.next().is_none() { Err("it is empty".to_owned()) } else { Ok(()) }
 }
 
-/// The statement in both engines' words. The tenant is the first parameter, `$n` the one after
-/// the n-th: SQLite would bind `$2, $1` in the order of appearance.
+/// The statement in both engines' words. The tenant is the first parameter where it is named, and
+/// `$n` the n-th of the others: SQLite would bind `$2, $1` in the order of appearance.
 fn rewrite(sql: &str) -> (String, String) {
+    let first = usize::from(sql.contains(":tenant"));
     let (mut sqlite, mut postgres) = (String::new(), String::new());
     let mut rest = sql;
     while let Some(at) = rest.find(['$', ':']) {
@@ -330,7 +335,7 @@ fn rewrite(sql: &str) -> (String, String) {
             postgres.push_str("$1");
             rest = after;
         } else if after.starts_with('$') && !digits.is_empty() {
-            let number = digits.parse::<usize>().unwrap_or(0) + 1;
+            let number = digits.parse::<usize>().unwrap_or(0) + first;
             sqlite.push_str(&format!("?{number}"));
             postgres.push_str(&format!("${number}"));
             rest = &after[1 + digits.len()..];

@@ -10,6 +10,10 @@ use stoa_kit::{Code, Error, Micros, Result};
 
 use crate::{Changes, Header, Keep, Key, Outcome, Reply};
 
+/// Those of the kernel's tables that nodes keep in mind: what is written there is told of like what
+/// is written by services.
+pub const TOLD: &[&str] = &["stoa_host", "stoa_tenant"];
+
 /// Runs one of the kernel's own statements and gives its rows.
 ///
 /// # Errors

@@ -130,12 +130,21 @@ pub enum Reply {
 pub struct Notice {
     /// The position of the youngest durable commit.
     pub position: i64,
-    /// The tables written since the last notice.
-    pub tables: Vec<Arc<str>>,
-    /// Whether events were appended.
-    pub events: bool,
+    /// The tables written since the last notice, and whose rows.
+    pub tables: Vec<Written>,
+    /// The tenants for whom events were appended.
+    pub events: Vec<Arc<str>>,
     /// Whether jobs were enqueued.
     pub jobs: bool,
+}
+
+/// A table that was written.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Written {
+    /// The tenant whose rows were.
+    pub tenant: Arc<str>,
+    /// The table.
+    pub table: Arc<str>,
 }
 
 /// An engine that is open.

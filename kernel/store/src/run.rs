@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 
 use crate::inspect::Statement;
 use crate::queue::Queue;
-use crate::{Changes, Commit, Committed, Metrics, Outcome, Run, kernel};
+use crate::{Changes, Commit, Committed, Header, Metrics, Outcome, Run, kernel};
 
 /// A command and whoever waits for it.
 pub(crate) struct Waiting {
@@ -25,8 +25,9 @@ impl Waiting {
     /// Accepts a command into a queue or refuses it at once.
     pub(crate) fn admit(queue: &Queue<Self>, commit: Commit, metrics: &Metrics) -> Result<Receipt> {
         let (reply, receipt) = oneshot::channel();
-        let (caller, bytes) = (Arc::clone(&commit.header.caller), commit.header.bytes);
-        queue.put(&caller, bytes, Self { commit, reply }, &metrics.queue)?;
+        let Header { tenant, caller, bytes, .. } = &commit.header;
+        let (whose, bytes) = ((Arc::clone(tenant), Arc::clone(caller)), *bytes);
+        queue.put((&whose.0, &whose.1), bytes, Self { commit, reply }, &metrics.queue)?;
         Ok(receipt)
     }
 
@@ -146,9 +147,11 @@ impl Trail {
             digest.update(statement.sqlite.as_bytes());
             digest.update(format!("{} {params:?} {rows}", origin.tenant).as_bytes());
         }
-        if origin.service != 0 && rows > 0 {
+        if rows > 0 {
             for table in &statement.writes {
-                kernel::count(&mut self.changes, table, rows);
+                if origin.service != 0 || kernel::TOLD.contains(&&**table) {
+                    kernel::count(&mut self.changes, table, rows);
+                }
             }
         }
     }

@@ -231,7 +231,8 @@ impl Step {
         let starts = |place: usize| at(place) == "(" && at(place + 1) == "TENANT";
         let unique = upper.windows(3).any(|w| w[0] == "UNIQUE" && w[1] == "(" && w[2] != "TENANT");
         let indexed = match (at(1), at(2)) {
-            _ if at(0) != "CREATE" => true,
+            // What is due is found over the whole cell, so that tenants with nothing to do cost nothing.
+            _ if at(0) != "CREATE" || self.service == stoa_kit::KERNEL => true,
             ("INDEX", _) => starts(5),
             ("UNIQUE", "INDEX") => starts(6),
             _ => true,

@@ -79,6 +79,7 @@ struct Decoy {
 
 /// Does as another tenant what the examples do, as far as it goes in a row.
 async fn decoy(node: &Node, examples: &Examples, service: &str) -> Decoy {
+    node.create_tenant(DECOY).await;
     let mut world = World::new(node.clone(), DECOY, Decoy::default());
     for step in &examples.given {
         let _ = world.prepare(step).await;

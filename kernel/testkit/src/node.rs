@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
+use serde_json::{Value, json};
 use stoa_contract::{AnyMessage, Event, Format, Paged, Request};
 use stoa_kit::outbound::{Fetched, Http, Outbound};
 use stoa_kit::ports::{Mail, Mailer, Ports};
@@ -13,7 +14,7 @@ use stoa_kit::registry::{Registry, ServiceId};
 use stoa_kit::session::Session;
 use stoa_kit::tx::{Cause, Run};
 use stoa_kit::{Caller, Error, MAIN, Result, Service, Tx, View, World};
-use stoa_node::{Answer, Background, Body, Call, Parts};
+use stoa_node::{Answer, Background, Body, Call, Parts, Visitor};
 use stoa_store::{Commit, Faults, Header, Options, Outcome, Read, kernel};
 use tokio::runtime::Runtime;
 
@@ -185,7 +186,6 @@ impl Node {
             store: options.clone(),
             world: Arc::clone(&world) as Arc<dyn World>,
             ports: setup.ports.clone().unwrap_or_else(own),
-            tenant: MAIN.into(),
             log_kept: setup.log_kept,
             commits_kept: setup.commits_kept,
             calls_per_second: 0,
@@ -252,6 +252,41 @@ impl Node {
     /// The node itself, which may call internal methods.
     pub fn system(&self) -> Caller {
         Caller::system(MAIN)
+    }
+
+    /// Makes a tenant beside the main one; gives the code for its first administrator.
+    pub async fn create_tenant(&self, name: &str) -> String {
+        let reply = self.ask(&self.admin(), "CreateTenant", json!({"name": name})).await;
+        reply.unwrap()["setupCode"].as_str().unwrap_or_default().to_owned()
+    }
+
+    /// Who comes with a token, and names a tenant.
+    ///
+    /// # Errors
+    /// Those of the door.
+    pub async fn visit(&self, token: &str, tenant: Option<&str>) -> Result<Caller> {
+        let visitor = Visitor {
+            authorization: Some(format!("Bearer {token}").into()),
+            tenant: tenant.map(Into::into),
+            ..Visitor::default()
+        };
+        self.inner.identify(&visitor, false).await
+    }
+
+    /// Asks the node's own contract, as `stoa call system <method> '<request>'` does.
+    ///
+    /// # Errors
+    /// What the call comes to.
+    pub async fn ask(
+        &self, caller: &Caller, method: &str, request: impl ToString,
+    ) -> Result<Value> {
+        let path = format!("stoa.system.v1.SystemService/{method}");
+        let registry = Arc::clone(self.inner.registry());
+        let bound = registry.method(&path).expect("the node's own contract has it");
+        let request = bound.decode_request(request.to_string().as_bytes(), Format::Json)?;
+        let answer = self.dispatch(&path, caller, "127.0.0.1", None, request).await?;
+        let Body::Message(reply) = answer.body else { panic!("{method} streams") };
+        Ok(serde_json::from_slice(&reply.encode(Format::Json)?).unwrap())
     }
 
     /// The time of day.

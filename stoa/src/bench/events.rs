@@ -61,7 +61,6 @@ async fn open(place: Place, service: Service) -> Result<Arc<Node>> {
         store: Options::at(place),
         world: world::Real::new(),
         ports: Ports::default(),
-        tenant: MAIN.into(),
         log_kept: i64::MAX / 2,
         commits_kept: Duration::MAX,
         calls_per_second: 0,

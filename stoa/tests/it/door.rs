@@ -86,7 +86,8 @@ fn who_guesses_at_tokens_is_a_stranger_who_comes_too_often() {
     let (node, token) = start(directory.path(), &["--anonymous-per-second", "4"]);
     let known = || node.call(&token, "auth", "WhoAmI", &json!({}));
     known().ok();
-    let guess = |n: usize| node.call(&format!("stoa_s_{n:064x}"), "auth", "WhoAmI", &json!({}));
+    let guess =
+        |n: usize| node.call(&format!("stoa_s_main_{n:064x}"), "auth", "WhoAmI", &json!({}));
     let refused = (0..200).map(guess).find(|answer| answer.status != 401).expect("a limit");
     assert_eq!(refusal(&refused), (429, "node.rate".to_owned()));
     assert_eq!(refused.header("retry-after"), Some("1"));

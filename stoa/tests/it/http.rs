@@ -70,7 +70,10 @@ impl Request {
 
     /// Its bytes, with a length that may not be that of the body.
     pub(crate) fn bytes(&self, length: usize) -> Vec<u8> {
-        let mut head = format!("{} {} HTTP/1.1\r\nhost: stoa\r\n", self.method, self.path);
+        let mut head = format!("{} {} HTTP/1.1\r\n", self.method, self.path);
+        if !self.headers.iter().any(|(name, _)| name == "host") {
+            head += "host: stoa\r\n";
+        }
         for (name, value) in &self.headers {
             head += &format!("{name}: {value}\r\n");
         }

@@ -27,4 +27,5 @@ mod queries;
 mod readme;
 mod requests;
 mod strangers;
+mod tenants;
 mod up;

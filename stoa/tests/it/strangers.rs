@@ -52,7 +52,16 @@ fn a_token_that_is_not_good_opens_nothing() {
     refused(" ", "auth.malformed");
     let last = if token.ends_with('0') { "1" } else { "0" };
     let forged = token[..token.len() - 1].to_owned() + last;
-    for token in ["x", "stoa_k_", "stoa_s_00", "' OR 1=1 --", &"x".repeat(8_000), &forged] {
+    for token in [
+        "x",
+        "stoa_k_",
+        "stoa_s_00",
+        "stoa_s_main_00",
+        "stoa_s_gone_00",
+        "' OR 1=1 --",
+        &"x".repeat(8_000),
+        &forged,
+    ] {
         refused(token, "auth.token_invalid");
     }
 

@@ -108,7 +108,7 @@ trait Work: Send + 'static {
 
     /// Whether a commit may have left work of this kind.
     fn is_for(&self, notice: &Notice) -> bool {
-        notice.events
+        !notice.events.is_empty()
     }
 
     /// Waits until something that it began has moved on, so that another step is worth while.

@@ -168,8 +168,8 @@ impl Timers {
             for known in &mut self.timers {
                 let service = &self.node.registry().service(known.service);
                 known.stale |= match &heard {
-                    Ok(notice) => notice.tables.iter().any(|table| {
-                        let rest = table.strip_prefix(service.name);
+                    Ok(notice) => notice.tables.iter().any(|written| {
+                        let rest = written.table.strip_prefix(service.name);
                         rest.is_some_and(|rest| rest.starts_with('_'))
                     }),
                     Err(TryRecvError::Lagged(_)) => true,

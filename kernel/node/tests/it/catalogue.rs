@@ -130,7 +130,7 @@ impl<const N: usize> Request for Put<N> {
         batch_gets: None,
         permission: Permission::Authenticated,
         job: None,
-        http: None,
+        http: &[],
         request: Money::SHAPE,
         reply: Money::SHAPE,
     };

@@ -71,7 +71,7 @@ macro_rules! chore {
                 batch_gets: None,
                 permission: Permission::Public,
                 job: $job,
-                http: None,
+                http: &[],
                 request: Money::SHAPE,
                 reply: Money::SHAPE,
             };

@@ -86,6 +86,7 @@ fn listen() -> Listen {
     Listen {
         address: SocketAddr::from(([127, 0, 0, 1], 0)),
         receive_max: Duration::from_secs(30),
+        names_tenants: false,
         proxies: Proxies::default(),
         origins: Origins::default(),
         connections_max: 16,

@@ -118,7 +118,6 @@ async fn open(place: Place) -> Arc<Node> {
         store,
         world: world::Real::new(),
         ports: Ports::default(),
-        tenant: MAIN.into(),
         log_kept: i64::MAX / 2,
         commits_kept: Duration::MAX,
         calls_per_second: 0,

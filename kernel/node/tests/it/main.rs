@@ -27,6 +27,7 @@ mod parking;
 mod ports;
 mod subscriptions;
 mod sweeping;
+mod tenants;
 mod timers;
 
 /// Makes `case::sqlite` and `case::postgres` of each function `case` of an engine.

@@ -2,7 +2,7 @@
 //! place among the contracts. Each is a number about a subject.
 
 use stoa_contract::{
-    Check, Contract, EventType, Field, Job, Kind, Method, Permission, Shape, Value,
+    Check, Contract, EventType, Field, Job, Kind, Leaf, Method, Permission, Shape, Value,
 };
 use stoa_kit::v1::Money;
 use stoa_kit::{Event, Message, Request};
@@ -92,7 +92,12 @@ impl Event for Said {
 /// The shape of a reply that is not kept readable.
 const SECRET: &Shape = &Shape {
     name: Money::NAME,
-    fields: &[Field { name: "amount", json: "amount", value: Value::Leaf, redact: true }],
+    fields: &[Field {
+        name: "amount",
+        json: "amount",
+        value: Value::Leaf(Leaf::Text),
+        redact: true,
+    }],
 };
 
 /// Makes a method of the message that asks for it.
@@ -113,7 +118,7 @@ macro_rules! method {
                 batch_gets: None,
                 permission: Permission::Public,
                 job: $job,
-                http: None,
+                http: &[],
                 request: Money::SHAPE,
                 reply: $reply,
             };

@@ -7,7 +7,7 @@ use futures::future::BoxFuture;
 use http::Method;
 use stoa_contract::Contract;
 use stoa_kit::outbound::{Fetch, Fetched, Outbound};
-use stoa_kit::{Code, Ctx, Error, MAIN, Methods, Request, Result, Service, World};
+use stoa_kit::{Code, Ctx, Error, Methods, Request, Result, Service, World};
 use stoa_node::{Call, Parts};
 use stoa_store::{Options, Place};
 use stoa_testkit::{Engine, Node, TestWorld, answer, run};
@@ -101,7 +101,6 @@ fn what_is_no_host_is_in_no_manifest() {
             store: Options::at(Place::Directory(directory.path().to_owned())),
             world: TestWorld::new() as std::sync::Arc<dyn World>,
             ports: node_ports(),
-            tenant: MAIN.into(),
             log_kept: 1,
             commits_kept: Duration::ZERO,
             calls_per_second: 0,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use stoa_contract::Contract;
 use stoa_kit::ports::{Port, Ports};
-use stoa_kit::{Code, Ctx, MAIN, Methods, Request, Result, Service, World};
+use stoa_kit::{Code, Ctx, Methods, Request, Result, Service, World};
 use stoa_node::Parts;
 use stoa_store::{Options, Place};
 use stoa_testkit::{Engine, TestWorld, run_with_ports};
@@ -93,7 +93,6 @@ fn a_node_does_not_start_without_what_a_service_cannot_do_without() {
         store: Options::at(Place::Directory(directory.path().to_owned())),
         world: TestWorld::new() as Arc<dyn World>,
         ports,
-        tenant: MAIN.into(),
         log_kept: 1,
         commits_kept: std::time::Duration::ZERO,
         calls_per_second: 0,

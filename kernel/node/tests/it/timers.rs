@@ -62,7 +62,7 @@ macro_rules! message {
                 batch_gets: None,
                 permission: Permission::Public,
                 job: None,
-                http: None,
+                http: &[],
                 request: Money::SHAPE,
                 reply: Money::SHAPE,
             };

@@ -17,6 +17,7 @@ use stoa_kit::{Error, Result};
 
 use super::link::{Link, Role};
 use super::{CLOCK, Shared};
+use crate::{Notice, Written};
 
 /// How often other nodes' commits are looked for.
 const EVERY: Duration = Duration::from_millis(250);
@@ -93,15 +94,15 @@ impl Follower {
         let wanted = self.unseen.condition(self.shared.base());
         // One statement, so that the records and the snapshot belong together.
         let look = format!(
-            "SELECT pg_current_snapshot()::text, {CLOCK}::text \
-             UNION ALL SELECT position::text, tables FROM stoa_commit WHERE {wanted}"
+            "SELECT pg_current_snapshot()::text, {CLOCK}::text, '' \
+             UNION ALL SELECT position::text, tables, tenant FROM stoa_commit WHERE {wanted}"
         );
         let rows = self.link.rows_within(LOOK_MAX, &look)?;
         let mut snapshot = None;
         let mut last = None;
-        let mut tables = BTreeSet::new();
+        let (mut tables, mut events) = (BTreeSet::new(), BTreeSet::new());
         for row in &rows {
-            let [first, written] = row.as_slice() else { continue };
+            let [first, written, tenant] = row.as_slice() else { continue };
             let Ok(position) = first.parse::<i64>() else {
                 snapshot = Unseen::of(first);
                 self.compare(written);
@@ -109,13 +110,20 @@ impl Follower {
             };
             if !self.shared.untell(position) {
                 last = last.max(Some(position));
+                let tenant: Arc<str> = tenant.as_str().into();
                 let names = written.split_whitespace().filter_map(|entry| entry.split_once(':'));
-                tables.extend(names.map(|(name, _)| Arc::from(name)));
+                let table = |(name, _): (&str, _)| Written {
+                    tenant: Arc::clone(&tenant),
+                    table: name.into(),
+                };
+                tables.extend(names.map(table));
+                events.insert(tenant);
             }
         }
         if let Some(position) = last {
             // Which of them left events or jobs is not recorded; to look is cheap.
-            self.shared.publish(position, tables.into_iter().collect(), true, true);
+            let (tables, events) = (tables.into_iter().collect(), events.into_iter().collect());
+            self.shared.publish(Notice { position, tables, events, jobs: true });
         }
         self.unseen = snapshot.ok_or_else(|| Error::internal("a look gave no snapshot"))?;
         self.shared.looked_us.store(began.as_micros() as u64, Release);

@@ -265,7 +265,7 @@ impl Link {
         }
         let inspected = self.shared.inspector.inspect(origin.service, sql)?;
         inspected.check(origin, params)?;
-        let mut types = vec![PgType::TEXT];
+        let mut types: Vec<_> = inspected.tenant.then_some(PgType::TEXT).into_iter().collect();
         types.extend(params.iter().map(|value| type_of(value.kind())));
         let lead = std::mem::take(&mut self.lead);
         let Some(open) = &self.open else { return Err(lost()) };
@@ -279,7 +279,7 @@ impl Link {
         Ok(known)
     }
 
-    /// The parameters of a statement as they are sent, the tenant first.
+    /// The parameters of a statement as they are sent, the tenant first where it is named.
     ///
     /// # Errors
     /// `internal` where they are of other types than when the statement was prepared: it must
@@ -287,12 +287,12 @@ impl Link {
     pub(super) fn encode(
         known: &Prepared, tenant: &str, params: &[Value<'_>],
     ) -> Result<Vec<Encoded>> {
-        let wanted = known.prepared.params();
-        if wanted.len() != params.len() + 1 {
+        let (wanted, named) = (known.prepared.params(), known.inspected.tenant);
+        if wanted.len() != params.len() + usize::from(named) {
             return Err(Error::internal(format!("PostgreSQL sees {} parameters", wanted.len())));
         }
-        let mut encoded = vec![encode(Value::Text(tenant))];
-        for (value, wanted) in params.iter().zip(&wanted[1..]) {
+        let mut encoded: Vec<_> = named.then(|| encode(Value::Text(tenant))).into_iter().collect();
+        for (value, wanted) in params.iter().zip(&wanted[usize::from(named)..]) {
             if type_of(value.kind()) != *wanted {
                 return Err(Error::internal(format!(
                     "a parameter was {wanted} before and is {:?} now: {}",

@@ -223,10 +223,10 @@ impl Shared {
         self.told.lock().unwrap_or_else(PoisonError::into_inner).remove(&position)
     }
 
-    fn publish(&self, position: i64, tables: Vec<Arc<str>>, events: bool, jobs: bool) {
-        let position = self.highest.fetch_max(position, AcqRel).max(position);
+    fn publish(&self, notice: Notice) {
+        let position = self.highest.fetch_max(notice.position, AcqRel).max(notice.position);
         // Nobody listening is fine.
-        let _ = self.notices.send(Notice { position, tables, events, jobs });
+        let _ = self.notices.send(Notice { position, ..notice });
     }
 
     fn close(&self) {

@@ -18,7 +18,7 @@ use super::link::{Given, Link, Role, Step};
 use super::session::PgSession;
 use super::trouble::{Fault, is_passing};
 use super::wire::encode;
-use crate::{Changes, Commit, Committed, Header, Outcome, Reply, kernel, run};
+use crate::{Changes, Commit, Committed, Header, Notice, Outcome, Reply, Written, kernel, run};
 
 /// How often a command is run again after a conflict.
 const RETRIES_MAX: u32 = 24;
@@ -290,8 +290,12 @@ impl Worker {
         metrics.batch_us.fetch_add(spent.as_micros() as u64, Relaxed);
         let housekeeping = header.method.is_empty() && !done.events && !done.jobs;
         if matches!(done.reply, Reply::Fresh(_)) && !housekeeping {
-            let tables = done.changes.into_keys().collect();
-            self.shared.publish(done.position, tables, done.events, done.jobs);
+            let tenant = &header.tenant;
+            let written = |table| Written { tenant: Arc::clone(tenant), table };
+            let tables = done.changes.into_keys().map(written).collect();
+            let events = done.events.then(|| Arc::clone(tenant)).into_iter().collect();
+            let (position, jobs) = (done.position, done.jobs);
+            self.shared.publish(Notice { position, tables, events, jobs });
         }
         Committed { position: done.position, reply: done.reply }
     }

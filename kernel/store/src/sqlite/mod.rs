@@ -298,7 +298,8 @@ impl Shared {
     fn publish(&self, position: i64, changed: Changed) {
         self.position.store(position, Release);
         let Changed { tables, events, jobs } = changed;
-        let notice = Notice { position, tables: tables.into_iter().collect(), events, jobs };
+        let (tables, events) = (tables.into_iter().collect(), events.into_iter().collect());
+        let notice = Notice { position, tables, events, jobs };
         // Nobody listening is fine.
         let _ = self.notices.send(notice);
     }

@@ -101,12 +101,12 @@ impl<'c> SqliteSession<'c> {
         let mut failed = None;
         let mut run = || -> rusqlite::Result<u64> {
             let mut prepared = self.connection.prepare_cached(&statement.sqlite)?;
-            let count = prepared.parameter_count();
-            if count > 0 {
+            if statement.tenant {
                 prepared.raw_bind_parameter(1, origin.tenant)?;
             }
+            let first = 1 + usize::from(statement.tenant);
             for (index, value) in params.iter().enumerate() {
-                prepared.raw_bind_parameter(index + 2, Bound(*value))?;
+                prepared.raw_bind_parameter(index + first, Bound(*value))?;
             }
             if !statement.returns {
                 return Ok(prepared.raw_execute()? as u64);

@@ -6,6 +6,7 @@
 //! that the one alone can be undone. Batches are therefore run without savepoints, whose
 //! sub-journal would cost half the speed, for as long as nothing fails.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
@@ -22,7 +23,7 @@ use super::{Shared, connect};
 use crate::inspect::Statement;
 use crate::known::Known;
 use crate::run::{self, Waiting};
-use crate::{Commit, Committed, Reply, kernel};
+use crate::{Commit, Committed, Reply, Written, kernel};
 
 /// Commands in a batch at the most.
 const BATCH_MAX: usize = 256;
@@ -213,8 +214,12 @@ impl Writer {
         let keeps = recorded && matches!(&outcome, Ok(done) if done.position == position);
         if keeps {
             self.position = position;
-            changed.tables.extend(session.trail.changes.into_keys());
-            changed.events |= commit_has(&outcome, |done| done.events);
+            let tenant = &member.waiting.commit.header.tenant;
+            let written = |table| Written { tenant: Arc::clone(tenant), table };
+            changed.tables.extend(session.trail.changes.into_keys().map(written));
+            if commit_has(&outcome, |done| done.events) {
+                changed.events.insert(Arc::clone(tenant));
+            }
             changed.jobs |= commit_has(&outcome, |done| done.jobs);
         }
         if let Err(error) = &outcome
@@ -304,8 +309,8 @@ impl Writer {
 /// What a batch changed.
 #[derive(Default)]
 pub(super) struct Changed {
-    pub tables: std::collections::BTreeSet<Arc<str>>,
-    pub events: bool,
+    pub tables: BTreeSet<Written>,
+    pub events: BTreeSet<Arc<str>>,
     pub jobs: bool,
 }
 

@@ -12,10 +12,15 @@ use stoa_kit::{
     Caller, Error, Event, Message, Methods, Migration, Registry, Result, Service, Tx, View, World,
 };
 use stoa_store::{
-    Commit, Committed, Header, Keep, Key, Options, Outcome, Place, Read, Reply, Store,
+    Commit, Committed, Header, Keep, Key, Options, Outcome, Place, Read, Reply, Store, Written,
 };
 use stoa_testkit::postgres::Database;
 use tempfile::TempDir;
+
+/// A table of the main tenant that was written.
+pub(crate) fn written(table: &str) -> Written {
+    Written { tenant: "main".into(), table: table.into() }
+}
 
 /// An engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

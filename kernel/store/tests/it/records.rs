@@ -242,13 +242,13 @@ fn a_commit_is_told(on: On) {
         .unwrap();
     let notice = cell.block_on(notices.recv()).unwrap();
     assert!(notice.position >= done.position);
-    assert_eq!(notice.tables, ["alpha_account".into()]);
-    assert!(notice.events && !notice.jobs);
+    assert_eq!(notice.tables, [cell::written("alpha_account")]);
+    assert!(notice.events == ["main".into()] && !notice.jobs);
     let jobs = vec![job("job_1", None)];
     let gathered = Gathered { jobs, ..Gathered::default() };
     cell.raw(Cell::header(), move |_| Ok(gathered.clone())).unwrap();
     let notice = cell.block_on(notices.recv()).unwrap();
-    assert!(notice.tables.is_empty() && !notice.events && notice.jobs);
+    assert!(notice.tables.is_empty() && notice.events.is_empty() && notice.jobs);
 }
 
 fn a_failed_commit_is_not_told(on: On) {
@@ -271,7 +271,7 @@ fn a_failed_commit_is_not_told(on: On) {
     loop {
         let notice = cell.block_on(notices.recv()).unwrap();
         assert!(notice.tables.is_empty(), "{notice:?}");
-        if notice.events {
+        if !notice.events.is_empty() {
             break;
         }
     }

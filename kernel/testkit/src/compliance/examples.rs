@@ -194,12 +194,12 @@ pub(super) fn shown(body: Body) -> Value {
 mod tests {
     use std::panic::{AssertUnwindSafe, catch_unwind};
 
-    use stoa_contract::{Field, Kind, Shape, Value as Holds};
+    use stoa_contract::{Field, Kind, Leaf, Shape, Value as Holds};
 
     use super::*;
 
     const fn field(name: &'static str) -> Field {
-        Field { name, json: name, value: Holds::Leaf, redact: false }
+        Field { name, json: name, value: Holds::Leaf(Leaf::Text), redact: false }
     }
 
     static ASKED: Shape = Shape { name: "Asked", fields: &[field("id")] };
@@ -217,7 +217,7 @@ mod tests {
             batch_gets: None,
             permission,
             job: None,
-            http: None,
+            http: &[],
             request: &ASKED,
             reply,
         }

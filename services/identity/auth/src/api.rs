@@ -4,7 +4,7 @@ mod keys;
 mod passwords;
 mod roles;
 mod sessions;
-mod setup;
+pub(crate) mod setup;
 
 use stoa_auth_v1::*;
 use stoa_kit::{Ctx, Reason as _, Result, Tx, View};
@@ -138,7 +138,7 @@ impl AuthService for Auth {
     fn prepare_setup(
         &self, tx: &mut Tx, request: PrepareSetupRequest,
     ) -> Result<PrepareSetupResponse> {
-        setup::prepare(tx, &request)
+        Ok(PrepareSetupResponse { open: setup::prepare(tx, &request.code_hash)? })
     }
 
     fn check_setup(&self, view: &View, request: CheckSetupRequest) -> Result<CheckSetupResponse> {

@@ -24,7 +24,7 @@ mod token;
 
 pub use password::hashes;
 use stoa_auth_v1::DeleteExpiredRequest;
-use stoa_kit::{Migration, Service};
+use stoa_kit::{Authenticator, Migration, Service};
 
 const MIGRATIONS: &[Migration] =
     &[Migration::expand("0001_auth", include_str!("../migrations/0001_auth.sql"))];
@@ -39,6 +39,11 @@ pub fn service() -> Service {
     Service::new(stoa_auth_v1::serve(api::Auth))
         .needs(&["users"])
         .migrations(MIGRATIONS)
-        .authenticates(TOKENS_REST_ON, token::authenticate)
+        .authenticates(Authenticator {
+            tables: TOKENS_REST_ON,
+            tenant: token::tenant,
+            run: token::authenticate,
+            prepare: api::setup::prepare,
+        })
         .due("delete_expired", store::next_deletion, &DeleteExpiredRequest::default())
 }

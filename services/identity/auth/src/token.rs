@@ -6,14 +6,22 @@ use stoa_users_v1::{LookupUserRequest, LookupUserRequestBy, User, UserState};
 
 use crate::{model, store};
 
-/// What the token of a session begins with, so that people and scanners recognise it.
+/// What the token of a session begins with, so that people and scanners recognise it. The name of
+/// its tenant follows, and then the secret.
 pub(crate) const SESSION: &str = "stoa_s_";
 /// What the token of an API key begins with.
 pub(crate) const KEY: &str = "stoa_k_";
 
 /// A token, as its bearer keeps it.
-pub(crate) fn write(prefix: &str, secret: [u8; 32]) -> String {
-    secret.iter().fold(prefix.to_owned(), |token, byte| format!("{token}{byte:02x}"))
+pub(crate) fn write(prefix: &str, tenant: &str, secret: [u8; 32]) -> String {
+    secret.iter().fold(format!("{prefix}{tenant}_"), |token, byte| format!("{token}{byte:02x}"))
+}
+
+/// The tenant that a token names. Its hash is of the whole token, so whoever changes the name has
+/// another token.
+pub(crate) fn tenant(token: &str) -> Option<&str> {
+    let rest = token.strip_prefix(SESSION).or_else(|| token.strip_prefix(KEY))?;
+    rest.split_once('_').map(|(tenant, _)| tenant)
 }
 
 /// A token or a code, as the store keeps it. It has 256 bits of chance, so that a fast hash is

@@ -12,6 +12,8 @@ mod roles;
 mod sessions;
 #[path = "it/setup.rs"]
 mod setup;
+#[path = "it/tenants.rs"]
+mod tenants;
 use std::time::Duration;
 
 use stoa_auth_v1::{

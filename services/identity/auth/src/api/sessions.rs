@@ -18,7 +18,7 @@ pub(super) async fn sign_in(ctx: &Ctx, request: SignInRequest) -> Result<SignInR
     let SignInRequest { login, password, label } = request;
     let account = Account { by: Some(AccountBy::Login(login)) };
     let matched = passwords::compare(ctx, &account, password).await?;
-    let token = token::write(token::SESSION, ctx.secret("token"));
+    let token = token::write(token::SESSION, &ctx.caller().tenant, ctx.secret("token"));
     let session = NewSession { token_hash: token::hash(&token), label };
     let then = RecordAttemptRequestThen::Session(session);
     let session = passwords::commit(ctx, account, matched, then).await?.session;

@@ -1,8 +1,8 @@
 //! The first administrator: created once, by whoever has the code that the node printed.
 
 use stoa_auth_v1::{
-    CheckSetupRequest, CompleteSetupRequest, CompleteSetupResponse, GetSetupResponse,
-    PrepareSetupRequest, PrepareSetupResponse, Reason, Role, SetUpRequest, SetUpResponse,
+    CheckSetupRequest, CompleteSetupRequest, CompleteSetupResponse, GetSetupResponse, Reason, Role,
+    SetUpRequest, SetUpResponse,
 };
 use stoa_kit::{Ctx, Error, Reason as _, Result, Tx, View};
 use stoa_users_v1::{CreateUserRequest, SetAdministratorRequest};
@@ -26,9 +26,10 @@ pub(super) async fn set_up(ctx: &Ctx, request: SetUpRequest) -> Result<SetUpResp
     Ok(SetUpResponse { user_id })
 }
 
-pub(super) fn prepare(tx: &mut Tx, request: &PrepareSetupRequest) -> Result<PrepareSetupResponse> {
-    store::prepare_setup(tx, &request.code_hash)?;
-    Ok(PrepareSetupResponse { open: is_open(tx)? })
+/// Keeps the hash of another code while set-up is open; false once it is not.
+pub(crate) fn prepare(tx: &mut Tx, code_hash: &[u8]) -> Result<bool> {
+    store::prepare_setup(tx, code_hash)?;
+    is_open(tx)
 }
 
 /// Whether this is the code of set-up. Whoever has it may ask also after the end: the answer to

@@ -47,7 +47,7 @@ both! {
         let ada = person(&node, "ada").await;
         for login in ["ada", "ADA", " ada@example.com ", "Ada@Example.com"] {
             let reply = sign_in(&node, login, PASSWORD).await.unwrap();
-            assert!(reply.token.starts_with("stoa_s_") && reply.token.len() == 71);
+            assert!(reply.token.starts_with("stoa_s_") && reply.token.len() == 76);
             assert_eq!((&*reply.session.user_id, &*reply.session.label), (&*ada, "laptop"));
             let caller = bearer(&node, &reply.token).await.unwrap();
             assert_eq!(caller.user(), Some(&*ada));

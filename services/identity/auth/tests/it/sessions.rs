@@ -181,9 +181,9 @@ both! {
         bearer(&node, &token).await.unwrap();
         let kept = node.kept().await;
         let secret: Vec<u8> = (0..32)
-            .map(|n| u8::from_str_radix(&token[7 + 2 * n..9 + 2 * n], 16).unwrap())
+            .map(|n| u8::from_str_radix(&token[12 + 2 * n..14 + 2 * n], 16).unwrap())
             .collect();
-        assert!(!kept.holds(token.as_bytes()) && !kept.holds(&token.as_bytes()[7..]));
+        assert!(!kept.holds(token.as_bytes()) && !kept.holds(&token.as_bytes()[12..]));
         assert!(!kept.holds(&secret));
         assert!(!kept.holds(PASSWORD.as_bytes()));
         let hash = blake3::hash(token.as_bytes());
