@@ -67,6 +67,11 @@ pub const SETTINGS: &[Setting] = &[
     },
     Setting { key: "data", default: "data", help: "Directory of the embedded database [data]" },
     Setting {
+        key: "root_key",
+        default: "",
+        help: "File of the key that what is sealed in the database opens with; root.key in data if empty",
+    },
+    Setting {
         key: "database",
         default: "",
         help: "URL of a PostgreSQL database, instead of the embedded one",
@@ -162,6 +167,8 @@ pub struct Config {
     pub listen: Listen,
     /// Where to store.
     pub place: Place,
+    /// The file of the root key.
+    pub root_key: PathBuf,
     /// Connections to PostgreSQL that commit.
     pub pool: u32,
     /// The position at which a start goes on although later commits were acknowledged.
@@ -264,6 +271,10 @@ impl Config {
                     Place::Url(url.to_owned())
                 }
                 _ => return Err(invalid("database: a URL begins with postgres://".to_owned())),
+            },
+            root_key: match text("root_key") {
+                "" => Path::new(text("data")).join("root.key"),
+                file => PathBuf::from(file),
             },
             pool: match number("pool")? {
                 0 => return Err(invalid("pool: at least one connection commits".to_owned())),

@@ -90,6 +90,12 @@ impl Catalogue {
             Some(("backup", matches)) => {
                 settings(matches).and_then(|config| back_up(&config, matches))
             }
+            Some(("keys", matches)) => match matches.subcommand() {
+                Some(("rotate", matches)) => {
+                    settings(matches).and_then(|config| up::rotate(&self, &config))
+                }
+                _ => Ok(()),
+            },
             Some(("demo", matches)) => demo::run(matches),
             Some(("bench", matches)) => bench::run(matches),
             Some(("call", matches)) => ask::call(matches),
@@ -181,6 +187,19 @@ fn command() -> Command {
         .arg_required_else_help(true)
         .subcommand(up)
         .subcommand(backup())
+        .subcommand(
+            Command::new("keys")
+                .about("Looks after the root key")
+                .subcommand_required(true)
+                .subcommand(
+                Command::new("rotate")
+                    .about(
+                        "Takes another root key, and wraps anew what the old one wrapped; stop the \
+                         node before",
+                    )
+                    .args(SETTINGS.iter().map(flag)),
+            ),
+        )
         .subcommand(demo::command())
         .subcommand(bench::command())
         .subcommand(

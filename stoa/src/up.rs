@@ -8,7 +8,7 @@ use stoa_auth_v1::PrepareSetupRequest;
 use stoa_kit::outbound::Http;
 use stoa_kit::ports::{Mailer, Ports};
 use stoa_kit::{Caller, Error, MAIN, Request, Result, world};
-use stoa_node::{Body, Call, Node, Parts};
+use stoa_node::{Body, Call, Node, Parts, RootKey};
 use stoa_smtp::{Patience, Smtp};
 use stoa_store::Options;
 
@@ -40,11 +40,8 @@ async fn serve(catalogue: &Catalogue, config: Config) -> Result<()> {
     let node = Node::open(Parts {
         name: name(&config).into(),
         services: catalogue.services(&config.services)?,
-        store: Options {
-            pool: config.pool as usize,
-            accept_position: config.accept_position,
-            ..Options::at(config.place.clone())
-        },
+        store: store(&config),
+        root: RootKey::File(config.root_key.clone()),
         world: world::Real::new(),
         ports,
         log_kept: config.log_commits.into(),
@@ -70,6 +67,25 @@ async fn serve(catalogue: &Catalogue, config: Config) -> Result<()> {
     tracing::info!("draining");
     server.stop().await;
     ended
+}
+
+/// How a node stores.
+fn store(config: &Config) -> Options {
+    Options {
+        pool: config.pool as usize,
+        accept_position: config.accept_position,
+        ..Options::at(config.place.clone())
+    }
+}
+
+/// Takes another root key, while no node runs.
+pub(crate) fn rotate(catalogue: &Catalogue, config: &Config) -> Result<()> {
+    let services = catalogue.services(&config.services)?;
+    let runtime = tokio::runtime::Runtime::new().map_err(Error::internal)?;
+    let rotated =
+        stoa_node::rotate_root(services, store(config), world::Real::new(), &config.root_key);
+    let count = runtime.block_on(rotated)?;
+    say(&format!("wrapped {count} keys anew; keep a copy of {}", config.root_key.display()))
 }
 
 /// A one-time code to create the administrator, while there is none. Only its hash is kept, so

@@ -1,11 +1,12 @@
 //! Writes what stands beside `buffa`'s messages.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use prost_reflect::{EnumDescriptor, FieldDescriptor, Kind, MessageDescriptor};
 
 use crate::idents::{ident, pascal, snake};
-use crate::model::{Event, Resource, problem_of};
+use crate::model::{Event, Resource, is_redacted, personal_of, problem_of};
 use crate::problems::Problems;
 use crate::source::Source;
 use crate::{rows, rules};
@@ -146,8 +147,34 @@ fn message_impl(package: &Package<'_>, message: &MessageDescriptor, check: &str)
          impl {contract}::Message for {rust} {{\n\
          const NAME: &'static str = {name:?};\n\
          const SHAPE: &'static {contract}::Shape = &{shape};\n\
-         fn check(&self, {argument}: &mut {contract}::Check) {{\n{check}}}\n}}\n",
+         fn check(&self, {argument}: &mut {contract}::Check) {{\n{check}}}\n{personal}}}\n",
         rust = package.rust_type(message),
+        personal = personal(message),
+    )
+}
+
+/// How what is personal is taken out of a message.
+fn personal(message: &MessageDescriptor) -> String {
+    let mut parts: BTreeMap<String, String> = BTreeMap::new();
+    for field in message.fields() {
+        let Some(subject) = personal_of(&field) else { continue };
+        let name = ident(field.name());
+        let part = parts.entry(ident(&subject)).or_default();
+        let _ = writeln!(part, "{name}: ::core::mem::take(&mut self.{name}),");
+    }
+    if parts.is_empty() {
+        return String::new();
+    }
+    let parts: String = parts
+        .iter()
+        .map(|(subject, part)| {
+            format!("(self.{subject}.clone(), Self {{\n{part}..Self::default()\n}}),\n")
+        })
+        .collect();
+    format!(
+        "const PERSONAL: bool = true;\n\
+         fn take_personal(&mut self) -> ::std::vec::Vec<(::std::string::String, Self)> {{\n\
+         ::std::vec![\n{parts}]\n}}\n"
     )
 }
 
@@ -181,14 +208,12 @@ fn shape_field(package: &Package<'_>, field: &FieldDescriptor) -> String {
         Some(shape) => format!("{contract}::Value::{holder}({shape})"),
         None => leaf(contract, field),
     };
-    let redact = field
-        .options()
-        .get_field_by_name("debug_redact")
-        .is_some_and(|redact| redact.as_bool() == Some(true));
     format!(
-        "{contract}::Field {{ name: {:?}, json: {:?}, value: {value}, redact: {redact} }},\n",
+        "{contract}::Field {{ name: {:?}, json: {:?}, value: {value}, redact: {}, personal: {} }},\n",
         field.name(),
         field.json_name(),
+        is_redacted(field),
+        personal_of(field).is_some(),
     )
 }
 

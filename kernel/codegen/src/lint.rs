@@ -1,10 +1,10 @@
 //! Proof-reading: what must hold of every contract, whatever it is about.
 
-use prost_reflect::{FileDescriptor, Kind, MessageDescriptor};
+use prost_reflect::{FieldDescriptor, FileDescriptor, Kind, MessageDescriptor};
 
 use crate::emit::Package;
 use crate::idents::is_dotted;
-use crate::model::{Event, Resource, Table, problem_of};
+use crate::model::{Event, Resource, Table, column_of, is_redacted, personal_of, problem_of};
 use crate::problems::Problems;
 
 /// Reports what is wrong with a package. Rules of fields are checked where they are compiled,
@@ -80,6 +80,7 @@ impl Lint<'_> {
         }
         for field in message.fields() {
             self.comment(&file, field.path(), "field", field.name());
+            self.personal(message, &field);
             // The type of a map's field is its entry, which belongs to the message.
             let kind = match field.kind() {
                 Kind::Message(entry) if entry.is_map_entry() => {
@@ -100,6 +101,42 @@ impl Lint<'_> {
                 self.wrong(&file, field.path(), message);
             }
         }
+    }
+
+    fn personal(&mut self, message: &MessageDescriptor, field: &FieldDescriptor) {
+        let Some(subject) = personal_of(field) else {
+            let kept = Table::read(message).is_some() && !column_of(field).computed;
+            if kept && is_redacted(field) {
+                let text = format!(
+                    "field {} would be kept as it is; say `(stoa.v1.personal)` whom it is about, or \
+                     keep a secret in no column that is shown",
+                    field.name()
+                );
+                self.wrong(&message.parent_file(), field.path(), text);
+            }
+            return;
+        };
+        let what = format!("field {} of", field.name());
+        self.text_field(message, &what, "subject", &subject);
+        let names = |name: &String| name == field.name();
+        let table = Table::read(message);
+        let problem = if message.get_field_by_name(&subject).as_ref().is_some_and(is_about_somebody)
+        {
+            "is about somebody who is personal too"
+        } else if field.containing_oneof().is_some_and(|oneof| !oneof.is_synthetic()) {
+            "is one of several, and cannot be personal"
+        } else if table.is_some_and(|table| table.key.iter().any(names))
+            || Resource::read(message).is_some_and(|of| names(&of.id) || names(&of.owner))
+            || Event::read(message).is_some_and(|event| names(&event.subject))
+        {
+            "names a row or whose it is, and cannot be personal; use an identifier"
+        } else if column_of(field).null_if_empty {
+            "is sealed, and no unique index can rest on it; keep a fingerprint beside it"
+        } else {
+            return;
+        };
+        let text = format!("field {} {problem}", field.name());
+        self.wrong(&message.parent_file(), field.path(), text);
     }
 
     fn event(&mut self, message: &MessageDescriptor) {
@@ -157,4 +194,8 @@ impl Lint<'_> {
         let text = format!("{what} {}: its {role} `{name}` {problem}", message.name());
         self.wrong(&message.parent_file(), message.path(), text);
     }
+}
+
+fn is_about_somebody(field: &FieldDescriptor) -> bool {
+    personal_of(field).is_some()
 }

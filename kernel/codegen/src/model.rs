@@ -101,6 +101,13 @@ impl Reader<'_> {
             wrong("streams from the client are not supported; take a list or a blob".into());
         }
         let job = extension(&options, "stoa.v1.job").map(|value| job(&value, kind));
+        if job.is_some() && is_sensitive(&method.input(), 8) {
+            wrong(
+                "a job's request is kept as it is, and this one has a field that is secret or \
+                 personal; hand over an identifier, and let the job ask for the rest"
+                    .into(),
+            );
+        }
         if job.is_some() && kind == Kind::Query {
             wrong(
                 "a query that declares a write: `(stoa.v1.job)` is for commands and effects".into(),
@@ -309,6 +316,29 @@ pub(crate) fn column_of(field: &FieldDescriptor) -> Column {
         computed: is("computed"),
         null_if_empty: is("null_if_empty"),
     }
+}
+
+/// The field that says whom a field is about, where it is about a person.
+pub(crate) fn personal_of(field: &FieldDescriptor) -> Option<String> {
+    let value = extension(&field.options(), "stoa.v1.personal")?;
+    value.as_str().filter(|subject| !subject.is_empty()).map(str::to_owned)
+}
+
+/// Whether a field holds a secret.
+pub(crate) fn is_redacted(field: &FieldDescriptor) -> bool {
+    let redact = field.options().get_field_by_name("debug_redact").and_then(|v| v.as_bool());
+    redact == Some(true)
+}
+
+/// Whether a field within reach holds a secret, or something about a person.
+fn is_sensitive(message: &MessageDescriptor, depth: u8) -> bool {
+    message.fields().any(|field| {
+        let kind = field.kind();
+        let inner = kind.as_message().filter(|_| depth > 0);
+        is_redacted(&field)
+            || personal_of(&field).is_some()
+            || inner.is_some_and(|inner| is_sensitive(inner, depth - 1))
+    })
 }
 
 /// What an enum value says about the failure it names: its code in Rust, and help.

@@ -6,7 +6,7 @@ use prost_reflect::{EnumDescriptor, FieldDescriptor, Kind, MessageDescriptor};
 
 use crate::emit::Package;
 use crate::idents::ident;
-use crate::model::{Resource, Table, column_of};
+use crate::model::{Resource, Table, column_of, personal_of};
 use crate::problems::Problems;
 use crate::scalars;
 use crate::source::extension;
@@ -38,12 +38,19 @@ pub(crate) fn text(
         wrong(message.path(), format!("its name must start with `{prefix}`"));
     }
     let (mut columns, mut binds, mut reads) = (Vec::new(), Vec::new(), String::new());
+    let mut sealed = Vec::new();
     for field in message.fields().filter(|field| field.name() != ETAG) {
         if column_of(&field).computed {
             continue;
         }
         match kept(&field, columns.len()) {
             Ok(kept) => {
+                if let Some(subject) = personal_of(&field) {
+                    let places = columns.len()..columns.len() + kept.columns.len();
+                    sealed.extend(
+                        places.zip(empty(&field)).map(|(at, empty)| (at, subject.clone(), empty)),
+                    );
+                }
                 columns.extend(kept.columns);
                 binds.extend(kept.binds);
                 let _ = writeln!(reads, "{}: {},", ident(field.name()), kept.read);
@@ -64,7 +71,9 @@ pub(crate) fn text(
     let owner = Resource::read(message)
         .filter(|resource| !resource.owner.is_empty())
         .and_then(|resource| place(&resource.owner));
-    let statements = statements(&table.name, &columns, &keys);
+    let sealed = sealed.into_iter().filter_map(|(at, of, empty)| Some((at, place(&of)?, empty)));
+    let mut statements = statements(&table.name, &columns, &keys);
+    statements.push_str(&personal((&table.name, &columns, &keys), sealed.collect()));
     let owner = owner.map_or("", |owner| columns[owner].as_str());
     let key: Vec<&str> = keys.iter().map(|&key| columns[key].as_str()).collect();
     impls(package, message, (&columns, &key, owner), &statements, (&binds, &reads))
@@ -115,17 +124,66 @@ fn impls(
     let tagged = if has(ETAG) { "Ok(::stoa_kit::tagged(this))" } else { "Ok(this)" };
     format!(
         "{out}}}\n\n\
-         impl ::stoa_kit::value::Params for {rust} {{\n\
+         impl ::stoa_kit::value::Params for {rust} {{\n{personal}\
          fn with<R>(&self, body: impl FnOnce(&[::stoa_kit::value::Value<'_>]) -> R) -> R {{\n\
          use ::stoa_kit::value::{{self, Param as _}};\n\
          body(&[\n{binds}])\n}}\n}}\n\n\
-         impl ::stoa_kit::value::FromRow for {rust} {{\n\
+         impl ::stoa_kit::value::FromRow for {rust} {{\n{personal}\
          fn read(row: &dyn ::stoa_kit::value::Row) -> ::stoa_kit::Result<Self> {{\n\
          use ::stoa_kit::value;\n\
          let this = Self {{\n{reads}{rest}}};\n\
          {tagged}\n}}\n}}\n",
         binds = binds.iter().map(|bind| format!("{bind},\n")).collect::<String>(),
+        personal = "const PERSONAL: ::core::option::Option<&'static ::stoa_kit::personal::Personal> = \
+                    <Self as ::stoa_kit::Table>::PERSONAL;\n",
     )
+}
+
+/// Which columns are sealed, and with whose key.
+fn personal(
+    (table, columns, keys): (&str, &[String], &[usize]), sealed: Vec<(usize, usize, &'static str)>,
+) -> String {
+    if sealed.is_empty() {
+        return String::new();
+    }
+    let fields: String = sealed
+        .into_iter()
+        .map(|(place, subject, empty)| {
+            format!(
+                "::stoa_kit::personal::Sealed {{ place: {place}, column: {:?}, subject: {subject}, \
+                 empty: ::stoa_kit::value::{empty} }},\n",
+                columns[place]
+            )
+        })
+        .collect();
+    format!(
+        "const PERSONAL: ::core::option::Option<&'static ::stoa_kit::personal::Personal> = \
+         Some(&::stoa_kit::personal::Personal {{\ntable: {table:?},\nkey: &{keys:?},\n\
+         fields: &[\n{fields}],\n}});\n"
+    )
+}
+
+/// What a field's columns hold where there is nothing, as values of Rust.
+fn empty(field: &FieldDescriptor) -> Vec<&'static str> {
+    let (int, text) = ("Value::Null(::stoa_kit::value::Type::Int)", "Value::Text(\"\")");
+    let null_text = "Value::Null(::stoa_kit::value::Type::Text)";
+    if field.is_list() || field.is_map() {
+        return vec![text];
+    }
+    vec![match field.kind() {
+        Kind::Message(message) => match message.full_name() {
+            "google.protobuf.Timestamp" | "google.protobuf.Duration" => int,
+            "stoa.v1.Money" => return vec![int, null_text],
+            _ => text,
+        },
+        // Where a type can be absent, NULL of any type says so.
+        _ if field.supports_presence() => null_text,
+        Kind::String | Kind::Enum(_) => text,
+        Kind::Bytes => "Value::Bytes(&[])",
+        Kind::Bool => "Value::Bool(false)",
+        Kind::Double => "Value::Float(0.0)",
+        _ => "Value::Int(0)",
+    }]
 }
 
 /// The statements that need nothing but the table.

@@ -56,7 +56,7 @@ message Order {
   // What names it.
   string id = 1;
   // Whose it is.
-  string owner = 2 [debug_redact = true];
+  string owner = 2;
   // The order it replaces.
   Order before = 3;
 }
@@ -100,6 +100,8 @@ message OrderName {
 message GetResponse {
   // The order.
   Order order = 1;
+  // What opens it.
+  string code = 2 [debug_redact = true];
 }
 // Asks.
 message FollowRequest {}
@@ -164,7 +166,7 @@ fn a_contract_becomes_a_module() {
         // A message that holds itself.
         "name: \"before\", json: \"before\", value: ::stoa_contract::Value::Message(&SHAPE_ORDER)",
         "value: ::stoa_contract::Value::Message(<::stoa_contract::v1::Money as ::stoa_contract::Message>::SHAPE)",
-        "name: \"owner\", json: \"owner\", value: ::stoa_contract::Value::Leaf(::stoa_contract::Leaf::Text), redact: true",
+        "name: \"code\", json: \"code\", value: ::stoa_contract::Value::Leaf(::stoa_contract::Leaf::Text), redact: true, personal: false",
         "impl ::stoa_contract::Command for MoveRequest {}",
         "impl ::stoa_contract::Query for GetRequest {}",
         "impl ::stoa_contract::Effect for FollowRequest {}",
@@ -349,6 +351,75 @@ fn a_table_that_cannot_be_kept_is_refused() {
     assert_eq!(problems.len(), 1, "{problems:?}");
     let ends = "table shop_order: field left does not fit into BIGINT; use int64";
     assert!(problems[0].ends_with(ends), "{problems:?}");
+}
+
+/// A field that is about the owner of an order, which no job is handed any more.
+const PERSONAL: &[(&str, &str)] = &[
+    ("    option (stoa.v1.job) = {max_attempts: 3};\n", "\n"),
+    (
+        "  // The order it replaces.\n",
+        "  // What they said.\n  string note = 10 [(stoa.v1.personal) = \"owner\"];\n  \
+         // The order it replaces.\n",
+    ),
+];
+
+#[test]
+fn what_is_personal_is_sealed_on_its_way() {
+    let mut proto = GOOD.to_owned();
+    for (from, to) in [KEPT, PERSONAL].concat() {
+        proto = proto.replacen(from, to, 1);
+    }
+    let code = generate(&proto).unwrap();
+    let flat = code.split_whitespace().collect::<Vec<_>>().join(" ");
+    for expected in [
+        "name: \"note\", json: \"note\", value: ::stoa_contract::Value::Leaf(::stoa_contract::Leaf::Text), redact: false, personal: true",
+        "fn take_personal(&mut self) -> ::std::vec::Vec<(::std::string::String, Self)> { ::std::vec![ \
+         (self.owner.clone(), Self { note: ::core::mem::take(&mut self.note), ..Self::default() }), ] }",
+        "table: \"shop_order\", key: &[0], fields: &[ ::stoa_kit::personal::Sealed { place: 8, column: \
+         \"note\", subject: 1, empty: ::stoa_kit::value::Value::Text(\"\") }, ],",
+    ] {
+        assert!(flat.contains(expected), "{expected}\n\n{code}");
+    }
+}
+
+#[test]
+fn what_cannot_be_sealed_is_refused() {
+    let refused = |from: &str, to: &str| {
+        wrong(&[KEPT, PERSONAL, &[(from, to)]].concat())
+            .into_iter()
+            .map(|problem| problem.splitn(3, ':').nth(2).unwrap_or_default().trim().to_owned())
+            .collect::<Vec<_>>()
+    };
+    let personal = "string note = 10 [(stoa.v1.personal) = \"owner\"]";
+    for (to, why) in [
+        (
+            "string note = 10 [(stoa.v1.personal) = \"nobody\"]",
+            "field note of Order: its subject `nobody` does not exist",
+        ),
+        (
+            "string note = 10 [(stoa.v1.personal) = \"note\"]",
+            "field note is about somebody who is personal too",
+        ),
+        (
+            "string note = 10 [debug_redact = true]",
+            "field note would be kept as it is; say `(stoa.v1.personal)` whom it is about, or \
+             keep a secret in no column that is shown",
+        ),
+    ] {
+        assert_eq!(refused(personal, to), [why]);
+    }
+    assert_eq!(
+        refused("string owner = 2;", "string owner = 2 [(stoa.v1.personal) = \"id\"];"),
+        [
+            "field owner names a row or whose it is, and cannot be personal; use an identifier",
+            "field note is about somebody who is personal too",
+        ]
+    );
+    assert_eq!(
+        refused("\n\n    option (google", "\n    option (stoa.v1.job) = {};\n    option (google"),
+        ["method Move: a job's request is kept as it is, and this one has a field that is secret \
+             or personal; hand over an identifier, and let the job ask for the rest"]
+    );
 }
 
 #[test]

@@ -21,8 +21,17 @@ pub trait Message:
     /// Its fields, as JSON names them.
     const SHAPE: &'static Shape;
 
+    /// Whether a field of its own is personal.
+    const PERSONAL: bool = false;
+
     /// Reports every rule of its contract that it breaks.
     fn check(&self, check: &mut Check);
+
+    /// Takes what is personal out of it: for each person their identifier, and a message with
+    /// nothing but what is about them. To read one after the other gives the whole again.
+    fn take_personal(&mut self) -> Vec<(String, Self)> {
+        Vec::new()
+    }
 }
 
 /// The fields of a message.
@@ -43,8 +52,10 @@ pub struct Field {
     pub json: &'static str,
     /// What it holds.
     pub value: Value,
-    /// It holds a secret or something personal: never logged, never stored with a reply.
+    /// It holds a secret: never logged, never stored with a reply.
     pub redact: bool,
+    /// It is about a person: never logged, never stored but sealed.
+    pub personal: bool,
 }
 
 /// What a field holds, as far as reading JSON is concerned.
@@ -90,16 +101,21 @@ impl fmt::Debug for Value {
 impl Shape {
     /// Whether any field within reach is marked `debug_redact`.
     pub fn redacts(&self) -> bool {
-        self.redacts_within(8)
+        self.any(8, |field| field.redact)
     }
 
-    fn redacts_within(&self, depth: u8) -> bool {
+    /// Whether any field within reach is about a person.
+    pub fn is_personal(&self) -> bool {
+        self.any(8, |field| field.personal)
+    }
+
+    fn any(&self, depth: u8, is: fn(&Field) -> bool) -> bool {
         self.fields.iter().any(|field| {
-            field.redact
+            is(field)
                 || match field.value {
                     Value::Leaf(_) | Value::Leaves(_) | Value::LeafMap(_) => false,
                     Value::Message(shape) | Value::List(shape) | Value::Map(shape) => {
-                        depth > 0 && shape.redacts_within(depth - 1)
+                        depth > 0 && shape.any(depth - 1, is)
                     }
                 }
         })

@@ -18,10 +18,9 @@ use crate::caller::Caller;
 use crate::outbound::{Fetch, Fetched};
 use crate::ports::{self, Port, Ports};
 use crate::registry::{Registry, ServiceId};
-use crate::seal::Seal;
 use crate::session::Session;
 use crate::tx::Cause;
-use crate::{Error, Micros, Result, World};
+use crate::{Error, Micros, Result, Seal, World};
 
 /// A stream of replies.
 pub type Stream<T> = futures::stream::BoxStream<'static, Result<T>>;

@@ -46,6 +46,11 @@
 //! let user = tx.save(user)?;                            // its update time, etag and touch as well
 //! ```
 //!
+//! What is about a person says so in the contract, `(stoa.v1.personal) = "user_id"`, and is sealed with
+//! a key of theirs on its way into a row or an event. A service does nothing for it, but that it finds
+//! nothing by it: what has to be equal is kept beside it as a [`fingerprint`](View::fingerprint). See
+//! [`personal`].
+//!
 //! What a command does becomes durable together or not at all:
 //!
 //! | | |
@@ -142,11 +147,12 @@ mod mask;
 mod network;
 pub mod outbound;
 mod page;
+pub mod personal;
 pub mod ports;
 mod query;
 pub mod registry;
+pub mod ring;
 mod schedule;
-pub mod seal;
 mod service;
 pub mod session;
 mod table;
@@ -165,8 +171,8 @@ pub use network::{network, network_of};
 pub use page::Page;
 pub use query::{Filter, Query};
 pub use registry::{Methods, Registry};
+pub use ring::{Ring, Root, Seal};
 pub use schedule::Schedule;
-pub use seal::Seal;
 pub use service::{
     Ask, Authenticated, Authenticator, Delivered, KERNEL, Migration, Outcome, Phase, Service,
     Start, Subscription, Timer, When,

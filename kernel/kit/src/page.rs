@@ -8,8 +8,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD as BASE64;
 use stoa_contract::{Message, Paged};
 
-use crate::seal::Seal;
-use crate::{Error, Result, View};
+use crate::{Error, Result, Seal, View};
 
 /// One page, as a request asks for it.
 #[derive(Debug, Clone)]
@@ -44,7 +43,7 @@ impl View<'_> {
         }
         let size = if size == 0 { SIZE_DEFAULT } else { size.min(SIZE_MAX) };
         let caller = self.caller();
-        let seal = self.registry().seal()?.within(&[
+        let seal = self.registry().ring()?.cell().within(&[
             b"page",
             R::NAME.as_bytes(),
             caller.tenant.as_bytes(),

@@ -294,8 +294,7 @@ impl<'q> Text<'q> {
     }
 
     fn column<T: Table>(&mut self, name: &str) -> Result<()> {
-        let column = T::COLUMNS.iter().find(|column| **column == name);
-        self.sql.push_str(column.ok_or_else(|| unknown::<T>(name))?);
+        self.sql.push_str(T::COLUMNS[place::<T>(name)?]);
         Ok(())
     }
 }
@@ -329,8 +328,7 @@ impl Order {
         let (mut columns, mut places) = (Vec::new(), Vec::new());
         for part in text.split(", ") {
             let column = part.strip_suffix(" DESC").unwrap_or(part);
-            let place = T::COLUMNS.iter().position(|known| *known == column);
-            let place = place.ok_or_else(|| unknown::<T>(column))?;
+            let place = place::<T>(column)?;
             if (column.len() < part.len()) != down {
                 let both = format!("`{text}` goes up and down: all columns go the same way");
                 return Err(Error::new(Code::InvalidArgument, "query.order", both)
@@ -348,6 +346,19 @@ impl Order {
     pub(crate) fn of<T: Table, R>(&self, row: &T, tell: impl Fn(Value<'_>) -> R) -> Vec<R> {
         row.with(|values| self.places.iter().map(|&place| tell(values[place])).collect())
     }
+}
+
+/// Where a column stands by which rows can be found and sorted: what is sealed tells nothing.
+fn place<T: Table>(name: &str) -> Result<usize> {
+    let place = T::COLUMNS.iter().position(|column| *column == name);
+    let place = place.ok_or_else(|| unknown::<T>(name))?;
+    let sealed = <T as Table>::PERSONAL.map_or(&[][..], |personal| personal.fields);
+    if sealed.iter().any(|field| field.place == place) {
+        let what = format!("`{name}` of {} is personal: nothing is found or sorted by it", T::NAME);
+        return Err(Error::new(Code::InvalidArgument, "query.personal", what)
+            .help("Look for a fingerprint that is kept beside it, or for something else."));
+    }
+    Ok(place)
 }
 
 fn unknown<T: Table>(name: &str) -> Error {

@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 use futures::future::BoxFuture;
 use stoa_contract::{AnyMessage, Contract, EventType, Format, Kind, Method, Permission, Request};
 
-use crate::seal::Seal;
+use crate::ring::Ring;
 use crate::service::{Authenticator, Service};
 use crate::{Caller, Ctx, Error, Result, Stream, Tx, View};
 
@@ -233,7 +233,7 @@ pub struct Registry {
     events: HashMap<&'static str, &'static EventType>,
     needs: Vec<Vec<u16>>,
     /// Known once the store is open.
-    seal: OnceLock<Seal>,
+    ring: OnceLock<Ring>,
 }
 
 impl Registry {
@@ -282,7 +282,7 @@ impl Registry {
         let contracts = services.iter().filter_map(|service| service.contract);
         let events = contracts.flat_map(|contract| contract.events);
         let events = events.map(|event| (event.message, event)).collect();
-        Self { services, methods, events, needs, seal: OnceLock::new() }
+        Self { services, methods, events, needs, ring: OnceLock::new() }
     }
 
     /// The services, each after those it needs; the kernel first.
@@ -318,17 +318,17 @@ impl Registry {
         })
     }
 
-    /// Hands over the cell's seal; the first one stays.
-    pub fn seal_with(&self, seal: Seal) {
-        self.seal.get_or_init(|| seal);
+    /// Hands over the cell's keys; the first ones stay.
+    pub fn hand_over(&self, ring: Ring) {
+        self.ring.get_or_init(|| ring);
     }
 
-    /// The seal of the cell.
+    /// The keys of the cell.
     ///
     /// # Errors
     /// `internal` before the store is open.
-    pub fn seal(&self) -> Result<&Seal> {
-        self.seal.get().ok_or_else(|| Error::internal("the cell has no seal yet"))
+    pub fn ring(&self) -> Result<&Ring> {
+        self.ring.get().ok_or_else(|| Error::internal("the cell's keys are not at hand yet"))
     }
 
     /// Whether a caller has a permission to hand on: one that they were granted, or what a scope

@@ -94,7 +94,7 @@ pub struct Delivered {
     pub message: String,
     /// What it is about.
     pub subject: String,
-    /// The message, canonical.
+    /// The message, canonical; what is personal in it is sealed.
     pub payload: Vec<u8>,
     /// How many reactions in a row led to it, jobs between them or not: 0 where a caller did.
     pub depth: i64,
@@ -111,7 +111,7 @@ impl Delivered {
             return Err(Error::new(Code::FailedPrecondition, "event.unknown", message)
                 .help("Run the service that emitted it, then release the event, or drop it."));
         };
-        (event.json)(&self.payload)
+        (event.json)(&view.open_message(&self.message, &self.payload)?)
     }
 }
 
@@ -316,7 +316,8 @@ impl Service {
         run: impl Fn(&mut Tx, E) -> Result<()> + Send + Sync + 'static,
     ) -> Self {
         self.on_any(name, Some(E::TOPIC), start, partitions, move |tx, event| {
-            run(tx, stoa_contract::decode::<E>(&event.payload, Format::Binary)?)
+            let payload = tx.open_message(&event.message, &event.payload)?;
+            run(tx, stoa_contract::decode::<E>(&payload, Format::Binary)?)
         })
     }
 

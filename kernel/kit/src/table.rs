@@ -14,6 +14,7 @@ use std::sync::{LazyLock, PoisonError, RwLock};
 
 use stoa_contract::{Message, Resource};
 
+use crate::personal::Personal;
 use crate::value::{FromRow, Params, Row, Value};
 use crate::{Error, Micros, Result, Tx, View};
 
@@ -37,6 +38,8 @@ pub trait Table: Message + FromRow + Params {
     const DELETE: &'static str;
     /// The type under which rows are granted one by one; empty where they are not.
     const GRANTED: &'static str = "";
+    /// Which columns are sealed, if any are.
+    const PERSONAL: Option<&'static Personal> = None;
 
     /// Type and identifier, where the row is a resource.
     fn touched(&self) -> Option<(&'static str, &str)> {
@@ -233,6 +236,8 @@ impl Tx<'_> {
 }
 
 impl<T: Table> Params for &T {
+    const PERSONAL: Option<&'static Personal> = <T as Table>::PERSONAL;
+
     fn with<R>(&self, body: impl FnOnce(&[Value<'_>]) -> R) -> R {
         (**self).with(body)
     }
@@ -242,6 +247,8 @@ impl<T: Table> Params for &T {
 struct Both<'a, T, P>(&'a T, P);
 
 impl<T: Table, P: Params> Params for Both<'_, T, P> {
+    const PERSONAL: Option<&'static Personal> = <T as Table>::PERSONAL;
+
     fn with<R>(&self, body: impl FnOnce(&[Value<'_>]) -> R) -> R {
         self.0.with(|row| self.1.with(|rest| body(&[row, rest].concat())))
     }
@@ -251,6 +258,8 @@ impl<T: Table, P: Params> Params for Both<'_, T, P> {
 struct With<T, E>(T, E);
 
 impl<T: Table, E: FromRow> FromRow for With<T, E> {
+    const PERSONAL: Option<&'static Personal> = <T as Table>::PERSONAL;
+
     fn read(row: &dyn Row) -> Result<Self> {
         Ok(Self(T::read(row)?, E::read(&Behind(row, T::COLUMNS.len()))?))
     }
@@ -262,6 +271,10 @@ struct Behind<'a>(&'a dyn Row, usize);
 impl Row for Behind<'_> {
     fn value(&self, column: usize) -> Result<Value<'_>> {
         self.0.value(self.1 + column)
+    }
+
+    fn columns(&self) -> usize {
+        self.0.columns().saturating_sub(self.1)
     }
 }
 

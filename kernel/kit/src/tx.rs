@@ -10,6 +10,7 @@ use stoa_contract::{Code, Event, Kind, Request, Resource};
 
 use crate::caller::{Access, Caller};
 use crate::id::{self, Stream};
+use crate::personal::{Copied, Keys};
 use crate::registry::{Registry, ServiceId};
 use crate::session::{Origin, Session, Sql, Stamp};
 use crate::value::{FromRow, Params};
@@ -47,6 +48,9 @@ struct Core<'a> {
     doomed: RefCell<Option<Error>>,
     depth: Cell<u8>,
     gathered: RefCell<Gathered>,
+    keys: RefCell<Keys>,
+    /// Whether what is read may not be durable yet.
+    commits: bool,
 }
 
 /// A session that a view and the transaction around it share.
@@ -106,7 +110,7 @@ impl Run<'_> {
         body: impl FnOnce(&mut Tx) -> Result<T>,
     ) -> Result<(T, Gathered)> {
         let session = RefCell::new(session);
-        let core = Core::new(&session, *self);
+        let core = Core::new(&session, *self, true);
         let outcome = body(&mut Tx { view: View { core: &core, service, writes: true } });
         match core.doomed.into_inner() {
             Some(first) => Err(first),
@@ -122,14 +126,14 @@ impl Run<'_> {
         &self, session: &mut dyn Session, service: ServiceId, body: impl FnOnce(&View) -> Result<T>,
     ) -> Result<T> {
         let session = RefCell::new(session);
-        let core = Core::new(&session, *self);
+        let core = Core::new(&session, *self, false);
         let outcome = body(&View { core: &core, service, writes: false });
         core.doomed.into_inner().map_or(outcome, Err)
     }
 }
 
 impl<'a> Core<'a> {
-    fn new(session: &'a dyn Handle, run: Run<'a>) -> Self {
+    fn new(session: &'a dyn Handle, run: Run<'a>, commits: bool) -> Self {
         let [low, high] = run.stamp.seed;
         Self {
             session,
@@ -138,6 +142,8 @@ impl<'a> Core<'a> {
             doomed: RefCell::new(None),
             depth: Cell::new(u8::from(run.nested)),
             gathered: RefCell::new(Gathered::default()),
+            keys: RefCell::new(Keys::default()),
+            commits,
         }
     }
 
@@ -181,12 +187,7 @@ impl View<'_> {
 
     /// The same for a statement that may have been put together at run time.
     pub(crate) fn rows_of<T: FromRow>(&self, sql: Sql<'_>, params: impl Params) -> Result<Vec<T>> {
-        let mut rows = Vec::new();
-        self.run(sql, params, &mut |row| {
-            rows.push(row);
-            true
-        })?;
-        Ok(rows)
+        self.read(sql, params, usize::MAX).map(|(rows, _)| rows)
     }
 
     /// The first row that a statement gives, if any.
@@ -194,13 +195,7 @@ impl View<'_> {
     /// # Errors
     /// As [`View::rows`].
     pub fn row<T: FromRow>(&self, sql: &'static str, params: impl Params) -> Result<Option<T>> {
-        let mut first = None;
-        // A statement that writes must run to its end, so later rows are read and dropped.
-        self.run(sql.into(), params, &mut |row| {
-            first.get_or_insert(row);
-            self.writes
-        })?;
-        Ok(first)
+        self.read(sql.into(), params, 1).map(|(mut rows, _)| rows.pop())
     }
 
     fn origin(&self) -> Origin<'_> {
@@ -211,16 +206,40 @@ impl View<'_> {
         }
     }
 
+    /// The first rows that a statement gives, and how many it changed.
+    fn read<T: FromRow>(
+        &self, sql: Sql<'_>, params: impl Params, most: usize,
+    ) -> Result<(Vec<T>, u64)> {
+        let Some(personal) = T::PERSONAL else { return self.run(sql, params, most) };
+        let (rows, changed) = self.run::<Copied>(sql, params, most)?;
+        let open = |row| T::read(&self.open_row(personal, row)?);
+        let rows = self.core.doom(rows.into_iter().map(open).collect());
+        rows.map(|rows| (rows, changed))
+    }
+
     fn run<T: FromRow>(
-        &self, sql: Sql<'_>, params: impl Params, each: &mut dyn FnMut(T) -> bool,
-    ) -> Result<u64> {
+        &self, sql: Sql<'_>, params: impl Params, most: usize,
+    ) -> Result<(Vec<T>, u64)> {
         self.core.alive()?;
-        let origin = self.origin();
-        self.core.doom(params.with(|values| {
-            self.core.session.with(&mut |session| {
-                session.run(origin, sql, values, &mut |row| Ok(each(T::read(row)?)))
+        let (origin, mut rows) = (self.origin(), Vec::new());
+        let changed = self.core.doom(self.bind(params, |values| {
+            self.session(&mut |session| {
+                session.run(origin, sql, values, &mut |row| {
+                    if rows.len() < most {
+                        rows.push(T::read(row)?);
+                    }
+                    // A statement that writes must run to its end.
+                    Ok(self.writes || rows.len() < most)
+                })
             })
-        }))
+        }));
+        changed.map(|changed| (rows, changed))
+    }
+
+    pub(crate) fn session(
+        &self, body: &mut dyn FnMut(&mut dyn Session) -> Result<u64>,
+    ) -> Result<u64> {
+        self.core.session.with(body)
     }
 
     /// Asks a query, of this service or one that it needs, on the same snapshot.
@@ -351,6 +370,26 @@ impl View<'_> {
         View { core: self.core, service: ServiceId::KERNEL, writes: self.writes }
     }
 
+    pub(crate) fn service(&self) -> ServiceId {
+        self.service
+    }
+
+    pub(crate) fn writes(&self) -> bool {
+        self.writes
+    }
+
+    pub(crate) fn commits(&self) -> bool {
+        self.core.commits
+    }
+
+    pub(crate) fn stamp(&self) -> Stamp {
+        self.core.run.stamp
+    }
+
+    pub(crate) fn keys(&self) -> &RefCell<Keys> {
+        &self.core.keys
+    }
+
     /// Every service of the node; for the node's own contract.
     pub fn registry(&self) -> &Registry {
         self.core.run.registry
@@ -381,14 +420,14 @@ impl Tx<'_> {
     /// # Errors
     /// `internal` for a statement that is refused; any error dooms the transaction.
     pub fn execute(&mut self, sql: &'static str, params: impl Params) -> Result<u64> {
-        self.view.run::<()>(sql.into(), params, &mut |()| true)
+        self.view.run::<()>(sql.into(), params, 0).map(|(_, changed)| changed)
     }
 
     /// The same in the name of the kernel, for its own rows.
     pub(crate) fn execute_as_kernel(
         &mut self, sql: &'static str, params: impl Params,
     ) -> Result<u64> {
-        self.of_kernel().run::<()>(sql.into(), params, &mut |()| true)
+        self.of_kernel().run::<()>(sql.into(), params, 0).map(|(_, changed)| changed)
     }
 
     /// Adds one row, which cannot be there yet: `INSERT … VALUES (…)` without `ON CONFLICT`. On
@@ -399,13 +438,13 @@ impl Tx<'_> {
     /// `internal` for a statement that is refused, and for a row that is there already, which may
     /// be noticed only by a later statement; any error dooms the transaction.
     pub fn insert(&mut self, sql: &'static str, params: impl Params) -> Result<()> {
-        let Core { session, .. } = self.view.core;
+        let View { core, .. } = self.view;
         let origin = self.view.origin();
-        self.view.core.alive()?;
-        self.view.core.doom(params.with(|values| {
-            session.with(&mut |session| session.insert(origin, sql.into(), values).map(|()| 1))
-        }))?;
-        Ok(())
+        core.alive()?;
+        let added = self.bind(params, |values| {
+            self.session(&mut |session| session.insert(origin, sql.into(), values).map(|()| 1))
+        });
+        core.doom(added).map(|_| ())
     }
 
     /// Calls a command or a query, of this service or one that it needs, in this transaction.
@@ -440,6 +479,8 @@ impl Tx<'_> {
                 outcome
             }
             Some(error) => {
+                // A key that was made in the attempt goes with it.
+                *core.keys.borrow_mut() = Keys::default();
                 core.savepoint(|session| session.rollback())?;
                 *core.gathered.borrow_mut() = before;
                 Err(error)
@@ -458,7 +499,7 @@ impl Tx<'_> {
         let outer = self.view.core;
         outer.alive()?;
         let caller = Caller::system(tenant);
-        let core = Core::new(outer.session, Run { caller: &caller, ..outer.run });
+        let core = Core::new(outer.session, Run { caller: &caller, ..outer.run }, true);
         let outcome = body(&mut Tx { view: View { core: &core, service, writes: true } });
         let outcome = match core.doomed.into_inner() {
             Some(first) => Err(first),
@@ -472,12 +513,15 @@ impl Tx<'_> {
 
     /// Appends an event to the tenant's log, in this commit.
     pub fn emit<E: Event>(&mut self, event: &E) {
-        let depth = self.cause().depth();
-        self.view.core.gathered.borrow_mut().events.push(Emitted {
+        let core = self.view.core;
+        let (depth, sealed) = (self.cause().depth(), self.seal_message(event));
+        // What cannot be sealed ends the transaction.
+        let Ok(payload) = core.doom(sealed) else { return };
+        core.gathered.borrow_mut().events.push(Emitted {
             topic: E::TOPIC,
             message: E::NAME,
             subject: event.subject().to_owned(),
-            payload: event.encode_to_vec(),
+            payload,
             depth,
         });
     }

@@ -6,6 +6,7 @@ use stoa_contract::Words;
 use stoa_contract::serde::{Serialize, de::DeserializeOwned};
 use stoa_contract::v1::Money;
 
+use crate::personal::Personal;
 use crate::{Error, Micros, Result};
 
 /// A value on its way into or out of a statement.
@@ -81,6 +82,9 @@ pub trait Row {
     /// # Errors
     /// `internal` where there is no such column or its type is none of ours.
     fn value(&self, column: usize) -> Result<Value<'_>>;
+
+    /// How many columns it has.
+    fn columns(&self) -> usize;
 }
 
 /// A Rust type that can be a parameter.
@@ -267,6 +271,12 @@ impl Param for Vec<i64> {
     }
 }
 
+impl<const N: usize> Param for [u8; N] {
+    fn value(&self) -> Value<'_> {
+        Value::Bytes(self)
+    }
+}
+
 impl<T: Param> Param for &T {
     fn value(&self) -> Value<'_> {
         (*self).value()
@@ -357,12 +367,18 @@ pub fn money<P: ProtoBox<Money>>(row: &dyn Row, at: usize) -> Result<MessageFiel
 /// The parameters of a statement: a tuple, `$1` first; one text alone; or a row that a contract
 /// describes.
 pub trait Params {
+    /// Which of them are sealed on their way.
+    const PERSONAL: Option<&'static Personal> = None;
+
     /// Shows the values to `body`.
     fn with<R>(&self, body: impl FnOnce(&[Value<'_>]) -> R) -> R;
 }
 
 /// A row read into an owned tuple.
 pub trait FromRow: Sized {
+    /// Which columns are opened on their way.
+    const PERSONAL: Option<&'static Personal> = None;
+
     /// Reads the row.
     ///
     /// # Errors

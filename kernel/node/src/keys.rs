@@ -1,14 +1,10 @@
 //! Idempotency keys: what is hashed, and with which secret.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use stoa_contract::{AnyMessage, Code, Format, Method};
-use stoa_kit::session::{Session, Stamp};
-use stoa_kit::{Basis, Caller, Cause, Error, Result, Seal, World};
-use stoa_store::{Commit, Header, Keep, Key, Outcome, Store, kernel};
-
-use crate::tenants;
+use stoa_kit::{Basis, Caller, Cause, Error, Result, Seal};
+use stoa_store::{Header, Keep, Key};
 
 /// How long a reply is remembered.
 const LIFE: Duration = Duration::from_secs(24 * 60 * 60);
@@ -23,31 +19,6 @@ const JOB_LIFE: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 pub(crate) struct Keys(pub(crate) Seal);
 
 impl Keys {
-    /// Reads the cell's secret, or makes it, and with it the first tenant.
-    pub(crate) async fn load(store: &Store, world: &Arc<dyn World>) -> Result<Self> {
-        let mut fresh = [0u8; 32];
-        world.entropy(&mut fresh);
-        let found = Arc::new(std::sync::Mutex::new(fresh));
-        let seen = Arc::clone(&found);
-        let run = move |session: &mut dyn Session, stamp: Stamp| {
-            const KEEP: &str = "INSERT INTO stoa_secret (tenant, name, value) \
-                 VALUES (:tenant, 'cell', $1) ON CONFLICT (tenant, name) DO NOTHING";
-            const READ: &str =
-                "SELECT value FROM stoa_secret WHERE tenant = :tenant AND name = 'cell'";
-            tenants::begin(session, stamp.now)?;
-            kernel::execute(session, "", KEEP, (fresh.as_slice(),))?;
-            let rows = kernel::rows::<(Vec<u8>,)>(session, "", READ, ())?;
-            let secret = rows.into_iter().next().and_then(|(value,)| value.try_into().ok());
-            let secret = secret.ok_or_else(|| Error::internal("the cell's secret is damaged"))?;
-            *seen.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = secret;
-            Ok(Outcome { reply: None, gathered: Default::default() })
-        };
-        let header = housekeeping("");
-        store.commit(Commit { header, run: Box::new(run) }).await?;
-        let secret = *found.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        Ok(Self(Seal::new(secret)))
-    }
-
     /// The key of a request, as the store keeps it.
     ///
     /// # Errors
@@ -73,7 +44,13 @@ impl Keys {
         }
         let path = method.path.as_bytes();
         let (tenant, subject) = (caller.tenant.as_bytes(), caller.subject.as_bytes());
-        let keep = if method.reply.redacts() { Keep::Nothing } else { Keep::Reply };
+        let keep = if method.reply.redacts() {
+            Keep::Nothing
+        } else if method.reply.is_personal() {
+            Keep::Sealed(self.0.within(&[b"reply", tenant, subject, path, key.as_bytes()]))
+        } else {
+            Keep::Reply
+        };
         Ok(Key {
             hash: self.0.derive(&[b"key", tenant, subject, path, key.as_bytes()]),
             fingerprint: self.0.derive(&[b"request", path, &request.encode(Format::Binary)?]),

@@ -29,6 +29,7 @@ mod outgoing;
 mod position;
 mod quota;
 mod refusal;
+mod ring;
 mod rpc;
 mod runner;
 mod serve;
@@ -54,6 +55,7 @@ pub use face::{Asked, Content, Face, Visit};
 pub use log::{Format as LogFormat, install as install_log};
 pub use position::Position;
 pub use refusal::status;
+pub use ring::{RootKey, rotate_root};
 pub use serve::{Listen, Port, Server, serve};
 pub use whence::Proxies;
 
@@ -79,6 +81,8 @@ pub struct Parts {
     pub services: Vec<Service>,
     /// Where and how it stores.
     pub store: Options,
+    /// Where its root key is.
+    pub root: RootKey,
     /// The world it lives in.
     pub world: Arc<dyn World>,
     /// What drivers provide.
@@ -154,8 +158,9 @@ impl Node {
         check_ports(&registry, &parts.ports)?;
         let reach = Reach::new(&registry)?;
         let store = open_store(parts.store, &registry, &parts.world).await?;
-        let keys = Keys::load(&store, &parts.world).await?;
-        registry.seal_with(keys.0.clone());
+        let ring = ring::load(&store, &parts.world, &parts.root).await?;
+        let keys = Keys(ring.cell().clone());
+        registry.hand_over(ring);
         Ok(Arc::new(Self {
             directory: Directory::new(&store),
             tokens: Tokens::new(&store),

@@ -163,7 +163,17 @@ CREATE TABLE stoa_grant (
 );
 CREATE INDEX stoa_grant_grantee ON stoa_grant (tenant, grantee, type, id);
 
--- The cell's secrets, under the empty tenant.
+-- Keys of people, wrapped by the key of their tenant. One that was destroyed is empty, and stays so.
+CREATE TABLE stoa_subject (
+    tenant TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    key BYTEA NOT NULL,
+    erase_time BIGINT NOT NULL,
+    PRIMARY KEY (tenant, subject)
+);
+
+-- The secret of the cell and the keys of its tenants, wrapped by the root key, which is in no row;
+-- under the empty tenant.
 CREATE TABLE stoa_secret (
     tenant TEXT NOT NULL,
     name TEXT NOT NULL,

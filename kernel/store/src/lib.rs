@@ -95,7 +95,7 @@ pub enum Keep {
     Reply,
     /// The reply, sealed: only who comes with the key reads it.
     Sealed(Seal),
-    /// That there was one: it has secret fields.
+    /// That there was one: it has fields that are secret.
     Nothing,
 }
 

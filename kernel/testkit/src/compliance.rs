@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use serde_json::{Map, Value};
-use stoa_contract::{Code, Format, Kind, Method, Permission};
+use stoa_contract::{Code, Format, Kind, Method, Permission, Shape, Value as Holds};
 use stoa_kit::{Caller, Error, MAIN, Service};
 
 use crate::home::Row;
@@ -26,6 +26,9 @@ use examples::{
 
 /// The files that every service has.
 const FILES: [&str; 5] = ["README.md", "src/lib.rs", "src/api.rs", "examples.yaml", "tests/it.rs"];
+
+/// Shorter texts are somewhere on a disk by chance.
+const PERSONAL_MIN: usize = 6;
 
 /// The tenant that nobody else may notice.
 const DECOY: &str = "decoy";
@@ -52,6 +55,7 @@ pub fn check(engine: Engine, service: Service, services: fn() -> Vec<Service>, f
             world.unchanging(method, &examples.methods[method.name]).await;
         }
         world.check_decoy().await;
+        world.check_personal().await;
         (world.kept, world.decoy)
     });
     for method in methods().filter(|method| method.kind != Kind::Query) {
@@ -61,6 +65,7 @@ pub fn check(engine: Engine, service: Service, services: fn() -> Vec<Service>, f
             let mut world = World { kept, ..World::new(node, MAIN, left) };
             world.success(method, success).await;
             world.check_decoy().await;
+            world.check_personal().await;
         });
     }
     keyed::check(engine, contract, services, examples);
@@ -108,11 +113,13 @@ struct World {
     tenant: &'static str,
     kept: BTreeMap<String, String>,
     decoy: Decoy,
+    /// What was shown of people, wherever the contract says that it is about one.
+    personal: BTreeSet<String>,
 }
 
 impl World {
     fn new(node: Node, tenant: &'static str, decoy: Decoy) -> Self {
-        Self { node, tenant, kept: BTreeMap::new(), decoy }
+        Self { node, tenant, kept: BTreeMap::new(), decoy, personal: BTreeSet::new() }
     }
 
     /// A node after what happens before every example, and no decoy.
@@ -227,9 +234,20 @@ impl World {
         assert!(rows == self.decoy.rows, "rows of another tenant have changed");
     }
 
+    /// Nothing that was shown of people is on the disk as it is.
+    async fn check_personal(&self) {
+        let shown = self.personal.iter().map(String::as_bytes);
+        if let Some(leaked) = self.node.first_on_disk(shown).await {
+            panic!("kept as it is, and about a person: {}", String::from_utf8_lossy(&leaked));
+        }
+    }
+
     /// Calls, and looks for the decoy in the reply.
     async fn call(&mut self, path: &str, caller: &str, with: &Value) -> Result<Value, Error> {
         let reply = self.ask(path, &self.caller(caller), with, None).await?;
+        let registry = self.node.inner().registry();
+        let shape = registry.method(path).map(|bound| bound.method.reply);
+        shape.into_iter().for_each(|shape| personal(shape, &reply, &mut self.personal));
         if self.tenant == DECOY {
             identifiers(&reply, &mut self.decoy.ids);
         } else {
@@ -300,6 +318,36 @@ impl World {
         self.kept.iter().fold(text.to_owned(), |text, (name, value)| {
             text.replace(&format!("${{{name}}}"), value)
         })
+    }
+}
+
+/// The texts of a reply that are about people, and long enough not to be there by chance.
+fn personal(shape: &Shape, reply: &Value, found: &mut BTreeSet<String>) {
+    for field in shape.fields {
+        let Some(value) = reply.get(field.json) else { continue };
+        match field.value {
+            _ if field.personal => texts(value, found),
+            Holds::Leaf(_) | Holds::Leaves(_) | Holds::LeafMap(_) => {}
+            Holds::Message(inner) => personal(inner, value, found),
+            Holds::List(inner) => {
+                value.as_array().into_iter().flatten().for_each(|one| personal(inner, one, found));
+            }
+            Holds::Map(inner) => {
+                let entries = value.as_object().into_iter().flatten();
+                entries.for_each(|(_, one)| personal(inner, one, found));
+            }
+        }
+    }
+}
+
+fn texts(value: &Value, found: &mut BTreeSet<String>) {
+    match value {
+        Value::String(text) if text.len() >= PERSONAL_MIN => {
+            found.insert(text.clone());
+        }
+        Value::Array(items) => items.iter().for_each(|item| texts(item, found)),
+        Value::Object(fields) => fields.values().for_each(|value| texts(value, found)),
+        _ => {}
     }
 }
 

@@ -94,8 +94,22 @@ impl Kept {
         let wanted = bytes.as_ref();
         assert!(!wanted.is_empty(), "nothing is everywhere");
         let mut values = self.rows.iter().flat_map(|row| &row.values);
-        values.any(|value| value.windows(wanted.len()).any(|part| part == wanted))
+        values.any(|value| has(value, wanted))
     }
+}
+
+/// The files of an embedded database.
+pub(crate) fn files(place: &Place) -> Vec<Vec<u8>> {
+    let Place::Directory(directory) = place else { return Vec::new() };
+    let files = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+    files.map(|file| std::fs::read(file).unwrap()).collect()
+}
+
+/// Whether some bytes stand in others.
+pub(crate) fn has(all: &[u8], part: &[u8]) -> bool {
+    let first = part[0];
+    let starts = all.iter().enumerate().filter(|(_, byte)| **byte == first);
+    starts.map(|(at, _)| &all[at..]).any(|rest| rest.starts_with(part))
 }
 
 fn sqlite_rows(file: &Path) -> Vec<(String, Vec<String>, Vec<Vec<u8>>)> {

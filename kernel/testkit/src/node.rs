@@ -13,13 +13,13 @@ use stoa_kit::ports::{Mail, Mailer, Ports};
 use stoa_kit::registry::{Registry, ServiceId};
 use stoa_kit::session::Session;
 use stoa_kit::tx::{Cause, Run};
-use stoa_kit::{Caller, Error, MAIN, Result, Service, Tx, View, World};
-use stoa_node::{Answer, Background, Body, Call, Parts, Visitor};
+use stoa_kit::{Caller, Error, MAIN, Result, Root, Service, Tx, View, World};
+use stoa_node::{Answer, Background, Body, Call, Parts, RootKey, Visitor};
 use stoa_store::{Commit, Faults, Header, Options, Outcome, Read, kernel};
 use tokio::runtime::Runtime;
 
 use crate::TestWorld;
-use crate::home::{Home, Kept};
+use crate::home::{self, Home, Kept};
 use crate::web::Web;
 
 /// The engines a test runs on.
@@ -184,6 +184,7 @@ impl Node {
             name: setup.name.into(),
             services,
             store: options.clone(),
+            root: RootKey::Given(Root::new([7; 32])),
             world: Arc::clone(&world) as Arc<dyn World>,
             ports: setup.ports.clone().unwrap_or_else(own),
             log_kept: setup.log_kept,
@@ -527,6 +528,22 @@ impl Node {
     /// What the web was asked so far, oldest first.
     pub fn asked(&self) -> Vec<Outbound> {
         self.web.asked()
+    }
+
+    /// The first of some texts that lies on the disk, in whatever file of the embedded database, its
+    /// log and what it has freed included; on a server's, the first that any row holds.
+    pub async fn first_on_disk(&self, texts: impl Iterator<Item = &[u8]>) -> Option<Vec<u8>> {
+        let place = self.options.place.clone();
+        let texts: Vec<Vec<u8>> = texts.map(<[u8]>::to_vec).collect();
+        tokio::task::spawn_blocking(move || {
+            let kept = Kept::at(&place);
+            let files = home::files(&place);
+            let lies =
+                |text: &Vec<u8>| kept.holds(text) || files.iter().any(|file| home::has(file, text));
+            texts.into_iter().find(lies)
+        })
+        .await
+        .unwrap()
     }
 
     /// The mail that was handed over so far.

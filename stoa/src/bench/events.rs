@@ -8,8 +8,8 @@ use std::time::Duration;
 use stoa_contract::Contract;
 use stoa_kit::ports::Ports;
 use stoa_kit::tx::{Emitted, Gathered};
-use stoa_kit::{MAIN, Methods, Result, Service, Start, world};
-use stoa_node::{Background, Node, Parts};
+use stoa_kit::{MAIN, Methods, Result, Root, Service, Start, world};
+use stoa_node::{Background, Node, Parts, RootKey};
 use stoa_store::{Commit, Header, Options, Outcome, Place};
 
 use crate::demo::now;
@@ -59,6 +59,7 @@ async fn open(place: Place, service: Service) -> Result<Arc<Node>> {
         name: "bench".into(),
         services: vec![service],
         store: Options::at(place),
+        root: RootKey::Given(Root::new([7; 32])),
         world: world::Real::new(),
         ports: Ports::default(),
         log_kept: i64::MAX / 2,

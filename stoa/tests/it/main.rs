@@ -22,6 +22,7 @@ mod grants;
 mod h2;
 mod http;
 mod idle;
+mod keys;
 mod process;
 mod queries;
 mod readme;

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use stoa_kit::ports::Ports;
-use stoa_kit::{Caller, MAIN, Request, world};
-use stoa_node::{Background, Call, Node, Parts};
+use stoa_kit::{Caller, MAIN, Request, Root, world};
+use stoa_node::{Background, Call, Node, Parts, RootKey};
 use stoa_store::{Options, Place};
 use stoa_testkit::postgres;
 use tokio::sync::watch;
@@ -116,6 +116,7 @@ async fn open(place: Place) -> Arc<Node> {
         name: "the one".into(),
         services: vec![echo::service()],
         store,
+        root: RootKey::Given(Root::new([7; 32])),
         world: world::Real::new(),
         ports: Ports::default(),
         log_kept: i64::MAX / 2,

@@ -97,6 +97,7 @@ const SECRET: &Shape = &Shape {
         json: "amount",
         value: Value::Leaf(Leaf::Text),
         redact: true,
+        personal: false,
     }],
 };
 

@@ -7,8 +7,8 @@ use futures::future::BoxFuture;
 use http::Method;
 use stoa_contract::Contract;
 use stoa_kit::outbound::{Fetch, Fetched, Outbound};
-use stoa_kit::{Code, Ctx, Error, Methods, Request, Result, Service, World};
-use stoa_node::{Call, Parts};
+use stoa_kit::{Code, Ctx, Error, Methods, Request, Result, Root, Service, World};
+use stoa_node::{Call, Parts, RootKey};
 use stoa_store::{Options, Place};
 use stoa_testkit::{Engine, Node, TestWorld, answer, run};
 
@@ -96,6 +96,7 @@ fn what_is_no_host_is_in_no_manifest() {
         |ctx| Box::pin(async move { ctx.fetch(Fetch::get("https://a.example")).await });
     for hosts in [&["*"][..], &["a.example", "https://b.example"], &["a example"]] {
         let parts = Parts {
+            root: RootKey::Given(Root::new([7; 32])),
             name: "test".into(),
             services: vec![service(none).reaches(hosts)],
             store: Options::at(Place::Directory(directory.path().to_owned())),

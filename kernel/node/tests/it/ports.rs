@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use stoa_contract::Contract;
 use stoa_kit::ports::{Port, Ports};
-use stoa_kit::{Code, Ctx, Methods, Request, Result, Service, World};
-use stoa_node::Parts;
+use stoa_kit::{Code, Ctx, Methods, Request, Result, Root, Service, World};
+use stoa_node::{Parts, RootKey};
 use stoa_store::{Options, Place};
 use stoa_testkit::{Engine, TestWorld, run_with_ports};
 
@@ -88,6 +88,7 @@ fn what_a_service_can_do_without_may_be_absent() {
 fn a_node_does_not_start_without_what_a_service_cannot_do_without() {
     let directory = tempfile::tempdir().unwrap();
     let parts = |ports| Parts {
+        root: RootKey::Given(Root::new([7; 32])),
         name: "test".into(),
         services: vec![service(must).uses::<dyn Dice>()],
         store: Options::at(Place::Directory(directory.path().to_owned())),

@@ -475,8 +475,13 @@ pub(super) fn lost() -> Error {
     Error::unavailable("store.lost", "the connection to the database was lost")
 }
 
-/// An error and what is behind it.
+/// An error and what is behind it. What the server says of one row, in its DETAIL, stays out: it
+/// quotes values.
 pub(super) fn cause(error: &tokio_postgres::Error) -> String {
+    if let Some(refused) = error.as_db_error() {
+        let of = refused.constraint().map(|name| format!(" ({name})")).unwrap_or_default();
+        return format!("{} {}{of}", refused.code().code(), refused.message());
+    }
     match std::error::Error::source(error) {
         Some(source) => format!("{error}: {source}"),
         None => error.to_string(),

@@ -98,4 +98,8 @@ impl Row for PgRow<'_> {
             ))),
         }
     }
+
+    fn columns(&self) -> usize {
+        self.0.len()
+    }
 }

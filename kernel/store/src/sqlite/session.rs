@@ -217,6 +217,10 @@ impl Row for SqliteRow<'_, '_> {
             ValueRef::Blob(value) => Ok(Value::Bytes(value)),
         }
     }
+
+    fn columns(&self) -> usize {
+        self.0.as_ref().column_count()
+    }
 }
 
 /// An error of SQLite, as callers see it. What it means for the transaction is the writer's

@@ -199,7 +199,7 @@ mod tests {
     use super::*;
 
     const fn field(name: &'static str) -> Field {
-        Field { name, json: name, value: Holds::Leaf(Leaf::Text), redact: false }
+        Field { name, json: name, value: Holds::Leaf(Leaf::Text), redact: false, personal: false }
     }
 
     static ASKED: Shape = Shape { name: "Asked", fields: &[field("id")] };

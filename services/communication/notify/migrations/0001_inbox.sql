@@ -1,12 +1,12 @@
 -- What each user was told, by time-ordered identifiers. `email_state` is empty, `queued`,
--- `sent`, `kept` or `failed`.
+-- `sent`, `kept` or `failed`. What is BYTEA is sealed.
 CREATE TABLE notify_notification (
     tenant TEXT NOT NULL,
     user_id TEXT NOT NULL,
     id TEXT NOT NULL,
     template TEXT NOT NULL,
-    subject TEXT NOT NULL,
-    body TEXT NOT NULL,
+    subject BYTEA NOT NULL,
+    body BYTEA NOT NULL,
     read BOOLEAN NOT NULL,
     email_state TEXT NOT NULL,
     email_error TEXT NOT NULL,
@@ -18,9 +18,10 @@ CREATE TABLE notify_notification (
 CREATE TABLE notify_mail (
     tenant TEXT NOT NULL,
     id TEXT NOT NULL,
-    address TEXT NOT NULL,
-    subject TEXT NOT NULL,
-    body TEXT NOT NULL,
+    address BYTEA NOT NULL,
+    subject BYTEA NOT NULL,
+    body BYTEA NOT NULL,
     create_time BIGINT NOT NULL,
+    user_id TEXT NOT NULL,
     PRIMARY KEY (tenant, id)
 );

@@ -93,7 +93,8 @@ impl NotifyService for Notify {
         // local mailbox, that sees the mail again knows it.
         let id = ctx.key().unwrap_or(&request.notification_id).to_owned();
         let DeliverEmailRequest { user_id, notification_id } = request;
-        let letter = ctx.call(GetLetterRequest { user_id, notification_id }).await?;
+        let letter = GetLetterRequest { user_id: user_id.clone(), notification_id };
+        let letter = ctx.call(letter).await?;
         let GetLetterResponse { to, subject, text } = letter;
         let state = match ctx.port_if_any::<dyn Mailer>()? {
             Some(mailer) => {
@@ -101,7 +102,7 @@ impl NotifyService for Notify {
                 EmailState::Sent
             }
             None => {
-                ctx.call(KeepMailRequest { id, to, subject, text }).await?;
+                ctx.call(KeepMailRequest { id, to, subject, text, user_id }).await?;
                 EmailState::Kept
             }
         };
@@ -121,9 +122,9 @@ impl NotifyService for Notify {
     }
 
     fn keep_mail(&self, tx: &mut Tx, request: KeepMailRequest) -> Result<KeepMailResponse> {
-        let KeepMailRequest { id, to, subject, text } = request;
+        let KeepMailRequest { id, to, subject, text, user_id } = request;
         // A mail that is there was kept by an earlier attempt.
-        tx.add_new(Mail { id, to, subject, text, ..Mail::default() }, "id")?;
+        tx.add_new(Mail { id, to, subject, text, user_id, ..Mail::default() }, "id")?;
         Ok(KeepMailResponse::default())
     }
 }

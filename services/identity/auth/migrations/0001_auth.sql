@@ -15,7 +15,7 @@ CREATE TABLE auth_password (
     PRIMARY KEY (tenant, user_id)
 );
 
--- Failed attempts, by account and by network, since the first one of their window.
+-- Failed attempts, by account and by the fingerprint of a network, since the first one of their window.
 CREATE TABLE auth_attempt (
     tenant TEXT NOT NULL,
     bucket TEXT NOT NULL,
@@ -25,7 +25,7 @@ CREATE TABLE auth_attempt (
 );
 CREATE INDEX auth_attempt_since ON auth_attempt (tenant, since);
 
--- Networks that users signed in from, by their hash.
+-- Networks that users signed in from, by their fingerprint.
 CREATE TABLE auth_network (
     tenant TEXT NOT NULL,
     user_id TEXT NOT NULL,
@@ -35,14 +35,14 @@ CREATE TABLE auth_network (
 );
 CREATE INDEX auth_network_time ON auth_network (tenant, time);
 
--- Sessions that can still be used, by the hash of their token.
+-- Sessions that can still be used, by the hash of their token. What is BYTEA besides is sealed.
 CREATE TABLE auth_session (
     tenant TEXT NOT NULL,
     id TEXT NOT NULL,
     user_id TEXT NOT NULL,
     token_hash BYTEA NOT NULL,
-    label TEXT NOT NULL,
-    address TEXT NOT NULL,
+    label BYTEA NOT NULL,
+    address BYTEA NOT NULL,
     create_time BIGINT NOT NULL,
     expire_time BIGINT NOT NULL,
     PRIMARY KEY (tenant, id)

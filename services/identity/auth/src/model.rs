@@ -53,8 +53,7 @@ pub(crate) struct Bucket {
 /// What an attempt counts for: the account in this network, the network, and the account. Strangers
 /// who guess elsewhere use up the last of these and no other, so that they keep out nobody who
 /// comes from where they usually do.
-pub(crate) fn buckets(account: &str, address: &str) -> Vec<Bucket> {
-    let network = network_hash(address);
+pub(crate) fn buckets(account: &str, network: &str) -> Vec<Bucket> {
     let bucket = |name, failures_max, window, spares_known| Bucket {
         name,
         failures_max,
@@ -70,25 +69,6 @@ pub(crate) fn buckets(account: &str, address: &str) -> Vec<Bucket> {
         buckets.push(bucket(name, NETWORK_FAILURES_MAX, WINDOW, false));
     }
     buckets
-}
-
-/// What attempts are counted by: the account, however it was spelled. What belongs to nobody is
-/// counted by what was typed, under its hash, for it is personal and may be a password typed into
-/// the wrong field.
-pub(crate) fn counted_by(user_id: Option<&str>, login: &str) -> String {
-    match user_id {
-        Some(id) => format!("user:{id}"),
-        None => format!("login:{}", hash_text(login)),
-    }
-}
-
-/// A network, as the store keeps it; empty where there is none.
-pub(crate) fn network_hash(address: &str) -> String {
-    if address.is_empty() { String::new() } else { hash_text(address) }
-}
-
-fn hash_text(text: &str) -> String {
-    blake3::hash(text.as_bytes()).to_hex().to_string()
 }
 
 /// Until when no attempt is allowed, if none is.

@@ -61,6 +61,26 @@ pub(crate) fn set_password(tx: &mut Tx, user_id: &str, hash: &str) -> Result<()>
     Ok(())
 }
 
+/// What attempts are counted by: the account, however it was spelled. What belongs to nobody is
+/// counted by the fingerprint of what was typed, for it is personal and may be a password typed into
+/// the wrong field.
+pub(crate) fn counted_by(view: &View, user_id: Option<&str>, login: &str) -> Result<String> {
+    match user_id {
+        Some(id) => Ok(format!("user:{id}")),
+        None => Ok(format!("login:{}", fingerprint(view, "login", login)?)),
+    }
+}
+
+/// A network, as it is kept; empty where there is none.
+pub(crate) fn network(view: &View, address: &str) -> Result<String> {
+    if address.is_empty() { Ok(String::new()) } else { fingerprint(view, "network", address) }
+}
+
+fn fingerprint(view: &View, purpose: &str, text: &str) -> Result<String> {
+    let fingerprint = u128::from_be_bytes(view.fingerprint(purpose, text)?);
+    Ok(format!("{fingerprint:032x}"))
+}
+
 /// Until when no attempt is allowed in any of these buckets, if none is.
 pub(crate) fn blocked_until(
     view: &View, buckets: &[Bucket], known: bool,

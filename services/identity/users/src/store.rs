@@ -3,6 +3,9 @@
 use stoa_kit::{Result, Tx, View, tagged};
 use stoa_users_v1::{User, UserState};
 
+/// What handles and addresses are known by.
+const LOGIN: &str = "login";
+
 /// The start of every statement that reads users, as a literal.
 macro_rules! select {
     ($rest:literal) => {
@@ -35,7 +38,7 @@ pub(crate) fn users(view: &View, ids: &[String]) -> Result<Vec<User>> {
 pub(crate) fn owner(view: &View, key: &str) -> Result<Option<String>> {
     let row = view.row::<(String,)>(
         "SELECT user_id FROM users_login WHERE tenant = :tenant AND key = $1",
-        (key,),
+        (view.fingerprint(LOGIN, key)?,),
     )?;
     Ok(row.map(|(id,)| id))
 }
@@ -59,13 +62,14 @@ pub(crate) fn claim(tx: &mut Tx, key: &str, user: &str) -> Result<bool> {
     let claimed = tx.execute(
         "INSERT INTO users_login (tenant, key, user_id) VALUES (:tenant, $1, $2) \
          ON CONFLICT (tenant, key) DO NOTHING",
-        (key, user),
+        (tx.fingerprint(LOGIN, key)?, user),
     )?;
     Ok(claimed == 1)
 }
 
 /// Gives a normalised handle or address back.
 pub(crate) fn release(tx: &mut Tx, key: &str) -> Result<()> {
+    let key = tx.fingerprint(LOGIN, key)?;
     tx.execute("DELETE FROM users_login WHERE tenant = :tenant AND key = $1", (key,))?;
     Ok(())
 }

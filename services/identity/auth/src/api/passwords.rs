@@ -84,7 +84,7 @@ pub(super) async fn set(ctx: &Ctx, request: SetPasswordRequest) -> Result<SetPas
 
 pub(super) fn find(view: &View, request: FindPasswordRequest) -> Result<FindPasswordResponse> {
     let account = request.account.into_option().unwrap_or_default();
-    let Found { user, buckets, known } = find_account(view, &account, &request.address)?;
+    let Found { user, buckets, known, .. } = find_account(view, &account, &request.address)?;
     let until = store::blocked_until(view, &buckets, known)?;
     let user_id = user.map_or_else(String::new, |user| user.id);
     Ok(FindPasswordResponse {
@@ -99,7 +99,7 @@ pub(super) fn find(view: &View, request: FindPasswordRequest) -> Result<FindPass
 /// the limit, and a password that was changed in between is not accepted.
 pub(super) fn record(tx: &mut Tx, request: RecordAttemptRequest) -> Result<RecordAttemptResponse> {
     let account = request.account.into_option().unwrap_or_default();
-    let Found { user, buckets, known } = find_account(tx, &account, &request.address)?;
+    let Found { user, buckets, network, known } = find_account(tx, &account, &request.address)?;
     if let Some(until) = store::blocked_until(tx, &buckets, known)? {
         let blocked_until = until.timestamp();
         return Ok(RecordAttemptResponse { blocked_until, ..refused(tx, Decision::Blocked) });
@@ -114,7 +114,7 @@ pub(super) fn record(tx: &mut Tx, request: RecordAttemptRequest) -> Result<Recor
     if let Some(bucket) = buckets.first() {
         store::clear_failures(tx, bucket)?;
     }
-    store::note_network(tx, &user.id, &model::network_hash(&request.address))?;
+    store::note_network(tx, &user.id, &network)?;
     let mut accepted =
         RecordAttemptResponse { decision: Decision::Accepted.into(), ..Default::default() };
     match request.then {
@@ -170,6 +170,8 @@ fn replace(tx: &mut Tx, user_id: &str, hash: &str) -> Result<()> {
 struct Found {
     user: Option<User>,
     buckets: Vec<Bucket>,
+    /// Where the attempt comes from, as it is kept.
+    network: String,
     /// Whether its user signed in from this network before.
     known: bool,
 }
@@ -183,10 +185,11 @@ fn find_account(view: &View, account: &Account, address: &str) -> Result<Found> 
     let found = view.call(LookupUserRequest { by })?;
     let user = found.user.into_option();
     let id = user.as_ref().map(|user| user.id.as_str());
-    let buckets = model::buckets(&model::counted_by(id, &found.login), address);
+    let network = store::network(view, address)?;
+    let buckets = model::buckets(&store::counted_by(view, id, &found.login)?, &network);
     let known = match id {
-        Some(id) => store::is_known(view, id, &model::network_hash(address))?,
+        Some(id) => store::is_known(view, id, &network)?,
         None => false,
     };
-    Ok(Found { user, buckets, known })
+    Ok(Found { user, buckets, network, known })
 }

@@ -1,4 +1,4 @@
-//! What leaves a cell and comes back, and can be read and made by this cell alone.
+//! A secret, and what is sealed with it.
 
 use aes_gcm_siv::aead::{Aead, KeyInit};
 use aes_gcm_siv::{Aes256GcmSiv, Nonce};
@@ -63,6 +63,12 @@ impl Seal {
         key.copy_from_slice(&bytes[..KEY]);
         nonce.copy_from_slice(&bytes[KEY..]);
         (Aes256GcmSiv::new(&key.into()), nonce.into())
+    }
+}
+
+impl Drop for Seal {
+    fn drop(&mut self) {
+        zeroize::Zeroize::zeroize(&mut self.0);
     }
 }
 

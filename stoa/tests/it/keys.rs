@@ -1,0 +1,98 @@
+//! The root key, as whoever runs a node meets it; and what a database without it is worth.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use serde_json::json;
+use tempfile::TempDir;
+
+use crate::process::{Node, stoa};
+
+const PASSWORD: &str = "correct horse battery";
+
+/// A node's directory after somebody was set up, and the file of its root key.
+fn lived_in() -> (TempDir, std::path::PathBuf) {
+    let directory = TempDir::new().unwrap();
+    let mut node = Node::start(directory.path(), &[]);
+    node.set_up();
+    stop(node);
+    let root = directory.path().join("root.key");
+    (directory, root)
+}
+
+fn stop(mut node: Node) {
+    node.signal("-TERM");
+    let (ended, log) = node.wait();
+    assert!(ended.success(), "{log}");
+}
+
+/// The reason why a node does not start.
+fn refused(directory: &Path) -> String {
+    let up = ["up", "--listen", "127.0.0.1:0", "--data", directory.to_str().unwrap()];
+    let output = stoa(&up).output().unwrap();
+    assert!(!output.status.success() && output.stdout.is_empty());
+    let text = String::from_utf8(output.stderr).unwrap();
+    let error = text.lines().find(|line| line.starts_with("error: ")).expect(&text);
+    assert!(text.contains("\n  next: "), "{text}");
+    error.rsplit_once('[').expect(error).1.trim_end_matches(']').to_owned()
+}
+
+#[test]
+fn a_start_with_another_root_key_or_without_is_refused_and_changes_nothing() {
+    let (directory, root) = lived_in();
+    assert_eq!(std::fs::metadata(&root).unwrap().permissions().mode() & 0o777, 0o600);
+    let kept = std::fs::read(&root).unwrap();
+    std::fs::remove_file(&root).unwrap();
+    assert_eq!(refused(directory.path()), "ring.no_root");
+    assert!(!root.exists(), "none is made for a database that has one");
+    let (_another, other) = lived_in();
+    std::fs::copy(other, &root).unwrap();
+    assert_eq!(refused(directory.path()), "ring.wrong_root");
+    std::fs::write(&root, b"stoa-root-1 ff").unwrap();
+    assert_eq!(refused(directory.path()), "ring.malformed");
+    std::fs::write(&root, &kept).unwrap();
+    std::fs::set_permissions(&root, PermissionsExt::from_mode(0o644)).unwrap();
+    assert_eq!(refused(directory.path()), "ring.exposed");
+    std::fs::set_permissions(&root, PermissionsExt::from_mode(0o600)).unwrap();
+    let node = Node::start(directory.path(), &[]);
+    node.sign_in("ada@example.com", PASSWORD);
+}
+
+#[test]
+fn another_root_key_opens_what_the_old_one_did() {
+    let (directory, root) = lived_in();
+    let old = std::fs::read(&root).unwrap();
+    let data = directory.path().to_str().unwrap();
+    let rotated = stoa(&["keys", "rotate", "--data", data]).output().unwrap();
+    let said = String::from_utf8(rotated.stdout).unwrap();
+    assert!(rotated.status.success() && said.starts_with("wrapped 2 keys anew"), "{said}");
+    let new = std::fs::read(&root).unwrap();
+    assert!(new != old && new.len() == old.len(), "the old one is in it no more");
+    let node = Node::start(directory.path(), &[]);
+    node.sign_in("ada@example.com", PASSWORD);
+    stop(node);
+    std::fs::write(&root, old).unwrap();
+    assert_eq!(refused(directory.path()), "ring.wrong_root");
+}
+
+#[test]
+fn a_value_that_was_moved_to_another_row_does_not_open() {
+    let directory = TempDir::new().unwrap();
+    let mut node = Node::start(directory.path(), &[]);
+    let token = node.set_up();
+    let bob = json!({"handle": "bob", "email": "bob@example.com"});
+    let bob = node.call(&token, "users", "CreateUser", &bob).ok()["user"]["id"].clone();
+    stop(node);
+    let database = rusqlite::Connection::open(directory.path().join("stoa.db")).unwrap();
+    let moved = database.execute(
+        "UPDATE users_user SET email = (SELECT email FROM users_user WHERE handle = 'ada') \
+         WHERE handle = 'bob'",
+        (),
+    );
+    assert_eq!(moved.unwrap(), 1);
+    drop(database);
+    let node = Node::start(directory.path(), &[]);
+    let token = node.sign_in("ada", PASSWORD);
+    let answer = node.call(&token, "users", "GetUser", &json!({"id": bob}));
+    assert_eq!(answer.reason(), "ring.damaged");
+}
