@@ -43,15 +43,27 @@ pub(crate) struct Variable {
 const HTTP_METHODS: [(&str, &str); 5] =
     [("get", "GET"), ("put", "PUT"), ("post", "POST"), ("delete", "DELETE"), ("patch", "PATCH")];
 
+/// Whether messages take HTTP as it comes: then a manifest says where the method is served.
+pub(crate) fn is_raw(request: &MessageDescriptor, reply: &MessageDescriptor) -> bool {
+    let is_only = |message: &MessageDescriptor, wanted: &str| {
+        let fields: Vec<_> = message.fields().collect();
+        let [field] = fields.as_slice() else { return false };
+        let kind = field.kind();
+        let of = kind.as_message().map(MessageDescriptor::full_name);
+        field.name() == "http" && !field.is_list() && of == Some(wanted)
+    };
+    is_only(request, "stoa.v1.HttpRequest") && is_only(reply, "stoa.v1.HttpResponse")
+}
+
 /// The bindings of a method's rule, the one that stands first and the additional ones. Who is
-/// shown has a rule, and nobody else.
+/// shown, and takes messages, has a rule, and nobody else.
 pub(crate) fn bindings(
-    rule: Option<&DynamicMessage>, (permission, service): (&str, &str),
+    rule: Option<&DynamicMessage>, (permission, service): (&str, &str), raw: bool,
     wrong: &mut dyn FnMut(String),
 ) -> Vec<Binding> {
     let internal = permission == "internal";
     let Some(rule) = rule else {
-        if !internal {
+        if !internal && !raw {
             wrong(format!(
                 "has no place on REST; say `option (google.api.http) = {{get: \"/v1/{service}/…\"}}`"
             ));
@@ -60,6 +72,11 @@ pub(crate) fn bindings(
     };
     if internal {
         wrong("is internal, so REST cannot serve it; leave google.api.http out".into());
+    }
+    if raw {
+        wrong(
+            "takes HTTP as it comes, and its manifest says where; leave google.api.http out".into(),
+        );
     }
     let more = rule.get_field_by_name("additional_bindings");
     let more = more.as_ref().and_then(|more| more.as_list()).unwrap_or_default();

@@ -28,6 +28,8 @@ pub(crate) struct Method {
     pub(crate) batch_gets: Option<String>,
     pub(crate) permission: String,
     pub(crate) job: Option<Job>,
+    /// Whether it takes HTTP as it comes.
+    pub(crate) raw: bool,
     pub(crate) http: Vec<Binding>,
     pub(crate) request: MessageDescriptor,
     pub(crate) reply: MessageDescriptor,
@@ -121,6 +123,7 @@ impl Reader<'_> {
             (self.permission(&options, &mut wrong), self.source.service_name());
         let rule = extension(&options, "google.api.http");
         let rule = rule.as_ref().and_then(Value::as_message);
+        let raw = kind == Kind::Effect && http::is_raw(&method.input(), &method.output());
         let comment = self.source.comment(&file, method.path());
         let read = Method {
             name: method.name().to_owned(),
@@ -128,7 +131,8 @@ impl Reader<'_> {
             kind,
             streams,
             batch_gets: batch_gets(method, kind, &mut wrong),
-            http: http::bindings(rule, (&permission, service), &mut wrong),
+            raw,
+            http: http::bindings(rule, (&permission, service), raw, &mut wrong),
             permission,
             job,
             request: method.input(),

@@ -12,6 +12,7 @@ pub(crate) fn text(package: &Package<'_>, contract: &Contract) -> String {
     let mut out = String::new();
     for method in &contract.methods {
         out.push_str(&request(package, contract, method));
+        out.push_str(&raw(package, method));
     }
     out.push_str(&service_trait(package, contract));
     out.push_str(&contract_value(package, contract));
@@ -96,6 +97,22 @@ fn binding(c: &str, binding: &Binding) -> String {
         verb = binding.verb,
         body = binding.body,
         response_body = binding.response_body,
+    )
+}
+
+/// What is written for a method that takes HTTP as it came.
+fn raw(package: &Package<'_>, method: &Method) -> String {
+    if !method.raw {
+        return String::new();
+    }
+    format!(
+        "\nimpl {c}::Raw for {request} {{\n\
+         fn of(http: {c}::v1::HttpRequest) -> Self {{\nSelf {{ http: http.into() }}\n}}\n\
+         fn answer(reply: {reply}) -> {c}::v1::HttpResponse {{\n\
+         reply.http.into_option().unwrap_or_default()\n}}\n}}\n",
+        c = package.names.contract,
+        request = package.rust_type(&method.request),
+        reply = package.rust_type(&method.reply),
     )
 }
 

@@ -213,6 +213,36 @@ fn rules_become_comparisons() {
 }
 
 #[test]
+fn a_method_that_takes_http_as_it_comes_can_be_mounted() {
+    let raw = |request: &str, reply: &str, effect: &str| {
+        let method = format!(
+            "  // Receives.\n  rpc Receive(ReceiveRequest) returns (ReceiveResponse) {{\n    \
+             option (stoa.v1.permission) = \"public\";\n{effect}  }}\n}}\n// Why a call fails."
+        );
+        let messages = format!(
+            "// What came.\nmessage ReceiveRequest {{\n  // It.\n  {request} = 1;\n}}\n\
+             // What is said.\nmessage ReceiveResponse {{\n  // It.\n  {reply} = 1;\n}}\n"
+        );
+        let import = "import \"stoa/v1/http.proto\";\nimport \"stoa/v1/money.proto\";";
+        let contract = GOOD.replace("import \"stoa/v1/money.proto\";", import);
+        let contract = contract.replacen("}\n// Why a call fails.", &method, 1) + &messages;
+        match generate(&contract) {
+            Ok(code) => code.contains("impl ::stoa_contract::Raw for ReceiveRequest"),
+            Err(wrong) => {
+                assert!(wrong[0].contains("has no place on REST"), "{wrong:?}");
+                false
+            }
+        }
+    };
+    let (request, reply) = ("stoa.v1.HttpRequest http", "stoa.v1.HttpResponse http");
+    let effect = "    option (stoa.v1.effect) = true;\n";
+    assert!(raw(request, reply, effect));
+    assert!(!raw(request, reply, ""), "a command talks to nobody outside");
+    assert!(!raw("stoa.v1.HttpRequest came", reply, effect));
+    assert!(!raw(request, "stoa.v1.Money http", effect));
+}
+
+#[test]
 fn the_same_contract_gives_the_same_bytes() {
     assert_eq!(generate(GOOD).unwrap(), generate(GOOD).unwrap());
 }

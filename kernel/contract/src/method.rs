@@ -1,6 +1,7 @@
 //! Methods: what kind of work each is, who may call it, which messages it takes and gives.
 
 use crate::message::{Event, Message, Shape};
+use crate::v1::{HttpRequest, HttpResponse};
 use crate::{Error, Format, Result};
 
 /// A service as its contract describes it.
@@ -190,3 +191,12 @@ pub trait Query: Request {}
 
 /// A request that reaches outside.
 pub trait Effect: Request {}
+
+/// A request of HTTP as it came, which a manifest mounts on a path: one whose only field is
+/// `stoa.v1.HttpRequest http`, and the only one of its reply `stoa.v1.HttpResponse http`.
+pub trait Raw: Effect {
+    /// The request, of what came.
+    fn of(http: HttpRequest) -> Self;
+    /// What is answered, of the reply.
+    fn answer(reply: Self::Reply) -> HttpResponse;
+}

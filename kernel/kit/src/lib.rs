@@ -88,6 +88,11 @@
 //! let charge = ctx.fetch(charge).await?.success()?;
 //! ```
 //!
+//! What others call by HTTP of their own making, a webhook with a signed body for example, is an
+//! effect whose request is `stoa.v1.HttpRequest http` and whose reply is `stoa.v1.HttpResponse http`.
+//! The manifest says where it answers and how much it takes, `.raw::<ReceiveRequest>("/hooks/stripe",
+//! 1 << 20)`; who may come in is its permission, as ever.
+//!
 //! Rows have owners. What a caller creates belongs to [`view.owner`](View::owner), a user or a
 //! service account; [`view.visible`](View::visible), [`view.load`](View::load),
 //! [`view.load_many`](View::load_many) and [`view.list`](View::list) show it to nobody else, but to
@@ -144,6 +149,7 @@ mod grants;
 pub mod id;
 mod list;
 mod mask;
+mod mount;
 mod network;
 pub mod outbound;
 mod page;
@@ -167,6 +173,7 @@ pub use delta::Delta;
 pub use grants::Holder;
 pub use list::{List, Wanted};
 pub use mask::{Mask, check_etag};
+pub use mount::Mount;
 pub use network::{network, network_of};
 pub use page::Page;
 pub use query::{Filter, Query};

@@ -3,9 +3,10 @@
 use std::any::Any;
 use std::sync::Arc;
 
-use stoa_contract::{AnyMessage, Code, Contract, Event, Format, Method, Request};
+use stoa_contract::{AnyMessage, Code, Contract, Event, Format, Method, Raw, Request};
 
 use crate::caller::Caller;
+use crate::mount::Mount;
 use crate::outbound::Http;
 use crate::ports::{Port, Use};
 use crate::registry::{Handler, Methods};
@@ -36,6 +37,8 @@ pub struct Service {
     pub outcomes: Vec<Outcome>,
     /// What it does by the clock, or when it is due.
     pub timers: Vec<Timer>,
+    /// Its effects that take HTTP as it comes.
+    pub mounts: Vec<Mount>,
     /// How it recognises callers, if it is the one service of a node that does.
     pub authenticator: Option<Authenticator>,
     pub(crate) handlers: Vec<(&'static Method, Handler)>,
@@ -258,6 +261,7 @@ impl Service {
             subscriptions: Vec::new(),
             outcomes: Vec::new(),
             timers: Vec::new(),
+            mounts: Vec::new(),
             authenticator: None,
             handlers: methods.handlers,
         }
@@ -393,6 +397,17 @@ impl Service {
     fn timed<R: Request>(mut self, name: &'static str, when: When, request: &R) -> Self {
         let (method, request) = (R::METHOD.path, request.encode_to_vec());
         self.timers.push(Timer { name, when, method, request });
+        self
+    }
+
+    /// Mounts an effect on a path: it answers there, and below, whatever HTTP asks by whatever
+    /// verb, with bodies of up to `body_max` bytes. The door lets in who may call the method.
+    ///
+    /// A key that a known caller sends holds as everywhere. Of strangers none does: what they send
+    /// twice, the service tells by what they send.
+    #[must_use]
+    pub fn raw<R: Raw>(mut self, prefix: &'static str, body_max: usize) -> Self {
+        self.mounts.push(Mount::of::<R>(prefix, body_max));
         self
     }
 

@@ -12,6 +12,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
@@ -90,6 +91,8 @@ pub struct Visit {
     pub head: Parts,
     /// Its body, as it came.
     pub body: Bytes,
+    /// How long an answer may take that is no stream, where the head does not say.
+    pub wait_max: Option<Duration>,
     guest: Guest,
     node: Arc<Node>,
 }
@@ -115,8 +118,10 @@ impl Visit {
         &self, method: &'static Method, request: Box<dyn AnyMessage>,
     ) -> Result<Answer> {
         let path = method.path.to_owned();
-        let call: Call = self.guest.call(&self.node, path, &self.head.headers, request)?;
-        let mut answer = self.node.call(call).await?;
+        let call = self.guest.call(&self.node, path, &self.head.headers, request)?;
+        let latest = self.wait_max.map(|wait| self.node.world().uptime() + wait);
+        let deadline = call.deadline.or(latest);
+        let mut answer = self.node.call(Call { deadline, ..call }).await?;
         if let Body::Stream(items) = answer.body {
             let (node, visitor) = (Arc::clone(&self.node), self.guest.visitor.clone());
             answer.body = Body::Stream(watched(node, method, visitor, items));
@@ -240,7 +245,7 @@ impl Door {
         let is_query = asked.method.is_some_and(|method| method.kind == Kind::Query);
         let query = self.turn(is_query, line).await?;
         let left = deadline(&head.headers);
-        let visit = Visit { head, body, guest, node: Arc::clone(self.node()) };
+        let visit = Visit { head, body, wait_max: None, guest, node: Arc::clone(self.node()) };
         let answer = tokio::select! {
             biased;
             answer = unwound(face.answer(visit)) => answer?,

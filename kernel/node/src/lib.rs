@@ -28,6 +28,7 @@ mod outbound;
 mod outgoing;
 mod position;
 mod quota;
+mod raw;
 mod refusal;
 mod ring;
 mod rpc;

@@ -29,6 +29,7 @@ use crate::door::{Coming, Door, Line, Methods};
 use crate::face::{Face, Faces};
 use crate::health::Health;
 use crate::outgoing::{Outgoing, Wire};
+use crate::raw;
 use crate::rpc::Table;
 use crate::whence::Proxies;
 use crate::{Background, Node};
@@ -137,6 +138,7 @@ impl Port {
     /// # Errors
     /// `node.mount` for faces that collide.
     pub fn new(node: &Arc<Node>, faces: Vec<Arc<dyn Face>>, listen: Listen) -> Result<Arc<Self>> {
+        let faces = [faces, raw::faces(node.registry())].concat();
         let faces = Faces::new(faces, node.registry())?;
         let door = Door::new(node, methods(node)?, &listen);
         Ok(Arc::new(Self { door, faces, node: Arc::clone(node), listen }))

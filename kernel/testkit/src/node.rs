@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use serde_json::{Value, json};
 use stoa_contract::{AnyMessage, Event, Format, Paged, Request};
-use stoa_kit::outbound::{Fetched, Http, Outbound};
+use stoa_kit::outbound::Http;
 use stoa_kit::ports::{Mail, Mailer, Ports};
 use stoa_kit::registry::{Registry, ServiceId};
 use stoa_kit::session::Session;
@@ -38,7 +38,7 @@ pub struct Node {
     background: Arc<tokio::sync::Mutex<Background>>,
     world: Arc<TestWorld>,
     post: Arc<Post>,
-    web: Arc<Web>,
+    pub(crate) web: Arc<Web>,
     engine: Engine,
     options: Options,
     log_kept: i64,
@@ -518,16 +518,6 @@ impl Node {
     pub async fn kept(&self) -> Kept {
         let place = self.options.place.clone();
         tokio::task::spawn_blocking(move || Kept::at(&place)).await.unwrap()
-    }
-
-    /// Says what the web answers from now on. Until then it is not there.
-    pub fn web(&self, answer: impl Fn(&Outbound) -> Result<Fetched> + Send + Sync + 'static) {
-        self.web.answer_with(Box::new(answer));
-    }
-
-    /// What the web was asked so far, oldest first.
-    pub fn asked(&self) -> Vec<Outbound> {
-        self.web.asked()
     }
 
     /// The first of some texts that lies on the disk, in whatever file of the embedded database, its

@@ -1,12 +1,46 @@
-//! The web, as a test has it: what it answers, and what it was asked.
+//! HTTP in tests: the web, what it answers and what it was asked, and the node's own port.
 
+use std::net::SocketAddr;
 use std::sync::Mutex;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, Request, Response, StatusCode};
+use http_body_util::BodyExt;
 use stoa_kit::outbound::{Fetched, Http, Outbound, origin};
 use stoa_kit::{Code, Error, Result};
+use stoa_node::{Listen, Origins, Port, Proxies};
+
+use crate::Node;
+
+impl Node {
+    /// Says what the web answers from now on. Until then it is not there.
+    pub fn web(&self, answer: impl Fn(&Outbound) -> Result<Fetched> + Send + Sync + 'static) {
+        self.web.answer_with(Box::new(answer));
+    }
+
+    /// What the web was asked so far, oldest first.
+    pub fn asked(&self) -> Vec<Outbound> {
+        self.web.asked()
+    }
+
+    /// What the node answers on its port to a request from somewhere else.
+    pub async fn http(&self, request: Request<Bytes>) -> Response<Bytes> {
+        let peer = SocketAddr::from(([192, 0, 2, 1], 4711));
+        let listen = Listen {
+            address: SocketAddr::from(([127, 0, 0, 1], 0)),
+            receive_max: Duration::from_secs(30),
+            names_tenants: false,
+            proxies: Proxies::default(),
+            origins: Origins::default(),
+            connections_max: 16,
+        };
+        let port = Port::new(self.inner(), Vec::new(), listen).unwrap();
+        let (head, body) = port.answer(peer, request).await.into_parts();
+        Response::from_parts(head, body.collect().await.unwrap().to_bytes())
+    }
+}
 
 type Answer = dyn Fn(&Outbound) -> Result<Fetched> + Send + Sync;
 

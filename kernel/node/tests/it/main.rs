@@ -25,6 +25,7 @@ mod notes;
 mod outbound;
 mod parking;
 mod ports;
+mod raw;
 mod subscriptions;
 mod sweeping;
 mod tenants;
