@@ -100,6 +100,9 @@
 //! SQL of its own, [`view.access`](View::access) says whose rows it reads, and
 //! [`view.page`](View::page) which.
 //!
+//! Everything of one caller happens in one tenant: rows, events, jobs. SQL says `tenant = :tenant` of
+//! each table that it names, and that is all that a service knows of others.
+//!
 //! A service describes itself as data, its manifest:
 //!
 //! ```ignore

@@ -44,7 +44,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use stoa_kit::ports::{self, Ports};
-use stoa_kit::{Error, MAIN, Registry, Result, Service, World};
+use stoa_kit::{Error, Registry, Result, Service, World};
 use stoa_store::{Options, Store};
 use tokio::sync::watch;
 
@@ -106,7 +106,6 @@ pub struct Node {
     registry: Arc<Registry>,
     store: Store,
     world: Arc<dyn World>,
-    tenant: Arc<str>,
     ports: Ports,
     reach: Reach,
     keys: Keys,
@@ -175,7 +174,6 @@ impl Node {
             commits_kept: parts.commits_kept,
             stopping: watch::Sender::new(false),
             name: parts.name,
-            tenant: MAIN.into(),
             ports: parts.ports,
             reach,
             world: parts.world,
@@ -203,11 +201,6 @@ impl Node {
     /// The world.
     pub fn world(&self) -> &Arc<dyn World> {
         &self.world
-    }
-
-    /// The tenant of the background.
-    pub(crate) fn tenant(&self) -> &Arc<str> {
-        &self.tenant
     }
 
     /// Whether it can take calls: what is wrong, if not.

@@ -24,14 +24,13 @@ const BUCKETS: [f64; 6] = [0.001, 0.005, 0.025, 0.1, 0.5, 2.5];
 const COUNTED_FOR: Duration = Duration::from_secs(10);
 
 /// Those that are done are not counted: they are many, and nobody waits for them.
-const JOBS: &str = "SELECT 'ready', COUNT(*) FROM stoa_job \
-     WHERE tenant = :tenant AND state = 'ready' \
-     UNION ALL SELECT 'leased', COUNT(*) FROM stoa_job WHERE tenant = :tenant AND state = 'leased' \
-     UNION ALL SELECT 'dead', COUNT(*) FROM stoa_job WHERE tenant = :tenant AND state = 'dead' \
-         /* whole: what waits is what is asked for */";
-const PARKED: &str = "SELECT subscription, COUNT(*) FROM stoa_parked WHERE tenant = :tenant \
-     GROUP BY subscription \
-         /* whole: what stands aside is what is asked for */";
+const JOBS: &str = "SELECT tenant, 'ready', COUNT(*) FROM stoa_job WHERE state = 'ready' \
+     GROUP BY tenant \
+     UNION ALL SELECT tenant, 'leased', COUNT(*) FROM stoa_job WHERE state = 'leased' \
+     GROUP BY tenant \
+     UNION ALL SELECT tenant, 'dead', COUNT(*) FROM stoa_job WHERE state = 'dead' GROUP BY tenant";
+const PARKED: &str = "SELECT tenant, subscription, COUNT(*) FROM stoa_parked \
+     GROUP BY tenant, subscription";
 
 type Labels = [(&'static str, String); 2];
 
@@ -47,13 +46,16 @@ pub(crate) struct Metrics {
     counts: tokio::sync::Mutex<Option<Counts>>,
 }
 
-/// Rows by name, as they were counted at some uptime.
+/// Rows by tenant and name, as they were counted at some uptime.
 #[derive(Clone, Default)]
 struct Counts {
     at: Duration,
-    parked: Vec<(String, i64)>,
-    jobs: Vec<(String, i64)>,
+    parked: Vec<Count>,
+    jobs: Vec<Count>,
 }
+
+/// How many of a tenant's rows have a name.
+type Count = (String, String, i64);
 
 type Latencies = Family<[(&'static str, &'static str); 1], Histogram, fn() -> Histogram>;
 
@@ -133,17 +135,18 @@ impl Node {
         one("stoa_reads_total", "counter", "Queries.", load(&store.reads));
         one("stoa_scans_total", "counter", "Queries in the scan lane.", load(&store.scans));
         one("stoa_connections", "gauge", "Open connections.", load(&self.metrics.connections));
-        let mut each = |name: &str, help: &str, label: &str, values: &[(String, i64)]| {
+        let mut each = |name: &str, help: &str, label: &str, values: &[Count]| {
             let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} gauge");
-            for (of, value) in values {
-                let _ = writeln!(text, "{name}{{{label}=\"{of}\"}} {value}");
+            for (tenant, of, value) in values {
+                let _ = writeln!(text, "{name}{{tenant=\"{tenant}\",{label}=\"{of}\"}} {value}");
             }
         };
-        let lag: Vec<_> = self.gauges().lag.iter().map(|(of, lag)| (of.clone(), *lag)).collect();
+        let lag = self.gauges().lag.clone().into_iter();
+        let lag: Vec<_> = lag.map(|((tenant, of), lag)| (tenant.to_string(), of, lag)).collect();
         let behind = "Commits that a subscription has not seen.";
         each("stoa_subscription_lag_commits", behind, "subscription", &lag);
-        each("stoa_parked_events", "Events that stand aside.", "subscription", &parked);
-        each("stoa_jobs", "Jobs, by state.", "state", &jobs);
+        each("stoa_parked_events", "Events that stand aside, by tenant.", "subscription", &parked);
+        each("stoa_jobs", "Jobs, by tenant and state.", "state", &jobs);
         text.push_str("# EOF\n");
         Ok(text)
     }
@@ -159,12 +162,9 @@ impl Node {
         Ok(counts.insert(Counts { at: now, parked, jobs }).clone())
     }
 
-    /// What a query counts, by name.
-    async fn count(&self, sql: &'static str) -> Result<Vec<(String, i64)>> {
-        let tenant = std::sync::Arc::clone(&self.tenant);
-        self.read(None, move |session, _| {
-            stoa_store::kernel::rows::<(String, i64)>(session, &tenant, sql, ())
-        })
-        .await
+    /// What a query counts over all tenants.
+    async fn count(&self, sql: &'static str) -> Result<Vec<Count>> {
+        self.read(None, move |session, _| stoa_store::kernel::rows::<Count>(session, "", sql, ()))
+            .await
     }
 }

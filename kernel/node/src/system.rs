@@ -212,8 +212,10 @@ impl SystemService for System {
     }
 
     fn list_timers(&self, view: &View, _: ListTimersRequest) -> Result<ListTimersResponse> {
-        const LIST: &str = "SELECT name, last, next, schedule FROM stoa_timer WHERE tenant = :tenant ORDER BY name \
-         /* whole: there are as many as timers */";
+        const LIST: &str = "SELECT c.name, COALESCE(t.last, 0), c.next, c.schedule \
+             FROM stoa_timer AS c LEFT JOIN stoa_timer AS t ON t.tenant = :tenant \
+             AND t.name = c.name WHERE c.tenant = '' ORDER BY c.name \
+             /* whole: there are as many as timers */";
         let rows = view.rows::<(String, i64, i64, String)>(LIST, ())?;
         let time = |at| match at {
             0 => Default::default(),

@@ -113,6 +113,11 @@ impl Tenants {
         }
     }
 
+    /// The names of all of them, active or not.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.all.keys()
+    }
+
     /// Whether there is a tenant of this name, active or not.
     pub(crate) fn knows(&self, name: &str) -> bool {
         self.all.contains_key(name)

@@ -45,7 +45,7 @@ CREATE TABLE stoa_key (
     expires BIGINT NOT NULL,
     PRIMARY KEY (tenant, hash)
 );
-CREATE INDEX stoa_key_expires ON stoa_key (tenant, expires);
+CREATE INDEX stoa_key_expires ON stoa_key (expires, tenant, hash);
 
 -- Keys of effects that are at work, until when nobody else may begin, and who has begun.
 CREATE TABLE stoa_claim (
@@ -56,7 +56,7 @@ CREATE TABLE stoa_claim (
     expires BIGINT NOT NULL,
     PRIMARY KEY (tenant, hash)
 );
-CREATE INDEX stoa_claim_expires ON stoa_claim (tenant, expires);
+CREATE INDEX stoa_claim_expires ON stoa_claim (expires, tenant, hash);
 
 -- The log: a delivery queue, not the store of record. `depth` counts the reactions in a row that
 -- led to an event.
@@ -108,11 +108,11 @@ CREATE TABLE stoa_parked (
     PRIMARY KEY (tenant, subscription, subject, position, ordinal)
 );
 CREATE INDEX stoa_parked_released ON stoa_parked
-    (tenant, attempts, subscription, subject, position, ordinal);
+    (attempts, tenant, subscription, subject, position, ordinal);
 
 -- Jobs: `ready`, `leased`, `done` or `dead`. `run_at` is when a ready job is due, when a lease
 -- ends, or when a job ended; it was decided at `time`. Each state has an index of its own, so that
--- to find what waits costs the same however much was done.
+-- to find what waits costs the same however much was done, and however many tenants have nothing.
 CREATE TABLE stoa_job (
     tenant TEXT NOT NULL,
     id TEXT NOT NULL,
@@ -133,19 +133,23 @@ CREATE TABLE stoa_job (
 );
 CREATE INDEX stoa_job_ready ON stoa_job (tenant, method, priority, run_at, id)
     WHERE state = 'ready';
-CREATE INDEX stoa_job_leased ON stoa_job (tenant, run_at, id) WHERE state = 'leased';
+CREATE INDEX stoa_job_due ON stoa_job (run_at, tenant, method, priority, id)
+    WHERE state = 'ready';
+CREATE INDEX stoa_job_leased ON stoa_job (run_at, tenant, id) WHERE state = 'leased';
 CREATE INDEX stoa_job_lane ON stoa_job (tenant, lane, run_at)
     WHERE state = 'leased' AND lane IS NOT NULL;
-CREATE INDEX stoa_job_done ON stoa_job (tenant, run_at, id) WHERE state = 'done';
+CREATE INDEX stoa_job_done ON stoa_job (run_at, tenant, id) WHERE state = 'done';
 CREATE INDEX stoa_job_dead ON stoa_job (tenant, method, id) WHERE state = 'dead';
 CREATE UNIQUE INDEX stoa_job_dedupe ON stoa_job (tenant, method, dedupe)
     WHERE dedupe IS NOT NULL;
 CREATE INDEX stoa_job_position ON stoa_job (tenant, position);
 
--- When each timer fired last, and fires next if it goes by the clock.
+-- When each timer fires next if it goes by the clock, and how often it was moved, under the empty
+-- tenant; in what round it fired last for a tenant, and when, under that.
 CREATE TABLE stoa_timer (
     tenant TEXT NOT NULL,
     name TEXT NOT NULL,
+    round BIGINT NOT NULL,
     last BIGINT NOT NULL,
     next BIGINT NOT NULL,
     schedule TEXT NOT NULL,

@@ -23,7 +23,8 @@ pub(crate) fn tell(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch("ANALYZE sqlite_schema; DELETE FROM sqlite_stat1")?;
     let mut indexes = connection.prepare(
         "SELECT m.name, l.name, l.\"unique\", l.origin, l.partial, \
-         (SELECT COUNT(*) FROM pragma_index_info(l.name)) \
+         (SELECT COUNT(*) FROM pragma_index_info(l.name)), \
+         (SELECT i.name = 'tenant' FROM pragma_index_info(l.name) i WHERE i.seqno = 0) \
          FROM sqlite_schema m, pragma_index_list(m.name) l WHERE m.type = 'table'",
     )?;
     let mut rows = indexes.query([])?;
@@ -32,7 +33,7 @@ pub(crate) fn tell(connection: &Connection) -> rusqlite::Result<()> {
         let (unique, origin, partial): (bool, String, bool) =
             (row.get(2)?, row.get(3)?, row.get(4)?);
         let index = if origin == "pk" { &table } else { &index };
-        let expected = expected(row.get(5)?, unique, partial);
+        let expected = expected(row.get(5)?, (unique, partial), row.get(6)?);
         connection
             .execute("INSERT INTO sqlite_stat1 VALUES (?1, ?2, ?3)", (&table, index, expected))?;
     }
@@ -40,13 +41,15 @@ pub(crate) fn tell(connection: &Connection) -> rusqlite::Result<()> {
 }
 
 /// How many rows an index of so many columns has, and how many of them for values of its first
-/// column, its first two, and so on.
-fn expected(columns: u32, unique: bool, partial: bool) -> String {
+/// column, its first two, and so on. What an index of the whole cell begins with is no tenant, and names
+/// few.
+fn expected(columns: u32, (unique, partial): (bool, bool), by_tenant: bool) -> String {
     let rows = if partial { ROWS / PARTIAL } else { ROWS };
     let mut text = rows.to_string();
     for column in 0..columns {
         let one = unique && column + 1 == columns;
-        let left = if one { 1 } else { (rows / DISTINCT.pow(column)).max(1) };
+        let left =
+            if one { 1 } else { (rows / DISTINCT.pow(column + u32::from(!by_tenant))).max(1) };
         let _ = write!(text, " {left}");
     }
     text
@@ -58,8 +61,9 @@ mod tests {
 
     #[test]
     fn the_tenant_names_everything_and_each_further_column_little_of_it() {
-        assert_eq!(expected(2, true, false), "1000000 1000000 1");
-        assert_eq!(expected(4, false, false), "1000000 1000000 1000 1 1");
-        assert_eq!(expected(3, false, true), "10000 10000 10 1");
+        assert_eq!(expected(2, (true, false), true), "1000000 1000000 1");
+        assert_eq!(expected(4, (false, false), true), "1000000 1000000 1000 1 1");
+        assert_eq!(expected(3, (false, true), true), "10000 10000 10 1");
+        assert_eq!(expected(3, (false, false), false), "1000000 1000 1 1");
     }
 }

@@ -1,12 +1,12 @@
 //! The time that the background goes by: the store's, which all nodes of a cell share.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use stoa_kit::session::Session;
 use stoa_kit::{Micros, Result};
 use stoa_store::kernel;
 
+use super::CELL;
 use crate::Node;
 
 /// How far the time may go back before what was written in the future is looked at: clocks are
@@ -49,10 +49,14 @@ impl Clock {
 
 /// When the youngest commit was made, by the clock of then.
 async fn youngest(node: &Node) -> Result<Micros> {
-    const TIME: &str = "SELECT time FROM stoa_commit WHERE tenant = :tenant \
-         ORDER BY position DESC LIMIT 1";
-    let tenant = Arc::clone(node.tenant());
+    // One look-up a tenant.
+    const TIME: &str = "WITH RECURSIVE each (name) AS (SELECT MIN(tenant) FROM stoa_commit \
+         UNION ALL SELECT (SELECT MIN(c.tenant) FROM stoa_commit AS c WHERE c.tenant > each.name) \
+         FROM each WHERE each.name IS NOT NULL) \
+         SELECT MAX((SELECT c.time FROM stoa_commit AS c WHERE c.tenant = each.name \
+         ORDER BY c.position DESC LIMIT 1)) FROM each";
     let read =
-        move |session: &mut dyn Session, _| kernel::rows::<(i64,)>(session, &tenant, TIME, ());
-    Ok(node.read(None, read).await?.first().map_or(Micros(0), |(time,)| Micros(*time)))
+        move |session: &mut dyn Session, _| kernel::rows::<(Option<i64>,)>(session, CELL, TIME, ());
+    let found = node.read(None, read).await?.first().and_then(|(time,)| *time);
+    Ok(Micros(found.unwrap_or(0)))
 }

@@ -1,6 +1,7 @@
 //! Jobs: what must happen outside, after the commit that asked for it.
 //!
-//! A worker has room for so many attempts: in all, of each method, and one of each lane. It takes
+//! A worker has room for so many attempts: in all, of each method, and one of each lane; tenants take
+//! turns for the room of a method. It takes
 //! the lease of a job when there is room for it and not before, so a lease begins with its attempt,
 //! and is renewed while that runs; a server that hangs keeps the room of its own method and of no
 //! other. What a job came to and its completion are one commit, guarded by the lease: a
@@ -12,7 +13,7 @@
 mod attempt;
 mod queue;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,7 +26,7 @@ use tokio::task::{Id, JoinSet};
 
 use self::queue::{Found, Leased, Room};
 use super::clock::Clock;
-use super::{Work, housekeep};
+use super::{CELL, Work, housekeep};
 use crate::Node;
 
 /// Attempts at work at once, of all methods.
@@ -39,8 +40,8 @@ pub(super) struct Jobs {
     /// The methods that this node has, and how they are tried.
     methods: Vec<(&'static str, Job)>,
     attempts: JoinSet<()>,
-    /// The method of each attempt.
-    at_work: HashMap<Id, &'static str>,
+    /// The tenant and the method of each attempt.
+    at_work: HashMap<Id, (Arc<str>, &'static str)>,
     clock: Clock,
     due: Option<Micros>,
 }
@@ -74,8 +75,8 @@ impl Jobs {
         let found = self.look(now).await?;
         self.due = found.next;
         let mut worked = false;
-        for seen in &found.lapsed {
-            match attempt::lapse(&self.node, seen).await {
+        for (seen, is_active) in &found.lapsed {
+            match attempt::lapse(&self.node, seen, *is_active).await {
                 Ok(()) => worked = true,
                 Err(error) => tracing::warn!(job = seen.id, error = ?error, "a job lapsed"),
             }
@@ -83,10 +84,8 @@ impl Jobs {
         if found.ready.is_empty() {
             return Ok(worked);
         }
-        let tenant = Arc::clone(self.node.tenant());
-        let lease =
-            move |session: &mut dyn Session, _| queue::lease(session, &tenant, now, &found.ready);
-        for job in housekeep(&self.node, self.node.tenant(), lease).await? {
+        let lease = move |session: &mut dyn Session, _| queue::lease(session, now, &found.ready);
+        for job in housekeep(&self.node, CELL, lease).await? {
             self.begin(job, started);
         }
         Ok(true)
@@ -107,9 +106,9 @@ impl Jobs {
     }
 
     fn begin(&mut self, job: Leased, started: Duration) {
-        let method = job.seen.method;
+        let whose = (Arc::clone(&job.seen.tenant), job.seen.method);
         let attempt = self.attempts.spawn(attempt::work(Arc::clone(&self.node), job, started));
-        self.at_work.insert(attempt.id(), method);
+        self.at_work.insert(attempt.id(), whose);
     }
 
     /// Waits until an attempt has ended; for ever if none is at work.
@@ -127,27 +126,33 @@ impl Jobs {
     }
 
     async fn look(&self, now: Micros) -> Result<Found> {
-        let (registry, tenant) = (Arc::clone(self.node.registry()), Arc::clone(self.node.tenant()));
+        let (registry, tenants) = (Arc::clone(self.node.registry()), self.node.tenants().await?);
         let room = self.room();
-        self.node
-            .read(None, move |session, _| queue::look(session, &registry, &tenant, now, &room))
-            .await
+        let look = move |session: &mut dyn Session, _| {
+            let is_active = |tenant: &str| tenants.active(tenant).is_ok();
+            queue::look(session, &registry, &is_active, now, &room)
+        };
+        self.node.read(None, look).await
     }
 
     fn room(&self) -> Room {
+        let mut tenants = BTreeMap::new();
+        for (tenant, method) in self.at_work.values() {
+            *tenants.entry((*method, Arc::clone(tenant))).or_default() += 1;
+        }
         let methods = self.methods.iter().map(|(path, policy)| {
-            let at_work = self.at_work.values().filter(|method| *method == path).count();
+            let at_work = self.at_work.values().filter(|(_, method)| method == path).count();
             (*path, (at_work, (policy.at_once as usize).saturating_sub(at_work)))
         });
-        Room { free: AT_ONCE.saturating_sub(self.at_work.len()), methods: methods.collect() }
+        let free = AT_ONCE.saturating_sub(self.at_work.len());
+        Room { free, methods: methods.collect(), tenants }
     }
 
     async fn rebase(&self, now: Micros) -> Result<()> {
         tracing::warn!("the clock went back: jobs that were written in the future are moved");
         loop {
-            let tenant = Arc::clone(self.node.tenant());
-            let rebase = move |session: &mut dyn Session, _| queue::rebase(session, &tenant, now);
-            if !housekeep(&self.node, self.node.tenant(), rebase).await? {
+            let rebase = move |session: &mut dyn Session, _| queue::rebase(session, now);
+            if !housekeep(&self.node, CELL, rebase).await? {
                 return Ok(());
             }
         }

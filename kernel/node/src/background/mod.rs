@@ -1,5 +1,9 @@
 //! What happens without a caller: reactions to events, jobs, timers.
 //!
+//! All of it is there for every tenant of the cell, and a tenant for whom nothing is to be done costs
+//! nothing: what is due is found by one look over all, or a commit tells of it. Tenants take turns,
+//! and those that are suspended wait.
+//!
 //! Each kind of work is a step function that does what is due and says whether it did anything.
 //! A running node loops over the steps and sleeps until a commit or the clock wakes it; a test
 //! calls them itself, with its own clock.
@@ -26,17 +30,21 @@ use tokio::sync::watch;
 
 use crate::unwound::unwound;
 use crate::{Node, keys};
-pub(crate) use subscriptions::partition_of;
+pub(crate) use subscriptions::{TO_FILL, partition_of};
 
 /// How long the background sleeps at the most when nothing wakes it: other nodes' timers and
 /// jobs are found no later than this.
 const SLEEP_MAX: Duration = Duration::from_secs(1);
 
+/// What the kernel's statements are run as that look over all tenants.
+const CELL: &str = "";
+
 /// What the background says about itself in `/metrics`.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Gauges {
-    /// Commits between a subscription's slowest partition and the end of the log.
-    pub lag: BTreeMap<String, i64>,
+    /// Commits between a subscription's slowest partition and the end of the log, by tenant and
+    /// subscription, for tenants for whom something happened of late.
+    pub lag: BTreeMap<(Arc<str>, String), i64>,
 }
 
 /// The background of a node.

@@ -10,7 +10,7 @@ use stoa_kit::{Micros, Result};
 use stoa_store::{Notice, kernel};
 
 use super::clock::Clock;
-use super::{Work, housekeep};
+use super::{CELL, Work, housekeep};
 use crate::Node;
 
 /// Rows deleted at once.
@@ -29,7 +29,7 @@ pub(super) struct Sweep {
     next: Micros,
 }
 
-/// What has served its time.
+/// What has served its time, in all tenants.
 #[derive(Clone, Copy)]
 struct Past {
     /// The time now, at which keys and claims end.
@@ -38,29 +38,36 @@ struct Past {
     jobs: Micros,
     /// Commits that were made before, if they also lie behind the log.
     commits: Micros,
-    /// Cursors that stand before are lost.
+    /// Cursors that stand before are lost, if there are events that they have not seen.
     lost: i64,
-    /// Events, and records of commits, that nobody needs who is not lost.
+    /// Events, and records of commits, that nobody needs whose cursor stands behind them.
     log: i64,
+}
+
+/// A tenant's log: where its first event lies, and its first record of a commit, and the time of that.
+struct Log {
+    tenant: Arc<str>,
+    event: Option<i64>,
+    commit: Option<(i64, Micros)>,
 }
 
 /// Rows that a sweep deletes: whether there are any, and what deletes some of them.
 type Broom = (&'static str, &'static str);
 
 const KEYS: Broom = (
-    "SELECT expires FROM stoa_key WHERE tenant = :tenant AND expires < $1 LIMIT $2",
-    "DELETE FROM stoa_key WHERE tenant = :tenant AND hash IN \
-     (SELECT hash FROM stoa_key WHERE tenant = :tenant AND expires < $1 LIMIT $2)",
+    "SELECT expires FROM stoa_key WHERE expires < $1 LIMIT $2",
+    "DELETE FROM stoa_key WHERE (tenant, hash) IN \
+     (SELECT tenant, hash FROM stoa_key WHERE expires < $1 LIMIT $2)",
 );
 const CLAIMS: Broom = (
-    "SELECT expires FROM stoa_claim WHERE tenant = :tenant AND expires < $1 LIMIT $2",
-    "DELETE FROM stoa_claim WHERE tenant = :tenant AND hash IN \
-     (SELECT hash FROM stoa_claim WHERE tenant = :tenant AND expires < $1 LIMIT $2)",
+    "SELECT expires FROM stoa_claim WHERE expires < $1 LIMIT $2",
+    "DELETE FROM stoa_claim WHERE (tenant, hash) IN \
+     (SELECT tenant, hash FROM stoa_claim WHERE expires < $1 LIMIT $2)",
 );
 const JOBS: Broom = (
-    "SELECT run_at FROM stoa_job WHERE tenant = :tenant AND state = 'done' AND run_at < $1 LIMIT $2",
-    "DELETE FROM stoa_job WHERE tenant = :tenant AND id IN (SELECT id FROM stoa_job \
-     WHERE tenant = :tenant AND state = 'done' AND run_at < $1 ORDER BY run_at, id LIMIT $2)",
+    "SELECT run_at FROM stoa_job WHERE state = 'done' AND run_at < $1 LIMIT $2",
+    "DELETE FROM stoa_job WHERE (tenant, id) IN (SELECT tenant, id FROM stoa_job \
+     WHERE state = 'done' AND run_at < $1 ORDER BY run_at, tenant, id LIMIT $2)",
 );
 
 impl Sweep {
@@ -76,70 +83,113 @@ impl Sweep {
         if now < self.next {
             return Ok(false);
         }
-        let past = self.past(now).await?;
-        let tenant = Arc::clone(self.node.tenant());
-        let looked = self.node.read(None, move |session, _| waits(session, &tenant, past));
+        let end = self.node.store().settled().await?;
+        let past = Past {
+            now,
+            jobs: now.before(JOBS_KEPT),
+            commits: now.before(self.node.commits_kept),
+            lost: end - LOG_MAX,
+            log: end - self.node.log_kept,
+        };
         let mut swept = 0;
-        if looked.await? {
-            let tenant = Arc::clone(self.node.tenant());
-            let run = move |session: &mut dyn Session, _| sweep(session, &tenant, past);
-            swept = housekeep(&self.node, self.node.tenant(), run).await?;
+        if self.node.read(None, move |session, _| waits(session, past)).await? {
+            swept += housekeep(&self.node, CELL, move |session, _| sweep(session, past)).await?;
+        }
+        for log in self.node.read(None, move |session, _| logs(session)).await? {
+            if !log.may_go(past) {
+                continue;
+            }
+            let (tenant, of) = (Arc::clone(&log.tenant), Arc::clone(&log.tenant));
+            let look = move |session: &mut dyn Session, _| log_waits(session, &of, past);
+            if self.node.read(None, look).await? {
+                let run =
+                    move |session: &mut dyn Session, _| sweep_tenant(session, &log.tenant, past);
+                swept += housekeep(&self.node, &tenant, run).await?;
+            }
         }
         if swept < ROWS as u64 {
             self.next = now.after(INTERVAL);
         }
         Ok(swept > 0)
     }
+}
 
-    async fn past(&self, now: Micros) -> Result<Past> {
-        const SLOWEST: &str = "SELECT MIN(position) FROM stoa_cursor \
-             WHERE tenant = :tenant AND state = '' AND position >= $1 \
-         /* whole: there are as many as partitions of subscriptions */";
-        let end = self.node.store().settled().await?;
-        let (tenant, lost) = (Arc::clone(self.node.tenant()), end - LOG_MAX);
-        let read = move |session: &mut dyn Session, _| {
-            kernel::rows::<(Option<i64>,)>(session, &tenant, SLOWEST, (lost,))
-        };
-        let slowest = self.node.read(None, read).await?.first().and_then(|(slowest,)| *slowest);
-        Ok(Past {
-            now,
-            jobs: now.before(JOBS_KEPT),
-            commits: now.before(self.node.commits_kept),
-            lost,
-            log: slowest.unwrap_or(end).min(end - self.node.log_kept),
-        })
+impl Log {
+    fn may_go(&self, past: Past) -> bool {
+        self.event.is_some_and(|first| first < past.log)
+            || self.commit.is_some_and(|(at, time)| at < past.log && time < past.commits)
     }
 }
 
-/// Whether there is anything to sweep.
-fn waits(session: &mut dyn Session, tenant: &str, past: Past) -> Result<bool> {
-    const LOST: &str = "SELECT position FROM stoa_cursor \
-         WHERE tenant = :tenant AND position < $1 AND state = '' LIMIT 1 \
-         /* whole: there are as many as partitions of subscriptions */";
-    const EVENT: &str =
-        "SELECT position FROM stoa_event WHERE tenant = :tenant AND position < $1 LIMIT 1";
+/// Where the log of each tenant begins: a look-up or two for each.
+fn logs(session: &mut dyn Session) -> Result<Vec<Log>> {
+    const LOGS: &str = "SELECT t.tenant, \
+         (SELECT MIN(e.position) FROM stoa_event AS e WHERE e.tenant = t.tenant), \
+         (SELECT MIN(c.position) FROM stoa_commit AS c WHERE c.tenant = t.tenant), \
+         (SELECT c.time FROM stoa_commit AS c WHERE c.tenant = t.tenant \
+         ORDER BY c.position LIMIT 1) FROM stoa_tenant AS t";
+    type Row = (String, Option<i64>, Option<i64>, Option<i64>);
+    let rows = kernel::rows::<Row>(session, CELL, LOGS, ())?;
+    let log = |(tenant, event, commit, time): Row| Log {
+        tenant: tenant.into(),
+        event,
+        commit: commit.zip(time.map(Micros)),
+    };
+    Ok(rows.into_iter().map(log).collect())
+}
+
+/// Whether there is anything to sweep beside logs.
+fn waits(session: &mut dyn Session, past: Past) -> Result<bool> {
     for ((some, _), before) in [(KEYS, past.now), (CLAIMS, past.now), (JOBS, past.jobs)] {
-        if !kernel::rows::<(i64,)>(session, tenant, some, (before.0, 1))?.is_empty() {
+        if !kernel::rows::<(i64,)>(session, CELL, some, (before.0, 1_i64))?.is_empty() {
             return Ok(true);
         }
     }
+    Ok(false)
+}
+
+/// Deletes some of everything but logs: how much.
+fn sweep(session: &mut dyn Session, past: Past) -> Result<u64> {
+    let mut rows = 0;
+    for ((_, delete), before) in [(KEYS, past.now), (CLAIMS, past.now), (JOBS, past.jobs)] {
+        rows += kernel::execute(session, CELL, delete, (before.0, ROWS))?;
+    }
+    Ok(rows)
+}
+
+/// The same for a tenant, in whose log somebody may still need something.
+fn past_of(session: &mut dyn Session, tenant: &str, past: Past) -> Result<Past> {
+    const SLOWEST: &str = "SELECT MIN(position) FROM stoa_cursor \
+         WHERE tenant = :tenant AND state = '' AND position >= $1 \
+         /* whole: there are as many as partitions of subscriptions */";
+    let slowest = kernel::rows::<(Option<i64>,)>(session, tenant, SLOWEST, (past.lost,))?;
+    let slowest = slowest.first().and_then(|(slowest,)| *slowest);
+    Ok(Past { log: slowest.map_or(past.log, |slowest| slowest.min(past.log)), ..past })
+}
+
+/// Whether there is anything to sweep of a tenant's log.
+fn log_waits(session: &mut dyn Session, tenant: &str, past: Past) -> Result<bool> {
+    const LOST: &str = "SELECT position FROM stoa_cursor WHERE tenant = :tenant \
+         AND position < $1 AND state = '' AND EXISTS (SELECT 1 FROM stoa_event AS e \
+             WHERE e.tenant = :tenant AND e.position > stoa_cursor.position AND e.position < $1) \
+         LIMIT 1 /* whole: there are as many as partitions of subscriptions */";
+    const EVENT: &str =
+        "SELECT position FROM stoa_event WHERE tenant = :tenant AND position < $1 LIMIT 1";
+    let past = past_of(session, tenant, past)?;
     Ok(!kernel::rows::<(i64,)>(session, tenant, LOST, (past.lost,))?.is_empty()
         || !kernel::rows::<(i64,)>(session, tenant, EVENT, (past.log,))?.is_empty()
         || last_commit(session, tenant, past)?.is_some())
 }
 
-/// Deletes some of everything: how much.
-fn sweep(session: &mut dyn Session, tenant: &str, past: Past) -> Result<u64> {
+/// Deletes some of a tenant's log: how much.
+fn sweep_tenant(session: &mut dyn Session, tenant: &str, past: Past) -> Result<u64> {
     const LOST: &str = "UPDATE stoa_cursor SET state = 'lost' WHERE tenant = :tenant \
-         AND position < $1 AND state = '' \
+         AND position < $1 AND state = '' AND EXISTS (SELECT 1 FROM stoa_event AS e \
+             WHERE e.tenant = :tenant AND e.position > stoa_cursor.position AND e.position < $1) \
          /* whole: there are as many as partitions of subscriptions */";
-    let mut rows = 0;
-    for ((_, delete), before) in [(KEYS, past.now), (CLAIMS, past.now), (JOBS, past.jobs)] {
-        rows += kernel::execute(session, tenant, delete, (before.0, ROWS))?;
-    }
     kernel::execute(session, tenant, LOST, (past.lost,))?;
-    rows += sweep_log(session, tenant, past.log)?;
-    Ok(rows + sweep_commits(session, tenant, past)?)
+    let past = past_of(session, tenant, past)?;
+    Ok(sweep_log(session, tenant, past.log)? + sweep_commits(session, tenant, past)?)
 }
 
 /// Deletes the oldest events before a position, and keeps in mind up to where: who follows from

@@ -1,10 +1,16 @@
-//! Timers: commands that run without a caller, once however many nodes there are.
+//! Timers: commands that run without a caller, in every tenant once, however many nodes there are.
 //!
-//! A timer that goes by the clock has a row, which moves to its next time in the commit of what it
-//! did; times that passed while no node was running fire once, not once each. A timer that is due
-//! when a query says so is asked, and asked again in the commit that runs it: of two nodes that
-//! come at the same time the second finds nothing due, and commits nothing.
+//! A timer that goes by the clock has one row for the cell, which says when it fires next. When it
+//! does, the tenants have their turn one after another, each in a commit of its own that notes it; the
+//! row moves on after the last one, so that whoever comes in between goes on with those that are
+//! left. Times that passed while no node was running fire once, not once each.
+//!
+//! A timer that is due when a query says so has no row until it ran. It is asked for a tenant once
+//! after a start, whenever a commit wrote one of its service's tables there, and when the time comes
+//! that it gave. It is asked again in the commit that runs it: of two nodes that come at the same time
+//! the second finds nothing due, and commits nothing.
 
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::{Acquire, Release};
@@ -15,38 +21,68 @@ use stoa_contract::Format;
 use stoa_kit::registry::ServiceId;
 use stoa_kit::session::{Session, Stamp};
 use stoa_kit::tx::Run;
-use stoa_kit::{Ask, Caller, Cause, Error, Micros, Registry, Result, Schedule, Timer, When};
+use stoa_kit::{Ask, Caller, Cause, Error, Micros, Registry, Result, Timer, When};
 use stoa_store::{Notice, Outcome, kernel};
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::TryRecvError;
 
 use super::clock::Clock;
-use super::{Work, housekeep, is_transient, overtaken, react};
+use super::{CELL, Work, housekeep, is_transient, overtaken, react};
 use crate::Node;
+use crate::tenants::Tenants;
 
 /// The shortest time between two questions whether a timer is due, unless its last chunk was full.
 const PAUSE: Duration = Duration::from_secs(1);
-/// The longest, whatever was written; and the longest wait after one that failed.
+/// The longest where it gave a time; and the longest wait after one that failed.
 const PAUSE_MAX: Duration = Duration::from_secs(60);
 /// Full chunks that follow one another before others have their turn.
 const CHUNKS_MAX: usize = 16;
+/// Tenants in which a timer fires, or is asked for the first time, before others have their turn.
+const TURNS: usize = 64;
 
 /// Every timer of a node.
 pub(super) struct Timers {
     node: Arc<Node>,
-    timers: Vec<Known>,
+    timers: Vec<Arc<Known>>,
+    /// Timers that fire now, and the tenants that are left.
+    rounds: BTreeMap<usize, Round>,
+    /// What is remembered of timers that are asked, by tenant: where nothing is, nothing is due.
+    asked: BTreeMap<(Arc<str>, usize), Asked>,
+    /// Tenants for whom nothing was asked yet.
+    strangers: VecDeque<Arc<str>>,
     notices: Receiver<Notice>,
     clock: Clock,
     due: Option<Micros>,
 }
 
-/// A timer, and what this node remembers of it.
+/// A timer of a service.
 struct Known {
     service: ServiceId,
     /// Its full name, `<service>.<name>`.
     name: String,
+    /// What its service's tables begin with.
+    tables: String,
     timer: Timer,
-    /// For one that is asked: whether its service's tables may have changed since.
+}
+
+/// The tenants that are left of a time at which a timer fires.
+struct Round {
+    stand: Stand,
+    left: VecDeque<Arc<str>>,
+}
+
+/// Where a timer stands: how often it was moved, and the time that it fires at. A clock that goes back
+/// comes to the same time again.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Stand {
+    round: i64,
+    at: Micros,
+}
+
+/// What this node remembers of a timer that is asked, in a tenant.
+#[derive(Clone, Copy)]
+struct Asked {
+    /// Whether its service's tables may have changed since.
     stale: bool,
     /// Not before this time again.
     pause: Micros,
@@ -72,20 +108,25 @@ impl Timers {
         let mut timers = Vec::new();
         for (number, service) in node.registry().services().iter().enumerate() {
             for timer in &service.timers {
-                timers.push(Known {
+                timers.push(Arc::new(Known {
                     service: ServiceId(number as u16),
                     name: format!("{}.{}", service.name, timer.name),
+                    tables: format!("{}_", service.name),
                     timer: timer.clone(),
-                    stale: true,
-                    pause: Micros(i64::MIN),
-                    due: None,
-                    failures: 0,
-                });
+                }));
             }
         }
         let notices = node.store().notices();
-        let this =
-            Self { node: Arc::clone(node), timers, notices, clock: Clock::default(), due: None };
+        let this = Self {
+            strangers: node.tenants().await?.names().cloned().collect(),
+            node: Arc::clone(node),
+            timers,
+            rounds: BTreeMap::new(),
+            asked: BTreeMap::new(),
+            notices,
+            clock: Clock::default(),
+            due: None,
+        };
         this.register().await?;
         Ok(this)
     }
@@ -94,10 +135,10 @@ impl Timers {
     /// the future than their schedule could put them: a clock went back then.
     async fn register(&self) -> Result<()> {
         const ROWS: &str = "SELECT name, next, schedule FROM stoa_timer WHERE tenant = :tenant \
-         /* whole: there are as many as timers */";
-        const REGISTER: &str = "INSERT INTO stoa_timer (tenant, name, last, next, schedule) \
-             VALUES (:tenant, $1, 0, $2, $3) ON CONFLICT (tenant, name) DO UPDATE \
-             SET next = excluded.next, schedule = excluded.schedule \
+             /* whole: there are as many as timers */";
+        const REGISTER: &str = "INSERT INTO stoa_timer (tenant, name, round, last, next, schedule) \
+             VALUES (:tenant, $1, 1, 0, $2, $3) ON CONFLICT (tenant, name) DO UPDATE \
+             SET next = excluded.next, schedule = excluded.schedule, round = stoa_timer.round + 1 \
              WHERE stoa_timer.schedule <> excluded.schedule OR stoa_timer.next > excluded.next";
         let now = self.node.store().lease_now().await?;
         let mut rows = Vec::new();
@@ -108,9 +149,8 @@ impl Timers {
             };
             rows.push((known.name.clone(), next, words));
         }
-        let tenant = Arc::clone(self.node.tenant());
         let read = move |session: &mut dyn Session, _| {
-            kernel::rows::<(String, i64, String)>(session, &tenant, ROWS, ())
+            kernel::rows::<(String, i64, String)>(session, CELL, ROWS, ())
         };
         let there = self.node.read(None, read).await?;
         rows.retain(|(name, next, words)| {
@@ -119,10 +159,9 @@ impl Timers {
         if rows.is_empty() {
             return Ok(());
         }
-        let tenant = Arc::clone(self.node.tenant());
-        housekeep(&self.node, self.node.tenant(), move |session, _| {
+        housekeep(&self.node, CELL, move |session, _| {
             for (name, next, words) in &rows {
-                kernel::execute(session, &tenant, REGISTER, (name, *next, words))?;
+                kernel::execute(session, CELL, REGISTER, (name, *next, words))?;
             }
             Ok(())
         })
@@ -139,114 +178,202 @@ impl Timers {
             self.register().await?;
             self.clock.went_back = false;
         }
-        self.listen();
-        let rows = self.rows().await?;
-        let (mut fired, mut trouble) = (false, None);
-        for known in &mut self.timers {
-            let turn = match known.timer.when.clone() {
-                When::By(schedule) => by(&self.node, known, &schedule, &rows, now).await,
-                When::Due(ask) => when_due(&self.node, known, ask, now).await,
-            };
-            // What ails one timer is no reason to pass over the others.
-            match turn {
-                Ok(ran) => fired |= ran,
-                Err(error) => {
-                    (known.pause, known.stale) = (now.after(PAUSE), true);
-                    known.due = Some(known.pause);
-                    trouble = Some(error);
-                }
-            }
-        }
-        self.due = self.timers.iter().filter_map(|known| known.due).min();
-        trouble.map_or(Ok(fired), Err)
+        self.listen().await?;
+        let tenants = self.node.tenants().await?;
+        self.greet();
+        self.due = None;
+        let fired = self.by_the_clock(now, &tenants).await;
+        let asked = self.when_due(now, &tenants).await;
+        let waits = !self.strangers.is_empty() || !self.rounds.is_empty();
+        Ok(fired? | asked? | waits)
     }
 
     /// Hears which tables were written since the last time.
-    fn listen(&mut self) {
+    async fn listen(&mut self) -> Result<()> {
         loop {
-            let heard = self.notices.try_recv();
-            for known in &mut self.timers {
-                let service = &self.node.registry().service(known.service);
-                known.stale |= match &heard {
-                    Ok(notice) => notice.tables.iter().any(|written| {
-                        let rest = written.table.strip_prefix(service.name);
-                        rest.is_some_and(|rest| rest.starts_with('_'))
-                    }),
-                    Err(TryRecvError::Lagged(_)) => true,
-                    Err(TryRecvError::Empty | TryRecvError::Closed) => false,
-                };
-            }
-            if matches!(heard, Err(TryRecvError::Empty | TryRecvError::Closed)) {
-                return;
+            match self.notices.try_recv() {
+                Ok(notice) => {
+                    for written in &notice.tables {
+                        self.written(&written.tenant, &written.table);
+                    }
+                }
+                Err(TryRecvError::Lagged(_)) => {
+                    self.strangers = self.node.tenants().await?.names().cloned().collect();
+                }
+                Err(TryRecvError::Empty | TryRecvError::Closed) => return Ok(()),
             }
         }
     }
 
-    /// When each timer fires that goes by the clock.
-    async fn rows(&self) -> Result<Vec<(String, i64)>> {
-        const ROWS: &str = "SELECT name, next FROM stoa_timer WHERE tenant = :tenant \
-         /* whole: there are as many as timers */";
+    /// A table of a tenant was written: timers of its service are asked again.
+    fn written(&mut self, tenant: &Arc<str>, table: &str) {
+        for (index, known) in self.timers.iter().enumerate() {
+            if matches!(known.timer.when, When::Due(_)) && table.starts_with(&known.tables) {
+                let key = (Arc::clone(tenant), index);
+                self.asked.entry(key).or_insert(Asked::NEVER).stale = true;
+            }
+        }
+    }
+
+    /// Has everything asked for some tenants of whom nothing is known.
+    fn greet(&mut self) {
+        let some = self.strangers.len().min(TURNS);
+        for tenant in self.strangers.drain(..some) {
+            for (index, known) in self.timers.iter().enumerate() {
+                if matches!(known.timer.when, When::Due(_)) {
+                    let key = (Arc::clone(&tenant), index);
+                    self.asked.entry(key).or_insert(Asked::NEVER).stale = true;
+                }
+            }
+        }
+    }
+
+    /// Fires what goes by the clock and whose time it is; true if there was anything.
+    async fn by_the_clock(&mut self, now: Micros, tenants: &Tenants) -> Result<bool> {
+        const ROWS: &str = "SELECT name, round, next FROM stoa_timer WHERE tenant = :tenant \
+             /* whole: there are as many as timers */";
         if !self.timers.iter().any(|known| matches!(known.timer.when, When::By(_))) {
-            return Ok(Vec::new());
+            return Ok(false);
         }
-        let tenant = Arc::clone(self.node.tenant());
         let read = move |session: &mut dyn Session, _| {
-            kernel::rows::<(String, i64)>(session, &tenant, ROWS, ())
+            kernel::rows::<(String, i64, i64)>(session, CELL, ROWS, ())
         };
-        self.node.read(None, read).await
-    }
-}
-
-/// Fires a timer that goes by the clock, if it is time; true if it was.
-async fn by(
-    node: &Arc<Node>, known: &mut Known, schedule: &Schedule, rows: &[(String, i64)], now: Micros,
-) -> Result<bool> {
-    let Some((_, at)) = rows.iter().find(|(name, _)| *name == known.name) else { return Ok(false) };
-    known.due = Some(Micros(*at));
-    if Micros(*at) > now {
-        return Ok(false);
-    }
-    let next = schedule.next(now)?;
-    let mut fired = fire(node, known, Turn::At(Micros(*at), next)).await?;
-    for _ in 0..CHUNKS_MAX {
-        if fired != Fired::Ran(true) {
-            break;
+        let rows = self.node.read(None, read).await?.into_iter();
+        let rows: BTreeMap<_, _> =
+            rows.map(|(name, round, next)| (name, Stand { round, at: Micros(next) })).collect();
+        let (mut fired, mut trouble) = (false, None);
+        for index in 0..self.timers.len() {
+            let known = Arc::clone(&self.timers[index]);
+            let (When::By(schedule), Some(stand)) = (&known.timer.when, rows.get(&known.name))
+            else {
+                continue;
+            };
+            if stand.at > now {
+                self.rounds.remove(&index);
+                self.wants_turn(stand.at);
+                continue;
+            }
+            fired = true;
+            // What ails one timer is no reason to pass over the others.
+            if let Err(error) =
+                self.round((index, &known), (*stand, schedule.next(now)?), tenants).await
+            {
+                self.rounds.remove(&index);
+                self.wants_turn(now.after(PAUSE));
+                trouble = Some(error);
+            }
         }
-        fired = fire(node, known, Turn::More).await?;
+        trouble.map_or(Ok(fired), Err)
     }
-    known.due = Some(next);
-    Ok(true)
+
+    /// Fires a timer in some of the tenants that are left, and moves it on after the last.
+    async fn round(
+        &mut self, (index, known): (usize, &Arc<Known>), (stand, next): (Stand, Micros),
+        tenants: &Tenants,
+    ) -> Result<()> {
+        let fresh = || Round { stand, left: tenants.names().cloned().collect() };
+        let round = self.rounds.entry(index).or_insert_with(fresh);
+        if round.stand != stand {
+            *round = fresh();
+        }
+        for _ in 0..TURNS {
+            let Some(tenant) = round.left.front() else { break };
+            if tenants.active(tenant).is_ok() {
+                let mut fired = fire(&self.node, tenant, known, Turn::At(stand)).await?;
+                for _ in 0..CHUNKS_MAX {
+                    if fired != Fired::Ran(true) {
+                        break;
+                    }
+                    fired = fire(&self.node, tenant, known, Turn::More).await?;
+                }
+            }
+            round.left.pop_front();
+        }
+        if !round.left.is_empty() {
+            return Ok(());
+        }
+        self.rounds.remove(&index);
+        self.wants_turn(next);
+        let name = known.name.clone();
+        let moved =
+            housekeep(&self.node, CELL, move |session, _| move_on(session, &name, stand, next));
+        match moved.await {
+            Err(error) if error.reason() == "background.overtaken" => Ok(()),
+            other => other,
+        }
+    }
+
+    /// Asks what may be due, and fires what is; true if there was anything.
+    async fn when_due(&mut self, now: Micros, tenants: &Tenants) -> Result<bool> {
+        let (mut fired, mut trouble) = (false, None);
+        let keys: Vec<_> = self.asked.keys().cloned().collect();
+        for key in keys {
+            let (Some(mut asked), true) =
+                (self.asked.get(&key).copied(), tenants.active(&key.0).is_ok())
+            else {
+                continue;
+            };
+            let known = Arc::clone(&self.timers[key.1]);
+            let When::Due(ask) = known.timer.when else { continue };
+            match turn(&self.node, (&key.0, &known), &mut asked, ask, now).await {
+                Ok(ran) => fired |= ran,
+                Err(error) => {
+                    (asked.pause, asked.stale) = (now.after(PAUSE), true);
+                    asked.due = Some(asked.pause);
+                    trouble = Some(error);
+                }
+            }
+            match asked.is_over(now) {
+                true => self.asked.remove(&key),
+                false => {
+                    asked.due.into_iter().for_each(|due| self.wants_turn(due));
+                    self.asked.insert(key, asked)
+                }
+            };
+        }
+        trouble.map_or(Ok(fired), Err)
+    }
+
+    fn wants_turn(&mut self, at: Micros) {
+        self.due = Some(self.due.map_or(at, |due| due.min(at)));
+    }
 }
 
 /// Fires a timer that is asked, if it is due; true if it was.
-async fn when_due(node: &Arc<Node>, known: &mut Known, ask: Ask, now: Micros) -> Result<bool> {
-    if known.rests(now) {
+async fn turn(
+    node: &Arc<Node>, (tenant, known): (&Arc<str>, &Known), asked: &mut Asked, ask: Ask,
+    now: Micros,
+) -> Result<bool> {
+    if asked.rests(now) {
         return Ok(false);
     }
-    known.stale = false;
-    known.pause = now.after(PAUSE);
-    let due = asked(node, known.service, ask).await?;
+    asked.stale = false;
+    asked.pause = now.after(PAUSE);
+    let due = ask_now(node, tenant, known.service, ask).await?;
     if due.is_none_or(|due| due > now) {
-        known.due = due.map(|due| due.max(known.pause));
+        asked.due = due.map(|due| due.max(asked.pause));
         return Ok(false);
     }
     // What it does is a reason to ask again, after a pause.
-    known.stale = true;
+    asked.stale = true;
     for _ in 0..CHUNKS_MAX {
-        let fired = fire(node, known, Turn::If(ask)).await?;
-        known.failures = if fired == Fired::Failed { known.failures + 1 } else { 0 };
+        let fired = fire(node, tenant, known, Turn::If(ask)).await?;
+        asked.failures = if fired == Fired::Failed { asked.failures + 1 } else { 0 };
         if fired != Fired::Ran(true) {
-            known.pause = now.after((PAUSE * (1 << known.failures.min(6))).min(PAUSE_MAX));
-            known.due = Some(known.pause);
+            asked.pause = now.after((PAUSE * (1 << asked.failures.min(6))).min(PAUSE_MAX));
+            asked.due = Some(asked.pause);
             return Ok(fired != Fired::Failed);
         }
     }
     // There is more, and others have their turn first.
-    (known.pause, known.due) = (now, Some(now));
+    (asked.pause, asked.due) = (now, Some(now));
     Ok(true)
 }
 
-impl Known {
+impl Asked {
+    /// What is known of one that was never asked.
+    const NEVER: Self = Self { stale: true, pause: Micros(i64::MIN), due: None, failures: 0 };
+
     /// Whether it need not be asked; says when it wants its turn.
     fn rests(&mut self, now: Micros) -> bool {
         // Where a clock went back, no pause is as long as the step.
@@ -257,11 +384,18 @@ impl Known {
         let fresh = !self.stale && now < self.pause.after(PAUSE_MAX) && self.pause <= now;
         fresh && self.due.is_none_or(|due| due > now)
     }
+
+    /// Whether there is nothing to remember.
+    fn is_over(&self, now: Micros) -> bool {
+        !self.stale && self.due.is_none() && self.pause <= now
+    }
 }
 
-/// Asks when a timer is due.
-async fn asked(node: &Arc<Node>, service: ServiceId, ask: Ask) -> Result<Option<Micros>> {
-    let (registry, tenant) = (Arc::clone(node.registry()), Arc::clone(node.tenant()));
+/// Asks when a timer is due in a tenant.
+async fn ask_now(
+    node: &Arc<Node>, tenant: &Arc<str>, service: ServiceId, ask: Ask,
+) -> Result<Option<Micros>> {
+    let (registry, tenant) = (Arc::clone(node.registry()), Arc::clone(tenant));
     let read = move |session: &mut dyn Session, stamp: Stamp| {
         due(session, &registry, &tenant, (service, ""), ask, stamp)
     };
@@ -280,8 +414,8 @@ fn due(
 /// Whose turn it is that fires, to be settled in the commit itself.
 #[derive(Clone, Copy)]
 enum Turn {
-    /// Whoever moves the row from one time to the next.
-    At(Micros, Micros),
+    /// Whoever notes for the tenant that it fired, while it still stands there.
+    At(Stand),
     /// Whoever finds it due.
     If(Ask),
     /// Whoever ran the chunk before.
@@ -293,33 +427,56 @@ impl Turn {
         self, session: &mut dyn Session, registry: &Registry, tenant: &str,
         (service, name): (ServiceId, &str), stamp: Stamp,
     ) -> Result<()> {
-        const RAN: &str = "UPDATE stoa_timer SET last = $2 WHERE tenant = :tenant AND name = $1";
         match self {
-            Self::At(at, next) => move_on(session, tenant, name, at, next),
+            Self::At(stand) => note_fired(session, tenant, name, stand),
             Self::More => Ok(()),
             Self::If(ask) => {
                 let due = due(session, registry, tenant, (service, name), ask, stamp)?;
                 if due.is_none_or(|due| due > stamp.now) {
                     return Err(overtaken("another node did what was due"));
                 }
-                kernel::execute(session, tenant, RAN, (name, stamp.now.0)).map(|_| ())
+                note_ran(session, tenant, name, stamp.now)
             }
         }
     }
 }
 
-/// Fires a timer; a failure is logged and waits for the next time.
-async fn fire(node: &Arc<Node>, known: &Known, turn: Turn) -> Result<Fired> {
+/// Notes that a timer fired for a tenant; refused if it did, or does not stand there.
+fn note_fired(session: &mut dyn Session, tenant: &str, name: &str, stand: Stand) -> Result<()> {
+    const STANDS: &str =
+        "SELECT next FROM stoa_timer WHERE tenant = :tenant AND name = $1 AND round = $2";
+    const FIRED: &str = "INSERT INTO stoa_timer (tenant, name, round, last, next, schedule) \
+         VALUES (:tenant, $1, $2, $3, 0, '') ON CONFLICT (tenant, name) DO UPDATE \
+         SET round = excluded.round, last = excluded.last \
+         WHERE stoa_timer.round < excluded.round";
+    let there = kernel::rows::<(i64,)>(session, CELL, STANDS, (name, stand.round))?;
+    let fired = (name, stand.round, stand.at.0);
+    if there.is_empty() || kernel::execute(session, tenant, FIRED, fired)? == 0 {
+        return Err(overtaken("another node fired the timer"));
+    }
+    Ok(())
+}
+
+/// Notes when a timer that is asked ran for a tenant.
+fn note_ran(session: &mut dyn Session, tenant: &str, name: &str, now: Micros) -> Result<()> {
+    const RAN: &str = "INSERT INTO stoa_timer (tenant, name, round, last, next, schedule) \
+         VALUES (:tenant, $1, 0, $2, 0, '') ON CONFLICT (tenant, name) DO UPDATE \
+         SET last = excluded.last";
+    kernel::execute(session, tenant, RAN, (name, now.0)).map(|_| ())
+}
+
+/// Fires a timer for a tenant; a failure is logged and waits for the next time.
+async fn fire(node: &Arc<Node>, tenant: &Arc<str>, known: &Known, turn: Turn) -> Result<Fired> {
     let (service, name) = (known.service, known.name.clone());
     let Timer { method, request, .. } = known.timer.clone();
-    let (registry, tenant) = (Arc::clone(node.registry()), Arc::clone(node.tenant()));
+    let (registry, whose) = (Arc::clone(node.registry()), Arc::clone(tenant));
     let again = Arc::new(AtomicBool::new(false));
     let more = Arc::clone(&again);
     let run = move |session: &mut dyn Session, stamp: Stamp| {
-        turn.take(session, &registry, &tenant, (service, &name), stamp)?;
+        turn.take(session, &registry, &whose, (service, &name), stamp)?;
         let bound = registry.method(method).ok_or_else(|| crate::call::unknown(method))?;
         let request = bound.decode_request(&request, Format::Binary)?;
-        let (caller, cause) = (Caller::system(&tenant), Cause::Timer(name.clone()));
+        let (caller, cause) = (Caller::system(&whose), Cause::Timer(name.clone()));
         let (registry, caller, cause) = (&registry, &caller, &cause);
         let command = Run { registry, caller, cause, stamp, nested: false };
         let (reply, gathered) =
@@ -328,19 +485,17 @@ async fn fire(node: &Arc<Node>, known: &Known, turn: Turn) -> Result<Fired> {
         Ok(Outcome { reply: Some(reply), gathered })
     };
     let cause = Cause::Timer(known.name.clone()).to_string();
-    let error: Error = match react(node, node.tenant(), cause, method, run).await {
+    let error: Error = match react(node, tenant, cause, method, run).await {
         Ok(_) => return Ok(Fired::Ran(again.load(Acquire))),
         Err(error) if error.reason() == "background.overtaken" => return Ok(Fired::Elsewhere),
         Err(error) if is_transient(&error) => return Err(error),
         Err(error) => error,
     };
-    tracing::error!(timer = known.name, error = ?error, "a timer failed");
-    if let Turn::At(at, next) = turn {
-        let (tenant, name) = (Arc::clone(node.tenant()), known.name.clone());
-        let moved = housekeep(node, node.tenant(), move |session, _| {
-            move_on(session, &tenant, &name, at, next)
-        });
-        match moved.await {
+    tracing::error!(timer = known.name, %tenant, error = ?error, "a timer failed");
+    if let Turn::At(stand) = turn {
+        let (whose, name) = (Arc::clone(tenant), known.name.clone());
+        let note = move |session: &mut dyn Session, _| note_fired(session, &whose, &name, stand);
+        match housekeep(node, tenant, note).await {
             Err(error) if error.reason() == "background.overtaken" => {}
             other => other?,
         }
@@ -349,14 +504,12 @@ async fn fire(node: &Arc<Node>, known: &Known, turn: Turn) -> Result<Fired> {
 }
 
 /// Moves a timer to its next time; refused if another node has.
-fn move_on(
-    session: &mut dyn Session, tenant: &str, name: &str, at: Micros, next: Micros,
-) -> Result<()> {
-    const MOVE: &str = "UPDATE stoa_timer SET last = $2, next = $3 \
-         WHERE tenant = :tenant AND name = $1 AND next = $2";
-    match kernel::execute(session, tenant, MOVE, (name, at.0, next.0))? {
+fn move_on(session: &mut dyn Session, name: &str, stand: Stand, next: Micros) -> Result<()> {
+    const MOVE: &str = "UPDATE stoa_timer SET round = round + 1, last = $3, next = $4 \
+         WHERE tenant = :tenant AND name = $1 AND round = $2";
+    match kernel::execute(session, CELL, MOVE, (name, stand.round, stand.at.0, next.0))? {
         1 => Ok(()),
-        _ => Err(overtaken("another node fired the timer")),
+        _ => Err(overtaken("another node moved the timer on")),
     }
 }
 

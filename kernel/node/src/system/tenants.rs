@@ -7,6 +7,7 @@
 use stoa_kit::registry::ServiceId;
 use stoa_kit::{Ctx, Error, MAIN, Mask, Micros, Reason as _, Result, Tx, View};
 
+use crate::background::TO_FILL;
 use crate::contract::*;
 use crate::tenants::SUSPENDED;
 
@@ -53,6 +54,7 @@ pub(super) fn add(tx: &mut Tx, request: AddTenantRequest) -> Result<AddTenantRes
         return Err(Reason::TenantExists.because(format!("there is a tenant called `{name}`")));
     }
     set_hosts(tx, &name, &hosts)?;
+    subscribe(tx, &name)?;
     let open = match provider(tx) {
         Some((service, prepare)) => {
             tx.within(&name, service, |tx| prepare(tx, &request.code_hash))?
@@ -192,6 +194,26 @@ fn set_hosts(tx: &mut Tx, name: &str, hosts: &[String]) -> Result<()> {
     for host in hosts {
         if tx.execute(ADD, (name, host))? == 0 {
             return Err(Reason::HostTaken.because(format!("`{host}` means another tenant")));
+        }
+    }
+    Ok(())
+}
+
+/// Has every subscription begin with the tenant: what happens there from now on is its to handle.
+fn subscribe(tx: &mut Tx, name: &str) -> Result<()> {
+    const BEGIN: &str = "INSERT INTO stoa_cursor (tenant, subscription, generation, partition, \
+         position, ordinal, state, fill, holder) VALUES ($1, $2, 1, $3, 0, $4, '', $5, '')";
+    let services = tx.registry().services().iter();
+    let all = services.flat_map(|service| {
+        service.subscriptions.iter().map(|one| {
+            let fill = if one.is_filled() { TO_FILL } else { "" };
+            (format!("{}.{}", service.name, one.name), i64::from(one.partitions), fill)
+        })
+    });
+    let all: Vec<_> = all.collect();
+    for (subscription, partitions, fill) in all {
+        for partition in 0..partitions {
+            tx.insert(BEGIN, (name, &subscription, partition, i64::MAX, fill))?;
         }
     }
     Ok(())

@@ -236,10 +236,17 @@ pub(crate) async fn all_said(node: &stoa_node::Node) -> Vec<(String, i64)> {
 pub(crate) async fn rows<T: stoa_kit::value::FromRow + Send + 'static>(
     node: &stoa_node::Node, sql: &'static str,
 ) -> Vec<T> {
+    rows_of(node, stoa_kit::MAIN, sql).await
+}
+
+/// The same of a tenant.
+pub(crate) async fn rows_of<T: stoa_kit::value::FromRow + Send + 'static>(
+    node: &stoa_node::Node, tenant: &'static str, sql: &'static str,
+) -> Vec<T> {
     let (send, receive) = std::sync::mpsc::channel();
     let read: stoa_store::Read<()> = Box::new(move |session, _| {
         // A receiver that is gone is this function's, which has failed.
-        let _ = send.send(stoa_store::kernel::rows(session, stoa_kit::MAIN, sql, ())?);
+        let _ = send.send(stoa_store::kernel::rows(session, tenant, sql, ())?);
         Ok(())
     });
     node.store().read(None, read).await.unwrap();

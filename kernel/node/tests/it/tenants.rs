@@ -1,17 +1,116 @@
 //! Tenants share a node and see nothing of one another.
 
+use std::sync::atomic::{AtomicI64, Ordering::SeqCst};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use stoa_kit::{Caller, Code, Error, MAIN};
-use stoa_node::Visitor;
-use stoa_testkit::{Node, both};
+use stoa_node::{Background, Visitor};
+use stoa_store::{Fault, Faults};
+use stoa_testkit::{Engine, Node, both, run, run_with_faults};
 
+use crate::chores::{self, Assign, hands};
 use crate::echo;
 use crate::messages::{Done, Enqueue, Say};
 
+crate::on_both!(
+    a_tenant_is_there_whole_or_not_at_all,
+    tenants_take_turns_for_the_room_of_a_method,
+    tenants_for_whom_nothing_is_to_be_done_are_not_looked_at,
+);
+
 fn services() -> Vec<stoa_kit::Service> {
     vec![echo::service()]
+}
+
+/// What was heard in a tenant: numbers in order, by subject.
+async fn heard(node: &Node, tenant: &'static str) -> Vec<(String, i64)> {
+    const HEARD: &str = "SELECT subject, number FROM echo_heard WHERE tenant = :tenant \
+         ORDER BY subject, place /* whole: a test */";
+    echo::rows_of(node.inner(), tenant, HEARD).await
+}
+
+fn a_tenant_is_there_whole_or_not_at_all(engine: Engine) {
+    const TENANTS: &str = "SELECT tenant FROM stoa_tenant WHERE tenant <> 'main' ORDER BY tenant";
+    const HOSTS: &str = "SELECT tenant FROM stoa_host ORDER BY tenant";
+    const CURSORS: &str =
+        "SELECT DISTINCT tenant FROM stoa_cursor WHERE tenant <> 'main' ORDER BY tenant";
+    let left = Arc::new(AtomicI64::new(0));
+    let counted = Arc::clone(&left);
+    let faults = Faults::new(move |_| {
+        let counted = counted.fetch_update(SeqCst, SeqCst, |left| (left > 0).then(|| left - 1));
+        (counted == Ok(1)).then_some(Fault::Fail)
+    });
+    run_with_faults(engine, services(), faults, |node| async move {
+        for point in 1.. {
+            left.store(point, SeqCst);
+            let name = format!("t{point}");
+            let described = json!({"name": name, "hosts": [format!("{name}.example.com")]});
+            let made = node.ask(&node.admin(), "CreateTenant", described).await;
+            let reached = left.swap(0, SeqCst) == 0;
+            let mut found = Vec::new();
+            for sql in [TENANTS, HOSTS, CURSORS] {
+                found.push(echo::rows_of::<(String,)>(node.inner(), "", sql).await);
+            }
+            assert!(found[0] == found[1] && found[0] == found[2], "{point}: {found:?}");
+            assert!(made.is_err() || found[0].contains(&(name,)), "{point}");
+            if !reached {
+                assert!(point > 5, "a tenant is made in more steps than {point}");
+                return;
+            }
+        }
+    });
+}
+
+fn tenants_take_turns_for_the_room_of_a_method(engine: Engine) {
+    let begun = Arc::new(Mutex::new(Vec::new()));
+    let begins = Arc::clone(&begun);
+    let hands = hands(move |words| {
+        begins.lock().unwrap().push(words);
+        async { Ok(()) }
+    });
+    run(engine, vec![chores::service(hands)], |node| async move {
+        node.create_tenant("acme").await;
+        // So many that a look at the oldest does not come to those behind them.
+        for number in 0..300 {
+            node.call(&node.nobody(), Assign::new(&format!("wash main{number}"))).await.unwrap();
+        }
+        node.pass(Duration::from_secs(1));
+        let acme = Caller::anonymous("acme");
+        node.call(&acme, Assign::new("wash acme")).await.unwrap();
+        node.pass(Duration::from_secs(1));
+        let mut background = Background::new(node.inner()).await.unwrap();
+        background.step().await.unwrap();
+        let begun = begun.lock().unwrap();
+        assert_eq!(begun.len(), 301);
+        assert!(begun[..4].contains(&"acme".to_owned()), "{:?}", &begun[..4]);
+    });
+}
+
+fn tenants_for_whom_nothing_is_to_be_done_are_not_looked_at(engine: Engine) {
+    run(engine, services(), |node| async move {
+        let reads = async || {
+            node.settle().await;
+            let before = node.inner().store().metrics().reads.load(SeqCst);
+            for _ in 0..5 {
+                node.advance(Duration::from_secs(10)).await;
+            }
+            node.inner().store().metrics().reads.load(SeqCst) - before
+        };
+        node.advance(Duration::from_secs(200)).await;
+        let alone = reads().await;
+        for number in 0..40 {
+            let name = format!("t{number}");
+            node.create_tenant(&name).await;
+            let caller = Caller::of(&name, "user:usr_1", &[]);
+            node.call(&caller, Say::new("it", 1)).await.unwrap();
+        }
+        node.settle().await;
+        node.advance(Duration::from_secs(200)).await;
+        let among_many = reads().await;
+        assert!(among_many <= alone, "{among_many} reads are more than {alone}");
+    });
 }
 
 /// Somebody of another tenant who may everything there.
@@ -155,5 +254,45 @@ both! {
         assert_eq!((error.code(), error.reason()), (Code::ResourceExhausted, "tenant.jobs"));
         node.call(&callers[0], Say::new("it", 1)).await.unwrap();
         node.call(&node.user("usr_1"), Enqueue::new("it", 1)).await.unwrap();
+    }
+
+    async fn what_happens_without_a_caller_happens_where_it_belongs(node: Node) {
+        node.create_tenant("acme").await;
+        let acme = Caller::of("acme", "user:usr_1", &["system.jobs.read"]);
+        for number in 1..=2 {
+            node.call(&acme, Say::new("it", number)).await.unwrap();
+        }
+        node.call(&node.nobody(), Say::new("it", 7)).await.unwrap();
+        let _: Done = node.call(&acme, Enqueue::new("work", 1)).await.unwrap();
+        node.advance(Duration::from_secs(1)).await;
+        let it = |number| ("it".to_owned(), number);
+        let job = ("job work".to_owned(), 1);
+        assert_eq!(heard(&node, "acme").await, [it(1), it(2), job]);
+        assert_eq!(heard(&node, MAIN).await, [it(7)]);
+        let jobs = node.ask(&acme, "ListJobs", json!({})).await.unwrap();
+        assert_eq!(jobs["jobs"][0]["state"], "done", "{jobs}");
+        let jobs = node.ask(&node.admin(), "ListJobs", json!({})).await.unwrap();
+        assert_eq!(jobs.get("jobs"), None, "{jobs}");
+    }
+
+    async fn the_work_of_a_suspended_tenant_waits_and_goes_on(node: Node) {
+        node.create_tenant("acme").await;
+        let acme = Caller::of("acme", "user:usr_1", &[]);
+        node.call(&acme, Say::new("it", 1)).await.unwrap();
+        let _: Done = node.call(&acme, Enqueue::new("work", 1)).await.unwrap();
+        node.ask(&node.admin(), "SuspendTenant", json!({"name": "acme"})).await.unwrap();
+        node.advance(Duration::from_secs(3_600)).await;
+        node.call(&node.nobody(), Say::new("it", 7)).await.unwrap();
+        node.settle().await;
+        assert_eq!(heard(&node, "acme").await, []);
+        assert_eq!(heard(&node, MAIN).await, [("it".to_owned(), 7)]);
+        // Also by the background of another node, which begins meanwhile.
+        let mut other = Background::new(node.inner()).await.unwrap();
+        while other.step().await.unwrap() {}
+        assert_eq!(heard(&node, "acme").await, []);
+        node.ask(&node.admin(), "ResumeTenant", json!({"name": "acme"})).await.unwrap();
+        node.advance(Duration::from_secs(1)).await;
+        let all = [("it".to_owned(), 1), ("job work".to_owned(), 1)];
+        assert_eq!(heard(&node, "acme").await, all);
     }
 }

@@ -8,12 +8,13 @@ use serde_json::json;
 use stoa_contract::{Check, Contract, Kind, Method, Permission, Shape};
 use stoa_kit::v1::Money;
 use stoa_kit::{
-    Error, Message, Methods, Micros, Migration, Request, Result, Schedule, Service, Tx, View,
+    Caller, Error, MAIN, Message, Methods, Micros, Migration, Request, Result, Schedule, Service,
+    Tx, View,
 };
 use stoa_node::Background;
 use stoa_testkit::{Node, both};
 
-use crate::echo::{rows, system};
+use crate::echo::{rows, rows_of, system};
 
 const CONTRACT: &Contract = &Contract {
     name: "plans",
@@ -168,6 +169,28 @@ both! {
             step(&mut background).await;
         }
         assert_eq!(commits(&node), before);
+    }
+
+    async fn every_tenant_has_its_timers(node: Node) {
+        const DONE: &str = "SELECT what FROM plans_done WHERE tenant = :tenant ORDER BY what \
+             /* whole: a test */";
+        let mut background = Background::new(node.inner()).await.unwrap();
+        node.create_tenant("acme").await;
+        node.create_tenant("beta").await;
+        node.ask(&node.admin(), "SuspendTenant", json!({"name": "beta"})).await.unwrap();
+        let plan = Plan(Money { amount: 1_000, currency: String::new() });
+        node.call(&Caller::anonymous("acme"), plan).await.unwrap();
+        step(&mut background).await;
+        node.pass(Duration::from_secs(3_601));
+        for _ in 0..3 {
+            // The timer that fails is not tried again, and keeps nobody from the next.
+            let _ = background.step().await;
+            node.pass(Duration::from_secs(2));
+        }
+        let done = async |tenant| rows_of::<(String,)>(node.inner(), tenant, DONE).await;
+        assert_eq!(done("acme").await, ["plan", "tick"].map(|what| (what.to_owned(),)));
+        assert_eq!(done(MAIN).await, [("tick".to_owned(),)]);
+        assert_eq!(done("beta").await, []);
     }
 
     async fn of_two_nodes_one_does_what_is_due(node: Node) {

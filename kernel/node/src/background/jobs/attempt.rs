@@ -81,14 +81,14 @@ async fn happen(node: &Arc<Node>, job: &Leased, started: Duration) -> Result<Opt
     let Seen { id, policy, .. } = &job.seen;
     let basis = Basis {
         service: bound.service,
-        caller: Caller::system(node.tenant()),
+        caller: Caller::system(&job.seen.tenant),
         cause: cause(&job.seen),
         key: Some(id.clone()),
-        seal: node.keys.job(node.tenant(), id),
+        seal: node.keys.job(&job.seen.tenant, id),
         address: String::new(),
         trace: String::new(),
         deadline: Some(started + queue::timeout(policy)),
-        fence: Some(queue::fence(node.tenant(), &job.seen)),
+        fence: Some(queue::fence(&job.seen)),
     };
     let ctx = Ctx::new(basis, node.runner());
     let running = async { bound.run_effect(ctx, request.as_ref()).await };
@@ -135,10 +135,9 @@ async fn renew(node: &Node, seen: &Seen, at: Duration) -> Result<Duration> {
         let now = node.store().lease_now().await;
         let renewed = match now {
             Ok(now) => {
-                let (tenant, seen) = (Arc::clone(node.tenant()), seen.clone());
-                let renew =
-                    move |session: &mut dyn Session, _| queue::renew(session, &tenant, &seen, now);
-                housekeep(node, node.tenant(), renew).await
+                let held = seen.clone();
+                let renew = move |session: &mut dyn Session, _| queue::renew(session, &held, now);
+                housekeep(node, &seen.tenant, renew).await
             }
             Err(error) => Err(error),
         };
@@ -168,16 +167,16 @@ async fn told<F: Future<Output = Result<()>>>(
 /// Completes a job: an effect's reply is handed to what follows; a command runs here.
 async fn complete(node: &Arc<Node>, job: &Leased, reply: Option<Vec<u8>>) -> Result<()> {
     let (registry, tenant, job) =
-        (Arc::clone(node.registry()), Arc::clone(node.tenant()), job.clone());
+        (Arc::clone(node.registry()), Arc::clone(&job.seen.tenant), job.clone());
     let (cause, method) = (cause(&job.seen).to_string(), job.seen.method);
     let run = move |session: &mut dyn Session, stamp: Stamp| {
         let seen = &job.seen;
-        queue::end(session, &tenant, seen, (End::Done, stamp.now), "")?;
+        queue::end(session, seen, (End::Done, stamp.now), "")?;
         let bound = bound_of(&registry, seen)?;
         let request = bound.decode_request(&job.request, Format::Binary)?;
         let reply = reply.as_deref().map(|reply| bound.decode_reply(reply, Format::Binary));
         let reply = reply.transpose()?;
-        let gathered = inside(session, &registry, &tenant, seen, stamp, |tx| {
+        let gathered = inside(session, &registry, seen, stamp, |tx| {
             let reply = match reply {
                 Some(reply) => reply,
                 None => bound.run_command(tx, request.as_ref())?,
@@ -188,11 +187,11 @@ async fn complete(node: &Arc<Node>, job: &Leased, reply: Option<Vec<u8>>) -> Res
             }
         })?;
         if gathered.again {
-            queue::go_on(session, &tenant, seen, stamp.now)?;
+            queue::go_on(session, seen, stamp.now)?;
         }
         Ok(Outcome { reply: None, gathered })
     };
-    react(node, node.tenant(), cause, method, run).await.map(|_| ())
+    react(node, &tenant, cause, method, run).await.map(|_| ())
 }
 
 /// Puts a failed job back, or buries it: once no attempt is left, or where another would be in
@@ -214,19 +213,19 @@ async fn again(node: &Arc<Node>, seen: &Seen, error: &str) -> Result<()> {
     node.world().entropy(&mut chance);
     let wait = backoff(seen, chance[0]);
     let now = node.store().lease_now().await?;
-    let (tenant, seen, error) = (Arc::clone(node.tenant()), seen.clone(), error.to_owned());
-    housekeep(node, node.tenant(), move |session, _| {
-        queue::put_back(session, &tenant, &seen, (now, now.after(wait)), &error)
+    let (held, error) = (seen.clone(), error.to_owned());
+    housekeep(node, &seen.tenant, move |session, _| {
+        queue::put_back(session, &held, (now, now.after(wait)), &error)
     })
     .await
 }
 
 /// What becomes of a job whose attempt did not come to an end: its process died, or was held up
-/// for longer than its lease.
-pub(super) async fn lapse(node: &Arc<Node>, seen: &Seen) -> Result<()> {
+/// for longer than its lease. Of a tenant that is suspended it waits, and nobody is told anything.
+pub(super) async fn lapse(node: &Arc<Node>, seen: &Seen, is_active: bool) -> Result<()> {
     let error = Error::unavailable("job.lapsed", "an attempt did not come to an end");
     tracing::warn!(job = seen.id, method = seen.method, attempt = seen.attempts, "a job lapsed");
-    if seen.attempts >= i64::from(seen.policy.max_attempts) {
+    if is_active && seen.attempts >= i64::from(seen.policy.max_attempts) {
         return bury(node, seen, &error, true).await;
     }
     again(node, seen, &error.to_string()).await
@@ -255,29 +254,29 @@ fn worn_out() -> Error {
 }
 
 async fn dead(node: &Arc<Node>, seen: &Seen, error: &Error, tells: bool) -> Result<()> {
-    let (registry, tenant) = (Arc::clone(node.registry()), Arc::clone(node.tenant()));
+    let (registry, tenant) = (Arc::clone(node.registry()), Arc::clone(&seen.tenant));
     let (seen, error) = (seen.clone(), error.clone());
     let (cause, method) = (cause(&seen).to_string(), seen.method);
     let run = move |session: &mut dyn Session, stamp: Stamp| {
-        let request = queue::request(session, &tenant, &seen)?;
-        queue::end(session, &tenant, &seen, (End::Dead, stamp.now), &error.to_string())?;
+        let request = queue::request(session, &seen)?;
+        queue::end(session, &seen, (End::Dead, stamp.now), &error.to_string())?;
         let mut gathered = Gathered::default();
         if let (true, Some(outcome)) = (tells, follows(&registry, &seen)) {
             let request = bound_of(&registry, &seen)?.decode_request(&request, Format::Binary)?;
-            gathered = inside(session, &registry, &tenant, &seen, stamp, |tx| {
+            gathered = inside(session, &registry, &seen, stamp, |tx| {
                 outcome.run(tx, request.as_ref(), Err(&error))
             })?;
         }
         Ok(Outcome { reply: None, gathered })
     };
-    react(node, node.tenant(), cause, method, run).await.map(|_| ())
+    react(node, &tenant, cause, method, run).await.map(|_| ())
 }
 
 fn inside(
-    session: &mut dyn Session, registry: &Registry, tenant: &str, seen: &Seen, stamp: Stamp,
+    session: &mut dyn Session, registry: &Registry, seen: &Seen, stamp: Stamp,
     run: impl FnOnce(&mut Tx) -> Result<()>,
 ) -> Result<Gathered> {
-    let (caller, cause) = (Caller::system(tenant), cause(seen));
+    let (caller, cause) = (Caller::system(&seen.tenant), cause(seen));
     let command = Run { registry, caller: &caller, cause: &cause, stamp, nested: false };
     let service = bound_of(registry, seen)?.service;
     command.command(session, service, run).map(|((), gathered)| gathered)

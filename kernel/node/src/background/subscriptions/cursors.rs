@@ -7,10 +7,10 @@ use stoa_kit::session::Session;
 use stoa_kit::{Result, Start};
 use stoa_store::kernel;
 
-use super::Reaction;
 use super::partition::{Idle, Place};
+use super::router::{Reaction, reactions};
 use crate::Node;
-use crate::background::housekeep;
+use crate::background::{CELL, housekeep};
 
 /// A cursor.
 #[derive(Clone)]
@@ -24,14 +24,14 @@ pub(super) struct Row {
 }
 
 /// What `fill` begins with while there are pages to fill.
-pub(super) const TO_FILL: &str = "page:";
+pub(crate) const TO_FILL: &str = "page:";
 
 /// Cursors by subscription, each by generation and partition.
 type Rows = BTreeMap<String, Vec<Row>>;
 
-/// Reads every cursor.
-pub(super) async fn read(node: &Node) -> Result<Rows> {
-    let tenant = Arc::clone(node.tenant());
+/// Reads every cursor of a tenant.
+pub(super) async fn read(node: &Node, tenant: &Arc<str>) -> Result<Rows> {
+    let tenant = Arc::clone(tenant);
     node.read(None, move |session, _| rows(session, &tenant)).await
 }
 
@@ -43,28 +43,27 @@ pub(super) fn are_astray(reaction: &Reaction, rows: &[Row]) -> bool {
     rows.iter().any(is_astray)
 }
 
-/// Brings the cursors in line with what is subscribed to: those of new subscriptions begin, those
+/// Brings the cursors of tenants in line with what is subscribed to: those of new subscriptions begin, those
 /// whose number of partitions is another go on in so many, those that came back go on where they
 /// were, and those of subscriptions that are no more are retired: they hold up nothing.
-pub(super) async fn register(
-    node: &Node, reactions: impl Iterator<Item = Arc<Reaction>>,
-) -> Result<()> {
+pub(super) async fn register(node: &Node, tenants: Vec<Arc<str>>) -> Result<()> {
     const RETIRE: &str = "UPDATE stoa_cursor SET state = 'retired' \
          WHERE tenant = :tenant AND subscription = $1 AND state = ''";
     const FLOOR: &str = "SELECT position FROM stoa_floor WHERE tenant = :tenant";
-    let (end, tenant) = (node.store().settled().await?, Arc::clone(node.tenant()));
-    let reactions: Vec<_> = reactions.collect();
-    housekeep(node, &tenant.clone(), move |session, _| {
-        let floor = kernel::rows::<(i64,)>(session, &tenant, FLOOR, ())?;
-        let floor = floor.first().map_or(0, |(floor,)| *floor);
-        let mut known = rows(session, &tenant)?;
-        for reaction in &reactions {
-            let rows = known.remove(&reaction.name).unwrap_or_default();
-            enrol(session, &tenant, reaction, rows, (floor, end))?;
-        }
-        for (name, rows) in &known {
-            if rows.iter().any(|row| row.state.is_empty()) {
-                kernel::execute(session, &tenant, RETIRE, (name,))?;
+    let (end, registry) = (node.store().settled().await?, Arc::clone(node.registry()));
+    housekeep(node, CELL, move |session, _| {
+        for tenant in &tenants {
+            let floor = kernel::rows::<(i64,)>(session, tenant, FLOOR, ())?;
+            let floor = floor.first().map_or(0, |(floor,)| *floor);
+            let mut known = rows(session, tenant)?;
+            for reaction in reactions(&registry, tenant) {
+                let rows = known.remove(&reaction.name).unwrap_or_default();
+                enrol(session, tenant, &reaction, rows, (floor, end))?;
+            }
+            for (name, rows) in &known {
+                if rows.iter().any(|row| row.state.is_empty()) {
+                    kernel::execute(session, tenant, RETIRE, (name,))?;
+                }
             }
         }
         Ok(())
@@ -73,11 +72,13 @@ pub(super) async fn register(
 }
 
 /// Moves cursors over what was of no interest, each unless somebody else has moved it.
-pub(super) async fn move_idle(node: &Node, idle: impl Iterator<Item = Idle>) -> Result<()> {
+pub(super) async fn move_idle(
+    node: &Node, tenant: &Arc<str>, idle: impl Iterator<Item = Idle>,
+) -> Result<()> {
     const MOVE: &str = "UPDATE stoa_cursor SET position = $6, ordinal = $7 \
          WHERE tenant = :tenant AND subscription = $1 AND generation = $2 AND partition = $3 \
          AND position = $4 AND ordinal = $5 AND state = ''";
-    let (idle, tenant) = (idle.collect::<Vec<_>>(), Arc::clone(node.tenant()));
+    let (idle, tenant) = (idle.collect::<Vec<_>>(), Arc::clone(tenant));
     if idle.is_empty() {
         return Ok(());
     }
@@ -125,7 +126,9 @@ fn enrol(
         let fill = if reaction.is_filled { TO_FILL } else { "" };
         return begin(session, tenant, reaction, 1, start, ("", fill));
     };
-    kernel::execute(session, tenant, RETURN, (name, floor))?;
+    if rows.iter().any(|row| row.state == "retired") {
+        kernel::execute(session, tenant, RETURN, (name, floor))?;
+    }
     let is_lost =
         |row: &Row| row.state == "lost" || (row.state == "retired" && row.cursor.0 < floor);
     let current = rows.split_off(rows.partition_point(|row| row.generation < generation));

@@ -31,8 +31,8 @@ pub(super) async fn work(node: &Arc<Node>, all: &[Subscription]) -> Result<bool>
 async fn fill(node: &Arc<Node>, one: &Subscription, page: String) -> Result<()> {
     const NEXT: &str = "UPDATE stoa_cursor SET fill = $4 WHERE tenant = :tenant \
          AND subscription = $1 AND generation = $2 AND fill = $3 AND state = ''";
-    let (registry, tenant) = (Arc::clone(node.registry()), Arc::clone(node.tenant()));
     let (reaction, generation) = (Arc::clone(&one.reaction), one.generation);
+    let (registry, tenant) = (Arc::clone(node.registry()), Arc::clone(&reaction.tenant));
     let (label, cause) = (reaction.label, Cause::Fill(reaction.name.clone()));
     let why = cause.to_string();
     let run = move |session: &mut dyn Session, stamp: Stamp| {
@@ -48,7 +48,7 @@ async fn fill(node: &Arc<Node>, one: &Subscription, page: String) -> Result<()> 
             _ => Ok(Outcome { reply: None, gathered }),
         }
     };
-    match react(node, node.tenant(), why, label, run).await {
+    match react(node, &one.reaction.tenant, why, label, run).await {
         Err(error) if error.reason() == "background.overtaken" => Ok(()),
         other => other.map(|_| ()),
     }

@@ -1,10 +1,14 @@
 //! Reactions to events: exactly once, in order per subject.
 //!
-//! The log is read once for all subscriptions, a page of places, topics and subjects at a time.
-//! Whatever is wanted waits in its [`Partition`]; its payload is fetched when it is handled. The
+//! A tenant's log is read once for all subscriptions, a page of places, topics and subjects at a time.
+//! Whatever is wanted waits in its [`Partition`](partition::Partition); its payload is fetched when it is handled. The
 //! cursor of a partition moves in the commit of what its events caused ([`reaction`]), and where
 //! there is nothing for it to do, nothing is written: now and then the cursors that the log has
 //! left behind are moved after it, in one commit of all ([`cursors`]), so that it can be swept.
+//!
+//! A tenant is looked at when a commit appended events of it, and for as long as something waits: its
+//! [`Router`] is kept for a while after that, and one for whom nothing happens has none. A start looks
+//! at all of them once.
 //!
 //! Nodes share the work by patience. Whoever handled a partition last goes on with it, and the
 //! others leave to it what waits there, unless the first event has waited for [`PATIENCE`]: then
@@ -15,208 +19,161 @@ mod cursors;
 mod fill;
 mod partition;
 mod reaction;
+mod router;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt;
 use futures::future::BoxFuture;
-use stoa_kit::registry::ServiceId;
-use stoa_kit::{Micros, Registry, Result, Start};
-use stoa_store::kernel;
+use stoa_kit::session::Session;
+use stoa_kit::{Micros, Result};
+use stoa_store::{Notice, kernel};
+use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast::error::TryRecvError;
 
-use super::Work;
+use super::{CELL, Work};
 use crate::Node;
+pub(crate) use cursors::TO_FILL;
 pub(crate) use partition::partition_of;
-use partition::{Partition, Place, Subscription};
+use router::Router;
 
-/// Events looked at in one read of the log.
-const PAGE: i64 = 1_024;
-/// Partitions handled at once.
-const AT_ONCE: usize = 16;
-/// How long a pass may stay with one partition before the log is read on for the others.
-const PASS: Duration = Duration::from_millis(50);
+/// Tenants whose events are handled at once.
+const AT_ONCE: usize = 8;
+/// Tenants whose cursors are brought in line in one commit.
+const REGISTERED: usize = 64;
 /// How long an event may wait for the node that holds its partition before another takes it.
 const PATIENCE: Duration = Duration::from_secs(3);
-/// How often the cursors of idle partitions are moved after the log.
-const TIDY: Duration = Duration::from_secs(60);
 
-/// What a subscription is, as its service's manifest says.
-pub(super) struct Reaction {
-    service: ServiceId,
-    index: usize,
-    /// `<service>.<subscription>`.
-    name: String,
-    label: &'static str,
-    topic: Option<&'static str>,
-    start: Start,
-    partitions: i64,
-    is_filled: bool,
-}
-
-/// Every subscription of a node.
+/// Every subscription of a node, for every tenant.
 pub(super) struct Subscriptions {
     node: Arc<Node>,
-    all: Vec<Subscription>,
-    /// Who is interested in a topic, and who in all of them, by their place in `all`.
-    by_topic: HashMap<&'static str, Vec<usize>>,
-    by_any: Vec<usize>,
-    /// The youngest event that was looked at.
-    seen: Place,
-    tidied: Micros,
+    notices: Receiver<Notice>,
+    /// Tenants for whom something happened of late.
+    routers: BTreeMap<Arc<str>, Router>,
+    /// Tenants to look at, and the position up to which there is something to see.
+    stirred: BTreeMap<Arc<str>, i64>,
+    /// Tenants whose cursors are in line with what this node subscribes to.
+    known: BTreeSet<Arc<str>>,
+    is_needed: bool,
 }
 
 impl Subscriptions {
     pub(super) async fn new(node: &Arc<Node>) -> Result<Self> {
-        let all: Vec<_> = reactions(node.registry()).into_iter().map(Subscription::new).collect();
-        let mut by_topic: HashMap<_, Vec<usize>> = HashMap::new();
-        let mut by_any = Vec::new();
-        for (index, subscription) in all.iter().enumerate() {
-            match subscription.reaction.topic {
-                Some(topic) => by_topic.entry(topic).or_default().push(index),
-                None => by_any.push(index),
-            }
-        }
-        let (seen, tidied) = (Place::default(), node.world().now());
-        let this = Self { node: Arc::clone(node), all, by_topic, by_any, seen, tidied };
-        this.register().await?;
+        let notices = node.store().notices();
+        let mut this = Self {
+            node: Arc::clone(node),
+            notices,
+            routers: BTreeMap::new(),
+            stirred: BTreeMap::new(),
+            known: BTreeSet::new(),
+            is_needed: node.registry().services().iter().any(|one| !one.subscriptions.is_empty()),
+        };
+        this.meet().await?;
         Ok(this)
     }
 
-    async fn register(&self) -> Result<()> {
-        cursors::register(&self.node, self.all.iter().map(|one| Arc::clone(&one.reaction))).await
-    }
-
-    /// Reads on in the log and handles what waits. What fails in one partition keeps no other
-    /// from its turn.
-    async fn pass(&mut self) -> Result<bool> {
-        if self.all.is_empty() {
+    /// Handles what waits, of several tenants at once. What fails for one keeps no other from its
+    /// turn.
+    pub(super) async fn step(&mut self) -> Result<bool> {
+        if !self.is_needed {
             return Ok(false);
         }
-        let settled = self.node.store().settled().await?;
-        self.look().await?;
-        let more = self.read_on(settled).await?;
-        let handled = self.handle().await;
-        self.show(settled);
-        let drained = reaction::drain(&self.node, &self.all).await;
-        let filled = fill::work(&self.node, &self.all).await;
+        self.listen().await?;
+        let tenants = self.node.tenants().await?;
+        for tenant in self.released().await? {
+            self.stirred.entry(tenant).or_default();
+        }
+        for tenant in self.stirred.keys().filter(|tenant| tenants.active(tenant).is_ok()) {
+            let router = || Router::new(&self.node, tenant);
+            self.routers.entry(Arc::clone(tenant)).or_insert_with(router);
+        }
+        let due = self.routers.iter_mut().filter(|(tenant, _)| {
+            self.stirred.contains_key(*tenant) && tenants.active(tenant).is_ok()
+        });
+        let passes: Vec<BoxFuture<'_, (Arc<str>, Result<bool>, Option<i64>)>> = due
+            .map(|(tenant, router)| {
+                Box::pin(async move {
+                    let worked = router.pass().await;
+                    (Arc::clone(tenant), worked, router.through())
+                }) as _
+            })
+            .collect();
+        let passes = futures::stream::iter(passes).buffer_unordered(AT_ONCE);
+        let passes: Vec<_> = passes.collect().await;
+        let mut outcome = Ok(false);
+        for (tenant, worked, through) in passes {
+            // What was committed may not be there to be read yet: an older commit still runs.
+            let stirred = self.stirred.get(&tenant).copied();
+            if matches!(worked, Ok(false)) && through >= stirred {
+                self.stirred.remove(&tenant);
+            }
+            outcome = outcome.and_then(|any| Ok(any | worked?));
+        }
         self.tidy().await?;
-        Ok(handled? | drained? | filled? | more)
+        outcome
     }
 
-    /// Learns how far the partitions have come, also by the work of other nodes.
-    async fn look(&mut self) -> Result<()> {
-        let mut rows = cursors::read(&self.node).await?;
-        let are_astray = |one: &Subscription| {
-            let rows = rows.get(&one.reaction.name);
-            rows.is_some_and(|rows| cursors::are_astray(&one.reaction, rows))
-        };
-        if self.all.iter().any(are_astray) {
-            self.register().await?;
-            rows = cursors::read(&self.node).await?;
-        }
-        for subscription in &mut self.all {
-            subscription.follow(rows.remove(&subscription.reaction.name).unwrap_or_default());
-        }
-        Ok(())
-    }
-
-    /// Reads a page at the front of what was read, and one where whoever is furthest behind left
-    /// off; true if there may be more.
-    async fn read_on(&mut self, settled: i64) -> Result<bool> {
-        let open = || self.partitions().filter(|one| one.has_room()).map(|one| one.read);
-        let (Some(last), Some(first)) = (open().min(), open().max()) else { return Ok(false) };
-        let mut more = self.read_page(first, settled).await?;
-        if last < first {
-            more |= self.read_page(last, settled).await?;
-        }
-        Ok(more)
-    }
-
-    async fn read_page(&mut self, from: Place, settled: i64) -> Result<bool> {
-        const EVENTS: &str = "SELECT position, ordinal, topic, subject FROM stoa_event \
-             WHERE tenant = :tenant AND position >= $1 AND position <= $3 \
-             AND (position > $1 OR ordinal > $2) ORDER BY position, ordinal LIMIT $4";
-        if from >= (settled, i64::MAX) {
-            return Ok(false);
-        }
-        let tenant = Arc::clone(self.node.tenant());
-        let read = move |session: &mut dyn stoa_kit::session::Session, _| {
-            let params = (from.0, from.1, settled, PAGE);
-            kernel::rows::<(i64, i64, String, String)>(session, &tenant, EVENTS, params)
-        };
-        let rows = self.node.read(None, read).await?;
-        let is_full = rows.len() as i64 == PAGE;
-        let last = rows.last().map(|row| (row.0, row.1));
-        let end = last.filter(|_| is_full).unwrap_or((settled, i64::MAX));
-        self.seen = self.seen.max(last.unwrap_or_default());
-        self.all.iter_mut().for_each(|subscription| subscription.open(from));
-        for (position, ordinal, topic, subject) in rows {
-            self.offer((position, ordinal), &topic, &subject);
-        }
-        self.all.iter_mut().for_each(|subscription| subscription.close(end));
-        Ok(is_full)
-    }
-
-    /// Lets an event wait in the partitions that want it.
-    fn offer(&mut self, place: Place, topic: &str, subject: &str) {
-        let interested = self.by_topic.get(topic).into_iter().flatten().chain(&self.by_any);
-        for index in interested {
-            if let Some(subscription) = self.all.get_mut(*index) {
-                subscription.offer(place, subject);
+    /// Hears for whom events were appended.
+    async fn listen(&mut self) -> Result<()> {
+        let mut changed = false;
+        loop {
+            match self.notices.try_recv() {
+                Ok(notice) => {
+                    for tenant in notice.events {
+                        let stirred = self.stirred.entry(tenant).or_default();
+                        *stirred = notice.position.max(*stirred);
+                    }
+                    changed |= notice.tables.iter().any(|one| kernel::TOLD.contains(&&*one.table));
+                }
+                Err(TryRecvError::Lagged(_)) => {
+                    self.known.clear();
+                    changed = true;
+                }
+                Err(TryRecvError::Empty | TryRecvError::Closed) => break,
             }
         }
+        if changed { self.meet().await } else { Ok(()) }
     }
 
-    /// Handles what waits, of several partitions at once; true if there was anything.
-    async fn handle(&mut self) -> Result<bool> {
-        let name = self.node.name();
-        let now = match self.partitions().any(|one| one.waits_for_another(name)) {
-            true => self.node.store().lease_now().await?,
-            false => Micros::default(),
-        };
-        let (node, until) = (&self.node, self.node.world().uptime() + PASS);
-        let partitions = self.all.iter_mut().flat_map(|one| &mut one.partitions);
-        let works: Vec<BoxFuture<'_, Result<bool>>> = partitions
-            .filter_map(|one| one.is_ours(node.name(), now).then_some(one))
-            .map(|one| Box::pin(reaction::work(node, one, until)) as _)
-            .collect();
-        let outcomes = futures::stream::iter(works).buffer_unordered(AT_ONCE);
-        let outcomes: Vec<Result<bool>> = outcomes.collect().await;
-        outcomes.into_iter().try_fold(false, |worked, outcome| Ok(worked | outcome?))
-    }
-
-    /// Moves the cursors of partitions that had nothing to do, once in a while.
-    async fn tidy(&mut self) -> Result<()> {
-        let now = self.node.world().now();
-        if now >= self.tidied && now.since(self.tidied) < TIDY {
-            return Ok(());
+    /// Brings the cursors of tenants in line that are new here, and looks at them.
+    async fn meet(&mut self) -> Result<()> {
+        let tenants = self.node.tenants().await?;
+        let new: Vec<_> = tenants.names().filter(|name| !self.known.contains(*name)).collect();
+        for some in new.chunks(REGISTERED) {
+            let some: Vec<Arc<str>> = some.iter().map(|name| Arc::clone(name)).collect();
+            cursors::register(&self.node, some.clone()).await?;
+            for tenant in some {
+                self.stirred.entry(Arc::clone(&tenant)).or_default();
+                self.known.insert(tenant);
+            }
         }
-        cursors::move_idle(&self.node, self.partitions().filter_map(|one| one.idle(self.seen)))
-            .await?;
-        self.tidied = now;
         Ok(())
     }
 
-    /// Shows how far the slowest partition of each subscription is behind.
-    fn show(&self, settled: i64) {
-        let mut gauges = self.node.gauges();
-        for subscription in &self.all {
-            let lags = subscription.partitions.iter().map(|one| one.lag(settled));
-            let lag = lags.max().unwrap_or_default();
-            gauges.lag.insert(subscription.reaction.name.clone(), lag);
+    /// Tenants with events that people released.
+    async fn released(&self) -> Result<Vec<Arc<str>>> {
+        const RELEASED: &str = "SELECT DISTINCT tenant FROM stoa_parked WHERE attempts = -1";
+        let read =
+            |session: &mut dyn Session, _| kernel::rows::<(String,)>(session, CELL, RELEASED, ());
+        let rows = self.node.read(None, read).await?;
+        Ok(rows.into_iter().map(|(tenant,)| tenant.into()).collect())
+    }
+
+    /// Tidies up behind those for whom nothing happens any more, and forgets them.
+    async fn tidy(&mut self) -> Result<()> {
+        let mut over = Vec::new();
+        for (tenant, router) in &mut self.routers {
+            if router.tidy().await? && !self.stirred.contains_key(tenant) {
+                router.hide();
+                over.push(Arc::clone(tenant));
+            }
         }
-    }
-
-    fn partitions(&self) -> impl Iterator<Item = &Partition> {
-        self.all.iter().flat_map(|one| &one.partitions)
-    }
-}
-
-impl Subscriptions {
-    pub(super) async fn step(&mut self) -> Result<bool> {
-        self.pass().await
+        for tenant in over {
+            self.routers.remove(&tenant);
+        }
+        Ok(())
     }
 }
 
@@ -226,30 +183,10 @@ impl Work for Subscriptions {
     }
 
     fn step(&mut self) -> BoxFuture<'_, Result<bool>> {
-        Box::pin(self.pass())
+        Box::pin(Subscriptions::step(self))
     }
 
     fn due(&self) -> Option<Micros> {
         None
     }
-}
-
-/// The subscriptions of all services.
-fn reactions(registry: &Registry) -> Vec<Reaction> {
-    let mut reactions = Vec::new();
-    for (number, service) in registry.services().iter().enumerate() {
-        for (index, subscription) in service.subscriptions.iter().enumerate() {
-            reactions.push(Reaction {
-                service: ServiceId(number as u16),
-                index,
-                name: format!("{}.{}", service.name, subscription.name),
-                label: subscription.name,
-                topic: subscription.topic,
-                start: subscription.start,
-                partitions: subscription.partitions.into(),
-                is_filled: subscription.is_filled(),
-            });
-        }
-    }
-    reactions
 }

@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use stoa_kit::Micros;
 
+use super::PATIENCE;
 use super::cursors::{Row, TO_FILL};
-use super::{PATIENCE, Reaction};
+use super::router::Reaction;
 
 /// A place in the log: the position of a commit, and an event's place among those of it.
 pub(super) type Place = (i64, i64);
@@ -141,6 +142,11 @@ impl Partition {
             self.waiting.pop_front();
             self.attempts = 0;
         }
+    }
+
+    /// Whether it may have something to do although no further event comes.
+    pub(super) fn waits(&self) -> bool {
+        !self.is_live || !self.waiting.is_empty()
     }
 
     pub(super) fn has_room(&self) -> bool {

@@ -13,8 +13,8 @@ use stoa_kit::tx::{Gathered, Run};
 use stoa_kit::{Caller, Cause, Delivered, Error, Registry, Result};
 use stoa_store::{Outcome, kernel};
 
-use super::Reaction;
 use super::partition::{Partition, Place, Subscription};
+use super::router::Reaction;
 use crate::Node;
 use crate::background::{housekeep, is_transient, overtaken, react};
 
@@ -56,7 +56,7 @@ pub(super) async fn work(
         if places.is_empty() {
             break;
         }
-        let events = fetch(node, places).await?;
+        let events = fetch(node, &partition.reaction.tenant, places).await?;
         let Some(last) = events.last() else { break };
         let to = Move {
             reaction: Arc::clone(&partition.reaction),
@@ -85,21 +85,21 @@ pub(super) async fn work(
     Ok(worked)
 }
 
-/// Handles released events, each subject's in order; true if there were any.
-pub(super) async fn drain(node: &Arc<Node>, all: &[Subscription]) -> Result<bool> {
+/// Handles a tenant's released events, each subject's in order; true if there were any.
+pub(super) async fn drain(node: &Arc<Node>, of: &Arc<str>, all: &[Subscription]) -> Result<bool> {
     const WHOSE: &str = "SELECT DISTINCT subscription FROM stoa_parked \
          WHERE tenant = :tenant AND attempts = -1";
     const HEADS: &str = "SELECT subject, position, ordinal, topic, message, depth, payload \
          FROM stoa_parked WHERE tenant = :tenant AND attempts = -1 AND subscription = $1 \
          ORDER BY subject, position, ordinal LIMIT $2";
     type Row = (String, i64, i64, String, String, i64, Vec<u8>);
-    let tenant = Arc::clone(node.tenant());
+    let tenant = Arc::clone(of);
     let whose =
         move |session: &mut dyn Session, _| kernel::rows::<(String,)>(session, &tenant, WHOSE, ());
     let (mut worked, mut outcome) = (false, Ok(()));
     for (name,) in node.read(None, whose).await? {
         let Some(one) = all.iter().find(|one| one.reaction.name == name) else { continue };
-        let tenant = Arc::clone(node.tenant());
+        let tenant = Arc::clone(of);
         let heads = move |session: &mut dyn Session, _| {
             kernel::rows::<Row>(session, &tenant, HEADS, (&name, DRAINED))
         };
@@ -135,7 +135,7 @@ async fn again(node: &Arc<Node>, reaction: &Arc<Reaction>, event: Event) -> Resu
          AND ordinal = $4 THEN 1 ELSE 0 END, error = CASE WHEN position = $3 \
          AND ordinal = $4 THEN $5 ELSE '' END \
          WHERE tenant = :tenant AND subscription = $1 AND subject = $2";
-    let (registry, tenant) = (Arc::clone(node.registry()), Arc::clone(node.tenant()));
+    let (registry, tenant) = (Arc::clone(node.registry()), Arc::clone(&reaction.tenant));
     let (own, again) = (Arc::clone(reaction), event.clone());
     let run = move |session: &mut dyn Session, stamp: Stamp| {
         let key = (&own.name, &again.event.subject, again.place.0, again.place.1);
@@ -146,14 +146,14 @@ async fn again(node: &Arc<Node>, reaction: &Arc<Reaction>, event: Event) -> Resu
         Ok(Outcome { reply: None, gathered })
     };
     let cause = cause(&event.event).to_string();
-    match react(node, node.tenant(), cause, reaction.label, run).await {
+    match react(node, &reaction.tenant, cause, reaction.label, run).await {
         Ok(_) => Ok(true),
         Err(error) if error.reason() == "background.overtaken" => Ok(false),
         Err(error) if is_transient(&error) => Err(error),
         Err(error) => {
-            let (own, tenant) = (Arc::clone(reaction), Arc::clone(node.tenant()));
+            let (own, tenant) = (Arc::clone(reaction), Arc::clone(&reaction.tenant));
             let text = error.to_string();
-            housekeep(node, node.tenant(), move |session, _| {
+            housekeep(node, &reaction.tenant, move |session, _| {
                 let (place, subject) = (event.place, &event.event.subject);
                 let key = (&own.name, subject, place.0, place.1, &text);
                 kernel::execute(session, &tenant, FAILED, key).map(|_| false)
@@ -164,11 +164,11 @@ async fn again(node: &Arc<Node>, reaction: &Arc<Reaction>, event: Event) -> Resu
 }
 
 /// Fetches events from the log.
-async fn fetch(node: &Node, places: Vec<Place>) -> Result<Vec<Event>> {
+async fn fetch(node: &Node, tenant: &Arc<str>, places: Vec<Place>) -> Result<Vec<Event>> {
     const FETCH: &str = "SELECT topic, message, subject, depth, payload FROM stoa_event \
          WHERE tenant = :tenant AND position = $1 AND ordinal = $2";
     type Row = (String, String, String, i64, Vec<u8>);
-    let tenant = Arc::clone(node.tenant());
+    let tenant = Arc::clone(tenant);
     node.read(None, move |session, _| {
         let mut events = Vec::with_capacity(places.len());
         for place in &places {
@@ -188,8 +188,8 @@ async fn handle(node: &Arc<Node>, to: &Move, events: &[Event]) -> Result<()> {
          WHERE tenant = :tenant AND subscription = $1 LIMIT 1";
     const HEAD: &str = "SELECT attempts FROM stoa_parked WHERE tenant = :tenant \
          AND subscription = $1 AND subject = $2 ORDER BY position, ordinal LIMIT 1";
-    let (registry, tenant) = (Arc::clone(node.registry()), Arc::clone(node.tenant()));
-    let (to, label) = (to.clone(), to.reaction.label);
+    let (registry, tenant) = (Arc::clone(node.registry()), Arc::clone(&to.reaction.tenant));
+    let (to, label, of) = (to.clone(), to.reaction.label, Arc::clone(&tenant));
     let cause = events.first().map_or_else(String::new, |first| cause(&first.event).to_string());
     let events = events.to_vec();
     let run = move |session: &mut dyn Session, stamp: Stamp| {
@@ -216,16 +216,16 @@ async fn handle(node: &Arc<Node>, to: &Move, events: &[Event]) -> Result<()> {
         }
         Ok(Outcome { reply: None, gathered })
     };
-    react(node, node.tenant(), cause, label, run).await.map(|_| ())
+    react(node, &of, cause, label, run).await.map(|_| ())
 }
 
 /// Puts an event aside with its subject, and moves the cursor over it.
 async fn set_aside(node: &Node, to: &Move, event: &Event, error: &Error) -> Result<()> {
     let name = &to.reaction.name;
     tracing::warn!(subscription = name, event = event.event.id, error = ?error, "parked");
-    let (to, tenant) = (to.clone(), Arc::clone(node.tenant()));
+    let (to, tenant) = (to.clone(), Arc::clone(&to.reaction.tenant));
     let (event, text) = (event.clone(), error.to_string());
-    housekeep(node, node.tenant(), move |session, stamp| {
+    housekeep(node, &tenant.clone(), move |session, stamp| {
         advance(session, &tenant, &to)?;
         park(session, &tenant, &to.reaction.name, &event, ATTEMPTS.into(), &text, stamp)
     })
