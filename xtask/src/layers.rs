@@ -25,6 +25,8 @@ enum Layer<'a> {
     Service,
     Driver,
     Face,
+    /// A service as somebody has it who is not one of us, its contract in its own crate.
+    Example,
     /// The binary, and its list of services: they name everything.
     Root,
     /// Programs about the repository: they name nothing.
@@ -40,6 +42,7 @@ impl<'a> Layer<'a> {
             ["services", _, _] => Self::Service,
             ["drivers", _] => Self::Driver,
             ["faces", _] => Self::Face,
+            ["examples", _] => Self::Example,
             ["stoa"] | ["stoa", "services"] => Self::Root,
             ["xtask"] => Self::Tool,
             _ => return None,
@@ -83,19 +86,20 @@ fn contracts(package: &Package, folders: &BTreeMap<&str, &str>) -> usize {
 }
 
 fn may(from: Layer<'_>, to: Layer<'_>, kind: Kind) -> bool {
-    use Layer::{Contracts, Driver, Face, Kernel, Root, Service, Tool};
+    use Layer::{Contracts, Driver, Example, Face, Kernel, Root, Service, Tool};
     match (from, to, kind) {
         (Kernel("macros"), Kernel("codegen"), Kind::Normal) => true,
         (Kernel("contract"), Kernel("macros"), Kind::Normal) => true,
         (_, Kernel(to), _) if GENERATOR.contains(&to) => false,
         (Root, _, _) => to != Tool,
         (_, _, Kind::Build) | (Tool, _, _) => false,
-        (Kernel(_) | Service | Driver | Face, Kernel("testkit"), Kind::Dev) => true,
+        (Kernel(_) | Service | Driver | Face | Example, Kernel("testkit"), Kind::Dev) => true,
         // A purchase is tested with the real books and the real stock.
         (Service, Service, Kind::Dev) => true,
         (Kernel(from), Kernel(to), _) => below(to, from),
         (Contracts | Driver, Kernel("contract" | "kit"), _) => true,
         (Service, Kernel("kit") | Contracts, _) => true,
+        (Example, Kernel("contract" | "kit") | Contracts, _) => true,
         // A face that speaks a protocol of others speaks for one contract.
         (Face, Kernel("contract" | "kit" | "node") | Contracts, _) => true,
         (Face, Service, Kind::Dev) => true,
@@ -160,6 +164,8 @@ mod tests {
             ("faces/s3", "contracts/blobs", Kind::Normal),
             ("faces/s3", "contracts/ledger", Kind::Dev),
             ("stoa", "faces/rest", Kind::Normal),
+            ("examples/hooks", "kernel/contract", Kind::Normal),
+            ("examples/hooks", "kernel/testkit", Kind::Dev),
             ("kernel/node", "kernel/store", Kind::Normal),
             ("kernel/store", "kernel/testkit", Kind::Dev),
             ("kernel/kit", "kernel/contract", Kind::Normal),
@@ -187,6 +193,8 @@ mod tests {
             ("faces/rest", "faces/s3", Kind::Normal),
             ("services/money/ledger", "faces/rest", Kind::Dev),
             ("kernel/node", "faces/rest", Kind::Dev),
+            ("examples/hooks", "kernel/node", Kind::Normal),
+            ("examples/hooks", "services/money/ledger", Kind::Normal),
             ("kernel/kit", "kernel/store", Kind::Normal),
             ("kernel/store", "kernel/node", Kind::Dev),
             ("kernel/node", "kernel/testkit", Kind::Normal),
