@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use crate::emit::{Package, bytes, doc};
 use crate::http::{Binding, Segment, Variable};
 use crate::idents::{ident, snake};
-use crate::model::{Contract, Event, Kind, Method};
+use crate::model::{Contract, Event, Kind, Method, Table, personal_of};
 
 /// Everything about the service of a package.
 pub(crate) fn text(package: &Package<'_>, contract: &Contract) -> String {
@@ -231,6 +231,15 @@ fn serve(package: &Package<'_>, contract: &Contract) -> String {
              let service = service.clone();\n\
              move |{context}, request: {request}| {call}\n}});"
         );
+    }
+    let mut messages = package.source.messages();
+    messages.retain(|message| message.fields().any(|field| personal_of(&field).is_some()));
+    for message in &messages {
+        let rust = package.rust_type(message);
+        let _ = match Table::read(message) {
+            Some(_) => writeln!(out, "let methods = methods.holds::<{rust}>();"),
+            None => writeln!(out, "let methods = methods.tells_of_people();"),
+        };
     }
     out.push_str("methods\n}\n");
     out

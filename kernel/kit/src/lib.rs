@@ -48,8 +48,9 @@
 //!
 //! What is about a person says so in the contract, `(stoa.v1.personal) = "user_id"`, and is sealed with
 //! a key of theirs on its way into a row or an event. A service does nothing for it, but that it finds
-//! nothing by it: what has to be equal is kept beside it as a [`fingerprint`](View::fingerprint). See
-//! [`personal`].
+//! nothing by it: what has to be equal is kept beside it as a [`fingerprint`](View::fingerprint). Once
+//! somebody is erased their key is destroyed; what a service has to let go of besides it
+//! [says in its manifest](Service::erases). See [`personal`].
 //!
 //! What a command does becomes durable together or not at all:
 //!
@@ -184,8 +185,8 @@ pub use registry::{Methods, Registry};
 pub use ring::{Ring, Root, Seal};
 pub use schedule::Schedule;
 pub use service::{
-    Ask, Authenticated, Authenticator, Delivered, KERNEL, Migration, Outcome, Phase, Service,
-    Start, Subscription, Timer, When,
+    Ask, Authenticated, Authenticator, Delivered, Erase, KERNEL, Migration, Outcome, Phase,
+    Service, Start, Subscription, Timer, When,
 };
 pub use stoa_contract::{
     Code, Error, Event, Message, Reason, Request, Resource, Result, Violation, v1,

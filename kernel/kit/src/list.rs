@@ -16,18 +16,20 @@
 //! each combination is one of its own, planned by itself, and so runs along the index that fits.
 //! Where none does, the list says why that is right, or is refused.
 
+use std::borrow::Cow;
+
 use buffa::EnumValue;
 use stoa_contract::{Paged, Resource, Words};
 
 use crate::query::{Filter, Order, Text};
 use crate::table::Table;
 use crate::value::{Param, Value};
-use crate::{Access, Error, Result, View};
+use crate::{Access, Error, Page, Result, View};
 
 /// A list on its way: what is in it.
 pub struct List<'a, T> {
     view: &'a View<'a>,
-    order: &'static str,
+    order: Cow<'static, str>,
     filters: Vec<Filter<'a>>,
     whole: Option<&'static str>,
     seen: Access,
@@ -89,6 +91,15 @@ impl<'a> View<'a> {
 
     /// Lists rows whoever they belong to: what the contract shows to all who may call.
     pub fn list_all<T: Table>(&'a self, order: &'static str) -> List<'a, T> {
+        self.list_by(Cow::Borrowed(order))
+    }
+
+    /// Lists rows in the order of their keys.
+    pub(crate) fn list_by_key<T: Table>(&'a self) -> List<'a, T> {
+        self.list_by(Cow::Owned(T::KEY.join(", ")))
+    }
+
+    fn list_by<T: Table>(&'a self, order: Cow<'static, str>) -> List<'a, T> {
         List {
             view: self,
             order,
@@ -148,13 +159,32 @@ impl<'a, T: Table> List<'a, T> {
         self
     }
 
+    /// Only rows that hold something about a person.
+    pub(crate) fn about(mut self, subject: &'a str) -> Self {
+        let fields = <T as Table>::PERSONAL.map_or(&[][..], |personal| personal.fields);
+        let mut columns: Vec<_> = fields.iter().map(|field| T::COLUMNS[field.subject]).collect();
+        columns.dedup();
+        let mut about: Vec<_> =
+            columns.into_iter().map(|column| Filter::is(column, subject)).collect();
+        self.filters.extend(match about.len() {
+            0 | 1 => about.pop(),
+            _ => Some(Filter::any(about)),
+        });
+        self
+    }
+
     /// The page that a request asks for, and the token of the next one: empty on the last.
     ///
     /// # Errors
     /// `request.invalid` at `page_size` or `page_token`, and those of [`View::rows`].
-    pub fn page(mut self, request: &impl Paged) -> Result<(Vec<T>, String)> {
-        let order = Order::read::<T>(self.order)?;
-        let page = self.view.page(request, order.columns.len())?;
+    pub fn page(self, request: &impl Paged) -> Result<(Vec<T>, String)> {
+        let page = self.view.page(request, self.order.split(", ").count())?;
+        self.show(&page)
+    }
+
+    /// A page that was asked for.
+    pub(crate) fn show(mut self, page: &Page) -> Result<(Vec<T>, String)> {
+        let order = Order::read::<T>(&self.order)?;
         if page.after.is_some() {
             let keys = (0..order.columns.len()).map(|place| untold(page.key(place)));
             let keys = keys.collect::<Option<Vec<_>>>().ok_or_else(foreign)?;

@@ -8,9 +8,10 @@ use std::sync::{Arc, OnceLock};
 use futures::future::BoxFuture;
 use stoa_contract::{AnyMessage, Contract, EventType, Format, Kind, Method, Permission, Request};
 
+use crate::personal::Held;
 use crate::ring::Ring;
 use crate::service::{Authenticator, Service};
-use crate::{Caller, Ctx, Error, Result, Stream, Tx, View};
+use crate::{Caller, Ctx, Error, Result, Stream, Table, Tx, View};
 
 /// A service's place in the registry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -25,6 +26,8 @@ impl ServiceId {
 pub struct Methods {
     pub(crate) contract: &'static Contract,
     pub(crate) handlers: Vec<(&'static Method, Handler)>,
+    pub(crate) held: Vec<Held>,
+    pub(crate) tells_of_people: bool,
 }
 
 pub(crate) type CommandFn<R> =
@@ -69,7 +72,21 @@ fn typed<R: Request>(request: &dyn Any) -> Result<R> {
 impl Methods {
     /// No method of this contract is bound yet.
     pub fn new(contract: &'static Contract) -> Self {
-        Self { contract, handlers: Vec::new() }
+        Self { contract, handlers: Vec::new(), held: Vec::new(), tells_of_people: false }
+    }
+
+    /// Says that a table of the contract holds what is about people.
+    #[must_use]
+    pub fn holds<T: Table>(mut self) -> Self {
+        self.held.push(Held::of::<T>());
+        self
+    }
+
+    /// Says that a message of the contract which is kept in no table tells of people.
+    #[must_use]
+    pub fn tells_of_people(mut self) -> Self {
+        self.tells_of_people = true;
+        self
     }
 
     /// Binds a command.
@@ -288,6 +305,11 @@ impl Registry {
     /// The services, each after those it needs; the kernel first.
     pub fn services(&self) -> &[Service] {
         &self.services
+    }
+
+    /// The services and their places.
+    pub(crate) fn ids(&self) -> impl Iterator<Item = (ServiceId, &Service)> {
+        self.services.iter().enumerate().map(|(index, one)| (ServiceId(index as u16), one))
     }
 
     /// A service by its place.

@@ -8,6 +8,7 @@ use stoa_contract::{AnyMessage, Code, Contract, Event, Format, Method, Raw, Requ
 use crate::caller::Caller;
 use crate::mount::Mount;
 use crate::outbound::Http;
+use crate::personal::Held;
 use crate::ports::{Port, Use};
 use crate::registry::{Handler, Methods};
 use crate::{Error, Micros, Result, Schedule, Tx, View};
@@ -41,6 +42,11 @@ pub struct Service {
     pub mounts: Vec<Mount>,
     /// How it recognises callers, if it is the one service of a node that does.
     pub authenticator: Option<Authenticator>,
+    /// Its tables that hold what is about people.
+    pub held: Vec<Held>,
+    /// What else it lets go of when somebody is erased.
+    pub erase: Option<Erase>,
+    tells_of_people: bool,
     pub(crate) handlers: Vec<(&'static Method, Handler)>,
 }
 
@@ -210,6 +216,9 @@ pub enum When {
     Due(Ask),
 }
 
+/// Lets go of what a service knows of somebody who is erased.
+pub type Erase = fn(&mut Tx, subject: &str) -> Result<()>;
+
 /// Asks when there will be something to do, as far as is known now.
 pub type Ask = fn(&View) -> Result<Option<Micros>>;
 
@@ -263,6 +272,9 @@ impl Service {
             timers: Vec::new(),
             mounts: Vec::new(),
             authenticator: None,
+            held: methods.held,
+            erase: None,
+            tells_of_people: methods.tells_of_people,
             handlers: methods.handlers,
         }
     }
@@ -418,16 +430,34 @@ impl Service {
         self
     }
 
-    /// Whether every method of its contract is bound, and as the kind that the contract says.
+    /// Lets go of more than what is sealed when somebody is erased, in the same commit and before
+    /// their key is destroyed: fingerprints, and whatever else must not stay as it is.
+    #[must_use]
+    pub fn erases(mut self, run: Erase) -> Self {
+        self.erase = Some(run);
+        self
+    }
+
+    /// Whether every method of its contract is bound, and as the kind that the contract says; and
+    /// whether it answers for what it holds of people.
     ///
     /// # Errors
-    /// `internal`, naming the method.
+    /// `internal`, naming the method; `node.catalogue` where nobody says what becomes of what it is
+    /// told of people.
     pub fn check(&self) -> Result<()> {
         for method in self.contract.map_or(&[][..], |contract| contract.methods) {
             let bound = self.handlers.iter().find(|(known, _)| known.path == method.path);
             if !bound.is_some_and(|(_, handler)| crate::registry::fits(method, handler)) {
                 return Err(Error::internal(format!("{} is not bound", method.path)));
             }
+        }
+        if self.tells_of_people && self.held.is_empty() && self.erase.is_none() {
+            let message =
+                format!("`{}` is told of people, and does not say where that stays", self.name);
+            return Err(Error::new(Code::FailedPrecondition, "node.catalogue", message).help(
+                "Keep it in a table of the contract, or say with `.erases(…)` what becomes of it when \
+                 somebody is erased.",
+            ));
         }
         Ok(())
     }

@@ -374,6 +374,11 @@ impl View<'_> {
         self.service
     }
 
+    /// The same snapshot, as another service sees it.
+    pub(crate) fn seen_by(&self, service: ServiceId) -> Self {
+        Self { service, ..*self }
+    }
+
     pub(crate) fn writes(&self) -> bool {
         self.writes
     }
@@ -457,6 +462,14 @@ impl Tx<'_> {
             Kind::Query => bound.query::<R>(&callee, request),
             _ => bound.command::<R>(&mut Tx { view: callee }, request),
         })
+    }
+
+    /// Runs something as another service, in this transaction; what it fails with ends it.
+    pub(crate) fn as_service<T>(
+        &mut self, service: ServiceId, body: impl FnOnce(&mut Tx) -> Result<T>,
+    ) -> Result<T> {
+        let outcome = body(&mut Tx { view: self.view.seen_by(service) });
+        self.view.core.doom(outcome)
     }
 
     /// Tries something that may fail: an error undoes what `body` did, and nothing else.

@@ -230,6 +230,37 @@ impl SystemService for System {
         Ok(ListTimersResponse { timers: timers.collect() })
     }
 
+    fn list_personal_tables(
+        &self, view: &View, _: ListPersonalTablesRequest,
+    ) -> Result<ListPersonalTablesResponse> {
+        let services = view.registry().services().iter();
+        let tables = services.flat_map(|service| {
+            service.held.iter().map(|held| PersonalTable {
+                service: service.name.to_owned(),
+                name: held.table.to_owned(),
+                message: held.message.to_owned(),
+            })
+        });
+        Ok(ListPersonalTablesResponse { tables: tables.collect() })
+    }
+
+    fn export_subject(
+        &self, view: &View, request: ExportSubjectRequest,
+    ) -> Result<ExportSubjectResponse> {
+        let turn = &mut |keys| view.page(&request, keys);
+        let (rows, next_page_token) = view.export(&request.subject, &request.table, turn)?;
+        Ok(ExportSubjectResponse { rows, next_page_token })
+    }
+
+    fn erase_subject(
+        &self, tx: &mut Tx, request: EraseSubjectRequest,
+    ) -> Result<EraseSubjectResponse> {
+        tx.erase(&request.subject)?;
+        tx.touch("system.subject", &request.subject);
+        tx.emit(&SubjectErased { subject: request.subject });
+        Ok(EraseSubjectResponse {})
+    }
+
     fn annotate(&self, tx: &mut Tx, request: AnnotateRequest) -> Result<AnnotateResponse> {
         tx.emit(&Annotated { subject: request.subject, text: request.text });
         Ok(AnnotateResponse {})

@@ -16,6 +16,7 @@ mod disk;
 mod door;
 mod duplicates;
 mod durable;
+mod erase;
 mod follow;
 mod gone;
 mod grants;

@@ -28,7 +28,10 @@ use crate::session::Origin;
 use crate::value::{FromRow, Params, Row, Value};
 use crate::{Error, Result, Tx, View};
 
+mod subject;
 mod wire;
+
+pub use subject::Held;
 
 /// Which columns of a table hold what is personal. Generated from the contract.
 #[derive(Debug)]

@@ -24,6 +24,7 @@ mod messages;
 mod notes;
 mod outbound;
 mod parking;
+mod personal;
 mod ports;
 mod raw;
 mod subscriptions;

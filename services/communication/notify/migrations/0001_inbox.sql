@@ -25,3 +25,4 @@ CREATE TABLE notify_mail (
     user_id TEXT NOT NULL,
     PRIMARY KEY (tenant, id)
 );
+CREATE INDEX notify_mail_user ON notify_mail (tenant, user_id, id);

@@ -39,6 +39,7 @@ pub fn service() -> Service {
     Service::new(stoa_auth_v1::serve(api::Auth))
         .needs(&["users"])
         .migrations(MIGRATIONS)
+        .erases(store::erase)
         .authenticates(Authenticator {
             tables: TOKENS_REST_ON,
             tenant: token::tenant,

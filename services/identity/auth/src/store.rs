@@ -61,6 +61,20 @@ pub(crate) fn set_password(tx: &mut Tx, user_id: &str, hash: &str) -> Result<()>
     Ok(())
 }
 
+/// Lets go of a user who is erased: nobody signs in as them any more, from the next call on.
+pub(crate) fn erase(tx: &mut Tx, user_id: &str) -> Result<()> {
+    revoke_sessions(tx, user_id, "")?;
+    revoke_keys(tx, user_id)?;
+    for delete in [
+        "DELETE FROM auth_password WHERE tenant = :tenant AND user_id = $1",
+        "DELETE FROM auth_role_grant WHERE tenant = :tenant AND user_id = $1",
+        "DELETE FROM auth_network WHERE tenant = :tenant AND user_id = $1",
+    ] {
+        tx.execute(delete, user_id)?;
+    }
+    Ok(())
+}
+
 /// What attempts are counted by: the account, however it was spelled. What belongs to nobody is
 /// counted by the fingerprint of what was typed, for it is personal and may be a password typed into
 /// the wrong field.

@@ -136,6 +136,18 @@ impl UsersService for Users {
     }
 }
 
+/// Lets go of a user who is erased: what they are found by, and what others call them by.
+pub(crate) fn erase(tx: &mut Tx, id: &str) -> Result<()> {
+    let Some(user) = store::user(tx, id)? else { return Ok(()) };
+    one_stays(tx, id)?;
+    store::release(tx, &model::normal(&user.handle))?;
+    store::release(tx, &model::normal(&user.email))?;
+    store::dismiss(tx, id)?;
+    store::enable(tx, id)?;
+    tx.delete::<User>(id)?;
+    Ok(())
+}
+
 /// A user, for those who were granted the method itself.
 fn existing(view: &View, id: &str) -> Result<User> {
     store::user(view, id)?.ok_or_else(|| Error::not_found("user", id))

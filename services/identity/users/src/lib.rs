@@ -26,5 +26,5 @@ const MIGRATIONS: &[Migration] =
 
 /// Accounts of people: unique handles and addresses, profiles, preferences.
 pub fn service() -> Service {
-    Service::new(stoa_users_v1::serve(api::Users)).migrations(MIGRATIONS)
+    Service::new(stoa_users_v1::serve(api::Users)).migrations(MIGRATIONS).erases(api::erase)
 }

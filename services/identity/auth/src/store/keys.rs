@@ -59,12 +59,18 @@ pub(crate) fn is_service_account(view: &View, id: &str) -> Result<bool> {
 /// Deletes a service account with its keys; false if there is none.
 pub(crate) fn delete_service_account(tx: &mut Tx, id: &str) -> Result<bool> {
     let deleted = tx.delete::<ServiceAccount>(id)?;
+    revoke_keys(tx, id)?;
+    Ok(deleted)
+}
+
+/// Revokes all keys of an owner.
+pub(crate) fn revoke_keys(tx: &mut Tx, owner: &str) -> Result<()> {
     let keys = tx.rows::<(String,)>(
         "DELETE FROM auth_api_key WHERE tenant = :tenant AND owner = $1 RETURNING id",
-        (id,),
+        (owner,),
     )?;
     for (key,) in &keys {
         note_revoked(tx, key)?;
     }
-    Ok(deleted)
+    Ok(())
 }

@@ -1,0 +1,128 @@
+//! Somebody is erased: what was personal about them lies nowhere before, and opens nowhere after, in
+//! whichever service.
+
+use serde_json::{Value, json};
+use stoa_contract::Format;
+use stoa_kit::ports::Ports;
+use stoa_kit::{Caller, Error, Service};
+use stoa_node::Body;
+use stoa_testkit::{Engine, Node, run_with_ports};
+
+/// What is personal about somebody, wherever it is told: none of it may lie on a disk as it is.
+const CANARIES: [&str; 9] = [
+    "canary.mail@example.com",
+    "Canary Displayname",
+    "sv-canaryl",
+    "Canary/Zone_canary",
+    "canary preference",
+    "canary label",
+    "203.0.113.77",
+    "canary-order",
+    "canary-total",
+];
+const PASSWORD: &str = "correct horse battery";
+
+fn services() -> Vec<Service> {
+    stoa::Catalogue::standard().services(&[]).unwrap()
+}
+
+/// Calls `service.Method` from somewhere.
+async fn ask(node: &Node, caller: &Caller, method: &str, request: Value) -> Result<Value, Error> {
+    let (service, name) = method.split_once('.').unwrap();
+    let title = service[..1].to_uppercase() + &service[1..];
+    let path = format!("stoa.{service}.v1.{title}Service/{name}");
+    let registry = node.inner().registry().clone();
+    let bound = registry.method(&path).expect(method);
+    let request = bound.decode_request(request.to_string().as_bytes(), Format::Json)?;
+    let answer = node.dispatch(&path, caller, "203.0.113.77", None, request).await?;
+    let Body::Message(reply) = answer.body else { panic!("{method} streams") };
+    Ok(serde_json::from_slice(&reply.encode(Format::Json)?).unwrap())
+}
+
+/// Somebody whom every service knows something about.
+async fn somebody(node: &Node) -> String {
+    let ada = json!({
+        "handle": "ada", "email": "canary.mail@example.com", "displayName": "Canary Displayname",
+        "locale": "sv-canaryl", "timeZone": "Canary/Zone_canary",
+        "preferences": {"notify.email": "true", "note": "canary preference"},
+    });
+    let admin = node.admin();
+    let id = ask(node, &admin, "users.CreateUser", ada).await.unwrap()["user"]["id"].clone();
+    let password = json!({"userId": id, "password": PASSWORD});
+    ask(node, &admin, "auth.SetPassword", password).await.unwrap();
+    let login = json!({
+        "login": "canary.mail@example.com", "password": PASSWORD, "label": "canary label",
+    });
+    ask(node, &node.nobody(), "auth.SignIn", login).await.unwrap();
+    tell(node, &id).await;
+    id.as_str().unwrap().to_owned()
+}
+
+async fn tell(node: &Node, id: &Value) {
+    let data = json!({"order_id": "canary-order", "total": "canary-total"});
+    let told = json!({"userId": id, "template": "orders.placed", "data": data});
+    ask(node, &node.system(), "notify.Notify", told).await.unwrap();
+    node.settle().await;
+}
+
+/// All that is kept about somebody, by table.
+async fn export(node: &Node, subject: &str) -> Vec<(String, Vec<String>)> {
+    let tables = ask(node, &node.admin(), "system.ListPersonalTables", json!({})).await.unwrap();
+    let mut all = Vec::new();
+    for table in tables["tables"].as_array().unwrap() {
+        let name = table["name"].as_str().unwrap();
+        let request = json!({"subject": subject, "table": name});
+        let reply = ask(node, &node.admin(), "system.ExportSubject", request).await.unwrap();
+        let rows = reply["rows"].as_array().into_iter().flatten();
+        let rows = rows.map(|row| row.as_str().unwrap().to_owned()).collect();
+        all.push((name.to_owned(), rows));
+    }
+    all
+}
+
+fn story(engine: Engine) {
+    // Without a mail server, mail is kept.
+    run_with_ports(engine, services(), Ports::default(), |node| async move {
+        let other = json!({"handle": "bob", "email": "bob@example.com"});
+        let bob = ask(&node, &node.admin(), "users.CreateUser", other).await.unwrap();
+        let id = somebody(&node).await;
+        let on_disk = || node.first_on_disk(CANARIES.iter().map(|text| text.as_bytes()));
+        assert_eq!(on_disk().await.map(String::from_utf8), None);
+        let before = export(&node, &id).await;
+        let empty = before.iter().find(|(_, rows)| rows.is_empty());
+        assert_eq!(empty, None, "tell something that this table keeps about people");
+        let text = format!("{before:?}");
+        let missing = CANARIES.iter().find(|canary| !text.contains(**canary));
+        assert_eq!(missing, None, "{text}");
+
+        let request = || json!({"subject": id});
+        ask(&node, &node.admin(), "system.EraseSubject", request()).await.unwrap();
+        ask(&node, &node.admin(), "system.EraseSubject", request()).await.unwrap();
+        tell(&node, &json!(id)).await;
+        let after = format!("{:?}", export(&node, &id).await);
+        let left = CANARIES.iter().find(|canary| after.contains(**canary));
+        assert_eq!(left, None, "{after}");
+        assert!(after.contains("orders.placed"), "they were told, and nobody knows what: {after}");
+        assert_eq!(on_disk().await.map(String::from_utf8), None);
+        let login = json!({"login": "ada", "password": PASSWORD});
+        let error = ask(&node, &node.nobody(), "auth.SignIn", login).await.unwrap_err();
+        assert_eq!(error.reason(), "auth.wrong_credentials");
+        let get = json!({"id": bob["user"]["id"]});
+        let bob = ask(&node, &node.admin(), "users.GetUser", get).await.unwrap();
+        assert_eq!(bob["user"]["email"], "bob@example.com", "others stay who they are");
+    });
+}
+
+mod nothing_personal_lies_on_a_disk_and_what_was_sealed_ends_with_its_key {
+    use super::*;
+
+    #[test]
+    fn sqlite() {
+        story(Engine::Sqlite);
+    }
+
+    #[test]
+    fn postgres() {
+        story(Engine::Postgres);
+    }
+}
