@@ -53,6 +53,21 @@ both! {
         assert!(node.asked().is_empty());
     }
 
+    async fn who_asks_to_wait_is_waited_for(node: Node) {
+        node.web(|_| Ok(answer(503, &[("retry-after", "120")], "")));
+        assert_eq!(send(&node, "evt_1", "{}", "{}").await, 204);
+        node.settle().await;
+        node.advance(Duration::from_secs(119)).await;
+        assert_eq!(node.asked().len(), 1);
+        node.advance(Duration::from_secs(2)).await;
+        assert_eq!(node.asked().len(), 2);
+        // Nobody is waited for longer than the job has patience.
+        node.web(|_| Ok(answer(429, &[("retry-after", "99999999999")], "")));
+        node.advance(Duration::from_secs(121)).await;
+        node.advance(Duration::from_secs(60 * 60)).await;
+        assert_eq!(node.asked().len(), 4);
+    }
+
     async fn who_is_away_is_told_later_under_the_same_key(node: Node) {
         node.web(|_| Err(Error::unavailable("http.unreachable", "nobody is there")));
         assert_eq!(send(&node, "evt_1", "{}", "{}").await, 204);

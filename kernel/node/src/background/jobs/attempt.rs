@@ -203,17 +203,19 @@ async fn fail(node: &Arc<Node>, seen: &Seen, error: &Error) -> Result<()> {
     if in_vain || seen.attempts >= i64::from(seen.policy.max_attempts) {
         return told(node, || bury(node, seen, error, true)).await;
     }
-    let error = error.to_string();
-    told(node, || again(node, seen, &error)).await
+    told(node, || again(node, seen, error)).await
 }
 
-/// Puts a job back, to be tried again after a while.
-async fn again(node: &Arc<Node>, seen: &Seen, error: &str) -> Result<()> {
+/// Puts a job back, to be tried again after a while: not before the error says, as far as the job's
+/// own patience goes.
+async fn again(node: &Arc<Node>, seen: &Seen, error: &Error) -> Result<()> {
     let mut chance = [0u8; 1];
     node.world().entropy(&mut chance);
-    let wait = backoff(seen, chance[0]);
+    let most = Duration::from_millis(seen.policy.backoff_max_ms.into());
+    let asked = error.retry_after().unwrap_or_default().min(most);
+    let wait = backoff(seen, chance[0]).max(asked);
     let now = node.store().lease_now().await?;
-    let (held, error) = (seen.clone(), error.to_owned());
+    let (held, error) = (seen.clone(), error.to_string());
     housekeep(node, &seen.tenant, move |session, _| {
         queue::put_back(session, &held, (now, now.after(wait)), &error)
     })
@@ -228,7 +230,7 @@ pub(super) async fn lapse(node: &Arc<Node>, seen: &Seen, is_active: bool) -> Res
     if is_active && seen.attempts >= i64::from(seen.policy.max_attempts) {
         return bury(node, seen, &error, true).await;
     }
-    again(node, seen, &error.to_string()).await
+    again(node, seen, &error).await
 }
 
 /// Parks a job as dead, and tells whoever follows it, if that is asked for. A handler that fails
