@@ -8,7 +8,8 @@ use stoa_auth_v1::PrepareSetupRequest;
 use stoa_kit::outbound::Http;
 use stoa_kit::ports::{Mailer, Ports};
 use stoa_kit::{Caller, Error, MAIN, Request, Result, world};
-use stoa_node::{Body, Call, Node, Parts, RootKey};
+use stoa_node::{Body, Call, Face, Node, Parts, RootKey};
+use stoa_rest::Rest;
 use stoa_smtp::{Patience, Smtp};
 use stoa_store::Options;
 
@@ -52,7 +53,8 @@ async fn serve(catalogue: &Catalogue, config: Config) -> Result<()> {
     .await?;
     let code = setup_code(&node).await?;
     let broken = node.store().broken();
-    let server = stoa_node::serve(node, Vec::new(), config.listen).await?;
+    let faces: Vec<Arc<dyn Face>> = vec![Arc::new(Rest::new(node.registry()))];
+    let server = stoa_node::serve(node, faces, config.listen).await?;
     say(&format!("listening http://{}", server.address))?;
     if let Some(code) = code {
         say(&format!("set-up code {code}"))?;

@@ -9,10 +9,11 @@ use stoa_kit::{Code, Error, Result};
 
 /// What a page may send along.
 const SENT: &str = "authorization, connect-protocol-version, connect-timeout-ms, content-type, \
-     grpc-timeout, idempotency-key, stoa-position, stoa-tenant, traceparent, x-grpc-web, x-user-agent";
+     grpc-timeout, idempotency-key, if-match, if-none-match, stoa-position, stoa-tenant, traceparent, \
+     x-grpc-web, x-user-agent";
 /// What a page may read of an answer.
-const SHOWN: &str = "grpc-message, grpc-status, grpc-status-details-bin, idempotency-replayed, \
-     retry-after, stoa-position";
+const SHOWN: &str = "etag, grpc-message, grpc-status, grpc-status-details-bin, \
+     idempotency-replayed, ratelimit, ratelimit-policy, retry-after, stoa-position";
 /// Seconds for which a browser need not ask again.
 const REMEMBERED: &str = "7200";
 const TEXT: &str = "application/grpc-web-text";

@@ -23,6 +23,7 @@ use stoa_kit::{Caller, Code, Error, Registry, Result, Stream};
 
 use crate::call::{Answer, Body};
 use crate::door::{Coming, Door, Guest, Line, Taken};
+use crate::limit::Allowance;
 use crate::outgoing::Outgoing;
 use crate::rpc::{late, tell, told, trace, watched};
 use crate::spoken::deadline;
@@ -50,8 +51,9 @@ pub trait Face: Send + Sync + 'static {
     /// Answers somebody who was let in.
     fn answer(&self, visit: Visit) -> BoxFuture<'static, Result<Response<Content>>>;
 
-    /// Says an error, the door's or its own, as this face does. [`status`](crate::status) is what HTTP calls it.
-    fn refuse(&self, error: &Error) -> Response<Content>;
+    /// Says an error, the door's or its own, about a request for a path, which may belong to a
+    /// trace, as this face does. [`status`](crate::status) is what HTTP calls it.
+    fn refuse(&self, path: &str, trace: &str, error: &Error) -> Response<Content>;
 }
 
 /// What a request asks for.
@@ -106,6 +108,17 @@ impl Visit {
     /// Who sends it.
     pub fn caller(&self) -> &Caller {
         &self.guest.caller
+    }
+
+    /// The W3C trace that the request belongs to; empty where there is none.
+    pub fn trace(&self) -> String {
+        trace(&self.head.headers)
+    }
+
+    /// How many more calls they may make, where they are limited.
+    pub fn allowance(&self) -> Option<Allowance> {
+        let (node, Guest { caller, visitor }) = (&self.node, &self.guest);
+        node.limits.left(caller, &visitor.network, node.world().uptime())
     }
 
     /// Calls a method for whoever sends the request, with the idempotency key, the trace, the
@@ -222,7 +235,8 @@ impl Door {
         let (path, trace) = (head.uri.path().to_owned(), trace(&head.headers));
         self.admit(face, head, body, line).await.unwrap_or_else(|error| {
             tell(&error, &path, &trace);
-            face.refuse(&error).map(|content| Outgoing::plain(content, false, &line.wire))
+            let refusal = face.refuse(&path, &trace, &error);
+            refusal.map(|content| Outgoing::plain(content, false, &line.wire))
         })
     }
 

@@ -53,6 +53,7 @@ pub use background::Background;
 pub use browser::Origins;
 pub use call::{Answer, Body, Call};
 pub use face::{Asked, Content, Face, Visit};
+pub use limit::Allowance;
 pub use log::{Format as LogFormat, install as install_log};
 pub use position::Position;
 pub use refusal::status;

@@ -36,6 +36,17 @@ impl Limits {
         if caller.is_system() { Ok(()) } else { self.known.take(&caller.full_name(), uptime) }
     }
 
+    /// What a caller has left.
+    pub(crate) fn left(
+        &self, caller: &Caller, network: &str, uptime: Duration,
+    ) -> Option<Allowance> {
+        match caller {
+            _ if caller.is_system() => None,
+            _ if caller.is_anonymous() => self.strangers.left(network, uptime),
+            _ => self.known.left(&caller.full_name(), uptime),
+        }
+    }
+
     /// Takes one commit of a tenant that has so many a second; 0 for no limit.
     pub(crate) fn take_commit(&self, tenant: &Tenant, uptime: Duration) -> Result<()> {
         let taken = self.tenants.take_of(&tenant.name, cost(tenant.commits_per_second), uptime);
@@ -54,6 +65,17 @@ impl Limits {
     pub(crate) fn give_back(&self, network: &str) {
         self.strangers.give_back(network);
     }
+}
+
+/// Calls that somebody may make, where they are limited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Allowance {
+    /// How many a second.
+    pub per_second: u64,
+    /// How many now.
+    pub left: u64,
+    /// When it is all of them again, if none is made.
+    pub whole_in: Duration,
 }
 
 /// One limit, for many who are counted apart.
@@ -86,6 +108,14 @@ impl Rate {
         });
         let wait = |until| Duration::from_nanos(after(until).saturating_sub(now + BURST));
         granted.map(drop).map_err(wait)
+    }
+
+    fn left(&self, name: &str, uptime: Duration) -> Option<Allowance> {
+        let per_second = BURST.checked_div(self.cost)?;
+        let now = u64::try_from(uptime.as_nanos()).unwrap_or(u64::MAX);
+        let taken = self.of(name).load(Relaxed).saturating_sub(now);
+        let left = BURST.saturating_sub(taken) / self.cost;
+        Some(Allowance { per_second, left, whole_in: Duration::from_nanos(taken) })
     }
 
     fn give_back(&self, name: &str) {
@@ -127,5 +157,21 @@ mod tests {
         assert_eq!(taken("a", now), 10, "no more is saved up");
         let caller = Caller::of("main", "user:usr_1", &[]);
         assert!((0..1_000).all(|_| limits.take(&caller, now).is_ok()), "0 is no limit");
+        assert_eq!(limits.left(&caller, "b", now), None);
+    }
+
+    #[test]
+    fn what_is_left_is_what_can_be_taken() {
+        let (limits, caller) = (Limits::new(10, 0), Caller::of("main", "user:usr_1", &[]));
+        let now = Duration::from_secs(3);
+        let left =
+            |now| limits.left(&caller, "a", now).map(|is| (is.left, is.whole_in.as_millis()));
+        assert_eq!(left(now), Some((10, 0)));
+        for taken in 1..=10 {
+            limits.take(&caller, now).unwrap();
+            assert_eq!(left(now), Some((10 - taken, u128::from(taken) * 100)));
+        }
+        limits.take(&caller, now).unwrap_err();
+        assert_eq!(left(now + Duration::from_millis(250)), Some((2, 750)));
     }
 }

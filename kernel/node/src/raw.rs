@@ -84,7 +84,7 @@ impl Face for Raw {
         })
     }
 
-    fn refuse(&self, error: &Error) -> Response<Content> {
+    fn refuse(&self, _: &str, _: &str, error: &Error) -> Response<Content> {
         let text = format!("{error}\n{}\n", error.next());
         let mut response = Response::new(Content::from(text));
         *response.status_mut() = status(error);

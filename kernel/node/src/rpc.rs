@@ -167,7 +167,7 @@ pub(crate) fn header<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<O
     })
 }
 
-/// The trace id of a W3C `traceparent`: `00-<trace>-<span>-<flags>`.
+/// The trace id of a W3C `traceparent`: `00-<trace>-<span>-<flags>`. Empty where there is none.
 pub(crate) fn trace(headers: &HeaderMap) -> String {
     // One that is not understood is as good as none, says the W3C.
     let parent = header(headers, "traceparent").ok().flatten().unwrap_or("");

@@ -270,7 +270,10 @@ async fn route(
             None => port.door.call(request, &line).await,
         },
     };
-    reply.headers_mut().extend(revealed);
+    for (name, value) in &revealed {
+        // A face may have said already what its answer varies with.
+        reply.headers_mut().append(name, value.clone());
+    }
     Ok(reply)
 }
 

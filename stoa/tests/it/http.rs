@@ -110,7 +110,7 @@ impl Answer {
         }
         let mut answer = Self { status, headers, body: Vec::new() };
         match answer.header("content-length") {
-            _ if status == 204 => {}
+            _ if matches!(status, 204 | 304) => {}
             Some(length) => {
                 answer.body.resize(length.parse().ok()?, 0);
                 reader.read_exact(&mut answer.body).ok()?;

@@ -28,6 +28,7 @@ mod process;
 mod queries;
 mod readme;
 mod requests;
+mod rest;
 mod strangers;
 mod tenants;
 mod up;

@@ -48,6 +48,38 @@ fn what_the_runbooks_say_can_be_done() {
 }
 
 #[test]
+fn every_face_gives_the_same_answer() {
+    let folder = TempDir::new().unwrap();
+    let mut node = Node::start(&folder.path().join("data"), &[]);
+    let token = node.set_up();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let ready = "stoa call ledger CreateAccount \
+                 '{\"code\":\"wallets/ada\",\"currency\":\"EUR\",\"kind\":\"ACCOUNT_KIND_LIABILITY\"}'";
+    assert!(run(ready, &node, &token, &root).status.success());
+    let text = std::fs::read_to_string(root.join("docs/faces.md")).unwrap();
+    let answers: Vec<serde_json::Value> = text
+        .split("\n## ")
+        .skip(1)
+        .map(|section| {
+            let script = format!(
+                "buf() {{ tools/node_modules/.bin/buf \"$@\"; }}\n{}",
+                shell_blocks(section)
+            )
+            .replace("http://127.0.0.1:8080", &node.url());
+            let output = run(&script, &node, &token, &root);
+            let failed = String::from_utf8_lossy(&output.stderr);
+            let answer = serde_json::from_slice::<serde_json::Value>(&output.stdout);
+            let mut answer = answer.unwrap_or_else(|error| panic!("{script}\n{error}\n{failed}"));
+            // The moment at which each was asked.
+            assert!(answer.as_object_mut().unwrap().remove("time").is_some());
+            answer
+        })
+        .collect();
+    assert!(answers.len() >= 4 && answers[0]["balance"]["currency"] == "EUR", "{answers:?}");
+    assert!(answers.iter().all(|answer| *answer == answers[0]), "{answers:?}");
+}
+
+#[test]
 fn the_first_call_does_what_it_says() {
     let folder = TempDir::new().unwrap();
     let mut node = Node::start(&folder.path().join("data"), &[]);

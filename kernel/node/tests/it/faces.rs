@@ -75,7 +75,7 @@ impl Face for Lines {
         })
     }
 
-    fn refuse(&self, error: &Error) -> Response<Content> {
+    fn refuse(&self, _: &str, _: &str, error: &Error) -> Response<Content> {
         let mut response = Response::new(Content::from(format!("sorry: {}\n", error.reason())));
         *response.status_mut() = status(error);
         response
@@ -198,7 +198,7 @@ impl Face for Sign {
         std::future::ready(Ok(Response::new(self.0.into()))).boxed()
     }
 
-    fn refuse(&self, error: &Error) -> Response<Content> {
+    fn refuse(&self, _: &str, _: &str, error: &Error) -> Response<Content> {
         Response::new(error.to_string().into())
     }
 }
