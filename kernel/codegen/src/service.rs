@@ -17,6 +17,7 @@ pub(crate) fn text(package: &Package<'_>, contract: &Contract) -> String {
     out.push_str(&service_trait(package, contract));
     out.push_str(&contract_value(package, contract));
     out.push_str(&serve(package, contract));
+    out.push_str(&functions(package, contract));
     out
 }
 
@@ -243,4 +244,58 @@ fn serve(package: &Package<'_>, contract: &Contract) -> String {
     }
     out.push_str("methods\n}\n");
     out
+}
+
+/// The table of functions that stands for the trait where a service is written in several rooms. A
+/// function that is missing, or is of another method, does not compile.
+fn functions(package: &Package<'_>, contract: &Contract) -> String {
+    let (mut fields, mut types, mut bounds, mut binds) =
+        (String::new(), Vec::new(), String::new(), String::new());
+    for method in &contract.methods {
+        let request = package.rust_type(&method.request);
+        let reply = package.rust_type(&method.reply);
+        let (name, own) = (ident(&snake(&method.name)), method.name.as_str());
+        let (register, context) = match (method.kind, method.streams) {
+            (Kind::Command, _) => ("command", "&mut ::stoa_kit::Tx"),
+            (Kind::Query, _) => ("query", "&::stoa_kit::View"),
+            (Kind::Effect, false) => ("effect", "::stoa_kit::Ctx"),
+            (Kind::Effect, true) => ("stream", "::stoa_kit::Ctx"),
+        };
+        let reply = match method.streams {
+            true => format!("::stoa_kit::Result<::stoa_kit::Stream<{reply}>>"),
+            false => format!("::stoa_kit::Result<{reply}>"),
+        };
+        let always = "::core::marker::Send + ::core::marker::Sync + 'static";
+        let _ = writeln!(fields, "{}pub {name}: {own},", doc(&method.doc));
+        types.push(own.to_owned());
+        if method.kind == Kind::Effect {
+            types.push(format!("{own}Future"));
+            let future = "::core::future::Future<Output = ";
+            let _ = writeln!(bounds, "{own}: Fn({context}, {request}) -> {own}Future + {always},");
+            let _ =
+                writeln!(bounds, "{own}Future: {future}{reply}> + ::core::marker::Send + 'static,");
+        } else {
+            let _ = writeln!(bounds, "{own}: Fn({context}, {request}) -> {reply} + {always},");
+        }
+        let _ = writeln!(
+            binds,
+            ".{register}::<{request}{}>(self.{name})",
+            match method.kind {
+                Kind::Effect => ", _",
+                Kind::Command | Kind::Query => "",
+            }
+        );
+    }
+    let own: Vec<&str> = contract.methods.iter().map(|method| method.name.as_str()).collect();
+    format!(
+        "\n/// What keeps each promise of the contract, function by function: for a service whose\n\
+         /// functions stand in several rooms.\n\
+         pub struct Functions<{own}> {{\n{fields}}}\n\n\
+         impl<{types}> Functions<{own}>\nwhere\n{bounds}{{\n\
+         /// Binds them to the contract.\n\
+         pub fn serve(self) -> ::stoa_kit::Methods {{\n\
+         ::stoa_kit::Methods::new(&CONTRACT)\n{binds}}}\n}}\n",
+        own = own.join(", "),
+        types = types.join(", "),
+    )
 }

@@ -104,6 +104,10 @@
 //! Everything of one caller happens in one tenant: rows, events, jobs. SQL says `tenant = :tenant` of
 //! each table that it names, and that is all that a service knows of others.
 //!
+//! Where the functions of a contract stand in several rooms, the contract's `Functions` is the table
+//! of them, in the place of the trait: `Functions { sign_in: sessions::sign_in, … }.serve()`. One that
+//! is missing does not compile.
+//!
 //! A service describes itself as data, its manifest:
 //!
 //! ```ignore

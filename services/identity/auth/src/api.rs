@@ -6,186 +6,52 @@ mod roles;
 mod sessions;
 pub(crate) mod setup;
 
-use stoa_auth_v1::*;
-use stoa_kit::{Ctx, Reason as _, Result, Tx, View};
+use stoa_auth_v1::{DeleteExpiredRequest, DeleteExpiredResponse, Functions, Reason};
+use stoa_kit::{Methods, Reason as _, Result, Tx, View};
 
-/// The service.
-pub(crate) struct Auth;
+/// What keeps each promise of the contract.
+pub(crate) fn methods() -> Methods {
+    let functions = Functions {
+        get_setup: setup::get,
+        set_up: setup::set_up,
+        sign_in: sessions::sign_in,
+        sign_out: sessions::sign_out,
+        who_am_i: sessions::who_am_i,
+        list_sessions: sessions::list,
+        revoke_session: sessions::revoke,
+        revoke_all_sessions: sessions::revoke_all,
+        change_password: passwords::change,
+        set_password: passwords::set,
+        create_service_account: keys::create_service_account,
+        list_service_accounts: keys::list_service_accounts,
+        delete_service_account: keys::delete_service_account,
+        create_api_key: keys::create,
+        list_api_keys: keys::list,
+        revoke_api_key: keys::revoke,
+        create_role: roles::create,
+        update_role: roles::update,
+        delete_role: roles::delete,
+        list_roles: roles::list,
+        grant_role: roles::grant,
+        revoke_role: roles::revoke,
+        list_role_grants: roles::list_grants,
+        introspect_token: sessions::introspect,
+        prepare_setup: setup::prepare_setup,
+        check_setup: setup::check,
+        complete_setup: setup::complete,
+        find_password: passwords::find,
+        record_attempt: passwords::record,
+        store_password: passwords::store,
+        store_api_key: keys::store,
+        record_use: sessions::record_use,
+        delete_expired,
+    };
+    functions.serve()
+}
 
-impl AuthService for Auth {
-    fn get_setup(&self, view: &View, _: GetSetupRequest) -> Result<GetSetupResponse> {
-        setup::get(view)
-    }
-
-    async fn set_up(&self, ctx: &Ctx, request: SetUpRequest) -> Result<SetUpResponse> {
-        setup::set_up(ctx, request).await
-    }
-
-    async fn sign_in(&self, ctx: &Ctx, request: SignInRequest) -> Result<SignInResponse> {
-        sessions::sign_in(ctx, request).await
-    }
-
-    fn sign_out(&self, tx: &mut Tx, _: SignOutRequest) -> Result<SignOutResponse> {
-        sessions::sign_out(tx)
-    }
-
-    fn who_am_i(&self, view: &View, _: WhoAmIRequest) -> Result<WhoAmIResponse> {
-        sessions::who_am_i(view)
-    }
-
-    fn list_sessions(
-        &self, view: &View, request: ListSessionsRequest,
-    ) -> Result<ListSessionsResponse> {
-        sessions::list(view, &request)
-    }
-
-    fn revoke_session(
-        &self, tx: &mut Tx, request: RevokeSessionRequest,
-    ) -> Result<RevokeSessionResponse> {
-        sessions::revoke(tx, &request)
-    }
-
-    fn revoke_all_sessions(
-        &self, tx: &mut Tx, request: RevokeAllSessionsRequest,
-    ) -> Result<RevokeAllSessionsResponse> {
-        sessions::revoke_all(tx, &request)
-    }
-
-    async fn change_password(
-        &self, ctx: &Ctx, request: ChangePasswordRequest,
-    ) -> Result<ChangePasswordResponse> {
-        passwords::change(ctx, request).await
-    }
-
-    async fn set_password(
-        &self, ctx: &Ctx, request: SetPasswordRequest,
-    ) -> Result<SetPasswordResponse> {
-        passwords::set(ctx, request).await
-    }
-
-    fn create_service_account(
-        &self, tx: &mut Tx, request: CreateServiceAccountRequest,
-    ) -> Result<CreateServiceAccountResponse> {
-        keys::create_service_account(tx, &request)
-    }
-
-    fn list_service_accounts(
-        &self, view: &View, request: ListServiceAccountsRequest,
-    ) -> Result<ListServiceAccountsResponse> {
-        keys::list_service_accounts(view, &request)
-    }
-
-    fn delete_service_account(
-        &self, tx: &mut Tx, request: DeleteServiceAccountRequest,
-    ) -> Result<DeleteServiceAccountResponse> {
-        keys::delete_service_account(tx, &request)
-    }
-
-    async fn create_api_key(
-        &self, ctx: &Ctx, request: CreateApiKeyRequest,
-    ) -> Result<CreateApiKeyResponse> {
-        keys::create(ctx, request).await
-    }
-
-    fn list_api_keys(
-        &self, view: &View, request: ListApiKeysRequest,
-    ) -> Result<ListApiKeysResponse> {
-        keys::list(view, &request)
-    }
-
-    fn revoke_api_key(
-        &self, tx: &mut Tx, request: RevokeApiKeyRequest,
-    ) -> Result<RevokeApiKeyResponse> {
-        keys::revoke(tx, &request)
-    }
-
-    fn create_role(&self, tx: &mut Tx, request: CreateRoleRequest) -> Result<CreateRoleResponse> {
-        roles::create(tx, &request)
-    }
-
-    fn update_role(&self, tx: &mut Tx, request: UpdateRoleRequest) -> Result<UpdateRoleResponse> {
-        roles::update(tx, &request)
-    }
-
-    fn delete_role(&self, tx: &mut Tx, request: DeleteRoleRequest) -> Result<DeleteRoleResponse> {
-        roles::delete(tx, &request)
-    }
-
-    fn list_roles(&self, view: &View, request: ListRolesRequest) -> Result<ListRolesResponse> {
-        roles::list(view, &request)
-    }
-
-    fn grant_role(&self, tx: &mut Tx, request: GrantRoleRequest) -> Result<GrantRoleResponse> {
-        roles::grant(tx, &request)
-    }
-
-    fn revoke_role(&self, tx: &mut Tx, request: RevokeRoleRequest) -> Result<RevokeRoleResponse> {
-        roles::revoke(tx, &request)
-    }
-
-    fn list_role_grants(
-        &self, view: &View, request: ListRoleGrantsRequest,
-    ) -> Result<ListRoleGrantsResponse> {
-        roles::list_grants(view, &request)
-    }
-
-    fn introspect_token(
-        &self, view: &View, request: IntrospectTokenRequest,
-    ) -> Result<IntrospectTokenResponse> {
-        sessions::introspect(view, &request)
-    }
-
-    fn prepare_setup(
-        &self, tx: &mut Tx, request: PrepareSetupRequest,
-    ) -> Result<PrepareSetupResponse> {
-        Ok(PrepareSetupResponse { open: setup::prepare(tx, &request.code_hash)? })
-    }
-
-    fn check_setup(&self, view: &View, request: CheckSetupRequest) -> Result<CheckSetupResponse> {
-        setup::check(view, &request.code_hash)?;
-        Ok(CheckSetupResponse {})
-    }
-
-    fn complete_setup(
-        &self, tx: &mut Tx, request: CompleteSetupRequest,
-    ) -> Result<CompleteSetupResponse> {
-        setup::complete(tx, request)
-    }
-
-    fn find_password(
-        &self, view: &View, request: FindPasswordRequest,
-    ) -> Result<FindPasswordResponse> {
-        passwords::find(view, request)
-    }
-
-    fn record_attempt(
-        &self, tx: &mut Tx, request: RecordAttemptRequest,
-    ) -> Result<RecordAttemptResponse> {
-        passwords::record(tx, request)
-    }
-
-    fn store_password(
-        &self, tx: &mut Tx, request: StorePasswordRequest,
-    ) -> Result<StorePasswordResponse> {
-        passwords::store(tx, &request)
-    }
-
-    fn store_api_key(
-        &self, tx: &mut Tx, request: StoreApiKeyRequest,
-    ) -> Result<StoreApiKeyResponse> {
-        keys::store(tx, request)
-    }
-
-    fn record_use(&self, tx: &mut Tx, request: RecordUseRequest) -> Result<RecordUseResponse> {
-        sessions::record_use(tx, &request)
-    }
-
-    fn delete_expired(
-        &self, tx: &mut Tx, _: DeleteExpiredRequest,
-    ) -> Result<DeleteExpiredResponse> {
-        crate::store::delete_expired(tx)?;
-        Ok(DeleteExpiredResponse {})
-    }
+fn delete_expired(tx: &mut Tx, _: DeleteExpiredRequest) -> Result<DeleteExpiredResponse> {
+    crate::store::delete_expired(tx)?;
+    Ok(DeleteExpiredResponse {})
 }
 
 /// Refuses a change of somebody else's row to a caller without the permission for it.

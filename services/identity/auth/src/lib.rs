@@ -36,7 +36,7 @@ const TOKENS_REST_ON: &[&str] =
 
 /// Who calls, and what they may: passwords, sessions, API keys, roles.
 pub fn service() -> Service {
-    Service::new(stoa_auth_v1::serve(api::Auth))
+    Service::new(api::methods())
         .needs(&["users"])
         .migrations(MIGRATIONS)
         .erases(store::erase)

@@ -17,9 +17,7 @@ const CREATE_KEY: &str = "auth.service_accounts.create_key";
 /// Whoever was granted this revokes anybody's keys.
 const REVOKE_ALL: &str = "auth.api_keys.revoke_all";
 
-pub(super) async fn create(
-    ctx: &Ctx, request: CreateApiKeyRequest,
-) -> Result<CreateApiKeyResponse> {
+pub(super) async fn create(ctx: Ctx, request: CreateApiKeyRequest) -> Result<CreateApiKeyResponse> {
     let token = token::write(token::KEY, &ctx.caller().tenant, ctx.secret("token"));
     let request = StoreApiKeyRequest { key: request.into(), token_hash: token::hash(&token) };
     let api_key = ctx.call(request).await?.api_key;
@@ -83,8 +81,8 @@ fn latest(view: &View, new: &CreateApiKeyRequest) -> Result<Micros> {
     Ok(end.map_or(longest, |end| end.min(longest)))
 }
 
-pub(super) fn list(view: &View, request: &ListApiKeysRequest) -> Result<ListApiKeysResponse> {
-    let page = view.page(request, 1)?;
+pub(super) fn list(view: &View, request: ListApiKeysRequest) -> Result<ListApiKeysResponse> {
+    let page = view.page(&request, 1)?;
     let mut api_keys = view
         .access::<ApiKey>()
         .list(&request.owner, |owner| store::keys(view, owner, page.after(), page.limit()))?;
@@ -92,7 +90,7 @@ pub(super) fn list(view: &View, request: &ListApiKeysRequest) -> Result<ListApiK
     Ok(ListApiKeysResponse { api_keys, next_page_token })
 }
 
-pub(super) fn revoke(tx: &mut Tx, request: &RevokeApiKeyRequest) -> Result<RevokeApiKeyResponse> {
+pub(super) fn revoke(tx: &mut Tx, request: RevokeApiKeyRequest) -> Result<RevokeApiKeyResponse> {
     let key = tx.visible(store::key(tx, &request.id)?, &request.id)?;
     may_change(tx, &key.owner, REVOKE_ALL)?;
     store::revoke_key(tx, &key.id)?;
@@ -101,7 +99,7 @@ pub(super) fn revoke(tx: &mut Tx, request: &RevokeApiKeyRequest) -> Result<Revok
 }
 
 pub(super) fn create_service_account(
-    tx: &mut Tx, request: &CreateServiceAccountRequest,
+    tx: &mut Tx, request: CreateServiceAccountRequest,
 ) -> Result<CreateServiceAccountResponse> {
     let CreateServiceAccountRequest { name, description, .. } = request.clone();
     let id = tx.new_id("svc");
@@ -115,14 +113,14 @@ pub(super) fn create_service_account(
 }
 
 pub(super) fn list_service_accounts(
-    view: &View, request: &ListServiceAccountsRequest,
+    view: &View, request: ListServiceAccountsRequest,
 ) -> Result<ListServiceAccountsResponse> {
-    let (service_accounts, next_page_token) = view.list_all("id").page(request)?;
+    let (service_accounts, next_page_token) = view.list_all("id").page(&request)?;
     Ok(ListServiceAccountsResponse { service_accounts, next_page_token })
 }
 
 pub(super) fn delete_service_account(
-    tx: &mut Tx, request: &DeleteServiceAccountRequest,
+    tx: &mut Tx, request: DeleteServiceAccountRequest,
 ) -> Result<DeleteServiceAccountResponse> {
     if !store::delete_service_account(tx, &request.id)? {
         return Err(Error::not_found("service account", &request.id));

@@ -57,24 +57,24 @@ fn blocked(until: Micros, now: Micros) -> Error {
 }
 
 pub(super) async fn change(
-    ctx: &Ctx, request: ChangePasswordRequest,
+    ctx: Ctx, request: ChangePasswordRequest,
 ) -> Result<ChangePasswordResponse> {
-    let Some(user_id) = ctx.caller().user() else {
+    let Some(user_id) = ctx.caller().user().map(str::to_owned) else {
         return Err(Reason::NotYours.because("a service account has no password"));
     };
     password::check("new_password", &request.new_password)?;
-    let account = Account { by: Some(AccountBy::UserId(user_id.to_owned())) };
-    let matched = compare(ctx, &account, request.current_password).await?;
+    let account = Account { by: Some(AccountBy::UserId(user_id)) };
+    let matched = compare(&ctx, &account, request.current_password).await?;
     let (salt, new) = (ctx.secret("salt"), request.new_password);
     let hash = match matched.is_empty() {
         true => String::new(),
         false => ctx.compute(move || password::hash(&new, salt)).await??,
     };
-    commit(ctx, account, matched, RecordAttemptRequestThen::PasswordHash(hash)).await?;
+    commit(&ctx, account, matched, RecordAttemptRequestThen::PasswordHash(hash)).await?;
     Ok(ChangePasswordResponse {})
 }
 
-pub(super) async fn set(ctx: &Ctx, request: SetPasswordRequest) -> Result<SetPasswordResponse> {
+pub(super) async fn set(ctx: Ctx, request: SetPasswordRequest) -> Result<SetPasswordResponse> {
     let (salt, SetPasswordRequest { user_id, password }) = (ctx.secret("salt"), request);
     password::check("password", &password)?;
     let password_hash = ctx.compute(move || password::hash(&password, salt)).await??;
@@ -149,7 +149,7 @@ fn proven(view: &View, user: Option<User>, matched_hash: &str) -> Result<Option<
     Ok(kept.filter(|kept| !kept.is_empty() && kept == matched_hash).map(|_| user))
 }
 
-pub(super) fn store(tx: &mut Tx, request: &StorePasswordRequest) -> Result<StorePasswordResponse> {
+pub(super) fn store(tx: &mut Tx, request: StorePasswordRequest) -> Result<StorePasswordResponse> {
     let user = token::user(tx, &request.user_id)?;
     let user = user.ok_or_else(|| Error::not_found("user", &request.user_id))?;
     // Whoever sets a password can sign in with it.

@@ -12,7 +12,7 @@ use stoa_users_v1::SetAdministratorRequest;
 use super::has_all;
 use crate::{model, store, token};
 
-pub(super) fn create(tx: &mut Tx, request: &CreateRoleRequest) -> Result<CreateRoleResponse> {
+pub(super) fn create(tx: &mut Tx, request: CreateRoleRequest) -> Result<CreateRoleResponse> {
     if request.name == model::ADMINISTRATOR {
         return Err(built_in());
     }
@@ -26,7 +26,7 @@ pub(super) fn create(tx: &mut Tx, request: &CreateRoleRequest) -> Result<CreateR
     Ok(CreateRoleResponse { role: role.into() })
 }
 
-pub(super) fn update(tx: &mut Tx, request: &UpdateRoleRequest) -> Result<UpdateRoleResponse> {
+pub(super) fn update(tx: &mut Tx, request: UpdateRoleRequest) -> Result<UpdateRoleResponse> {
     let before = changeable(tx, &request.name)?;
     has_all(tx, &request.permissions)?;
     check_etag(&request.etag, &before.etag)?;
@@ -36,20 +36,20 @@ pub(super) fn update(tx: &mut Tx, request: &UpdateRoleRequest) -> Result<UpdateR
     Ok(UpdateRoleResponse { role: role.into() })
 }
 
-pub(super) fn delete(tx: &mut Tx, request: &DeleteRoleRequest) -> Result<DeleteRoleResponse> {
+pub(super) fn delete(tx: &mut Tx, request: DeleteRoleRequest) -> Result<DeleteRoleResponse> {
     changeable(tx, &request.name)?;
     store::delete_role(tx, &request.name)?;
     tx.touch("auth.role", &request.name);
     Ok(DeleteRoleResponse {})
 }
 
-pub(super) fn list(view: &View, request: &ListRolesRequest) -> Result<ListRolesResponse> {
-    let (roles, next_page_token) = view.list_all::<Role>("name").page(request)?;
+pub(super) fn list(view: &View, request: ListRolesRequest) -> Result<ListRolesResponse> {
+    let (roles, next_page_token) = view.list_all::<Role>("name").page(&request)?;
     let roles = roles.into_iter().map(shown).collect();
     Ok(ListRolesResponse { roles, next_page_token })
 }
 
-pub(super) fn grant(tx: &mut Tx, request: &GrantRoleRequest) -> Result<GrantRoleResponse> {
+pub(super) fn grant(tx: &mut Tx, request: GrantRoleRequest) -> Result<GrantRoleResponse> {
     let role = grantable(tx, &request.role)?;
     if token::user(tx, &request.user_id)?.is_none() {
         return Err(Error::not_found("user", &request.user_id));
@@ -61,7 +61,7 @@ pub(super) fn grant(tx: &mut Tx, request: &GrantRoleRequest) -> Result<GrantRole
     Ok(GrantRoleResponse { role_grant: role_grant.into() })
 }
 
-pub(super) fn revoke(tx: &mut Tx, request: &RevokeRoleRequest) -> Result<RevokeRoleResponse> {
+pub(super) fn revoke(tx: &mut Tx, request: RevokeRoleRequest) -> Result<RevokeRoleResponse> {
     let role = grantable(tx, &request.role)?;
     if !tx.delete::<RoleGrant>((&request.user_id, &role.name))? {
         return Err(Error::not_found("grant of this role to", &request.user_id));
@@ -72,13 +72,13 @@ pub(super) fn revoke(tx: &mut Tx, request: &RevokeRoleRequest) -> Result<RevokeR
 }
 
 pub(super) fn list_grants(
-    view: &View, request: &ListRoleGrantsRequest,
+    view: &View, request: ListRoleGrantsRequest,
 ) -> Result<ListRoleGrantsResponse> {
     let (role_grants, next_page_token) = view
         .list::<RoleGrant>("user_id, role")
         .owned_by(&request.user_id)
         .only("role", &request.role)
-        .page(request)?;
+        .page(&request)?;
     Ok(ListRoleGrantsResponse { role_grants, next_page_token })
 }
 

@@ -4,7 +4,8 @@ use stoa_auth_v1::{
     Account, AccountBy, IntrospectTokenRequest, IntrospectTokenResponse, ListSessionsRequest,
     ListSessionsResponse, NewSession, RecordAttemptRequestThen, RecordUseRequest,
     RecordUseResponse, RevokeAllSessionsRequest, RevokeAllSessionsResponse, RevokeSessionRequest,
-    RevokeSessionResponse, Session, SignInRequest, SignInResponse, SignOutResponse, WhoAmIResponse,
+    RevokeSessionResponse, Session, SignInRequest, SignInResponse, SignOutRequest, SignOutResponse,
+    WhoAmIRequest, WhoAmIResponse,
 };
 use stoa_kit::{Ctx, Resource as _, Result, Tx, View};
 
@@ -14,24 +15,24 @@ use crate::{model, store, token};
 /// Whoever was granted this ends anybody's sessions.
 const REVOKE_ALL: &str = "auth.sessions.revoke_all";
 
-pub(super) async fn sign_in(ctx: &Ctx, request: SignInRequest) -> Result<SignInResponse> {
+pub(super) async fn sign_in(ctx: Ctx, request: SignInRequest) -> Result<SignInResponse> {
     let SignInRequest { login, password, label } = request;
     let account = Account { by: Some(AccountBy::Login(login)) };
-    let matched = passwords::compare(ctx, &account, password).await?;
+    let matched = passwords::compare(&ctx, &account, password).await?;
     let token = token::write(token::SESSION, &ctx.caller().tenant, ctx.secret("token"));
     let session = NewSession { token_hash: token::hash(&token), label };
     let then = RecordAttemptRequestThen::Session(session);
-    let session = passwords::commit(ctx, account, matched, then).await?.session;
+    let session = passwords::commit(&ctx, account, matched, then).await?.session;
     Ok(SignInResponse { token, session })
 }
 
-pub(super) fn sign_out(tx: &mut Tx) -> Result<SignOutResponse> {
+pub(super) fn sign_out(tx: &mut Tx, _: SignOutRequest) -> Result<SignOutResponse> {
     let current = tx.caller().credential.to_string();
     store::revoke_session(tx, &current)?;
     Ok(SignOutResponse {})
 }
 
-pub(super) fn who_am_i(view: &View) -> Result<WhoAmIResponse> {
+pub(super) fn who_am_i(view: &View, _: WhoAmIRequest) -> Result<WhoAmIResponse> {
     let caller = view.caller();
     Ok(WhoAmIResponse {
         subject: caller.subject.to_string(),
@@ -41,8 +42,8 @@ pub(super) fn who_am_i(view: &View) -> Result<WhoAmIResponse> {
     })
 }
 
-pub(super) fn list(view: &View, request: &ListSessionsRequest) -> Result<ListSessionsResponse> {
-    let page = view.page(request, 1)?;
+pub(super) fn list(view: &View, request: ListSessionsRequest) -> Result<ListSessionsResponse> {
+    let page = view.page(&request, 1)?;
     let mut sessions = view
         .access::<Session>()
         .list(&request.user_id, |user| store::sessions(view, user, page.after(), page.limit()))?;
@@ -50,7 +51,7 @@ pub(super) fn list(view: &View, request: &ListSessionsRequest) -> Result<ListSes
     Ok(ListSessionsResponse { sessions, next_page_token })
 }
 
-pub(super) fn revoke(tx: &mut Tx, request: &RevokeSessionRequest) -> Result<RevokeSessionResponse> {
+pub(super) fn revoke(tx: &mut Tx, request: RevokeSessionRequest) -> Result<RevokeSessionResponse> {
     let session = tx.visible(store::session(tx, &request.id)?, &request.id)?;
     may_change(tx, &session.user_id, REVOKE_ALL)?;
     store::revoke_session(tx, &session.id)?;
@@ -59,7 +60,7 @@ pub(super) fn revoke(tx: &mut Tx, request: &RevokeSessionRequest) -> Result<Revo
 }
 
 pub(super) fn revoke_all(
-    tx: &mut Tx, request: &RevokeAllSessionsRequest,
+    tx: &mut Tx, request: RevokeAllSessionsRequest,
 ) -> Result<RevokeAllSessionsResponse> {
     let user = match request.user_id.as_str() {
         "" => tx.user()?.to_owned(),
@@ -73,7 +74,7 @@ pub(super) fn revoke_all(
 }
 
 pub(super) fn introspect(
-    view: &View, request: &IntrospectTokenRequest,
+    view: &View, request: IntrospectTokenRequest,
 ) -> Result<IntrospectTokenResponse> {
     let Some(found) = token::authenticate(view, &request.token)? else {
         return Ok(IntrospectTokenResponse::default());
@@ -87,7 +88,7 @@ pub(super) fn introspect(
     })
 }
 
-pub(super) fn record_use(tx: &mut Tx, request: &RecordUseRequest) -> Result<RecordUseResponse> {
+pub(super) fn record_use(tx: &mut Tx, request: RecordUseRequest) -> Result<RecordUseResponse> {
     let id = &request.credential_id;
     let known = store::session(tx, id)?.is_some() || store::key(tx, id)?.is_some();
     let noted = store::last_use(tx, id)?;

@@ -1,7 +1,8 @@
 //! The first administrator: created once, by whoever has the code that the node printed.
 
 use stoa_auth_v1::{
-    CheckSetupRequest, CompleteSetupRequest, CompleteSetupResponse, GetSetupResponse, Reason, Role,
+    CheckSetupRequest, CheckSetupResponse, CompleteSetupRequest, CompleteSetupResponse,
+    GetSetupRequest, GetSetupResponse, PrepareSetupRequest, PrepareSetupResponse, Reason, Role,
     SetUpRequest, SetUpResponse,
 };
 use stoa_kit::{Ctx, Error, Reason as _, Result, Tx, View};
@@ -9,11 +10,11 @@ use stoa_users_v1::{CreateUserRequest, SetAdministratorRequest};
 
 use crate::{model, password, store, token};
 
-pub(super) fn get(view: &View) -> Result<GetSetupResponse> {
+pub(super) fn get(view: &View, _: GetSetupRequest) -> Result<GetSetupResponse> {
     Ok(GetSetupResponse { open: is_open(view)? })
 }
 
-pub(super) async fn set_up(ctx: &Ctx, request: SetUpRequest) -> Result<SetUpResponse> {
+pub(super) async fn set_up(ctx: Ctx, request: SetUpRequest) -> Result<SetUpResponse> {
     let SetUpRequest { code, handle, email, password, display_name } = request;
     password::check("password", &password)?;
     let code_hash = token::hash(code.trim());
@@ -32,9 +33,20 @@ pub(crate) fn prepare(tx: &mut Tx, code_hash: &[u8]) -> Result<bool> {
     is_open(tx)
 }
 
+pub(super) fn prepare_setup(
+    tx: &mut Tx, request: PrepareSetupRequest,
+) -> Result<PrepareSetupResponse> {
+    Ok(PrepareSetupResponse { open: prepare(tx, &request.code_hash)? })
+}
+
+pub(super) fn check(view: &View, request: CheckSetupRequest) -> Result<CheckSetupResponse> {
+    is_code(view, &request.code_hash)?;
+    Ok(CheckSetupResponse {})
+}
+
 /// Whether this is the code of set-up. Whoever has it may ask also after the end: the answer to
 /// one who was set up, and did not hear of it, is that of the first time.
-pub(super) fn check(view: &View, code_hash: &[u8]) -> Result<()> {
+fn is_code(view: &View, code_hash: &[u8]) -> Result<()> {
     match store::setup(view)? {
         Some((known, _)) if known == code_hash => Ok(()),
         Some((_, Some(_))) => Err(closed()),
@@ -49,7 +61,7 @@ fn closed() -> Error {
 pub(super) fn complete(
     tx: &mut Tx, request: CompleteSetupRequest,
 ) -> Result<CompleteSetupResponse> {
-    check(tx, &request.code_hash)?;
+    is_code(tx, &request.code_hash)?;
     if !is_open(tx)? {
         return Err(closed());
     }
