@@ -9,7 +9,7 @@ use crate::idents::{ident, pascal, snake};
 use crate::model::{Event, Resource, is_redacted, personal_of, problem_of};
 use crate::problems::Problems;
 use crate::source::Source;
-use crate::{rows, rules};
+use crate::{forms, rows, rules};
 
 /// A package on its way into a module.
 pub(crate) struct Package<'a> {
@@ -110,7 +110,8 @@ pub(crate) fn messages(package: &Package<'_>, problems: &mut Problems) -> String
     }
     for message in package.source.messages() {
         let check = rules::check_body(package, &message, problems);
-        out.push_str(&message_impl(package, &message, &check));
+        let form = forms::body(package, &message, problems);
+        out.push_str(&message_impl(package, &message, &check, &form));
         out.push_str(&event_impl(package, &message));
         out.push_str(&resource_impl(package, &message));
         out.push_str(&rows::paged(package, &message));
@@ -134,12 +135,20 @@ fn flat_name(message: &MessageDescriptor) -> String {
     }
 }
 
-fn message_impl(package: &Package<'_>, message: &MessageDescriptor, check: &str) -> String {
+fn message_impl(
+    package: &Package<'_>, message: &MessageDescriptor, check: &str, form: &str,
+) -> String {
     let contract = package.names.contract;
     let name = message.full_name();
     let fields: String = message.fields().map(|field| shape_field(package, &field)).collect();
     let argument = if check.is_empty() { "_" } else { "check" };
     let shape = shape_name(message);
+    let form = match form {
+        "" => String::new(),
+        form => {
+            format!("fn form(&mut self) {{\nuse {contract}::{{Form, Message as _}};\n{form}}}\n")
+        }
+    };
     format!(
         "\nstatic {shape}: {contract}::Shape = {contract}::Shape {{\n\
          name: {name:?},\n\
@@ -147,7 +156,7 @@ fn message_impl(package: &Package<'_>, message: &MessageDescriptor, check: &str)
          impl {contract}::Message for {rust} {{\n\
          const NAME: &'static str = {name:?};\n\
          const SHAPE: &'static {contract}::Shape = &{shape};\n\
-         fn check(&self, {argument}: &mut {contract}::Check) {{\n{check}}}\n{personal}}}\n",
+         {form}fn check(&self, {argument}: &mut {contract}::Check) {{\n{check}}}\n{personal}}}\n",
         rust = package.rust_type(message),
         personal = personal(message),
     )

@@ -22,6 +22,7 @@
 #![allow(clippy::disallowed_methods, reason = "it runs while code is built, not in a node")]
 
 mod emit;
+mod forms;
 mod generate;
 mod http;
 mod idents;

@@ -231,7 +231,7 @@ const BATCH_MAX: u64 = 1_000;
 fn items_max(field: &FieldDescriptor) -> Option<u64> {
     let rules = extension(&field.options(), "buf.validate.field")?;
     let rules = rules.as_message()?.get_field_by_name("repeated")?;
-    rules.as_message()?.get_field_by_name("max_items")?.as_u64()
+    rules.as_message()?.get_field_by_name("max_items")?.as_u64().filter(|most| *most > 0)
 }
 
 fn job(value: &Value, kind: Kind) -> Job {

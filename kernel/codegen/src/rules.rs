@@ -11,8 +11,8 @@ use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MessageDescriptor, On
 use crate::emit::Package;
 use crate::idents::{ident, pascal};
 use crate::problems::Problems;
-use crate::scalars;
 use crate::source::extension;
+use crate::{forms, scalars};
 
 /// The statements that check one message.
 pub(crate) fn check_body(
@@ -25,6 +25,8 @@ pub(crate) fn check_body(
         compiler.problems.0.push(problem);
     }
     for field in message.fields() {
+        let money = forms::money(package, &field, compiler.problems);
+        compiler.out.push_str(&money);
         // The cases of a oneof are checked together, where its first one stands.
         match field.containing_oneof().filter(|oneof| !oneof.is_synthetic()) {
             None => compiler.field(&field),

@@ -453,6 +453,107 @@ fn what_cannot_be_sealed_is_refused() {
 }
 
 #[test]
+fn rows_are_granted_by_their_identifier() {
+    let granted = ("owner: \"owner\"", "owner: \"owner\" relations: [\"viewer\", \"editor\"]");
+    let mut proto = GOOD.to_owned();
+    for (from, to) in KEPT.iter().chain([&granted]) {
+        proto = proto.replacen(from, to, 1);
+    }
+    let code = generate(&proto).unwrap();
+    for expected in [
+        "const RELATIONS: &'static [&'static str] = &[\"viewer\", \"editor\"];",
+        "const KEY: &'static [&'static str] = &[\"id\"];",
+        "const GRANTED: &'static str = <Self as ::stoa_contract::Resource>::TYPE;",
+    ] {
+        assert!(code.contains(expected), "{expected}\n\n{code}");
+    }
+    let refused = "Order: `relations` are lower-case words, of a resource with an owner whose table \
+         has its identifier as key";
+    for wrong_in in [
+        vec![granted],
+        vec![KEPT[0], KEPT[1], granted, ("key: \"id\"", "key: \"place\"")],
+        vec![KEPT[0], KEPT[1], ("owner: \"owner\"", "relations: \"viewer\"")],
+        vec![KEPT[0], KEPT[1], ("owner: \"owner\"", "owner: \"owner\" relations: \"a viewer\"")],
+    ] {
+        assert_eq!(wrong(&wrong_in), [at("message Order {", refused)], "{wrong_in:?}");
+    }
+}
+
+#[test]
+fn a_batch_get_is_known_by_its_shape() {
+    let shaped = |rule: &str, kind: &str| {
+        let method = "  // Gets orders.\n  rpc BatchGetOrders(BatchGetOrdersRequest) returns \
+             (BatchGetOrdersResponse) {\n    option (stoa.v1.permission) = \"internal\";\n    \
+             option idempotency_level = NO_SIDE_EFFECTS;\n  }\n  // Follows orders.\n";
+        let messages = format!(
+            "// Asks.\nmessage BatchGetOrdersRequest {{\n// Each.\n\
+             repeated {kind} ids = 1 [{rule}];\n}}\n\
+             // The answer.\nmessage BatchGetOrdersResponse {{\n// Them.\n\
+             repeated Order orders = 1;\n}}\n// It was placed.\n"
+        );
+        let proto = GOOD.replacen("  // Follows orders.\n", method, 1);
+        generate(&proto.replacen("// It was placed.\n", &messages, 1))
+    };
+    let code = shaped("(buf.validate.field).repeated.max_items = 100", "string").unwrap();
+    assert!(code.contains("batch_gets: ::core::option::Option::Some(\"shop.order\"),"), "{code}");
+    for (rule, kind) in [
+        ("(buf.validate.field).repeated.max_items = 1001", "string"),
+        ("(buf.validate.field).repeated.min_items = 1", "string"),
+        ("(buf.validate.field).repeated.max_items = 9", "int64"),
+    ] {
+        let problems = shaped(rule, kind).unwrap_err();
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        assert!(problems[0].contains("a batch get is a query that takes"), "{problems:?}");
+    }
+}
+
+#[test]
+fn texts_have_a_form_and_money_has_rules() {
+    let required = "Money price = 2 [(buf.validate.field).required = true]";
+    let pattern = "(buf.validate.field).string.pattern = \"^[a-z]+$\"";
+    let count = "[(buf.validate.field).int64 = {gte: 1, lte: 10}]";
+    let mut proto = GOOD.to_owned();
+    for (from, to) in [
+        (required, "Money price = 2 [(stoa.v1.money) = {gte: 0}]"),
+        (pattern, "(stoa.v1.form) = FORM_LOWER"),
+        (
+            "message GetResponse {\n",
+            "message GetResponse {\n// Each.\nrepeated MoveRequest moves = 7;\n// All.\n\
+             repeated stoa.v1.Money prices = 8 [(stoa.v1.money) = {gte: 5, one_a_currency: true}];\n",
+        ),
+    ] {
+        assert!(proto.contains(from), "{from}");
+        proto = proto.replacen(from, to, 1);
+    }
+    let code = generate(&proto).unwrap();
+    let flat = code.split_whitespace().collect::<Vec<_>>().join(" ");
+    for expected in [
+        "Form::Lower.take(&mut self.r#type);",
+        "for value in &mut self.moves { value.form(); }",
+        "check.within(\"price\", |check| check.least(money.amount, 0));",
+        "check.each(\"prices\", &self.prices, |check, money| { check.least(money.amount, 5); });",
+        "check.one_a_currency(\"prices\", &self.prices);",
+    ] {
+        assert!(flat.contains(expected), "{expected}\n\n{code}");
+    }
+    assert_eq!(
+        wrong(&[(count, "[(stoa.v1.form) = FORM_UPPER]")]),
+        [at("int64 count", "field count: a form is of texts")]
+    );
+    assert_eq!(
+        wrong(&[(count, "[(stoa.v1.money) = {gte: 0}]")]),
+        [at(
+            "int64 count",
+            "field count: rules of money are for a field of stoa.v1.Money, or a list"
+        )]
+    );
+    assert_eq!(
+        wrong(&[("string account = 4;", "string account = 4 [(stoa.v1.form) = FORM_TRIMMED];")]),
+        [at("string account", "field account: texts in maps, and one of several, have no form")]
+    );
+}
+
+#[test]
 fn methods_must_be_of_one_kind() {
     let level = "    option idempotency_level = NO_SIDE_EFFECTS;\n";
     assert_eq!(

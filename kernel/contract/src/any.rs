@@ -31,11 +31,12 @@ pub trait AnyMessage: Send + Sync + 'static {
     /// How many bytes of binary protobuf it comes to.
     fn size(&self) -> usize;
 
-    /// Whether it obeys the rules of its contract.
+    /// Puts its texts into the form in which its contract takes them, and asks whether it obeys the
+    /// rules.
     ///
     /// # Errors
     /// `request.invalid` with every violation.
-    fn validate(&self) -> Result<()>;
+    fn admit(&mut self) -> Result<()>;
 }
 
 impl<M: Message> AnyMessage for M {
@@ -58,7 +59,8 @@ impl<M: Message> AnyMessage for M {
         self.encoded_len() as usize
     }
 
-    fn validate(&self) -> Result<()> {
+    fn admit(&mut self) -> Result<()> {
+        self.form();
         validate(self)
     }
 }

@@ -177,6 +177,27 @@ impl Check {
         }
     }
 
+    /// The least amount of the money being checked.
+    pub fn least(&mut self, amount: i64, least: i64) {
+        let bound = match least {
+            0 => "not negative".to_owned(),
+            least => format!("at least {least}"),
+        };
+        self.bound("amount", "int64.gte", amount >= least, &bound);
+    }
+
+    /// Of several amounts of money, there is one in a currency.
+    pub fn one_a_currency<'a>(
+        &mut self, field: &str, prices: impl IntoIterator<Item = &'a crate::v1::Money>,
+    ) {
+        let mut currencies = std::collections::BTreeSet::new();
+        self.each(field, prices, |check, money| {
+            if !currencies.insert(&money.currency) {
+                check.broken("currency", "repeated.unique", "must be in one of them only");
+            }
+        });
+    }
+
     /// How many items a list or pairs a map may have.
     pub fn count(&mut self, field: &str, rule: &'static str, holds: bool, bound: &str) {
         if !holds {

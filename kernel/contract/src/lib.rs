@@ -24,7 +24,7 @@ mod money;
 pub use any::{AnyMessage, Format, decode, validate};
 pub use check::Check;
 pub use error::{Code, Error, Reason, Result, Violation};
-pub use message::{Event, Field, Leaf, Message, Paged, Resource, Shape, Value, Words};
+pub use message::{Event, Field, Form, Leaf, Message, Paged, Resource, Shape, Value, Words};
 pub use method::{
     Binding, Command, Contract, Effect, EventType, Job, Kind, Method, Permission, Query, Raw,
     Request, Segment, Variable,

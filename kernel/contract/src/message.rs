@@ -24,6 +24,9 @@ pub trait Message:
     /// Whether a field of its own is personal.
     const PERSONAL: bool = false;
 
+    /// Puts texts into the one form in which its contract takes them.
+    fn form(&mut self) {}
+
     /// Reports every rule of its contract that it breaks.
     fn check(&self, check: &mut Check);
 
@@ -31,6 +34,32 @@ pub trait Message:
     /// nothing but what is about them. To read one after the other gives the whole again.
     fn take_personal(&mut self) -> Vec<(String, Self)> {
         Vec::new()
+    }
+}
+
+/// The forms that a contract may ask of a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// Without white space around it.
+    Trimmed,
+    /// The same, its ASCII letters in upper case.
+    Upper,
+    /// The same, its ASCII letters in lower case.
+    Lower,
+}
+
+impl Form {
+    /// Puts a text into this form. What is trimmed is Unicode's white space.
+    pub fn take(self, text: &mut String) {
+        let trimmed = text.trim();
+        if trimmed.len() < text.len() {
+            *text = trimmed.to_owned();
+        }
+        match self {
+            Self::Trimmed => {}
+            Self::Upper => text.make_ascii_uppercase(),
+            Self::Lower => text.make_ascii_lowercase(),
+        }
     }
 }
 

@@ -13,12 +13,10 @@
 //!
 //! **Invariant:** services write grants only here, and what was granted of a row goes with it.
 
-use std::collections::HashSet;
-
 use stoa_contract::Resource;
 
 use crate::value::Value;
-use crate::{Access, Code, Error, Result, Tx, View};
+use crate::{Code, Error, Result, Tx, View};
 
 /// Grants that one row may have.
 const HOLDERS_MAX: i64 = 1_000;
@@ -54,24 +52,6 @@ impl View<'_> {
         let Some(owner) = self.caller().owner() else { return Ok(false) };
         let held = (T::TYPE, id, owner, relation);
         Ok(self.of_kernel().row::<(String,)>(HELD, held)?.is_some())
-    }
-
-    /// Those of some rows that the caller may see.
-    pub(crate) fn shown<T: Resource>(&self, mut rows: Vec<T>) -> Result<Vec<T>> {
-        const AMONG: &str = "SELECT id FROM stoa_grant \
-             WHERE tenant = :tenant AND grantee = $1 AND type = $2 AND id = ANY ($3)";
-        let access = self.access::<T>();
-        let mut granted = HashSet::new();
-        if let Access::Granted(own) = &access {
-            let others = rows.iter().filter(|row| !access.shows(row.owner()));
-            let others: Vec<String> = others.map(|row| row.id().to_owned()).collect();
-            if !others.is_empty() {
-                let found = self.of_kernel().rows(AMONG, (own, T::TYPE, others))?;
-                granted.extend(found.into_iter().map(|(id,): (String,)| id));
-            }
-        }
-        rows.retain(|row| access.shows(row.owner()) || granted.contains(row.id()));
-        Ok(rows)
     }
 }
 

@@ -173,6 +173,7 @@ mod table;
 mod time;
 pub mod tx;
 pub mod value;
+mod visible;
 pub mod world;
 
 pub use caller::{Access, Caller, MAIN, Pattern};

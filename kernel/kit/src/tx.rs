@@ -1,14 +1,13 @@
 //! Transactions and snapshots, as a service sees them.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
 use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
-use stoa_contract::{Code, Event, Kind, Request, Resource};
+use stoa_contract::{Code, Event, Kind, Request};
 
-use crate::caller::{Access, Caller};
+use crate::caller::Caller;
 use crate::id::{self, Stream};
 use crate::personal::{Copied, Keys};
 use crate::registry::{Registry, ServiceId};
@@ -18,8 +17,6 @@ use crate::{Error, Micros, Result};
 
 pub use crate::gathered::{Emitted, Enqueued, Gathered, JobOptions};
 
-/// Rows that are asked for by their identifiers at once.
-const BATCH_MAX: usize = 1_000;
 /// Nested calls deeper than this are a mistake.
 const DEPTH_MAX: u8 = 16;
 
@@ -252,14 +249,15 @@ impl View<'_> {
     }
 
     fn dispatch<R: Request>(
-        &self, request: R, run: impl FnOnce(&crate::registry::Bound, View, R) -> Result<R::Reply>,
+        &self, mut request: R,
+        run: impl FnOnce(&crate::registry::Bound, View, R) -> Result<R::Reply>,
     ) -> Result<R::Reply> {
         let core = self.core;
         core.alive()?;
         let outcome = (|| {
             let bound = core.run.registry.callee(self.service, R::METHOD)?;
             let told = |error: Error| error.out_of(&R::METHOD.short_name());
-            stoa_contract::validate(&request).map_err(told)?;
+            stoa_contract::AnyMessage::admit(&mut request).map_err(told)?;
             if core.depth.get() == DEPTH_MAX {
                 return Err(Error::internal(format!("calls nest deeper than {DEPTH_MAX}")));
             }
@@ -314,55 +312,6 @@ impl View<'_> {
     /// Whether a service of this node asks, rather than somebody over a face.
     pub fn is_nested(&self) -> bool {
         self.core.depth.get() > 0
-    }
-
-    /// Which rows of a resource the caller may see: the one question about rows.
-    pub fn access<T: Resource>(&self) -> Access {
-        let caller = self.caller();
-        if self.is_nested() || caller.is_system() || (!T::WIDE.is_empty() && caller.may(T::WIDE)) {
-            return Access::All;
-        }
-        match caller.owner() {
-            None => Access::None,
-            Some(owner) if T::RELATIONS.is_empty() => Access::Own(owner.to_owned()),
-            Some(owner) => Access::Granted(owner.to_owned()),
-        }
-    }
-
-    /// A row, if the caller may see it.
-    ///
-    /// # Errors
-    /// `resource.not_found`, the same for a row that is not there and for one of somebody else.
-    pub fn visible<T: Resource>(&self, row: Option<T>, id: &str) -> Result<T> {
-        let visible = self.shown(row.into_iter().collect())?.pop();
-        visible.ok_or_else(|| {
-            let noun = T::TYPE.rsplit('.').next().unwrap_or(T::TYPE);
-            Error::not_found(noun, id)
-        })
-    }
-
-    /// The rows of identifiers, as far as they are there and the caller may see them, in the order
-    /// in which they were asked for; and the identifiers of which there are none.
-    ///
-    /// # Errors
-    /// `request.invalid` at `ids` for more than a batch may have, and those of [`View::rows`].
-    pub fn visible_many<T: Resource>(
-        &self, rows: Vec<T>, ids: &[String],
-    ) -> Result<(Vec<T>, Vec<String>)> {
-        if ids.len() > BATCH_MAX {
-            let message = format!("must have at most {BATCH_MAX} items");
-            return Err(Error::field("ids", "repeated.max_items", message));
-        }
-        let rows = self.shown(rows)?;
-        let rows: HashMap<&str, &T> = rows.iter().map(|row| (row.id(), row)).collect();
-        let (mut found, mut missing) = (Vec::new(), Vec::new());
-        for id in ids {
-            match rows.get(id.as_str()) {
-                Some(row) => found.push((*row).clone()),
-                None => missing.push(id.clone()),
-            }
-        }
-        Ok((found, missing))
     }
 
     /// The same in the name of the kernel, for its own rows.

@@ -80,7 +80,7 @@ impl Node {
     }
 
     async fn checked(
-        self: &Arc<Self>, bound: &Bound, call: Call, started: Duration,
+        self: &Arc<Self>, bound: &Bound, mut call: Call, started: Duration,
     ) -> Result<Answer> {
         if call.deadline.is_some_and(|deadline| deadline <= started) {
             return Err(Error::new(Code::DeadlineExceeded, "request.deadline", "too late"));
@@ -88,7 +88,7 @@ impl Node {
         let tenants = self.tenants().await?;
         let tenant = tenants.active(&call.caller.tenant)?;
         authorize(bound.method, &call.caller)?;
-        call.request.validate()?;
+        call.request.admit()?;
         let key = match (&call.key, bound.method.kind) {
             (None, _) | (_, Kind::Query) => None,
             (Some(_), Kind::Effect) if bound.method.streams => {

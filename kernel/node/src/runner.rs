@@ -77,13 +77,13 @@ impl stoa_kit::Runner for Runner {
 /// Runs a query or a command that an effect calls: authorized by the declared need, validated
 /// like any other, and a commit of its own.
 async fn call(
-    node: &Arc<Node>, basis: &Arc<Basis>, method: &'static str, request: Box<dyn AnyMessage>,
+    node: &Arc<Node>, basis: &Arc<Basis>, method: &'static str, mut request: Box<dyn AnyMessage>,
     step: Option<[u8; 16]>,
 ) -> Result<Box<dyn AnyMessage>> {
     let registry = Arc::clone(&node.registry);
     let bound = registry.method(method).ok_or_else(|| unknown(method))?;
     registry.check_need(basis.service, bound)?;
-    request.validate().map_err(|error| error.out_of(&bound.method.short_name()))?;
+    request.admit().map_err(|error| error.out_of(&bound.method.short_name()))?;
     if bound.method.kind == Kind::Query {
         let (inner, basis) = (Arc::clone(&registry), Arc::clone(basis));
         return node

@@ -21,6 +21,7 @@
 
 pub mod compliance;
 mod home;
+mod inside;
 mod node;
 pub mod postgres;
 mod web;

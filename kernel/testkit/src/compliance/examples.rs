@@ -151,7 +151,7 @@ pub(super) fn broken(
             request.extend(probe.iter().map(|probe| (field.json.to_owned(), probe.clone())));
             let request = Value::Object(request);
             let text = serde_json::to_vec(&request).unwrap();
-            let error = decode(&text).ok()?.validate().err()?;
+            let error = decode(&text).ok()?.admit().err()?;
             let here = error.violations().iter().all(|violation| violation.path == field.name);
             here.then_some((request, field.name))
         })

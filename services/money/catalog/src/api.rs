@@ -15,8 +15,8 @@ impl CatalogService for Catalog {
         let CreateProductRequest { title, description, variants, .. } = request;
         let product = Product { id: tx.new_id("prd"), title, description, ..Product::default() };
         let id = tx.add(product)?.id;
-        for (index, variant) in variants.iter().enumerate() {
-            add(tx, &id, variant, &format!("variants[{index}]"))?;
+        for variant in &variants {
+            add(tx, &id, variant)?;
         }
         Ok(CreateProductResponse { product: changed(tx, &id)?.into() })
     }
@@ -60,18 +60,17 @@ impl CatalogService for Catalog {
     fn add_variant(&self, tx: &mut Tx, request: AddVariantRequest) -> Result<AddVariantResponse> {
         // Touching the product first also says whether there is one.
         store::update_product(tx, &request.product_id, None, None)?;
-        add(tx, &request.product_id, &request.variant, "variant")?;
+        add(tx, &request.product_id, &request.variant)?;
         Ok(AddVariantResponse { product: changed(tx, &request.product_id)?.into() })
     }
 
     fn set_price(&self, tx: &mut Tx, request: SetPriceRequest) -> Result<SetPriceResponse> {
-        let sku = model::normalise(&request.sku);
-        model::check_price(&request.price, "price")?;
-        let product_id = store::product_of(tx, &sku)?.ok_or_else(|| unknown(&sku))?;
-        store::set_price(tx, &sku, &request.price.currency, request.price.amount)?;
+        let sku = &request.sku;
+        let product_id = store::product_of(tx, sku)?.ok_or_else(|| unknown(sku))?;
+        store::set_price(tx, sku, &request.price.currency, request.price.amount)?;
         store::update_product(tx, &product_id, None, None)?;
         let product = changed(tx, &product_id)?;
-        let variant = product.variants.into_iter().find(|variant| variant.sku == sku);
+        let variant = product.variants.into_iter().find(|variant| variant.sku == *sku);
         Ok(SetPriceResponse { variant: variant.into() })
     }
 
@@ -79,23 +78,22 @@ impl CatalogService for Catalog {
         let currency = &request.currency;
         let mut lines = Vec::with_capacity(request.items.len());
         for item in request.items {
-            let sku = model::normalise(&item.sku);
-            let offer = store::offer(view, &sku, currency)?.ok_or_else(|| unknown(&sku))?;
-            lines.push(model::line(sku, item.quantity, offer, currency)?);
+            let offer = store::offer(view, &item.sku, currency)?;
+            let offer = offer.ok_or_else(|| unknown(&item.sku))?;
+            lines.push(model::line(item.sku, item.quantity, offer, currency)?);
         }
         let total = model::total(&lines, currency)?;
         Ok(QuoteResponse { lines, total: total.into() })
     }
 }
 
-fn add(tx: &mut Tx, product_id: &str, variant: &NewVariant, path: &str) -> Result<()> {
-    let sku = model::normalise(&variant.sku);
-    model::check_prices(&variant.prices, path)?;
-    if !store::insert_variant(tx, &sku, product_id, &variant.title)? {
+fn add(tx: &mut Tx, product_id: &str, variant: &NewVariant) -> Result<()> {
+    let sku = &variant.sku;
+    if !store::insert_variant(tx, sku, product_id, &variant.title)? {
         return Err(Reason::SkuTaken.because(format!("another variant has the SKU `{sku}`")));
     }
     for price in &variant.prices {
-        store::set_price(tx, &sku, &price.currency, price.amount)?;
+        store::set_price(tx, sku, &price.currency, price.amount)?;
     }
     Ok(())
 }

@@ -1,40 +1,10 @@
 //! Products and prices, and the rules about them.
 
-use std::collections::BTreeSet;
-
 use stoa_catalog_v1::{Product, QuoteLine, Reason, Variant};
 use stoa_kit::v1::Money;
 use stoa_kit::{Error, Reason as _, Result};
 
 use crate::store::{Offer, OfferRow};
-
-/// The one spelling of a SKU.
-pub(crate) fn normalise(sku: &str) -> String {
-    sku.to_ascii_uppercase()
-}
-
-/// Prices are not negative.
-pub(crate) fn check_price(price: &Money, path: &str) -> Result<()> {
-    if price.amount < 0 {
-        let path = format!("{path}.amount");
-        return Err(Error::field(path, "int64.gte", "must not be negative"));
-    }
-    Ok(())
-}
-
-/// Prices are not negative, and there is one in a currency.
-pub(crate) fn check_prices(prices: &[Money], path: &str) -> Result<()> {
-    let mut currencies = BTreeSet::new();
-    for (index, price) in prices.iter().enumerate() {
-        let path = format!("{path}.prices[{index}]");
-        check_price(price, &path)?;
-        if !currencies.insert(&price.currency) {
-            let path = format!("{path}.currency");
-            return Err(Error::field(path, "repeated.unique", "must be in one price only"));
-        }
-    }
-    Ok(())
-}
 
 /// Products with their variants and prices; `offers` are in the order of SKU and currency.
 pub(crate) fn products(mut products: Vec<Product>, offers: Vec<OfferRow>) -> Vec<Product> {

@@ -40,8 +40,14 @@ async fn refusal(node: &Node, items: &[(&str, i64)], currency: &str) -> String {
 
 both! {
     async fn a_sku_names_one_variant_however_it_is_written(node: Node) {
-        let tea = create(&node, "Tea", vec![variant("tea-1", vec![usd(495)])]).await.unwrap();
+        let tea = create(&node, "Tea", vec![variant(" tea-1\t", vec![usd(495)])]).await.unwrap();
         assert_eq!(tea.variants[0].sku, "TEA-1");
+        let price = |sku: &str| SetPriceRequest { sku: sku.into(), price: usd(495).into() };
+        let first = node.call_with_key(&node.admin(), "a-key", price("tea-1")).await.unwrap();
+        let again = node.call_with_key(&node.admin(), "a-key", price("TEA-1 ")).await.unwrap();
+        assert_eq!(first, again, "it is the same request");
+        let tea = node.call(&node.nobody(), GetProductRequest { id: tea.id }).await.unwrap();
+        let tea = tea.product.unwrap();
         let error = create(&node, "Other", vec![variant("Tea-1", vec![])]).await.unwrap_err();
         assert_eq!((error.code(), error.reason()), (Code::AlreadyExists, "catalog.sku_taken"));
         let all = node.call(&node.nobody(), ListProductsRequest::default()).await.unwrap();

@@ -77,7 +77,7 @@ impl InventoryService for Inventory {
     }
 
     fn get_stock(&self, view: &View, request: GetStockRequest) -> Result<GetStockResponse> {
-        let stock = view.all("sku = $1 ORDER BY location", &model::normalise(&request.sku))?;
+        let stock = view.all("sku = $1 ORDER BY location", &request.sku)?;
         Ok(GetStockResponse { stock })
     }
 

@@ -8,11 +8,6 @@ use stoa_inventory_v1::StockLine;
 /// How long goods are put aside if nobody says.
 const HOLD_DEFAULT: Duration = Duration::from_secs(15 * 60);
 
-/// The one spelling of a SKU.
-pub(crate) fn normalise(sku: &str) -> String {
-    sku.to_ascii_uppercase()
-}
-
 /// Where goods are if nobody says.
 pub(crate) fn location(asked: String) -> String {
     if asked.is_empty() { "main".to_owned() } else { asked }
@@ -22,7 +17,7 @@ pub(crate) fn location(asked: String) -> String {
 pub(crate) fn totals(lines: &[StockLine]) -> BTreeMap<String, i64> {
     let mut totals = BTreeMap::new();
     for line in lines {
-        *totals.entry(normalise(&line.sku)).or_insert(0) += line.quantity;
+        *totals.entry(line.sku.clone()).or_insert(0) += line.quantity;
     }
     totals
 }

@@ -66,15 +66,12 @@ pub(crate) fn price(
 
 /// An order that was made elsewhere, at the amount and the time it was made.
 pub(crate) fn import(id: String, now: Micros, request: ImportOrderRequest) -> Result<Order> {
-    let wrong = |path: &str, rule, message: &str| Err(Error::field(path, rule, message));
-    if request.amount.amount < 0 {
-        return wrong("amount.amount", "int64.gte", "must not be negative");
-    }
     if Micros::of(&request.effective_time) > now {
-        return wrong("effective_time", "timestamp.lt_now", "must not be in the future");
+        let message = "must not be in the future";
+        return Err(Error::field("effective_time", "timestamp.lt_now", message));
     }
     let line = OrderLine {
-        sku: request.sku.to_ascii_uppercase(),
+        sku: request.sku,
         quantity: request.quantity,
         amount: request.amount.clone(),
         ..OrderLine::default()

@@ -73,8 +73,8 @@ async fn attempt(node: &Arc<Node>, job: &Leased, started: Duration) -> Result<()
 /// commit; for an effect, its reply.
 async fn happen(node: &Arc<Node>, job: &Leased, started: Duration) -> Result<Option<Vec<u8>>> {
     let bound = bound_of(node.registry(), &job.seen)?;
-    let request = bound.decode_request(&job.request, Format::Binary)?;
-    request.validate()?;
+    let mut request = bound.decode_request(&job.request, Format::Binary)?;
+    request.admit()?;
     if bound.method.kind == Kind::Command {
         return Ok(None);
     }
@@ -173,7 +173,8 @@ async fn complete(node: &Arc<Node>, job: &Leased, reply: Option<Vec<u8>>) -> Res
         let seen = &job.seen;
         queue::end(session, seen, (End::Done, stamp.now), "")?;
         let bound = bound_of(&registry, seen)?;
-        let request = bound.decode_request(&job.request, Format::Binary)?;
+        let mut request = bound.decode_request(&job.request, Format::Binary)?;
+        request.admit()?;
         let reply = reply.as_deref().map(|reply| bound.decode_reply(reply, Format::Binary));
         let reply = reply.transpose()?;
         let gathered = inside(session, &registry, seen, stamp, |tx| {
