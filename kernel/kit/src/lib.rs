@@ -78,22 +78,6 @@
 //! called before gives its first reply again, and [`ctx.secret`](Ctx::secret) the same bytes.
 //! [`ctx`](Ctx) says how; a service that calls and draws through it has nothing else to do.
 //!
-//! What an effect reaches outside is a port: a trait of [`ports`] that some driver implements. The
-//! manifest names it, `.uses::<dyn Mailer>()`, so that a node which does not have it says so when it
-//! starts; the effect asks for it, `ctx.port::<dyn Mailer>()?`. HTTP has a word of its own: the
-//! manifest says `.reaches(&["api.stripe.com"])`, or [`reaches_given`](Service::reaches_given) where
-//! users say whom to reach, and the effect [fetches](Ctx::fetch):
-//!
-//! ```ignore
-//! let charge = Fetch::post("https://api.stripe.com/v1/charges", FORM, body).bearer(&secret);
-//! let charge = ctx.fetch(charge).await?.success()?;
-//! ```
-//!
-//! What others call by HTTP of their own making, a webhook with a signed body for example, is an
-//! effect whose request is `stoa.v1.HttpRequest http` and whose reply is `stoa.v1.HttpResponse http`.
-//! The manifest says where it answers and how much it takes, `.raw::<ReceiveRequest>("/hooks/stripe",
-//! 1 << 20)`; who may come in is its permission, as ever.
-//!
 //! Rows have owners. What a caller creates belongs to [`view.owner`](View::owner), a user or a
 //! service account; [`view.visible`](View::visible), [`view.load`](View::load),
 //! [`view.load_many`](View::load_many) and [`view.list`](View::list) show it to nobody else, but to
@@ -137,6 +121,22 @@
 //! ```ignore
 //! .due("expire", store::next_expiry, &ExpireTransfersRequest::default())
 //! ```
+//!
+//! What an effect reaches outside is a port: a trait of [`ports`] that some driver implements. The
+//! manifest names it, `.uses::<dyn Mailer>()`, so that a node which does not have it says so when it
+//! starts; the effect asks for it, `ctx.port::<dyn Mailer>()?`. HTTP has a word of its own: the
+//! manifest says `.reaches(&["api.stripe.com"])`, or [`reaches_given`](Service::reaches_given) where
+//! users say whom to reach, and the effect [fetches](Ctx::fetch):
+//!
+//! ```ignore
+//! let charge = Fetch::post("https://api.stripe.com/v1/charges", FORM, body).bearer(&secret);
+//! let charge = ctx.fetch(charge).await?.success()?;
+//! ```
+//!
+//! What others call by HTTP of their own making, a webhook with a signed body for example, is an
+//! effect whose request is `stoa.v1.HttpRequest http` and whose reply is `stoa.v1.HttpResponse http`.
+//! The manifest says where it answers and how much it takes, `.raw::<ReceiveRequest>("/hooks/stripe",
+//! 1 << 20)`; who may come in is its permission, as ever.
 //!
 //! **Invariant:** a query cannot write, a command cannot do I/O, an effect cannot hold a
 //! transaction open: there is no function for it.

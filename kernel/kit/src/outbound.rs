@@ -16,6 +16,7 @@
 //! [`Service::reaches_given`]: crate::Service::reaches_given
 //! [`Ctx::fetch`]: crate::Ctx::fetch
 
+use std::fmt;
 use std::net::Ipv6Addr;
 use std::time::Duration;
 
@@ -32,7 +33,7 @@ const WAIT: Duration = Duration::from_secs(30);
 const ANSWER_MAX: usize = 1 << 20;
 
 /// A request to the outside, and what its answer may come to.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Fetch {
     /// The verb.
     pub method: Method,
@@ -91,7 +92,7 @@ impl Fetch {
 }
 
 /// What came back.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Fetched {
     /// The status.
     pub status: StatusCode,
@@ -148,7 +149,7 @@ impl Port for dyn Http {
 }
 
 /// A request on its way out.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Outbound {
     /// The request; its address is absolute.
     pub request: Request<Bytes>,
@@ -158,6 +159,28 @@ pub struct Outbound {
     pub answer_max: usize,
     /// How long it may take.
     pub wait_max: Duration,
+}
+
+// What somebody prints shows no secret.
+
+impl fmt::Debug for Fetch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Fetch").field("method", &self.method).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Fetched {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Fetched").field("status", &self.status).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Outbound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (method, origin) = (self.request.method(), origin(self.request.uri()));
+        let mut shown = f.debug_struct("Outbound");
+        shown.field("method", method).field("origin", &origin).finish_non_exhaustive()
+    }
 }
 
 /// The part of an address that may be told to anybody: `https://hooks.example.com:8443`.
@@ -291,8 +314,21 @@ mod tests {
     }
 
     #[test]
-    fn of_an_address_no_more_is_told_than_its_origin() {
+    fn what_may_be_secret_is_not_told() {
         let address = "https://hooks.example.com:8443/services/T0/secret?token=x".parse().unwrap();
         assert_eq!(origin(&address), "https://hooks.example.com:8443");
+        let fetch = Fetch::post(address.to_string(), "text/plain", "secret").bearer("secret");
+        let request = Request::get(&address).header("x", "secret").body("secret".into()).unwrap();
+        let (given, answer_max, wait_max) = (true, 0, WAIT);
+        let outbound = Outbound { request, given, answer_max, wait_max };
+        let mut headers = HeaderMap::new();
+        headers.insert("x", header::HeaderValue::from_static("secret"));
+        let fetched = Fetched { status: StatusCode::OK, headers, body: "secret".into() };
+        let shown = format!("{fetch:?} {outbound:?} {fetched:?}");
+        assert!(!shown.contains("secret"), "{shown}");
+        assert!(
+            shown.contains("https://hooks.example.com:8443") && shown.contains("200"),
+            "{shown}"
+        );
     }
 }

@@ -82,7 +82,8 @@ impl Face for Lines {
     }
 }
 
-fn listen() -> Listen {
+/// How a port of tests is reached.
+pub(crate) fn listen() -> Listen {
     Listen {
         address: SocketAddr::from(([127, 0, 0, 1], 0)),
         receive_max: Duration::from_secs(30),

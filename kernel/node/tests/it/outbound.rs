@@ -297,3 +297,24 @@ fn what_is_no_request_is_not_sent() {
         assert_eq!(address(&asked[0]), "https://127.0.0.1/");
     }
 }
+
+#[test]
+fn what_requests_come_to_is_counted() {
+    let looks: Body =
+        |ctx| Box::pin(async move { ctx.fetch(Fetch::get("https://pay.example/")).await });
+    run(Engine::Sqlite, shop(looks), |node| async move {
+        node.web(|_| Ok(answer(404, &[], "")));
+        fetch(&node).await.unwrap();
+        node.web(|_| Err(Error::unavailable("http.unreachable", "nobody is there")));
+        fetch(&node).await.unwrap_err();
+        let port = stoa_node::Port::new(node.inner(), Vec::new(), crate::faces::listen()).unwrap();
+        let request = http::Request::get("/metrics").body("".into()).unwrap();
+        let page = port.answer(([127, 0, 0, 1], 1).into(), request).await.into_body();
+        let page = http_body_util::BodyExt::collect(page).await.unwrap().to_bytes();
+        let page = String::from_utf8(page.into()).unwrap();
+        for outcome in ["4xx", "http.unreachable"] {
+            let line = format!("stoa_fetches_total{{service=\"echo\",outcome=\"{outcome}\"}} 1\n");
+            assert!(page.contains(&line), "{page}");
+        }
+    });
+}

@@ -12,9 +12,10 @@ use stoa_kit::{
     Authenticated, Authenticator, Caller, Ctx, Error, MAIN, Message, Methods, Micros,
     Request as Asks, Result, Service, Stream,
 };
-use stoa_node::{Listen, Origins, Port, Proxies};
+use stoa_node::Port;
 use stoa_testkit::{Engine, Node, run};
 
+use crate::faces::listen;
 use crate::messages::Relay;
 
 /// Makes of a message one of HTTP, under a name of its own.
@@ -270,15 +271,7 @@ fn a_stream_is_answered_in_pieces() {
 }
 
 fn port(node: &Node) -> Result<Arc<Port>> {
-    let listen = Listen {
-        address: ([127, 0, 0, 1], 0).into(),
-        receive_max: std::time::Duration::from_secs(30),
-        names_tenants: false,
-        proxies: Proxies::default(),
-        origins: Origins::default(),
-        connections_max: 16,
-    };
-    Port::new(node.inner(), Vec::new(), listen)
+    Port::new(node.inner(), Vec::new(), listen())
 }
 
 #[test]
