@@ -121,6 +121,22 @@ impl<T> Queue<T> {
         Some(batch)
     }
 
+    /// Takes back what was taken by somebody who cannot work: it is its caller's next again.
+    pub(crate) fn put_back(&self, caller: &Arc<str>, bytes: usize, item: T, depth: &AtomicI64) {
+        let mut inner = self.lock();
+        let line = inner.lines.entry(Arc::clone(caller)).or_default();
+        let waits = !line.is_empty();
+        line.push_front((bytes, item));
+        if !waits {
+            inner.turns.push_front(Arc::clone(caller));
+        }
+        inner.count += 1;
+        inner.bytes += bytes;
+        depth.store(inner.count as i64, Relaxed);
+        drop(inner);
+        self.wake.notify_one();
+    }
+
     /// Refuses further items; those accepted are still taken.
     pub(crate) fn close(&self) {
         self.lock().closed = true;

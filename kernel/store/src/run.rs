@@ -31,6 +31,12 @@ impl Waiting {
         Ok(receipt)
     }
 
+    /// Back into the queue, for somebody else to do.
+    pub(crate) fn put_back(self, queue: &Queue<Self>, metrics: &Metrics) {
+        let (caller, bytes) = (Arc::clone(&self.commit.header.caller), self.commit.header.bytes);
+        queue.put_back(&caller, bytes, self, &metrics.queue);
+    }
+
     /// The command, unless nobody waits for it any more.
     pub(crate) fn unless_late(self, uptime: Duration) -> Option<Self> {
         if self.commit.header.deadline.is_none_or(|deadline| deadline > uptime) {

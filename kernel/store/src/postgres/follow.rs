@@ -15,7 +15,7 @@ use futures::future::{Either, select};
 use futures::pin_mut;
 use stoa_kit::{Error, Result};
 
-use super::link::{Link, Role};
+use super::link::Link;
 use super::{CLOCK, Shared};
 use crate::{Notice, Written};
 
@@ -64,9 +64,8 @@ impl Unseen {
 }
 
 impl Follower {
-    pub(super) fn new(shared: Arc<Shared>, unseen: Unseen) -> Result<Self> {
-        let link = Link::new(Arc::clone(&shared), Role::Keep)?;
-        Ok(Self { shared, link, unseen })
+    pub(super) fn new(shared: Arc<Shared>, link: Link, unseen: Unseen) -> Self {
+        Self { shared, link, unseen }
     }
 
     /// One step: looks once and waits. False when the store closes.

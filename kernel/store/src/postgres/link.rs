@@ -3,7 +3,7 @@
 
 use std::future::poll_fn;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Release;
+use std::sync::atomic::Ordering::{AcqRel, Acquire, Release};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use tokio::runtime::Runtime;
 use tokio_postgres::types::Type as PgType;
 use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
 
-use super::trouble::{Fault, translate};
+use super::trouble::{Fault, refused, translate};
 use super::wire::{Encoded, PgRow, encode, type_of};
 use super::{CLOCK, Shared};
 use crate::inspect::Statement;
@@ -37,6 +37,15 @@ pub(super) enum Role {
 }
 
 impl Role {
+    /// How many connections of this role a node has, with so many for commands.
+    pub(super) fn count(self, pool: usize) -> usize {
+        match self {
+            Self::Write => pool.max(1),
+            Self::Read => (pool / 2).clamp(2, 8),
+            Self::Keep => 1,
+        }
+    }
+
     /// The settings of its session.
     fn settings(self) -> &'static str {
         match self {
@@ -135,8 +144,8 @@ pub(super) struct Link {
     role: Role,
     runtime: Runtime,
     open: Option<Open>,
-    /// Failed attempts to connect since the last that succeeded, and when to try again.
-    failures: (u32, Duration),
+    /// The last attempt to connect, if it failed.
+    failed: Option<Failed>,
     /// What goes out with the next statement.
     lead: Vec<Step>,
     /// Whether a key was there twice in this transaction.
@@ -145,10 +154,36 @@ pub(super) struct Link {
     pub snapshot: bool,
 }
 
+/// An attempt to connect that failed.
+struct Failed {
+    error: Error,
+    /// How many have since the last that succeeded.
+    times: u32,
+    /// Uptime at which to try again.
+    again: Duration,
+}
+
 struct Open {
     client: Client,
     own: Option<Own>,
     known: Known<Prepared>,
+    _place: Place,
+}
+
+/// The place of a connection among those of its role, from when it is dialled until it is dropped.
+struct Place(Arc<Shared>, Role);
+
+impl Place {
+    fn take(shared: &Arc<Shared>, role: Role) -> Self {
+        shared.places[role as usize].fetch_add(1, AcqRel);
+        Self(Arc::clone(shared), role)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.places[self.1 as usize].fetch_sub(1, AcqRel);
+    }
 }
 
 impl Link {
@@ -159,9 +194,8 @@ impl Link {
                 Error::unavailable("node.no_thread", what).help(stoa_kit::world::NO_ROOM)
             },
         )?;
-        let failures = (0, Duration::ZERO);
-        let (open, lead) = (None, Vec::new());
-        Ok(Self { shared, role, runtime, open, failures, lead, duplicate: false, snapshot: false })
+        let (open, failed, lead) = (None, None, Vec::new());
+        Ok(Self { shared, role, runtime, open, failed, lead, duplicate: false, snapshot: false })
     }
 
     /// Connects, if it is not connected. After a failure it does not try again at once.
@@ -170,26 +204,51 @@ impl Link {
             return Ok(());
         }
         self.reset();
-        let (count, again) = self.failures;
-        if self.shared.world.uptime() < again {
-            return Err(super::gone("the database did not answer"));
+        let uptime = self.shared.world.uptime();
+        if let Some(failed) = self.failed.as_ref().filter(|failed| uptime < failed.again) {
+            return Err(failed.error.clone());
         }
         match self.dial() {
             Ok(open) => {
                 self.open = Some(open);
-                self.failures = (0, Duration::ZERO);
+                self.failed = None;
                 Ok(())
             }
             Err(error) => {
-                let wait = Duration::from_millis(25 << count.min(7)).min(BACKOFF_MAX);
-                self.failures = (count + 1, self.shared.world.uptime() + wait);
-                self.shared.down.store(true, Release);
+                let times = self.failed.as_ref().map_or(0, |failed| failed.times);
+                let wait = Duration::from_millis(25 << times.min(7)).min(BACKOFF_MAX);
+                let again = self.shared.world.uptime() + wait;
+                self.failed = Some(Failed { error: error.clone(), times: times + 1, again });
+                if !is_crowded(&error) {
+                    self.shared.down.store(true, Release);
+                }
                 Err(error)
             }
         }
     }
 
+    /// Whether the database has no room for this connection while others of its role have theirs, or
+    /// are about to: what could not be done is for them.
+    pub(super) fn is_left_out(&mut self) -> bool {
+        self.connect().is_err_and(|error| is_crowded(&error))
+            && self.shared.places[self.role as usize].load(Acquire) > 0
+    }
+
+    /// Waits until it is time to connect again. False when the store closes.
+    pub(super) fn rest(&self) -> bool {
+        let again = self.failed.as_ref().map_or(Duration::ZERO, |failed| failed.again);
+        let wait = again.saturating_sub(self.shared.world.uptime());
+        let mut closing = self.shared.closing.subscribe();
+        let world = Arc::clone(&self.shared.world);
+        self.wait(async move {
+            let (wait, closed) = (world.sleep(wait), closing.wait_for(|closing| *closing));
+            pin_mut!(wait, closed);
+            matches!(select(wait, closed).await, Either::Left(_))
+        })
+    }
+
     fn dial(&self) -> Result<Open> {
+        let place = Place::take(&self.shared, self.role);
         // Whoever set `synchronous_commit` to `off` for everybody did not mean to lose commits
         // that were acknowledged.
         const CHECK: &str = "SELECT set_config('synchronous_commit', 'on', false) \
@@ -211,12 +270,12 @@ impl Link {
                 Role::Write => Some(Own::prepare(&client, self.shared.options.command_budget).await?),
                 Role::Read | Role::Keep => None,
             };
-            Ok((Open { client, own, known: Known::default() }, standby))
+            Ok((Open { client, own, known: Known::default(), _place: place }, standby))
         });
         match dialled {
             Ok((open, false)) => Ok(open),
             Ok((_, true)) => Err(super::gone("the database is a standby")),
-            Err(error) => Err(super::gone("the database does not answer").cause(cause(&error))),
+            Err(error) => Err(refused(&error)),
         }
     }
 
@@ -468,6 +527,11 @@ impl Open {
         }
         Ok(given)
     }
+}
+
+/// Whether the database has no room for a connection more.
+pub(super) fn is_crowded(error: &Error) -> bool {
+    error.reason() == "store.busy"
 }
 
 /// The connection is not there.

@@ -91,6 +91,8 @@ struct Shared {
     /// When the last look at other nodes' commits began, in microseconds of uptime.
     looked_us: AtomicU64,
     workers: AtomicUsize,
+    /// Connections that stand or are being made, by their role.
+    places: [AtomicUsize; 3],
     closing: watch::Sender<bool>,
 }
 
@@ -121,6 +123,7 @@ pub(crate) fn open(
         down: AtomicBool::new(false),
         looked_us: AtomicU64::new(0),
         workers: AtomicUsize::new(0),
+        places: Default::default(),
         closing: watch::Sender::new(false),
     });
     let mut link = Link::new(Arc::clone(&shared), Role::Keep)?;
@@ -130,12 +133,12 @@ pub(crate) fn open(
     let unseen = Unseen::now(&mut link)?;
     shared.looked_us.store(looked.as_micros() as u64, Release);
     let settled = base + link.number(SETTLED)?;
-    drop(link);
+    let pool = pool(&mut link, shared.options.pool)?;
     shared.base.store(base, Release);
     shared.highest.store(settled, Release);
     let engine = Arc::new(Postgres { shared: Arc::clone(&shared), threads: Mutex::default() });
     let mut threads = Vec::new();
-    for _ in 0..shared.options.pool.max(1) {
+    for _ in 0..Role::Write.count(pool) {
         let mut worker = Worker::new(Arc::clone(&shared))?;
         let alive = Alive::new(&shared);
         let work = move || {
@@ -144,14 +147,45 @@ pub(crate) fn open(
         };
         threads.push(world.thread("stoa-worker", Box::new(work))?);
     }
-    for _ in 0..(shared.options.pool / 2).clamp(2, 8) {
+    for _ in 0..Role::Read.count(pool) {
         let mut reader = Reader::new(Arc::clone(&shared))?;
         threads.push(world.thread("stoa-reader", Box::new(move || while reader.step() {}))?);
     }
-    let mut follower = Follower::new(Arc::clone(&shared), unseen)?;
+    let mut follower = Follower::new(Arc::clone(&shared), link, unseen);
     threads.push(world.thread("stoa-follow", Box::new(move || while follower.step() {}))?);
     *engine.threads.lock().unwrap_or_else(PoisonError::into_inner) = threads;
     Ok(engine)
+}
+
+/// How many connections commit: as many as are wanted, or fewer where the database has not so many
+/// for this node.
+fn pool(link: &mut Link, wanted: usize) -> Result<usize> {
+    const ROOM: &str = "SELECT LEAST( \
+             current_setting('max_connections')::bigint \
+             - current_setting('superuser_reserved_connections')::bigint, \
+             NULLIF(r.rolconnlimit, -1), NULLIF(d.datconnlimit, -1)) \
+         FROM pg_roles r, pg_database d \
+         WHERE r.rolname = current_user AND d.datname = current_database()";
+    let room = link.number(ROOM)?;
+    let needs = |pool| {
+        [Role::Write, Role::Read, Role::Keep].map(|role| role.count(pool)).iter().sum::<usize>()
+    };
+    let Some(pool) = (1..=wanted.max(1)).rev().find(|pool| needs(*pool) as i64 <= room) else {
+        let what =
+            format!("the database has {room} connections for this node, which needs {}", needs(1));
+        return Err(Error::new(Code::FailedPrecondition, "store.no_room", what)
+            .help("Raise the limit of the server, the database or the role."));
+    };
+    if pool < wanted {
+        let wants = needs(wanted);
+        tracing::warn!(
+            room,
+            wants,
+            "the database has fewer connections than this node wants: {pool} of them commit. Raise \
+             the limit of the server, the database or the role, or lower `pool`"
+        );
+    }
+    Ok(pool)
 }
 
 /// A worker that is there, until it is not.

@@ -12,7 +12,7 @@ use stoa_kit::{Error, Result};
 use tokio::sync::oneshot;
 
 use super::Shared;
-use super::link::{Link, Role, Step};
+use super::link::{Link, Role, Step, is_crowded};
 use super::session::PgSession;
 use super::trouble::is_passing;
 use crate::{Read, run};
@@ -104,15 +104,19 @@ impl Reader {
     /// One step: waits for an errand and does it. False when the store closes.
     pub(super) fn step(&mut self) -> bool {
         let Some(errands) = self.shared.errands.take(1, &self.shared.asked) else { return false };
-        for Errand { mut work, done } in errands {
-            let mut outcome = self.once(&mut work);
+        for mut errand in errands {
+            let mut outcome = self.once(&mut errand.work);
             if outcome.as_ref().is_err_and(is_passing) {
                 self.link.reset();
-                outcome = self.once(&mut work);
+                outcome = self.once(&mut errand.work);
+            }
+            if outcome.as_ref().is_err_and(is_crowded) && self.link.is_left_out() {
+                self.shared.errands.put_back(&Arc::from(""), 0, errand, &self.shared.asked);
+                return self.link.rest();
             }
             // Whoever stopped waiting does not miss the result, and nobody waits for the end of
             // the snapshot.
-            let _ = done.send(outcome);
+            let _ = errand.done.send(outcome);
             let snapshot = std::mem::take(&mut self.link.snapshot);
             if snapshot && !self.link.forget_lead() && self.link.plain("ROLLBACK").is_err() {
                 self.link.reset();

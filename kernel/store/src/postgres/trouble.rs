@@ -51,6 +51,16 @@ pub(super) fn is_passing(error: &Error) -> bool {
     matches!(error.reason(), "store.conflict" | "store.lost")
 }
 
+/// Why there is no connection.
+pub(super) fn refused(error: &tokio_postgres::Error) -> Error {
+    if error.code() == Some(&SqlState::TOO_MANY_CONNECTIONS) {
+        return Error::unavailable("store.busy", "the database gives this node no connection more")
+            .help("Nothing was changed; retry with the same idempotency key.")
+            .cause(cause(error));
+    }
+    super::gone("the database does not answer").cause(cause(error))
+}
+
 /// An error as callers see it.
 pub(super) fn translate(error: &tokio_postgres::Error, sql: &str) -> Error {
     let because = format!("{}: {sql}", cause(error));

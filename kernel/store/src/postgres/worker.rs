@@ -14,7 +14,7 @@ use stoa_kit::{Error, Result};
 
 use super::Shared;
 use super::lanes::LEAVE;
-use super::link::{Given, Link, Role, Step};
+use super::link::{Given, Link, Role, Step, is_crowded};
 use super::session::PgSession;
 use super::trouble::{Fault, is_passing};
 use super::wire::encode;
@@ -66,6 +66,10 @@ impl Worker {
         let uptime = self.shared.world.uptime();
         for mut waiting in taken.into_iter().filter_map(|waiting| waiting.unless_late(uptime)) {
             let outcome = self.commit(&mut waiting.commit);
+            if outcome.as_ref().is_err_and(is_crowded) && self.link.is_left_out() {
+                waiting.put_back(&self.shared.queue, &self.shared.metrics);
+                return self.link.rest();
+            }
             waiting.answer(outcome);
         }
         true

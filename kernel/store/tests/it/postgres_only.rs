@@ -14,11 +14,11 @@ use stoa_testkit::postgres::{Cluster, Database};
 use crate::cell::{self, Cell, Home, On};
 
 /// Breaks every connection that a store has to a database.
+const DISCONNECT: &str = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity \
+     WHERE datname = current_database() AND application_name = 'stoa'";
+
 fn disconnect(home: &Home) {
-    home.execute(
-        "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity \
-         WHERE datname = current_database() AND application_name = 'stoa'",
-    );
+    home.execute(DISCONNECT);
 }
 
 #[test]
@@ -302,4 +302,54 @@ fn a_column_of_another_type_says_what_to_write() {
         .unwrap_err();
     let cause = error.internal_cause().unwrap();
     assert!(cause.contains("column `size` is int4: cast it to BIGINT"), "{cause}");
+}
+
+/// A role of a server that may have so many connections: the URL of its database.
+fn with_room(cluster: &Cluster, connections: u32) -> (Database, String) {
+    let database = cluster.database().unwrap();
+    let role = format!(
+        "CREATE ROLE few LOGIN CONNECTION LIMIT {connections}; GRANT ALL ON SCHEMA public TO few"
+    );
+    database.execute(&role).unwrap();
+    let url = database.url().replace("postgres@", "few@");
+    assert!(url.contains("few@"), "{url}");
+    (database, url)
+}
+
+/// Puts accounts by many callers at once.
+fn put(cell: &Cell, ids: std::ops::Range<usize>) {
+    let put = |id: usize| {
+        cell.submit(Cell::header(), move |tx| cell::put_account(tx, &format!("a{id}"), 1))
+    };
+    let waiting: Vec<_> = ids.map(put).collect();
+    for waits in waiting {
+        cell.wait(waits).unwrap();
+    }
+}
+
+#[test]
+fn a_node_makes_do_with_the_connections_that_there_are() {
+    let cluster = Cluster::start().unwrap();
+    let (database, url) = with_room(&cluster, 8);
+    let cell = Cell::open(Arc::new(Home::at(On::Postgres, &url)), |_| {});
+    put(&cell, 0..60);
+    assert_eq!(cell.count("SELECT COUNT(*) FROM alpha_account"), 60);
+    // What others took since the start is not there either: who has no connection leaves the work
+    // to those who have.
+    database.execute(DISCONNECT).unwrap();
+    database.execute("ALTER ROLE few CONNECTION LIMIT 3").unwrap();
+    while let Err(error) = cell.commit(|tx| cell::put_account(tx, "again", 1)) {
+        assert_eq!(error.code(), Code::Unavailable, "{error:?}");
+    }
+    put(&cell, 60..120);
+}
+
+#[test]
+fn a_node_that_cannot_have_the_connections_it_needs_does_not_start() {
+    let cluster = Cluster::start().unwrap();
+    let (_database, url) = with_room(&cluster, 3);
+    let home = Arc::new(Home::at(On::Postgres, &url));
+    let error = Cell::try_open(home, cell::services(), |_| {}).err().unwrap();
+    assert_eq!((error.code(), error.reason()), (Code::FailedPrecondition, "store.no_room"));
+    assert!(error.message().contains("needs 4"), "{error:?}");
 }
