@@ -76,23 +76,22 @@ impl<T> Queue<T> {
                 Duration::from_secs(1),
             ));
         }
-        inner.count += 1;
-        inner.bytes += bytes;
+        inner.add((tenant, caller), bytes, |line| line.push_back((bytes, item)));
         depth.store(inner.count as i64, Relaxed);
-        let lines = inner.tenants.entry(Arc::clone(tenant)).or_default();
-        lines.count += 1;
-        lines.bytes += bytes;
-        let line = lines.callers.entry(Arc::clone(caller)).or_default();
-        line.push_back((bytes, item));
-        if line.len() == 1 {
-            lines.turns.push_back(Arc::clone(caller));
-        }
-        if lines.count == 1 {
-            inner.turns.push_back(Arc::clone(tenant));
-        }
         drop(inner);
         self.wake.notify_one();
         Ok(())
+    }
+
+    /// Takes back what was taken by somebody who cannot work: it is its caller's next again.
+    pub(crate) fn put_back(
+        &self, whose: (&Arc<str>, &Arc<str>), bytes: usize, item: T, depth: &AtomicI64,
+    ) {
+        let mut inner = self.lock();
+        inner.add(whose, bytes, |line| line.push_front((bytes, item)));
+        depth.store(inner.count as i64, Relaxed);
+        drop(inner);
+        self.wake.notify_one();
     }
 
     /// Has whoever waits for items come and look, although there may be none.
@@ -121,22 +120,6 @@ impl<T> Queue<T> {
         Some(batch)
     }
 
-    /// Takes back what was taken by somebody who cannot work: it is its caller's next again.
-    pub(crate) fn put_back(&self, caller: &Arc<str>, bytes: usize, item: T, depth: &AtomicI64) {
-        let mut inner = self.lock();
-        let line = inner.lines.entry(Arc::clone(caller)).or_default();
-        let waits = !line.is_empty();
-        line.push_front((bytes, item));
-        if !waits {
-            inner.turns.push_front(Arc::clone(caller));
-        }
-        inner.count += 1;
-        inner.bytes += bytes;
-        depth.store(inner.count as i64, Relaxed);
-        drop(inner);
-        self.wake.notify_one();
-    }
-
     /// Refuses further items; those accepted are still taken.
     pub(crate) fn close(&self) {
         self.lock().closed = true;
@@ -149,6 +132,26 @@ impl<T> Queue<T> {
 }
 
 impl<T> Inner<T> {
+    /// Adds an item of a tenant's caller to their line.
+    fn add(
+        &mut self, (tenant, caller): (&Arc<str>, &Arc<str>), bytes: usize,
+        place: impl FnOnce(&mut VecDeque<(usize, T)>),
+    ) {
+        self.count += 1;
+        self.bytes += bytes;
+        let lines = self.tenants.entry(Arc::clone(tenant)).or_default();
+        lines.count += 1;
+        lines.bytes += bytes;
+        let line = lines.callers.entry(Arc::clone(caller)).or_default();
+        place(line);
+        if line.len() == 1 {
+            lines.turns.push_back(Arc::clone(caller));
+        }
+        if lines.count == 1 {
+            self.turns.push_back(Arc::clone(tenant));
+        }
+    }
+
     /// The next item of the tenant whose turn it is.
     fn next(&mut self) -> Option<T> {
         let tenant = self.turns.pop_front()?;

@@ -25,16 +25,15 @@ impl Waiting {
     /// Accepts a command into a queue or refuses it at once.
     pub(crate) fn admit(queue: &Queue<Self>, commit: Commit, metrics: &Metrics) -> Result<Receipt> {
         let (reply, receipt) = oneshot::channel();
-        let Header { tenant, caller, bytes, .. } = &commit.header;
-        let (whose, bytes) = ((Arc::clone(tenant), Arc::clone(caller)), *bytes);
-        queue.put((&whose.0, &whose.1), bytes, Self { commit, reply }, &metrics.queue)?;
+        let ((tenant, caller), bytes) = whose(&commit.header);
+        queue.put((&tenant, &caller), bytes, Self { commit, reply }, &metrics.queue)?;
         Ok(receipt)
     }
 
     /// Back into the queue, for somebody else to do.
     pub(crate) fn put_back(self, queue: &Queue<Self>, metrics: &Metrics) {
-        let (caller, bytes) = (Arc::clone(&self.commit.header.caller), self.commit.header.bytes);
-        queue.put_back(&caller, bytes, self, &metrics.queue);
+        let ((tenant, caller), bytes) = whose(&self.commit.header);
+        queue.put_back((&tenant, &caller), bytes, self, &metrics.queue);
     }
 
     /// The command, unless nobody waits for it any more.
@@ -56,6 +55,11 @@ impl Waiting {
         // Whoever stopped waiting does not miss the reply.
         let _ = self.reply.send(outcome);
     }
+}
+
+/// Whose turn a command takes, and how much it keeps.
+fn whose(header: &Header) -> ((Arc<str>, Arc<str>), usize) {
+    ((Arc::clone(&header.tenant), Arc::clone(&header.caller)), header.bytes)
 }
 
 /// What a command is told whose queue ended without it.

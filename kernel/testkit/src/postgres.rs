@@ -11,6 +11,7 @@
 
 use std::error::Error;
 use std::fs::{File, OpenOptions, Permissions};
+use std::net::TcpListener;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -24,6 +25,8 @@ use tokio_postgres::NoTls;
 
 type Result<T, E = Box<dyn Error>> = std::result::Result<T, E>;
 
+/// What a socket is called after.
+const PORT: u16 = 5432;
 /// How often a server that starts is asked whether it is there, every 20 ms.
 const STARTING_MAX: u32 = 1_500;
 
@@ -186,7 +189,7 @@ fn join() -> Result<(String, File)> {
     let users = open(&directory, "users")?;
     users.lock_shared()?;
     let sockets = directory.join("data");
-    let admin = url(&sockets);
+    let admin = url(&sockets, PORT);
     if execute(&admin, "SELECT 1").is_err() {
         initdb(&directory)?;
         let mut keeper = Command::new("sh");
@@ -215,6 +218,8 @@ fn sweep(admin: &str) -> Result<()> {
 /// A cluster of one test: it can be stopped and started, and it survives `kill -9`.
 pub struct Cluster {
     directory: TempDir,
+    /// Where it is reached over TLS, if it is.
+    port: Option<u16>,
     running: Option<Child>,
 }
 
@@ -227,9 +232,48 @@ impl Cluster {
         let directory = TempDir::with_prefix("stoa-pg-")?;
         std::fs::set_permissions(directory.path(), Permissions::from_mode(0o755))?;
         initdb(directory.path())?;
-        let mut cluster = Self { directory, running: None };
+        let mut cluster = Self { directory, port: None, running: None };
         cluster.resume()?;
         Ok(cluster)
+    }
+
+    /// Starts it again as a standby, which shows what it has and takes no commits.
+    ///
+    /// # Errors
+    /// Where it does not start.
+    pub fn stand_by(&mut self) -> Result<()> {
+        self.kill();
+        std::fs::write(self.directory.path().join("data/standby.signal"), "")?;
+        self.resume()
+    }
+
+    /// Starts it again, to be reached on a free port of this machine over TLS alone: the port.
+    ///
+    /// # Errors
+    /// Where it does not start.
+    pub fn encrypt(&mut self, certificate: &str, key: &str) -> Result<u16> {
+        self.kill();
+        let data = self.directory.path().join("data");
+        for (name, text) in [("server.crt", certificate), ("server.key", key)] {
+            std::fs::write(data.join(name), text)?;
+            std::fs::set_permissions(data.join(name), Permissions::from_mode(0o600))?;
+            if let Some(user) = unprivileged()? {
+                Command::new("chown").arg(&user).arg(data.join(name)).status()?;
+            }
+        }
+        std::fs::write(
+            data.join("pg_hba.conf"),
+            "local all all trust\nhostssl all all all trust\n",
+        )?;
+        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        self.port = Some(port);
+        self.resume()?;
+        Ok(port)
+    }
+
+    /// Where its databases are reached.
+    pub fn sockets(&self) -> PathBuf {
+        self.directory.path().join("data")
     }
 
     /// A fresh database.
@@ -237,7 +281,7 @@ impl Cluster {
     /// # Errors
     /// Those of the server.
     pub fn database(&self) -> Result<Database> {
-        Database::create(&url(&self.directory.path().join("data")), "template0")
+        Database::create(&self.admin(), "template0")
     }
 
     /// Kills it: every connection is gone.
@@ -253,11 +297,20 @@ impl Cluster {
     /// # Errors
     /// Where it does not start.
     pub fn resume(&mut self) -> Result<()> {
-        let arguments = server(self.directory.path())?;
+        let mut arguments = server(self.directory.path())?;
+        if let Some(port) = self.port {
+            let settings = ["ssl=on", "listen_addresses=127.0.0.1", &format!("port={port}")];
+            arguments.extend(settings.iter().flat_map(|one| ["-c".to_owned(), (*one).to_owned()]));
+        }
         let mut command = Command::new(&arguments[0]);
         command.args(&arguments[1..]);
         self.running = Some(spawn(command, self.directory.path())?);
-        wait_for(&url(&self.directory.path().join("data")))
+        wait_for(&self.admin())
+    }
+
+    /// The URL of its superuser.
+    fn admin(&self) -> String {
+        url(&self.sockets(), self.port.unwrap_or(PORT))
     }
 }
 
@@ -267,9 +320,9 @@ impl Drop for Cluster {
     }
 }
 
-fn url(sockets: &Path) -> String {
+fn url(sockets: &Path, port: u16) -> String {
     let host = sockets.display().to_string().replace('/', "%2F");
-    format!("postgresql://postgres@{host}/postgres")
+    format!("postgresql://postgres@{host}:{port}/postgres")
 }
 
 fn initdb(directory: &Path) -> Result<()> {

@@ -16,6 +16,7 @@ use futures::pin_mut;
 use stoa_kit::{Error, Result};
 
 use super::link::Link;
+use super::trouble::is_passing;
 use super::{CLOCK, Shared};
 use crate::{Notice, Written};
 
@@ -70,7 +71,12 @@ impl Follower {
 
     /// One step: looks once and waits. False when the store closes.
     pub(super) fn step(&mut self) -> bool {
-        match self.look() {
+        // A connection that was lost is tried once more at once, as that of a command is.
+        let mut looked = self.look();
+        if looked.as_ref().is_err_and(is_passing) {
+            looked = self.look();
+        }
+        match looked {
             Ok(()) => self.shared.down.store(false, Release),
             Err(error) => {
                 if !self.shared.down.swap(true, AcqRel) {

@@ -3,7 +3,7 @@
 
 use std::future::poll_fn;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::{AcqRel, Acquire, Release};
+use std::sync::atomic::Ordering::{Acquire, Release};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -14,8 +14,9 @@ use stoa_kit::value::{Row, Value};
 use stoa_kit::{Error, Micros, Result};
 use tokio::runtime::Runtime;
 use tokio_postgres::types::Type as PgType;
-use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
+use tokio_postgres::{Client, SimpleQueryMessage};
 
+use super::dial::{self, Place, Role};
 use super::trouble::{Fault, refused, translate};
 use super::wire::{Encoded, PgRow, encode, type_of};
 use super::{CLOCK, Shared};
@@ -24,42 +25,6 @@ use crate::known::Known;
 
 /// The longest wait between two attempts to connect.
 const BACKOFF_MAX: Duration = Duration::from_secs(2);
-
-/// What a connection is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Role {
-    /// Commands.
-    Write,
-    /// Queries.
-    Read,
-    /// Migrations, and following what other nodes commit.
-    Keep,
-}
-
-impl Role {
-    /// How many connections of this role a node has, with so many for commands.
-    pub(super) fn count(self, pool: usize) -> usize {
-        match self {
-            Self::Write => pool.max(1),
-            Self::Read => (pool / 2).clamp(2, 8),
-            Self::Keep => 1,
-        }
-    }
-
-    /// The settings of its session.
-    fn settings(self) -> &'static str {
-        match self {
-            // A sequential scan in a serializable transaction conflicts with every write to its
-            // table, and small tables are scanned: what is young would collapse. Statements
-            // are planned once: they look rows up by key.
-            Self::Write => {
-                " -c enable_seqscan=off -c plan_cache_mode=force_generic_plan -c lock_timeout=1000"
-            }
-            Self::Read => " -c default_transaction_read_only=on -c statement_timeout=20000",
-            Self::Keep => "",
-        }
-    }
-}
 
 /// A statement of a service that this connection has prepared.
 pub(super) struct Prepared {
@@ -170,22 +135,6 @@ struct Open {
     _place: Place,
 }
 
-/// The place of a connection among those of its role, from when it is dialled until it is dropped.
-struct Place(Arc<Shared>, Role);
-
-impl Place {
-    fn take(shared: &Arc<Shared>, role: Role) -> Self {
-        shared.places[role as usize].fetch_add(1, AcqRel);
-        Self(Arc::clone(shared), role)
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.0.places[self.1 as usize].fetch_sub(1, AcqRel);
-    }
-}
-
 impl Link {
     pub(super) fn new(shared: Arc<Shared>, role: Role) -> Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(
@@ -249,34 +198,17 @@ impl Link {
 
     fn dial(&self) -> Result<Open> {
         let place = Place::take(&self.shared, self.role);
-        // Whoever set `synchronous_commit` to `off` for everybody did not mean to lose commits
-        // that were acknowledged.
-        const CHECK: &str = "SELECT set_config('synchronous_commit', 'on', false) \
-             WHERE current_setting('synchronous_commit') = 'off'; SELECT pg_is_in_recovery()";
-        let mut config = self.shared.config.clone();
-        let settings = format!(
-            "{} -c jit=off -c idle_in_transaction_session_timeout=10000{}",
-            config.get_options().unwrap_or_default(),
-            self.role.settings()
-        );
-        config.options(settings.trim());
-        let dialled = self.runtime.block_on(async {
-            let (client, connection) = config.connect(NoTls).await?;
-            self.runtime.spawn(connection);
-            let standby = client.simple_query(CHECK).await?.iter().any(
-                |message| matches!(message, SimpleQueryMessage::Row(row) if row.get(0) == Some("t")),
-            );
+        self.runtime.block_on(async {
+            let client = dial::dial(&self.shared.candidates, self.role).await?;
             let own = match self.role {
-                Role::Write => Some(Own::prepare(&client, self.shared.options.command_budget).await?),
+                Role::Write => {
+                    let own = Own::prepare(&client, self.shared.options.command_budget).await;
+                    Some(own.map_err(|error| refused(&error))?)
+                }
                 Role::Read | Role::Keep => None,
             };
-            Ok((Open { client, own, known: Known::default(), _place: place }, standby))
-        });
-        match dialled {
-            Ok((open, false)) => Ok(open),
-            Ok((_, true)) => Err(super::gone("the database is a standby")),
-            Err(error) => Err(refused(&error)),
-        }
+            Ok(Open { client, own, known: Known::default(), _place: place })
+        })
     }
 
     /// Drops the connection; the server undoes what it had open.

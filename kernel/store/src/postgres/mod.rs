@@ -15,7 +15,6 @@
 //! commit of the cell wait for the one before it. `base` is 0 until the rows are restored into
 //! another server, whose identifiers begin anew; a start notices, and raises it. See
 //! `docs/adr/0002-positions.md`.
-
 //!
 //! # Conflicts
 //!
@@ -27,12 +26,14 @@
 //! none. What is left are rows that many change at once: [`lanes`] keeps each of them from losing
 //! for ever, and [`Delta`](stoa_kit::Delta) makes inserts of the changes.
 
+mod dial;
 mod follow;
 mod lanes;
 mod link;
 mod migrate;
 mod readers;
 mod session;
+mod tls;
 mod trouble;
 mod wire;
 mod worker;
@@ -48,17 +49,16 @@ use stoa_contract::Code;
 use stoa_kit::world::Thread;
 use stoa_kit::{Error, Micros, Result, World};
 use tokio::sync::{broadcast, watch};
-use tokio_postgres::Config;
-use tokio_postgres::config::SslMode;
 
 use crate::inspect::Inspector;
 use crate::queue::Queue;
 use crate::run::{self, Waiting};
 use crate::schema::Schema;
 use crate::{Commit, Committed, Engine, Metrics, Notice, Options, Read};
+use dial::{Candidates, Role};
 use follow::{Follower, Unseen};
 use lanes::Lanes;
-use link::{Link, Role};
+use link::Link;
 use readers::{Errand, Reader};
 use worker::Worker;
 
@@ -71,7 +71,7 @@ const SETTLED: &str = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::big
 
 /// What the threads of an open database share.
 struct Shared {
-    config: Config,
+    candidates: Candidates,
     options: Options,
     world: Arc<dyn World>,
     inspector: Inspector,
@@ -107,7 +107,7 @@ pub(crate) fn open(
     url: &str, options: Options, schema: Schema, world: Arc<dyn World>,
 ) -> Result<Arc<dyn Engine>> {
     let shared = Arc::new(Shared {
-        config: configure(url)?,
+        candidates: Candidates::of(url)?,
         inspector: Inspector::new(&schema)?,
         queue: Queue::new(options.queue),
         errands: Queue::new(readers::WAITING),
@@ -202,31 +202,6 @@ impl Drop for Alive {
     fn drop(&mut self) {
         self.0.workers.fetch_sub(1, AcqRel);
     }
-}
-
-/// How to connect, by a URL.
-fn configure(url: &str) -> Result<Config> {
-    let unfit = |what: String| Error::new(Code::FailedPrecondition, "store.url", what);
-    let mut config: Config = url.parse().map_err(|error: tokio_postgres::Error| {
-        // The URL itself may hold a password, and is not repeated.
-        unfit(format!("this is no URL of PostgreSQL: {}", link::cause(&error)))
-            .help("Write it as postgresql://user@host:port/database.")
-    })?;
-    if config.get_ssl_mode() == SslMode::Require {
-        return Err(unfit("this build speaks to PostgreSQL without TLS only".to_owned()).help(
-            "Leave `sslmode=require` out, and keep the way to the server private: a socket, a \
-             private network, a tunnel.",
-        ));
-    }
-    if config.get_application_name().is_none() {
-        config.application_name("stoa");
-    }
-    if config.get_connect_timeout().is_none() {
-        config.connect_timeout(Duration::from_secs(5));
-    }
-    // A server that vanished without a word is noticed in seconds, not in the two hours of TCP.
-    config.tcp_user_timeout(Duration::from_secs(10)).keepalives_idle(Duration::from_secs(15));
-    Ok(config)
 }
 
 /// The database cannot be reached.

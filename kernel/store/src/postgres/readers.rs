@@ -12,7 +12,8 @@ use stoa_kit::{Error, Result};
 use tokio::sync::oneshot;
 
 use super::Shared;
-use super::link::{Link, Role, Step, is_crowded};
+use super::dial::Role;
+use super::link::{Link, Step, is_crowded};
 use super::session::PgSession;
 use super::trouble::is_passing;
 use crate::{Read, run};
@@ -111,7 +112,9 @@ impl Reader {
                 outcome = self.once(&mut errand.work);
             }
             if outcome.as_ref().is_err_and(is_crowded) && self.link.is_left_out() {
-                self.shared.errands.put_back(&Arc::from(""), 0, errand, &self.shared.asked);
+                let nobody = Arc::from("");
+                let whose = (&nobody, &nobody);
+                self.shared.errands.put_back(whose, 0, errand, &self.shared.asked);
                 return self.link.rest();
             }
             // Whoever stopped waiting does not miss the result, and nobody waits for the end of

@@ -13,8 +13,9 @@ use stoa_kit::value::{Type, Value};
 use stoa_kit::{Error, Result};
 
 use super::Shared;
+use super::dial::Role;
 use super::lanes::LEAVE;
-use super::link::{Given, Link, Role, Step, is_crowded};
+use super::link::{Given, Link, Step, is_crowded};
 use super::session::PgSession;
 use super::trouble::{Fault, is_passing};
 use super::wire::encode;

@@ -281,11 +281,6 @@ fn refusal(url: String) -> stoa_kit::Error {
 
 #[test]
 fn an_address_that_will_not_do_is_refused_without_its_password() {
-    let Home::Database(database) = On::Postgres.home() else { panic!("no database") };
-    let separator = if database.url().contains('?') { '&' } else { '?' };
-    let error = refusal(format!("{}{separator}sslmode=require", database.url()));
-    assert_eq!((error.code(), error.reason()), (Code::FailedPrecondition, "store.url"));
-    assert!(error.message().contains("TLS"), "{error:?}");
     let error = refusal("postgresql://stoa:hush@localhost:port/stoa".to_owned());
     assert_eq!(error.reason(), "store.url");
     assert!(!format!("{error:?}").contains("hush"), "{error:?}");
@@ -352,4 +347,58 @@ fn a_node_that_cannot_have_the_connections_it_needs_does_not_start() {
     let error = Cell::try_open(home, cell::services(), |_| {}).err().unwrap();
     assert_eq!((error.code(), error.reason()), (Code::FailedPrecondition, "store.no_room"));
     assert!(error.message().contains("needs 4"), "{error:?}");
+}
+
+#[test]
+fn a_standby_is_passed_over_for_the_next_server() {
+    let (mut standby, primary) = (Cluster::start().unwrap(), Cluster::start().unwrap());
+    standby.stand_by().unwrap();
+    let [first, second] = [&standby, &primary].map(|cluster| cluster.sockets());
+    let url = |hosts: &[&std::path::Path]| {
+        let hosts = hosts.iter().map(|host| host.to_str().unwrap().replace('/', "%2F"));
+        format!("postgresql://postgres@{}/postgres", hosts.collect::<Vec<_>>().join(","))
+    };
+    let gone = std::path::Path::new("/nowhere");
+    let home = Home::at(On::Postgres, &url(&[gone, &first, &second]));
+    let cell = Cell::open(Arc::new(home), |_| {});
+    put(&cell, 0..3);
+    assert_eq!(cell.count("SELECT COUNT(*) FROM alpha_account"), 3);
+    let home = Arc::new(Home::at(On::Postgres, &url(&[&first])));
+    let error = Cell::try_open(home, cell::services(), |_| {}).err().unwrap();
+    assert_eq!((error.reason(), error.message()), ("store.gone", "the database is a standby"));
+}
+
+#[test]
+fn a_server_far_away_is_spoken_to_over_tls_by_the_name_in_its_certificate() {
+    let made = rcgen::generate_simple_self_signed(["db.example.com".to_owned()]).unwrap();
+    let mut cluster = Cluster::start().unwrap();
+    let pem = made.cert.pem();
+    let port = cluster.encrypt(&pem, &made.signing_key.serialize_pem()).unwrap();
+    let directory = tempfile::TempDir::new().unwrap();
+    let authorities = directory.path().join("ca.pem");
+    std::fs::write(&authorities, pem).unwrap();
+    let authorities = authorities.to_str().unwrap().replace('/', "%2F");
+    let open = |host: &str, more: &str| {
+        let url = format!("postgresql://postgres@{host}:{port}/postgres?hostaddr=127.0.0.1{more}");
+        let home = Arc::new(Home::at(On::Postgres, &url));
+        Cell::try_open(home, cell::services(), |_| {})
+    };
+    let refused = |host: &str, more: &str| {
+        let error = open(host, more).err().unwrap();
+        assert_eq!(error.reason(), "store.gone", "{error:?}");
+        error.internal_cause().unwrap().to_owned()
+    };
+    let trusted = format!("&sslrootcert={authorities}");
+    let cell = open("db.example.com", &trusted).unwrap();
+    put(&cell, 0..2);
+    let encrypted = "SELECT bool_and(ssl)::text FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) \
+         WHERE application_name = 'stoa'";
+    assert_eq!(cluster.database().unwrap().text(encrypted).unwrap(), "true");
+    assert!(refused("db.example.com", "").contains("UnknownIssuer"));
+    let other = refused("other.example.com", &format!("{trusted}&sslmode=verify-full"));
+    assert!(other.contains("NotValidForName") || other.contains("not valid for name"), "{other}");
+    // The server takes nothing else, and nothing else is tried unless it is asked for.
+    assert!(refused("db.example.com", "&sslmode=disable").contains("no encryption"));
+    let error = open("db.example.com", "&sslrootcert=%2Fnowhere").err().unwrap();
+    assert_eq!(error.reason(), "store.url");
 }
