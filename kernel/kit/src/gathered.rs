@@ -43,6 +43,10 @@ pub struct Enqueued {
     pub request: Vec<u8>,
     /// When, and how.
     pub options: JobOptions,
+    /// On whose behalf it runs, by their subject.
+    pub behalf: String,
+    /// What they came with; empty where they are named by the service.
+    pub credential: String,
     /// How many reactions in a row led to it.
     pub depth: i64,
 }
@@ -58,4 +62,6 @@ pub struct JobOptions {
     pub priority: i64,
     /// Jobs with the same key run one after another.
     pub lane: Option<String>,
+    /// On whose behalf it runs, by their subject; on the caller's if none.
+    pub on_behalf: Option<String>,
 }

@@ -251,6 +251,9 @@ pub struct Authenticator {
     pub tenant: fn(token: &str) -> Option<&str>,
     /// Finds the bearer; none for a token that is unknown, expired or revoked.
     pub run: fn(&View, token: &str) -> Result<Option<Authenticated>>,
+    /// Who somebody is now whose call was long ago, by their subject and what they came with; none
+    /// if they may nothing any more.
+    pub principal: fn(&View, subject: &str, credential: &str) -> Result<Option<Caller>>,
     /// Keeps the hash of a code by which the first administrator of the tenant is made; false if
     /// there is one.
     pub prepare: fn(&mut Tx, code_hash: &[u8]) -> Result<bool>,

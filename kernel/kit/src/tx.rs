@@ -488,7 +488,9 @@ impl Tx<'_> {
         });
     }
 
-    /// Enqueues a job of this service: its method runs after this commit.
+    /// Enqueues a job of this service: its method runs after this commit, on behalf of the caller. A
+    /// method that takes a permission runs as they are then, and not at all once they may not; one that
+    /// is `internal` runs as a part of the service, and sees what a call between services does.
     ///
     /// # Errors
     /// `internal` where the method is not declared as a job of this service.
@@ -503,11 +505,18 @@ impl Tx<'_> {
             ))));
         }
         let id = self.new_id("job");
+        let caller = core.run.caller;
+        let (behalf, credential) = match &options.on_behalf {
+            Some(subject) => (subject.clone(), String::new()),
+            None => (caller.subject.to_string(), caller.credential.to_string()),
+        };
         core.gathered.borrow_mut().jobs.push(Enqueued {
             id: id.clone(),
             method: R::METHOD.path,
             request: request.encode_to_vec(),
             options,
+            behalf,
+            credential,
             depth: self.cause().depth(),
         });
         Ok(id)
@@ -523,8 +532,9 @@ impl Tx<'_> {
     /// chunk: if so, the timer or the job that runs it runs it again at once, in a commit of its
     /// own. Called by anybody else, a command does one chunk.
     pub fn again(&mut self, full: bool) {
-        if !self.is_nested() {
-            self.view.core.gathered.borrow_mut().again |= full;
+        let core = self.view.core;
+        if core.depth.get() == u8::from(core.run.nested) {
+            core.gathered.borrow_mut().again |= full;
         }
     }
 

@@ -207,6 +207,47 @@ impl Node {
         Ok(found.caller)
     }
 
+    /// Who a job's method runs as, on behalf of somebody: as they are now, where it takes a
+    /// permission; else as the service itself, which is granted nothing.
+    ///
+    /// # Errors
+    /// `job.principal` where they may nothing any more, and those of one who may not.
+    pub(crate) async fn principal(
+        &self, method: &Method, tenant: &Arc<str>, (subject, credential): (&str, &str),
+    ) -> Result<Caller> {
+        if subject == "system" {
+            return Ok(Caller::system(tenant));
+        }
+        if matches!(method.permission, Permission::Internal | Permission::Public) {
+            return Ok(Caller::of(tenant, subject, &[]));
+        }
+        let caller = self.now(tenant, subject, credential).await?;
+        authorize(method, &caller)?;
+        Ok(caller)
+    }
+
+    /// Somebody as they are now.
+    async fn now(&self, tenant: &Arc<str>, subject: &str, credential: &str) -> Result<Caller> {
+        let registry = Arc::clone(&self.registry);
+        let Some((provider, by)) = registry.authenticator() else {
+            return Ok(Caller::of(tenant, subject, &[]));
+        };
+        let (registry, principal) = (Arc::clone(&registry), by.principal);
+        let (tenant, asked) = (Arc::clone(tenant), subject.to_owned());
+        let credential = credential.to_owned();
+        let read = move |session: &mut dyn Session, stamp: Stamp| {
+            let (caller, cause) = (Caller::system(&tenant), Cause::Request);
+            let (registry, caller, cause) = (&registry, &caller, &cause);
+            let query = Run { registry, caller, cause, stamp, nested: true };
+            query.query(session, provider, |view| principal(view, &asked, &credential))
+        };
+        self.read(None, read).await?.ok_or_else(|| {
+            let message = format!("{subject}, on whose behalf this is, may nothing any more");
+            Error::new(Code::PermissionDenied, "job.principal", message)
+                .help("Have it asked for by somebody who may.")
+        })
+    }
+
     /// The bearer of a token, where the answer was kept and nothing can have changed it: the store
     /// says how long ago it knew of every commit, and a node that was asleep knows of none since.
     fn remembered(&self, token: &str) -> Option<Caller> {

@@ -10,11 +10,12 @@ use stoa_kit::outbound::{Fetch, Fetched};
 use stoa_kit::ports::Ports;
 use stoa_kit::session::{Session, Stamp};
 use stoa_kit::tx::Run;
-use stoa_kit::{Basis, Error, Registry, Result, World};
+use stoa_kit::{Basis, Cause, Error, Registry, Result, World};
 use stoa_store::{Commit, Header, Reply};
 use tokio::sync::oneshot;
 
 use crate::call::{HEADER_BYTES, subject_of, unknown};
+use crate::quota::Allowed;
 use crate::{Node, keys};
 
 /// Threads for work that keeps a processor busy.
@@ -106,7 +107,10 @@ async fn call(
         bytes: HEADER_BYTES + request.size(),
     };
     let (caller, cause) = (basis.caller.clone(), basis.cause.clone());
-    let allowed = node.allowed(&caller).await?;
+    let allowed = match cause {
+        Cause::Request => node.allowed(&caller).await?,
+        _ => Allowed::ALL,
+    };
     let mut command = node.run_command((bound.method.path, request), caller, cause, allowed, true);
     let fence = basis.fence.clone();
     let run = Box::new(move |session: &mut dyn Session, stamp: Stamp| {

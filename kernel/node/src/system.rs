@@ -50,7 +50,7 @@ impl SystemService for System {
              duration_us FROM stoa_commit WHERE tenant = :tenant AND position = $1";
         const EVENTS: &str = "SELECT position, ordinal, topic, message, subject, payload \
              FROM stoa_event WHERE tenant = :tenant AND position = $1 ORDER BY ordinal";
-        const JOBS: &str = "SELECT id, method, state, attempts, run_at, error, position \
+        const JOBS: &str = "SELECT id, method, state, attempts, run_at, error, position, behalf \
              FROM stoa_job WHERE tenant = :tenant AND position = $1 ORDER BY id";
         type Row = (i64, String, String, String, String, String, String, i64);
         let position = Position::parse(&request.position)?;
@@ -83,7 +83,7 @@ impl SystemService for System {
     }
 
     fn list_jobs(&self, view: &View, request: ListJobsRequest) -> Result<ListJobsResponse> {
-        const LIST: &str = "SELECT id, method, state, attempts, run_at, error, position \
+        const LIST: &str = "SELECT id, method, state, attempts, run_at, error, position, behalf \
              FROM stoa_job WHERE tenant = :tenant AND ($1 = '' OR state = $1) \
              AND ($2 = '' OR id < $2) ORDER BY id DESC LIMIT $3 \
          /* whole: a day of jobs, for people who look */";
@@ -470,13 +470,13 @@ fn lag(view: &View, name: &str, from: (i64, i64), (own, all): (i64, usize)) -> R
 }
 
 type EventRow = (i64, i64, String, String, String, Vec<u8>);
-type JobRow = (String, String, String, i64, i64, String, i64);
+type JobRow = (String, String, String, i64, i64, String, i64, String);
 
 fn event((position, ordinal, topic, message, subject, payload): EventRow) -> Event {
     Event { position: Position(position).to_string(), ordinal, topic, subject, message, payload }
 }
 
-fn job((id, method, state, attempts, run_at, error, position): JobRow) -> Job {
+fn job((id, method, state, attempts, run_at, error, position, on_behalf): JobRow) -> Job {
     Job {
         id,
         method,
@@ -485,6 +485,7 @@ fn job((id, method, state, attempts, run_at, error, position): JobRow) -> Job {
         run_time: Micros(run_at).timestamp(),
         error,
         position: Position(position).to_string(),
+        on_behalf,
     }
 }
 

@@ -110,7 +110,8 @@ CREATE TABLE stoa_parked (
 CREATE INDEX stoa_parked_released ON stoa_parked
     (attempts, tenant, subscription, subject, position, ordinal);
 
--- Jobs: `ready`, `leased`, `done` or `dead`. `run_at` is when a ready job is due, when a lease
+-- Jobs: `ready`, `leased`, `done` or `dead`. They run on somebody's behalf, and belong to the trace that
+-- led to them. `run_at` is when a ready job is due, when a lease
 -- ends, or when a job ended; it was decided at `time`. Each state has an index of its own, so that
 -- to find what waits costs the same however much was done, and however many tenants have nothing.
 CREATE TABLE stoa_job (
@@ -126,6 +127,9 @@ CREATE TABLE stoa_job (
     lease BIGINT NOT NULL,
     dedupe TEXT,
     lane TEXT,
+    behalf TEXT NOT NULL,
+    credential TEXT NOT NULL,
+    trace TEXT NOT NULL,
     depth BIGINT NOT NULL,
     error TEXT NOT NULL,
     time BIGINT NOT NULL,

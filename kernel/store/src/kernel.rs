@@ -170,7 +170,7 @@ pub fn record(
         )?;
     }
     for job in &gathered.jobs {
-        enqueue(session, tenant, job, record.position, record.now)?;
+        enqueue(session, header, job, record.position, record.now)?;
     }
     if header.method.is_empty() {
         return Ok(());
@@ -211,16 +211,17 @@ fn join(changes: &Changes) -> String {
 }
 
 fn enqueue(
-    session: &mut dyn Session, tenant: &str, job: &Enqueued, position: i64, now: Micros,
+    session: &mut dyn Session, header: &Header, job: &Enqueued, position: i64, now: Micros,
 ) -> Result<()> {
     const ENQUEUE: &str = "INSERT INTO stoa_job (tenant, id, method, request, state, position, \
-         run_at, priority, attempts, lease, dedupe, lane, depth, error, time) \
-         VALUES (:tenant, $1, $2, $3, 'ready', $4, $5, $6, 0, 0, $7, $8, $9, '', $10) \
+         run_at, priority, attempts, lease, dedupe, lane, behalf, credential, trace, depth, error, \
+         time) VALUES (:tenant, $1, $2, $3, 'ready', $4, $5, $6, 0, 0, $7, $8, $9, $10, $11, $12, \
+         '', $13) \
          ON CONFLICT (tenant, method, dedupe) WHERE dedupe IS NOT NULL DO NOTHING";
     let options = &job.options;
     execute(
         session,
-        tenant,
+        &header.tenant,
         ENQUEUE,
         (
             &job.id,
@@ -231,6 +232,9 @@ fn enqueue(
             options.priority,
             &options.dedupe,
             &options.lane,
+            &job.behalf,
+            &job.credential,
+            &header.trace,
             job.depth,
             now.0,
         ),

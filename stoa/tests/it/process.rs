@@ -29,7 +29,8 @@ fn stoa_under(wrapper: &[&str], arguments: &[&str]) -> Command {
 
 /// How many commits people caused so far, read behind the back of the node that stores there.
 pub(crate) fn commits(directory: &Path) -> i64 {
-    const COUNT: &str = "SELECT COUNT(*) FROM stoa_commit WHERE caller <> 'system'";
+    const COUNT: &str =
+        "SELECT COUNT(*) FROM stoa_commit WHERE cause = 'request' AND caller <> 'system'";
     let file = directory.join("stoa.db");
     let database = rusqlite::Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_ONLY);
     database.unwrap().query_row(COUNT, (), |row| row.get(0)).unwrap()

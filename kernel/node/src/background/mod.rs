@@ -22,7 +22,7 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use stoa_contract::Code;
 use stoa_kit::session::{Session, Stamp};
-use stoa_kit::{Error, Micros, Result};
+use stoa_kit::{Cause, Error, Micros, Result};
 use stoa_store::{Commit, Committed, Header, Notice, Outcome};
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
@@ -194,12 +194,27 @@ pub(crate) async fn housekeep<T: Send + 'static>(
     value.ok_or_else(|| Error::internal("a commit gave nothing"))
 }
 
+/// What the record of a reaction says: why it happened, on whose behalf, and in which trace.
+struct Why {
+    cause: String,
+    caller: Arc<str>,
+    trace: String,
+}
+
+impl Why {
+    /// What the node does by itself.
+    fn of(cause: &Cause) -> Self {
+        Self { cause: cause.to_string(), caller: "system".into(), trace: String::new() }
+    }
+}
+
 /// Makes a reaction durable, with a record.
 async fn react(
-    node: &Node, tenant: &str, cause: String, method: &'static str,
+    node: &Node, tenant: &str, why: Why, method: &'static str,
     run: impl FnMut(&mut dyn Session, Stamp) -> Result<Outcome> + Send + 'static,
 ) -> Result<Committed> {
-    let header = Header { cause, method, ..keys::housekeeping(tenant) };
+    let Why { cause, caller, trace } = why;
+    let header = Header { cause, caller, trace, method, ..keys::housekeeping(tenant) };
     node.store().commit(Commit { header, run: Box::new(run) }).await
 }
 

@@ -27,7 +27,7 @@ use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::TryRecvError;
 
 use super::clock::Clock;
-use super::{CELL, Work, housekeep, is_transient, overtaken, react};
+use super::{CELL, Why, Work, housekeep, is_transient, overtaken, react};
 use crate::Node;
 use crate::tenants::Tenants;
 
@@ -484,8 +484,8 @@ async fn fire(node: &Arc<Node>, tenant: &Arc<str>, known: &Known, turn: Turn) ->
         more.store(gathered.again, Release);
         Ok(Outcome { reply: Some(reply), gathered })
     };
-    let cause = Cause::Timer(known.name.clone()).to_string();
-    let error: Error = match react(node, tenant, cause, method, run).await {
+    let why = Why::of(&Cause::Timer(known.name.clone()));
+    let error: Error = match react(node, tenant, why, method, run).await {
         Ok(_) => return Ok(Fired::Ran(again.load(Acquire))),
         Err(error) if error.reason() == "background.overtaken" => return Ok(Fired::Elsewhere),
         Err(error) if is_transient(&error) => return Err(error),

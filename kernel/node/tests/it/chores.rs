@@ -199,8 +199,9 @@ pub(crate) async fn write(
 /// Many jobs of a method that this node does not have, due before all others.
 pub(crate) async fn enqueue_foreign(node: &Node, count: i64) {
     const ENQUEUE: &str = "INSERT INTO stoa_job (tenant, id, method, request, state, position, \
-         run_at, priority, attempts, lease, depth, error, time) \
-         VALUES (:tenant, $1, 'stoa.gone.v1.GoneService/Go', $2, 'ready', 1, 1, 9, 0, 0, 0, '', 1)";
+         run_at, priority, attempts, lease, behalf, credential, trace, depth, error, time) \
+         VALUES (:tenant, $1, 'stoa.gone.v1.GoneService/Go', $2, 'ready', 1, 1, 9, 0, 0, 'system', \
+         '', '', 0, '', 1)";
     write(node, move |session| {
         for number in 0..count {
             let row = (format!("job_{number}"), b"".as_slice());

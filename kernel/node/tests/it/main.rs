@@ -26,6 +26,7 @@ mod outbound;
 mod parking;
 mod personal;
 mod ports;
+mod principals;
 mod raw;
 mod subscriptions;
 mod sweeping;

@@ -106,7 +106,10 @@ fn job(id: &str, dedupe: Option<&str>) -> Enqueued {
             dedupe: dedupe.map(str::to_owned),
             priority: 5,
             lane: None,
+            on_behalf: None,
         },
+        behalf: "user:usr_1".to_owned(),
+        credential: String::new(),
         depth: 0,
     }
 }

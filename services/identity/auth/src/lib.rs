@@ -44,6 +44,7 @@ pub fn service() -> Service {
             tables: TOKENS_REST_ON,
             tenant: token::tenant,
             run: token::authenticate,
+            principal: token::principal,
             prepare: api::setup::prepare,
         })
         .due("delete_expired", store::next_deletion, &DeleteExpiredRequest::default())

@@ -75,6 +75,31 @@ fn api_key(view: &View, token: &str) -> Result<Option<Authenticated>> {
     Ok(Some(found))
 }
 
+/// Who somebody is now whose call was long ago: a user who is active, with what they may, as far as
+/// the key that they came with goes and is there; or a program with such a key.
+pub(crate) fn principal(view: &View, subject: &str, credential: &str) -> Result<Option<Caller>> {
+    let key = store::key(view, credential)?.filter(|key| view.now() < Micros::of(&key.expire_time));
+    let tenant = &view.caller().tenant;
+    let caller = |permissions: &[String]| {
+        let permissions: Vec<&str> = permissions.iter().map(String::as_str).collect();
+        Caller::of(tenant, subject, &permissions)
+    };
+    let Some(user) = subject.strip_prefix("user:") else {
+        let held = key.filter(|key| subject == format!("service:{}", key.owner));
+        return Ok(held.map(|key| caller(&key.permissions)));
+    };
+    if !is_active(view, user)? {
+        return Ok(None);
+    }
+    let held = store::permissions(view, user)?;
+    match key {
+        Some(key) => Ok(Some(caller(&model::common(&key.permissions, &held)))),
+        // A session may have ended since; a key that did was taken away.
+        None if credential.starts_with("key_") => Ok(None),
+        None => Ok(Some(caller(&held))),
+    }
+}
+
 /// A caller, good until the credential ends and no longer than uses are noted as one: looking
 /// again is what notes them.
 fn bearer(

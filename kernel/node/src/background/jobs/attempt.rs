@@ -12,7 +12,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use futures::FutureExt;
-use stoa_contract::{Code, Format, Kind};
+use stoa_contract::{Code, Format, Kind, Permission};
 use stoa_kit::registry::Bound;
 use stoa_kit::session::{Session, Stamp};
 use stoa_kit::tx::{Gathered, Run};
@@ -20,7 +20,8 @@ use stoa_kit::{Basis, Caller, Cause, Ctx, Error, Outcome as Follows, Registry, R
 use stoa_store::Outcome;
 
 use super::queue::{self, End, Leased, Seen};
-use crate::background::{housekeep, is_transient, react};
+use crate::background::{Why, housekeep, is_transient, react};
+use crate::call::subject_of;
 use crate::unwound::unwound;
 use crate::{Node, call};
 
@@ -50,12 +51,12 @@ pub(super) async fn work(node: Arc<Node>, job: Leased, started: Duration) {
 
 async fn attempt(node: &Arc<Node>, job: &Leased, started: Duration) -> Result<()> {
     let seen = &job.seen;
-    let happened = match happen(node, job, started).await {
+    let (caller, happened) = match happen(node, job, started).await {
         Ok(happened) => happened,
         Err(error) if error.reason() == "background.overtaken" => return Err(error),
         Err(error) => return fail(node, seen, &error).await,
     };
-    match told(node, || complete(node, job, happened.clone())).await {
+    match told(node, || complete(node, job, caller.clone(), happened.clone())).await {
         Ok(()) => Ok(()),
         Err(error) if is_transient(&error) || error.reason() == "background.overtaken" => {
             Err(error)
@@ -70,30 +71,34 @@ async fn attempt(node: &Arc<Node>, job: &Leased, started: Duration) -> Result<()
 }
 
 /// What has to happen before the commit that completes a job: nothing for a command, which is that
-/// commit; for an effect, its reply.
-async fn happen(node: &Arc<Node>, job: &Leased, started: Duration) -> Result<Option<Vec<u8>>> {
+/// commit; for an effect, its reply. And as whom it happens.
+async fn happen(
+    node: &Arc<Node>, job: &Leased, started: Duration,
+) -> Result<(Caller, Option<Vec<u8>>)> {
     let bound = bound_of(node.registry(), &job.seen)?;
     let mut request = bound.decode_request(&job.request, Format::Binary)?;
     request.admit()?;
+    let Seen { tenant, behalf, credential, .. } = &job.seen;
+    let caller = node.principal(bound.method, tenant, (behalf, credential)).await?;
     if bound.method.kind == Kind::Command {
-        return Ok(None);
+        return Ok((caller, None));
     }
     let Seen { id, policy, .. } = &job.seen;
     let basis = Basis {
         service: bound.service,
-        caller: Caller::system(&job.seen.tenant),
+        caller: caller.clone(),
         cause: cause(&job.seen),
         key: Some(id.clone()),
         seal: node.keys.job(&job.seen.tenant, id),
         address: String::new(),
-        trace: String::new(),
+        trace: job.seen.trace.clone(),
         deadline: Some(started + queue::timeout(policy)),
         fence: Some(queue::fence(&job.seen)),
     };
     let ctx = Ctx::new(basis, node.runner());
     let running = async { bound.run_effect(ctx, request.as_ref()).await };
     let reply = held(node, &job.seen, started, unwound(running)).await?;
-    reply.encode(Format::Binary).map(Some)
+    Ok((caller, Some(reply.encode(Format::Binary)?)))
 }
 
 /// Runs an effect for as long as it may, and holds the job meanwhile. The time is looked at before
@@ -165,10 +170,12 @@ async fn told<F: Future<Output = Result<()>>>(
 }
 
 /// Completes a job: an effect's reply is handed to what follows; a command runs here.
-async fn complete(node: &Arc<Node>, job: &Leased, reply: Option<Vec<u8>>) -> Result<()> {
+async fn complete(
+    node: &Arc<Node>, job: &Leased, caller: Caller, reply: Option<Vec<u8>>,
+) -> Result<()> {
     let (registry, tenant, job) =
         (Arc::clone(node.registry()), Arc::clone(&job.seen.tenant), job.clone());
-    let (cause, method) = (cause(&job.seen).to_string(), job.seen.method);
+    let (why, method) = (why(node, &job.seen), job.seen.method);
     let run = move |session: &mut dyn Session, stamp: Stamp| {
         let seen = &job.seen;
         queue::end(session, seen, (End::Done, stamp.now), "")?;
@@ -177,7 +184,7 @@ async fn complete(node: &Arc<Node>, job: &Leased, reply: Option<Vec<u8>>) -> Res
         request.admit()?;
         let reply = reply.as_deref().map(|reply| bound.decode_reply(reply, Format::Binary));
         let reply = reply.transpose()?;
-        let gathered = inside(session, &registry, seen, stamp, |tx| {
+        let gathered = inside(session, &registry, (seen, &caller), stamp, |tx| {
             let reply = match reply {
                 Some(reply) => reply,
                 None => bound.run_command(tx, request.as_ref())?,
@@ -192,7 +199,7 @@ async fn complete(node: &Arc<Node>, job: &Leased, reply: Option<Vec<u8>>) -> Res
         }
         Ok(Outcome { reply: None, gathered })
     };
-    react(node, &tenant, cause, method, run).await.map(|_| ())
+    react(node, &tenant, why, method, run).await.map(|_| ())
 }
 
 /// Puts a failed job back, or buries it: once no attempt is left, or where another would be in
@@ -200,7 +207,13 @@ async fn complete(node: &Arc<Node>, job: &Leased, reply: Option<Vec<u8>>) -> Res
 async fn fail(node: &Arc<Node>, seen: &Seen, error: &Error) -> Result<()> {
     tracing::info!(job = seen.id, method = seen.method, attempt = seen.attempts, error = ?error,
         "a job failed");
-    let in_vain = matches!(error.code(), Code::InvalidArgument | Code::FailedPrecondition);
+    let in_vain = matches!(
+        error.code(),
+        Code::InvalidArgument
+            | Code::FailedPrecondition
+            | Code::PermissionDenied
+            | Code::Unauthenticated
+    );
     if in_vain || seen.attempts >= i64::from(seen.policy.max_attempts) {
         return told(node, || bury(node, seen, error, true)).await;
     }
@@ -259,30 +272,43 @@ fn worn_out() -> Error {
 async fn dead(node: &Arc<Node>, seen: &Seen, error: &Error, tells: bool) -> Result<()> {
     let (registry, tenant) = (Arc::clone(node.registry()), Arc::clone(&seen.tenant));
     let (seen, error) = (seen.clone(), error.clone());
-    let (cause, method) = (cause(&seen).to_string(), seen.method);
+    let (why, method) = (why(node, &seen), seen.method);
+    let caller = Caller::of(&tenant, &seen.behalf, &[]);
     let run = move |session: &mut dyn Session, stamp: Stamp| {
         let request = queue::request(session, &seen)?;
         queue::end(session, &seen, (End::Dead, stamp.now), &error.to_string())?;
         let mut gathered = Gathered::default();
         if let (true, Some(outcome)) = (tells, follows(&registry, &seen)) {
             let request = bound_of(&registry, &seen)?.decode_request(&request, Format::Binary)?;
-            gathered = inside(session, &registry, &seen, stamp, |tx| {
+            gathered = inside(session, &registry, (&seen, &caller), stamp, |tx| {
                 outcome.run(tx, request.as_ref(), Err(&error))
             })?;
         }
         Ok(Outcome { reply: None, gathered })
     };
-    react(node, &tenant, cause, method, run).await.map(|_| ())
+    react(node, &tenant, why, method, run).await.map(|_| ())
 }
 
+/// Runs something of a job's service. What a service does by itself sees what a call between services
+/// does; what takes a permission sees what its caller may.
 fn inside(
-    session: &mut dyn Session, registry: &Registry, seen: &Seen, stamp: Stamp,
+    session: &mut dyn Session, registry: &Registry, (seen, caller): (&Seen, &Caller), stamp: Stamp,
     run: impl FnOnce(&mut Tx) -> Result<()>,
 ) -> Result<Gathered> {
-    let (caller, cause) = (Caller::system(&seen.tenant), cause(seen));
-    let command = Run { registry, caller: &caller, cause: &cause, stamp, nested: false };
-    let service = bound_of(registry, seen)?.service;
-    command.command(session, service, run).map(|((), gathered)| gathered)
+    let (bound, cause) = (bound_of(registry, seen)?, cause(seen));
+    let nested = bound.method.permission == Permission::Internal;
+    let command = Run { registry, caller, cause: &cause, stamp, nested };
+    command.command(session, bound.service, run).map(|((), gathered)| gathered)
+}
+
+/// What is recorded of what becomes of a job.
+fn why(node: &Node, seen: &Seen) -> Why {
+    let service = node.registry().method(seen.method).map(|bound| bound.service);
+    let caller = match service {
+        Some(service) if &*seen.behalf != "system" => subject_of(node, service, &seen.behalf),
+        _ => "system".into(),
+    };
+    Why { caller, trace: seen.trace.clone(), ..Why::of(&cause(seen)) }
 }
 
 fn cause(seen: &Seen) -> Cause {

@@ -45,6 +45,11 @@ pub(super) struct Seen {
     pub method: &'static str,
     pub attempts: i64,
     pub lease: i64,
+    /// On whose behalf it runs, and what they came with.
+    pub behalf: Arc<str>,
+    pub credential: String,
+    /// The trace that led to it.
+    pub trace: String,
     /// How many reactions in a row led to it.
     pub depth: i64,
     pub policy: Job,
@@ -106,15 +111,15 @@ const HEADS: &str = "WITH RECURSIVE head (tenant, method, priority) AS ( \
      FROM head WHERE tenant IS NOT NULL";
 
 /// The first jobs of a kind that are due, but for those whose lane is busy.
-const READY: &str = "SELECT id, attempts, lease, run_at, depth FROM stoa_job \
+const READY: &str = "SELECT id, attempts, lease, run_at, behalf, credential, trace, depth FROM stoa_job \
      WHERE tenant = :tenant AND state = 'ready' AND method = $1 AND priority = $2 \
      AND run_at <= $3 AND (lane IS NULL OR NOT EXISTS (SELECT 1 FROM stoa_job AS busy \
          WHERE busy.tenant = :tenant AND busy.state = 'leased' AND busy.lane = stoa_job.lane \
          AND busy.run_at > $3)) \
      ORDER BY run_at, id LIMIT $4";
 
-const LAPSED: &str = "SELECT tenant, id, method, attempts, lease, depth FROM stoa_job \
-     WHERE state = 'leased' AND run_at <= $1 ORDER BY run_at, tenant, id LIMIT $2";
+const LAPSED: &str = "SELECT tenant, id, method, attempts, lease, behalf, credential, trace, depth \
+     FROM stoa_job WHERE state = 'leased' AND run_at <= $1 ORDER BY run_at, tenant, id LIMIT $2";
 
 /// Every tenant is more than none: it is what has SQLite use the index of jobs that are ready.
 const REBASE_READY: &str = "UPDATE stoa_job SET run_at = run_at - (time - $1), time = $1 \
@@ -138,13 +143,16 @@ pub(super) fn look(
     session: &mut dyn Session, registry: &Registry, is_active: &dyn Fn(&str) -> bool, now: Micros,
     room: &Room,
 ) -> Result<Found> {
-    type Lapsed = (String, String, String, i64, i64, i64);
+    type Lapsed = (String, String, String, i64, i64, String, String, String, i64);
     let lapsed = kernel::rows::<Lapsed>(session, CELL, LAPSED, (now.0, LAPSED_MAX))?;
-    let lapsed = lapsed.into_iter().filter_map(|(tenant, id, method, attempts, lease, depth)| {
+    let lapsed = lapsed.into_iter().filter_map(|row| {
+        let (tenant, id, method, attempts, lease, behalf, credential, trace, depth) = row;
         // One of a method that this node does not know is left to those that do.
         let (method, policy) = known(registry, &method)?;
-        let (is_active, tenant) = (is_active(&tenant), tenant.into());
-        let seen = Seen { tenant, id, method: method.path, attempts, lease, depth, policy };
+        let (is_active, tenant, method) = (is_active(&tenant), tenant.into(), method.path);
+        let behalf = behalf.into();
+        let seen =
+            Seen { tenant, id, method, attempts, lease, behalf, credential, trace, depth, policy };
         Some((seen, is_active))
     });
     let mut found = Found { lapsed: lapsed.collect(), ..Found::default() };
@@ -237,13 +245,17 @@ fn deal(
 fn due(
     session: &mut dyn Session, kind: &Kind, now: Micros, most: usize,
 ) -> Result<Vec<(i64, Seen)>> {
-    type Ready = (String, i64, i64, i64, i64);
+    type Ready = (String, i64, i64, i64, String, String, String, i64);
     let Kind { tenant, method, policy, priority, .. } = kind;
     let params = (method.path, *priority, now.0, i64::try_from(most).unwrap_or(i64::MAX));
     let rows = kernel::rows::<Ready>(session, tenant, READY, params)?;
-    let seen = |(id, attempts, lease, run_at, depth)| {
+    let seen = |row: Ready| {
+        let (id, attempts, lease, run_at, behalf, credential, trace, depth) = row;
         let (tenant, method, policy) = (Arc::clone(tenant), method.path, *policy);
-        (run_at, Seen { tenant, id, method, attempts, lease, depth, policy })
+        let behalf = behalf.into();
+        let seen =
+            Seen { tenant, id, method, attempts, lease, behalf, credential, trace, depth, policy };
+        (run_at, seen)
     };
     Ok(rows.into_iter().map(seen).collect())
 }

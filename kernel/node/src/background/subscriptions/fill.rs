@@ -13,7 +13,7 @@ use stoa_store::{Outcome, kernel};
 use super::cursors::TO_FILL;
 use super::partition::Subscription;
 use crate::Node;
-use crate::background::{overtaken, react};
+use crate::background::{Why, overtaken, react};
 
 /// Fills a page of everything that is being filled; true if there was any.
 pub(super) async fn work(node: &Arc<Node>, all: &[Subscription]) -> Result<bool> {
@@ -34,7 +34,7 @@ async fn fill(node: &Arc<Node>, one: &Subscription, page: String) -> Result<()> 
     let (reaction, generation) = (Arc::clone(&one.reaction), one.generation);
     let (registry, tenant) = (Arc::clone(node.registry()), Arc::clone(&reaction.tenant));
     let (label, cause) = (reaction.label, Cause::Fill(reaction.name.clone()));
-    let why = cause.to_string();
+    let why = Why::of(&cause);
     let run = move |session: &mut dyn Session, stamp: Stamp| {
         let subscription = &registry.service(reaction.service).subscriptions[reaction.index];
         let (registry, caller) = (&*registry, &Caller::system(&tenant));

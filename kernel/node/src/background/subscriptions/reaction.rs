@@ -16,7 +16,7 @@ use stoa_store::{Outcome, kernel};
 use super::partition::{Partition, Place, Subscription};
 use super::router::Reaction;
 use crate::Node;
-use crate::background::{housekeep, is_transient, overtaken, react};
+use crate::background::{Why, housekeep, is_transient, overtaken, react};
 
 /// How often an event is tried before it is parked.
 const ATTEMPTS: u32 = 3;
@@ -32,6 +32,8 @@ const DEPTH_MAX: i64 = 16;
 struct Event {
     place: Place,
     event: Delivered,
+    /// The trace of the commit that appended it, for as long as its record is kept.
+    trace: String,
 }
 
 /// A move of a partition's cursor.
@@ -145,8 +147,8 @@ async fn again(node: &Arc<Node>, reaction: &Arc<Reaction>, event: Event) -> Resu
         let gathered = deliver(session, &registry, &tenant, &own, &again.event, stamp)?;
         Ok(Outcome { reply: None, gathered })
     };
-    let cause = cause(&event.event).to_string();
-    match react(node, &reaction.tenant, cause, reaction.label, run).await {
+    let why = why(&event);
+    match react(node, &reaction.tenant, why, reaction.label, run).await {
         Ok(_) => Ok(true),
         Err(error) if error.reason() == "background.overtaken" => Ok(false),
         Err(error) if is_transient(&error) => Err(error),
@@ -165,9 +167,10 @@ async fn again(node: &Arc<Node>, reaction: &Arc<Reaction>, event: Event) -> Resu
 
 /// Fetches events from the log.
 async fn fetch(node: &Node, tenant: &Arc<str>, places: Vec<Place>) -> Result<Vec<Event>> {
-    const FETCH: &str = "SELECT topic, message, subject, depth, payload FROM stoa_event \
-         WHERE tenant = :tenant AND position = $1 AND ordinal = $2";
-    type Row = (String, String, String, i64, Vec<u8>);
+    const FETCH: &str = "SELECT topic, message, subject, depth, payload, \
+         (SELECT c.trace FROM stoa_commit AS c WHERE c.tenant = :tenant AND c.position = $1) \
+         FROM stoa_event WHERE tenant = :tenant AND position = $1 AND ordinal = $2";
+    type Row = (String, String, String, i64, Vec<u8>, Option<String>);
     let tenant = Arc::clone(tenant);
     node.read(None, move |session, _| {
         let mut events = Vec::with_capacity(places.len());
@@ -175,7 +178,8 @@ async fn fetch(node: &Node, tenant: &Arc<str>, places: Vec<Place>) -> Result<Vec
             let rows = kernel::rows::<Row>(session, &tenant, FETCH, *place)?;
             // What was swept belongs to a partition that is lost; the next look will tell.
             let Some(row) = rows.into_iter().next() else { break };
-            events.push(event(*place, row.0, row.1, row.2, row.3, row.4));
+            let event = event(*place, row.0, row.1, row.2, row.3, row.4);
+            events.push(Event { trace: row.5.unwrap_or_default(), ..event });
         }
         Ok(events)
     })
@@ -190,7 +194,7 @@ async fn handle(node: &Arc<Node>, to: &Move, events: &[Event]) -> Result<()> {
          AND subscription = $1 AND subject = $2 ORDER BY position, ordinal LIMIT 1";
     let (registry, tenant) = (Arc::clone(node.registry()), Arc::clone(&to.reaction.tenant));
     let (to, label, of) = (to.clone(), to.reaction.label, Arc::clone(&tenant));
-    let cause = events.first().map_or_else(String::new, |first| cause(&first.event).to_string());
+    let Some(why) = events.first().map(why) else { return Ok(()) };
     let events = events.to_vec();
     let run = move |session: &mut dyn Session, stamp: Stamp| {
         advance(session, &tenant, &to)?;
@@ -216,7 +220,7 @@ async fn handle(node: &Arc<Node>, to: &Move, events: &[Event]) -> Result<()> {
         }
         Ok(Outcome { reply: None, gathered })
     };
-    react(node, &of, cause, label, run).await.map(|_| ())
+    react(node, &of, why, label, run).await.map(|_| ())
 }
 
 /// Puts an event aside with its subject, and moves the cursor over it.
@@ -252,7 +256,7 @@ fn park(
     const PARK: &str = "INSERT INTO stoa_parked (tenant, subscription, subject, position, ordinal, \
          topic, message, depth, payload, attempts, error, time) \
          VALUES (:tenant, $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
-    let Event { place, event } = event;
+    let Event { place, event, .. } = event;
     let key = (subscription, &event.subject, place.0, place.1);
     let what = (&event.topic, &event.message, event.depth, event.payload.as_slice());
     let row =
@@ -285,7 +289,13 @@ fn event(
     place: Place, topic: String, message: String, subject: String, depth: i64, payload: Vec<u8>,
 ) -> Event {
     let id = format!("{}.{}", crate::Position(place.0), place.1);
-    Event { place, event: Delivered { id, topic, message, subject, payload, depth } }
+    let event = Delivered { id, topic, message, subject, payload, depth };
+    Event { place, event, trace: String::new() }
+}
+
+/// What is recorded of a reaction to an event, and to those behind it.
+fn why(event: &Event) -> Why {
+    Why { trace: event.trace.clone(), ..Why::of(&cause(&event.event)) }
 }
 
 fn cause(event: &Delivered) -> Cause {

@@ -5,7 +5,7 @@ use stoa_auth_v1::{
     DeleteServiceAccountRequest, ListApiKeysRequest, ListServiceAccountsRequest,
     ListSessionsRequest, RevokeApiKeyRequest, RevokeRoleRequest,
 };
-use stoa_kit::{Caller, Code, Micros, Result, Service};
+use stoa_kit::{Caller, Code, Micros, Result, Service, View};
 use stoa_testkit::{Node, both};
 use stoa_users_v1::DisableUserRequest;
 
@@ -148,6 +148,37 @@ both! {
 }
 
 both! {
+    async fn who_asked_for_something_is_as_they_are_when_it_happens(node: Node) {
+        let ada = create(&node, "ada").await;
+        grant(&node, &ada, "clerk", &["orders.*", "catalog.*"]).await;
+        let caller = node.user_with(&ada, &["orders.*", "catalog.*"]);
+        let made = key(&node, &caller, &["orders.*"]).await.unwrap().api_key;
+        let (key, subject) = (made.id.clone(), format!("user:{ada}"));
+        let now = async |credential: &str| {
+            let (subject, credential) = (subject.clone(), credential.to_owned());
+            let by = stoa_auth::service().authenticator.unwrap().principal;
+            let ask = move |view: &View| by(view, &subject, &credential);
+            let found = node.view("auth", &node.system(), ask).await.unwrap();
+            found.map(|caller| -> Vec<String> {
+                caller.permissions.iter().map(|one| one.as_str().to_owned()).collect()
+            })
+        };
+        let all: Vec<String> = texts(&["catalog.*", "orders.*"]);
+        let sorted = |found: Option<Vec<String>>| {
+            found.map(|mut found| {
+                found.sort();
+                found
+            })
+        };
+        assert_eq!(sorted(now("").await), Some(all.clone()));
+        assert_eq!(sorted(now("ses_over").await), Some(all), "a session may have ended");
+        assert_eq!(now(&key).await, Some(texts(&["orders.*"])), "a key gives no more later");
+        node.call(&caller, RevokeApiKeyRequest { id: key.clone() }).await.unwrap();
+        assert_eq!(now(&key).await, None, "nor anything once it is revoked");
+        node.call(&node.admin(), DisableUserRequest { id: ada.clone() }).await.unwrap();
+        assert_eq!(now("").await, None);
+    }
+
     async fn a_key_is_kept_as_a_hash_and_dies_when_revoked(node: Node) {
         let caller = node.user_with(&create(&node, "ada").await, &["*"]);
         let made = key(&node, &caller, &["orders.*"]).await.unwrap();
