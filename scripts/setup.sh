@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs what the tests need and nothing else: the programs of PostgreSQL (no service is
-# started), strace, cargo-nextest, buf and Python's gRPC. What is there already is left as it is, so running it
-# again costs a moment and says nothing.
+# started), strace, cargo-nextest, and clients that others wrote, from npm and PyPI. What is there already
+# is left as it is, so running it again costs a moment and says nothing.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -81,7 +81,7 @@ fi
 # npm writes down what it installed; when that is newer than the lock file, nothing changed.
 installed=tools/node_modules/.package-lock.json
 if [ ! -x tools/node_modules/.bin/buf ] || [ tools/package-lock.json -nt "$installed" ]; then
-    echo "setup: installing buf"
+    echo "setup: installing what comes from npm"
     quietly npm ci --prefix tools --no-audit --no-fund --ignore-scripts
     touch "$installed"
 fi
@@ -90,7 +90,7 @@ fi
 # in last, and says that all of it is there.
 installed=tools/venv/requirements.txt
 if ! cmp -s tools/requirements.txt "$installed"; then
-    echo "setup: installing grpcio"
+    echo "setup: installing what comes from PyPI"
     rm -rf tools/venv
     quietly python3 -m venv tools/venv
     quietly tools/venv/bin/python -m pip install --no-input -r tools/requirements.txt

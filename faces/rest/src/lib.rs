@@ -13,6 +13,7 @@
 
 mod encoding;
 mod mask;
+mod openapi;
 mod problem;
 mod reply;
 mod request;
@@ -29,17 +30,22 @@ use stoa_contract::{Code, Format};
 use stoa_kit::{Error, Registry, Result};
 use stoa_node::{Asked, Body, Content, Face, Visit};
 
-use crate::routes::Routes;
+use crate::openapi::Documents;
+use crate::routes::{Place, Routes};
 
 /// REST, as a face of a node.
 pub struct Rest {
     routes: Arc<Routes>,
+    documents: Arc<Documents>,
 }
 
 impl Rest {
     /// REST for the services of a node.
     pub fn new(registry: &Registry) -> Self {
-        Self { routes: Arc::new(Routes::new(registry)) }
+        Self {
+            routes: Arc::new(Routes::new(registry)),
+            documents: Arc::new(Documents::new(registry)),
+        }
     }
 }
 
@@ -49,43 +55,40 @@ impl Face for Rest {
     }
 
     fn prefixes(&self) -> Vec<String> {
-        vec!["/v1".to_owned()]
+        vec!["/v1".to_owned(), openapi::PATH.to_owned()]
     }
 
     fn asked(&self, head: &Parts) -> Result<Asked> {
-        let place = self.routes.at(head.uri.path())?;
+        const EVERYBODY: Asked = Asked { method: None, body_max: None };
+        let path = head.uri.path();
+        if path == openapi::PATH {
+            return match head.method {
+                Method::GET | Method::HEAD | Method::OPTIONS => Ok(EVERYBODY),
+                _ => Err(wrong_method(&head.method, openapi::ALLOW)),
+            };
+        }
+        let place = self.routes.at(path)?;
         if head.method == Method::OPTIONS {
-            return Ok(Asked { method: None, body_max: None });
+            return Ok(EVERYBODY);
         }
         let allowed = place.allow();
-        let Some(found) = place.by(&head.method) else {
-            let message = format!("this is not asked for by {}", head.method);
-            return Err(Error::new(Code::Unimplemented, "request.method", message)
-                .help(format!("Send one of: {allowed}.")));
-        };
+        let found = place.by(&head.method).ok_or_else(|| wrong_method(&head.method, &allowed))?;
         request::check(&found, head)?;
         Ok(found.method.into())
     }
 
     fn answer(&self, visit: Visit) -> BoxFuture<'static, Result<Response<Content>>> {
-        let routes = Arc::clone(&self.routes);
+        let (routes, documents) = (Arc::clone(&self.routes), Arc::clone(&self.documents));
         async move {
-            let place = routes.at(visit.head.uri.path())?;
-            if visit.head.method == Method::OPTIONS {
-                return options(&place.allow());
-            }
-            let Some(found) = place.by(&visit.head.method) else {
-                return Err(Error::internal("the method went away"));
-            };
-            let text = request::read(&found, &visit.head, &visit.body)?;
-            let registry = Arc::clone(visit.node().registry());
-            let bound = registry.method(found.method.path);
-            let bound = bound.ok_or_else(|| Error::internal("a route to no method"))?;
-            let request = bound.decode_request(&text, Format::Json)?;
-            let answer = visit.call(found.method, request).await?;
-            let mut response = match answer.body {
-                Body::Stream(items) => stream::respond(&visit, items),
-                Body::Message(_) => reply::respond(&found, &visit, answer)?,
+            let path = visit.head.uri.path();
+            let is_document = path == openapi::PATH;
+            let mut response = match visit.head.method {
+                Method::OPTIONS if is_document => options(openapi::ALLOW)?,
+                Method::OPTIONS => options(&routes.at(path)?.allow())?,
+                _ if is_document => {
+                    documents.respond(visit.caller(), visit.head.uri.query().unwrap_or_default())?
+                }
+                _ => call(routes.at(path)?, &visit).await?,
             };
             response.headers_mut().extend(reply::allowance(&visit));
             encoding::compress(&visit.head.headers, &mut response);
@@ -97,13 +100,36 @@ impl Face for Rest {
     fn refuse(&self, path: &str, trace: &str, error: &Error) -> Response<Content> {
         let mut refusal = problem::respond(trace, error);
         if error.reason() == "request.method"
-            && let Ok(place) = self.routes.at(path)
-            && let Ok(allowed) = HeaderValue::try_from(place.allow())
+            && let Ok(allowed) = match path {
+                openapi::PATH => Ok(openapi::ALLOW.to_owned()),
+                _ => self.routes.at(path).map(|place| place.allow()),
+            }
+            && let Ok(allowed) = HeaderValue::try_from(allowed)
         {
             refusal.headers_mut().insert(header::ALLOW, allowed);
         }
         refusal
     }
+}
+
+async fn call(place: Place, visit: &Visit) -> Result<Response<Content>> {
+    let found = place.by(&visit.head.method);
+    let found = found.ok_or_else(|| Error::internal("the method went away"))?;
+    let text = request::read(&found, &visit.head, &visit.body)?;
+    let bound = visit.node().registry().method(found.method.path);
+    let bound = bound.ok_or_else(|| Error::internal("a route to no method"))?;
+    let request = bound.decode_request(&text, Format::Json)?;
+    let answer = visit.call(found.method, request).await?;
+    match answer.body {
+        Body::Stream(items) => Ok(stream::respond(visit, items)),
+        Body::Message(_) => reply::respond(&found, visit, answer),
+    }
+}
+
+fn wrong_method(method: &Method, allowed: &str) -> Error {
+    let message = format!("this is not asked for by {method}");
+    Error::new(Code::Unimplemented, "request.method", message)
+        .help(format!("Send one of: {allowed}."))
 }
 
 fn options(allowed: &str) -> Result<Response<Content>> {

@@ -18,6 +18,7 @@ mod duplicates;
 mod durable;
 mod erase;
 mod follow;
+mod generated;
 mod gone;
 mod grants;
 mod h2;

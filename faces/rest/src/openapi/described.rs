@@ -1,0 +1,88 @@
+//! Contracts as their descriptors tell them, comments included.
+
+use std::collections::HashMap;
+
+use prost_reflect::{
+    DescriptorPool, DynamicMessage, FileDescriptor, MethodDescriptor, ServiceDescriptor, Value,
+};
+use stoa_contract::{Contract, IMPORTS};
+use stoa_kit::{Error, Result};
+
+/// The descriptors of some contracts.
+pub(super) struct Described {
+    pool: DescriptorPool,
+    /// For each file, the comments by their places.
+    comments: HashMap<String, HashMap<Vec<i32>, String>>,
+}
+
+/// A way to fail, as a contract declares it.
+pub(super) struct Reason {
+    pub(super) name: String,
+    /// The number of its code.
+    pub(super) code: i32,
+    pub(super) help: String,
+}
+
+impl Described {
+    pub(super) fn new(contracts: &[&'static Contract]) -> Result<Self> {
+        let mut pool = DescriptorPool::new();
+        let descriptors = contracts.iter().map(|contract| contract.descriptors);
+        for bytes in [IMPORTS].into_iter().chain(descriptors) {
+            pool.decode_file_descriptor_set(bytes).map_err(Error::internal)?;
+        }
+        let comments = pool.files().map(|file| (file.name().to_owned(), comments(&file))).collect();
+        Ok(Self { pool, comments })
+    }
+
+    pub(super) fn service(&self, full_name: &str) -> Option<ServiceDescriptor> {
+        self.pool.get_service_by_name(full_name)
+    }
+
+    /// A method by its path.
+    pub(super) fn method(&self, path: &str) -> Option<MethodDescriptor> {
+        let (service, name) = path.split_once('/')?;
+        self.service(service)?.methods().find(|method| method.name() == name)
+    }
+
+    /// What a contract says about the item at a place.
+    pub(super) fn comment(&self, file: &FileDescriptor, place: &[i32]) -> &str {
+        let comments = self.comments.get(file.name());
+        comments.and_then(|comments| comments.get(place)).map_or("", String::as_str)
+    }
+
+    /// The reasons that a contract declares.
+    pub(super) fn reasons(&self, contract: &Contract) -> Vec<Reason> {
+        let package = contract.full_name.rsplit_once('.').map_or("", |(package, _)| package);
+        let Some(reasons) = self.pool.get_enum_by_name(&format!("{package}.Reason")) else {
+            return Vec::new();
+        };
+        let reasons = reasons.values().filter(|value| value.number() != 0).filter_map(|value| {
+            let problem = extension(&value.options(), "stoa.v1.problem")?;
+            let problem = problem.as_message()?;
+            let name = value.name().trim_start_matches("REASON_").to_ascii_lowercase();
+            Some(Reason {
+                name: format!("{}.{name}", contract.name),
+                code: problem.get_field_by_name("code")?.as_enum_number()?,
+                help: problem.get_field_by_name("help")?.as_str()?.to_owned(),
+            })
+        });
+        reasons.collect()
+    }
+}
+
+/// The value of an extension among options, if it is set.
+pub(super) fn extension(options: &DynamicMessage, name: &str) -> Option<Value> {
+    let mut all = options.extensions();
+    all.find(|(extension, _)| extension.full_name() == name).map(|(_, value)| value.clone())
+}
+
+fn comments(file: &FileDescriptor) -> HashMap<Vec<i32>, String> {
+    let info = file.file_descriptor_proto().source_code_info.as_ref();
+    let places = info.iter().flat_map(|info| &info.location).filter_map(|place| {
+        let comment = place.leading_comments.as_deref().or(place.trailing_comments.as_deref())?;
+        let lines = comment.lines().map(|line| line.strip_prefix(' ').unwrap_or(line).trim_end());
+        let text = lines.collect::<Vec<_>>().join("\n").trim().to_owned();
+        (!text.is_empty()).then(|| (place.path.clone(), text))
+    });
+    places.collect()
+}

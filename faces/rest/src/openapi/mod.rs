@@ -1,0 +1,159 @@
+//! `/openapi.json`: what the services of a node promise on REST, as OpenAPI 3.1.
+//!
+//! A document is made when it is first asked for, of what its reader may call, and kept.
+
+mod described;
+mod operation;
+mod schema;
+
+use std::collections::BTreeMap;
+use std::sync::OnceLock;
+
+use bytes::Bytes;
+use http::{HeaderValue, Response, header};
+use quick_cache::sync::Cache;
+use serde_json::{Map, Value as Json, json};
+use stoa_contract::{Code, Contract, Method, Permission, Words};
+use stoa_kit::{Caller, Error, Registry, Result};
+use stoa_node::Content;
+
+use described::Described;
+use operation::Operations;
+use schema::Schemas;
+
+/// Where it is.
+pub(crate) const PATH: &str = "/openapi.json";
+/// What can be done to it.
+pub(crate) const ALLOW: &str = "GET, HEAD, OPTIONS";
+
+/// Documents that are kept: readers who may call the same have the same.
+const KEPT_MAX: usize = 32;
+
+/// What the node's services promise.
+pub(crate) struct Documents {
+    contracts: Vec<&'static Contract>,
+    described: OnceLock<Described>,
+    kept: Cache<Vec<&'static str>, Bytes>,
+}
+
+impl Documents {
+    pub(crate) fn new(registry: &Registry) -> Self {
+        let contracts = registry.services().iter().filter_map(|service| service.contract).collect();
+        Self { contracts, described: OnceLock::new(), kept: Cache::new(KEPT_MAX) }
+    }
+
+    /// The document for a reader; `query` may name services.
+    ///
+    /// # Errors
+    /// `resource.not_found` for a service that is not here.
+    pub(crate) fn respond(&self, caller: &Caller, query: &str) -> Result<Response<Content>> {
+        let asked: Vec<&str> =
+            query.split('&').filter_map(|pair| pair.strip_prefix("service=")).collect();
+        for name in &asked {
+            if !self.contracts.iter().any(|contract| contract.name == *name) {
+                return Err(Error::not_found("service", name));
+            }
+        }
+        let shown: Vec<(&Contract, Vec<&'static Method>)> = self
+            .contracts
+            .iter()
+            .filter(|contract| asked.is_empty() || asked.contains(&contract.name))
+            .map(|contract| {
+                let may = |method: &&'static Method| {
+                    method.permission != Permission::Internal && caller.may_call(method)
+                };
+                (*contract, contract.methods.iter().copied().filter(may).collect())
+            })
+            .collect();
+        let names = shown.iter().flat_map(|(_, methods)| methods).map(|method| method.path);
+        let names: Vec<&'static str> = names.collect();
+        let text = self.kept.get_or_insert_with(&names, || self.document(&shown))?;
+        let mut response = Response::new(Content::from(text));
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+        headers.insert(header::VARY, HeaderValue::from_static("authorization"));
+        Ok(response)
+    }
+
+    fn document(&self, shown: &[(&Contract, Vec<&'static Method>)]) -> Result<Bytes> {
+        let described = match self.described.get() {
+            Some(described) => described,
+            None => {
+                let made = Described::new(&self.contracts)?;
+                self.described.get_or_init(|| made)
+            }
+        };
+        let mut schemas = Schemas::new(described);
+        let (mut paths, mut tags, mut responses) = (Map::new(), Vec::new(), BTreeMap::new());
+        for (contract, methods) in shown.iter().filter(|(_, methods)| !methods.is_empty()) {
+            tags.push(json!({"name": contract.name, "description": contract.doc}));
+            let mut operations = Operations::new(described, contract, &mut schemas);
+            responses.extend(operations.refusals());
+            for &method in methods {
+                for (path, verb, operation) in operations.of(method)? {
+                    let item: &mut Json = paths.entry(path).or_insert_with(|| json!({}));
+                    item[verb] = operation;
+                }
+            }
+        }
+        let mut made = schemas.made;
+        made.insert("Problem".to_owned(), problem());
+        let document = json!({
+            "openapi": "3.1.0",
+            "info": {
+                "title": "Stoa",
+                "version": env!("CARGO_PKG_VERSION"),
+                "description": "The methods of this node that whoever asked may call. \
+                    A value in a path that holds a slash or a colon is sent percent-encoded.",
+            },
+            "servers": [{"url": "/"}],
+            "tags": tags,
+            "paths": paths,
+            "components": {
+                "schemas": made,
+                "responses": responses,
+                "securitySchemes": {"bearer": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "A session's or an API key's token.",
+                }},
+            },
+        });
+        serde_json::to_vec(&document).map(Bytes::from).map_err(Error::internal)
+    }
+}
+
+/// A problem, as [`crate::problem`] writes it.
+fn problem() -> Json {
+    let codes: Vec<&str> =
+        Code::WORDS.iter().map(|(_, word)| *word).filter(|word| !word.is_empty()).collect();
+    json!({
+        "type": "object",
+        "description": "What a request is refused with (RFC 9457).",
+        "required": ["type", "title", "status", "detail", "code", "reason"],
+        "properties": {
+            "type": {"type": "string", "description": "The reason, as a URN."},
+            "title": {"type": "string", "description": "The reason in words."},
+            "status": {"type": "integer", "description": "The status of HTTP."},
+            "detail": {"type": "string", "description": "Words for people about this one case."},
+            "code": {"type": "string", "enum": codes},
+            "reason": {"type": "string", "description": "What programs can rely on."},
+            "violations": {
+                "type": "array",
+                "description": "The fields at fault.",
+                "items": {
+                    "type": "object",
+                    "required": ["path", "rule", "message"],
+                    "properties": {
+                        "path": {"type": "string"},
+                        "rule": {"type": "string"},
+                        "message": {"type": "string"},
+                    },
+                },
+            },
+            "next": {"type": "string", "description": "What to do next."},
+            "trace": {"type": "string", "description": "The W3C trace that the call belongs to."},
+        },
+    })
+}
