@@ -2,6 +2,9 @@
 //!
 //! A flag beats the environment, the environment beats the file, the file beats the default. A
 //! key that is not known is refused: a setting that is silently ignored is the worst of all.
+//!
+//! What a service is told when a node starts is a table of its name, `[auth]`, or a variable
+//! `STOA_AUTH__SESSION_IDLE_DAYS`. What is set while nodes run beats both.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -13,6 +16,7 @@ use ipnet::IpNet;
 use stoa_contract::Code;
 use stoa_http::Egress;
 use stoa_kit::outbound::Hosts;
+use stoa_kit::settings::Initial;
 use stoa_kit::{Error, Result};
 use stoa_node::{Listen, LogFormat, Origins, Proxies};
 use stoa_store::Place;
@@ -195,6 +199,8 @@ pub struct Config {
     pub calls_per_second: u32,
     /// Calls a second of one address without a token.
     pub anonymous_per_second: u32,
+    /// What services are told when a node starts.
+    pub settings: Vec<Initial>,
 }
 
 impl Config {
@@ -225,7 +231,18 @@ impl Config {
             SETTINGS.iter().map(|s| (s.key.to_owned(), s.default.to_owned())).collect();
         let table: toml::Table =
             file.parse().map_err(|error| invalid(format!("stoa.toml: {error}")))?;
+        let mut settings = Vec::new();
         for (key, value) in table {
+            // A table is of the service whose name it has.
+            if let toml::Value::Table(of) = value {
+                settings.extend(of.into_iter().map(|(name, value)| Initial {
+                    service: key.clone(),
+                    name,
+                    value: value.as_str().map_or_else(|| value.to_string(), str::to_owned),
+                    source: "stoa.toml".to_owned(),
+                }));
+                continue;
+            }
             known(&key, &format!("`{key}` in stoa.toml"))?;
             let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
             values.insert(key, value);
@@ -238,12 +255,25 @@ impl Config {
             if OTHERS.contains(&name) || is_of_others(name, &value.to_string_lossy()) {
                 continue;
             }
-            known(&key, name)?;
+            let of_service = key.split_once("__");
+            if of_service.is_none() {
+                known(&key, name)?;
+            }
             let value = value.into_string().map_err(|_| invalid(format!("{name} is not UTF-8")))?;
-            values.insert(key, value);
+            match of_service {
+                Some((service, setting)) => settings.push(Initial {
+                    service: service.to_owned(),
+                    name: setting.to_owned(),
+                    value,
+                    source: name.to_owned(),
+                }),
+                None => {
+                    values.insert(key, value);
+                }
+            }
         }
         values.extend(flags);
-        Self::read(&values, terminal)
+        Ok(Self { settings, ..Self::read(&values, terminal)? })
     }
 
     fn read(values: &BTreeMap<String, String>, terminal: bool) -> Result<Self> {
@@ -306,6 +336,7 @@ impl Config {
             commit_days: number("commit_days")?,
             calls_per_second: number("calls_per_second")?,
             anonymous_per_second: number("anonymous_per_second")?,
+            settings: Vec::new(),
         })
     }
 

@@ -42,6 +42,7 @@ async fn serve(catalogue: &Catalogue, config: Config) -> Result<()> {
         name: name(&config).into(),
         services: catalogue.services(&config.services)?,
         store: store(&config),
+        settings: config.settings.clone(),
         root: RootKey::File(config.root_key.clone()),
         world: world::Real::new(),
         ports,

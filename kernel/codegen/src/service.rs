@@ -233,17 +233,19 @@ fn serve(package: &Package<'_>, contract: &Contract) -> String {
              move |{context}, request: {request}| {call}\n}});"
         );
     }
+    let _ = write!(out, "methods{}\n}}\n", people(package));
+    out
+}
+
+/// What the messages of a contract say of people: which tables hold it, and that it is told at all.
+fn people(package: &Package<'_>) -> String {
     let mut messages = package.source.messages();
     messages.retain(|message| message.fields().any(|field| personal_of(&field).is_some()));
-    for message in &messages {
-        let rust = package.rust_type(message);
-        let _ = match Table::read(message) {
-            Some(_) => writeln!(out, "let methods = methods.holds::<{rust}>();"),
-            None => writeln!(out, "let methods = methods.tells_of_people();"),
-        };
-    }
-    out.push_str("methods\n}\n");
-    out
+    let said = |message: &_| match Table::read(message) {
+        Some(_) => format!("\n.holds::<{}>()", package.rust_type(message)),
+        None => "\n.tells_of_people()".to_owned(),
+    };
+    messages.iter().map(said).collect()
 }
 
 /// The table of functions that stands for the trait where a service is written in several rooms. A
@@ -294,7 +296,8 @@ fn functions(package: &Package<'_>, contract: &Contract) -> String {
          impl<{types}> Functions<{own}>\nwhere\n{bounds}{{\n\
          /// Binds them to the contract.\n\
          pub fn serve(self) -> ::stoa_kit::Methods {{\n\
-         ::stoa_kit::Methods::new(&CONTRACT)\n{binds}}}\n}}\n",
+         ::stoa_kit::Methods::new(&CONTRACT)\n{binds}{people}}}\n}}\n",
+        people = people(package),
         own = own.join(", "),
         types = types.join(", "),
     )

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use stoa_contract::{AnyMessage, Kind, Request};
+use stoa_contract::{AnyMessage, Kind, Message, Request};
 
 use crate::caller::Caller;
 use crate::outbound::{Fetch, Fetched};
@@ -20,7 +20,7 @@ use crate::ports::{self, Port, Ports};
 use crate::registry::{Registry, ServiceId};
 use crate::session::Session;
 use crate::tx::Cause;
-use crate::{Error, Micros, Result, Seal, World};
+use crate::{Error, Micros, Result, Seal, View, World};
 
 /// A stream of replies.
 pub type Stream<T> = futures::stream::BoxStream<'static, Result<T>>;
@@ -63,6 +63,9 @@ pub struct Basis {
     pub fence: Option<Fence>,
 }
 
+/// What is looked at on a snapshot.
+pub type Look = Box<dyn FnMut(&View) -> Result<()> + Send>;
+
 /// The node, as an effect sees it.
 pub trait Runner: Send + Sync + 'static {
     /// Runs a query or a command for an effect. A `step` is remembered under its name.
@@ -75,6 +78,9 @@ pub trait Runner: Send + Sync + 'static {
     fn fetch(
         &self, basis: &Arc<Basis>, fetch: Fetch, key: Option<String>,
     ) -> BoxFuture<'static, Result<Fetched>>;
+
+    /// Looks at a snapshot as the effect's service.
+    fn look(&self, basis: &Arc<Basis>, look: Look) -> BoxFuture<'static, Result<()>>;
 
     /// Runs work that keeps a processor busy, in a small pool.
     fn compute(&self, work: Box<dyn FnOnce() + Send>) -> BoxFuture<'static, Result<()>>;
@@ -106,6 +112,22 @@ impl Ctx {
     pub async fn call<R: Request>(&self, request: R) -> Result<R::Reply> {
         let count = self.count(R::METHOD.path);
         self.run(request, self.named::<R>(b"count", &count.to_le_bytes())).await
+    }
+
+    /// The settings of this service, as they hold now.
+    ///
+    /// # Errors
+    /// As [`View::settings`].
+    pub async fn settings<T: Message>(&self) -> Result<T> {
+        let Inner { basis, runner, .. } = &*self.0;
+        let found = Arc::new(Mutex::new(T::default()));
+        let filled = Arc::clone(&found);
+        let look = move |view: &View| {
+            *filled.lock().unwrap_or_else(PoisonError::into_inner) = view.settings()?;
+            Ok(())
+        };
+        runner.look(basis, Box::new(look)).await?;
+        Ok(found.lock().unwrap_or_else(PoisonError::into_inner).clone())
     }
 
     /// A step with a name of its own, for commands whose order is not the same in every run.

@@ -92,6 +92,10 @@
 //! of them, in the place of the trait: `Functions { sign_in: sessions::sign_in, … }.serve()`. One that
 //! is missing does not compile.
 //!
+//! What operators may change while nodes run is a message of the contract too: the manifest says what
+//! it is unless somebody says something else, `.settings(&Settings { .. })`, and
+//! [`view.settings`](View::settings) or [`ctx.settings`](Ctx::settings) what holds now.
+//!
 //! A service describes itself as data, its manifest:
 //!
 //! ```ignore
@@ -169,6 +173,7 @@ pub mod ring;
 mod schedule;
 mod service;
 pub mod session;
+pub mod settings;
 mod table;
 mod time;
 pub mod tx;
@@ -177,7 +182,7 @@ mod visible;
 pub mod world;
 
 pub use caller::{Access, Caller, MAIN, Pattern};
-pub use ctx::{Basis, Ctx, Fence, Runner, Step, Stream};
+pub use ctx::{Basis, Ctx, Fence, Look, Runner, Step, Stream};
 pub use delta::Delta;
 pub use grants::Holder;
 pub use list::{List, Wanted};

@@ -11,6 +11,7 @@ use stoa_contract::{AnyMessage, Contract, EventType, Format, Kind, Method, Permi
 use crate::personal::Held;
 use crate::ring::Ring;
 use crate::service::{Authenticator, Service};
+use crate::settings::{Initial, unknown};
 use crate::{Caller, Ctx, Error, Result, Stream, Table, Tx, View};
 
 /// A service's place in the registry.
@@ -338,6 +339,19 @@ impl Registry {
         all.find_map(|(index, service)| {
             Some((ServiceId(index as u16), service.authenticator.as_ref()?))
         })
+    }
+
+    /// Takes what a node is started with.
+    ///
+    /// # Errors
+    /// `config.unknown` and `config.invalid`.
+    pub fn start_with(&mut self, initial: &[Initial]) -> Result<()> {
+        for one in initial {
+            let service = self.services.iter_mut().find(|service| service.name == one.service);
+            let settings = service.and_then(|service| service.settings.as_mut());
+            settings.ok_or_else(|| unknown(&one.service, &one.name))?.start(one)?;
+        }
+        Ok(())
     }
 
     /// Hands over the cell's keys; the first ones stay.

@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::sync::Arc;
 
-use stoa_contract::{AnyMessage, Code, Contract, Event, Format, Method, Raw, Request};
+use stoa_contract::{AnyMessage, Code, Contract, Event, Format, Message, Method, Raw, Request};
 
 use crate::caller::Caller;
 use crate::mount::Mount;
@@ -11,6 +11,7 @@ use crate::outbound::Http;
 use crate::personal::Held;
 use crate::ports::{Port, Use};
 use crate::registry::{Handler, Methods};
+use crate::settings::Settings;
 use crate::{Error, Micros, Result, Schedule, Tx, View};
 
 /// The kernel's name among the services: its tables are `stoa_…`.
@@ -42,6 +43,8 @@ pub struct Service {
     pub mounts: Vec<Mount>,
     /// How it recognises callers, if it is the one service of a node that does.
     pub authenticator: Option<Authenticator>,
+    /// What operators may change of it.
+    pub settings: Option<Settings>,
     /// Its tables that hold what is about people.
     pub held: Vec<Held>,
     /// What else it lets go of when somebody is erased.
@@ -275,6 +278,7 @@ impl Service {
             timers: Vec::new(),
             mounts: Vec::new(),
             authenticator: None,
+            settings: None,
             held: methods.held,
             erase: None,
             tells_of_people: methods.tells_of_people,
@@ -430,6 +434,13 @@ impl Service {
     #[must_use]
     pub fn authenticates(mut self, by: Authenticator) -> Self {
         self.authenticator = Some(by);
+        self
+    }
+
+    /// Names what operators may change while it runs, and what it is until they do.
+    #[must_use]
+    pub fn settings<T: Message>(mut self, defaults: &T) -> Self {
+        self.settings = Some(Settings::of(defaults));
         self
     }
 

@@ -44,6 +44,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use stoa_kit::ports::{self, Ports};
+use stoa_kit::settings::Initial;
 use stoa_kit::{Error, Registry, Result, Service, World};
 use stoa_store::{Options, Store};
 use tokio::sync::watch;
@@ -81,6 +82,8 @@ pub struct Parts {
     pub name: Arc<str>,
     /// The services.
     pub services: Vec<Service>,
+    /// What services are told when it starts.
+    pub settings: Vec<Initial>,
     /// Where and how it stores.
     pub store: Options,
     /// Where its root key is.
@@ -155,7 +158,9 @@ impl Node {
     /// `node.catalogue` for services that do not fit, `node.no_port` where no driver provides what
     /// one of them cannot do without, and those of [`stoa_store::open`].
     pub async fn open(parts: Parts) -> Result<Arc<Self>> {
-        let registry = Arc::new(Registry::new(system::service(), parts.services)?);
+        let mut registry = Registry::new(system::service(), parts.services)?;
+        registry.start_with(&parts.settings)?;
+        let registry = Arc::new(registry);
         check_ports(&registry, &parts.ports)?;
         let reach = Reach::new(&registry)?;
         let store = open_store(parts.store, &registry, &parts.world).await?;

@@ -10,7 +10,7 @@ use stoa_kit::outbound::{Fetch, Fetched};
 use stoa_kit::ports::Ports;
 use stoa_kit::session::{Session, Stamp};
 use stoa_kit::tx::Run;
-use stoa_kit::{Basis, Cause, Error, Registry, Result, World};
+use stoa_kit::{Basis, Cause, Error, Look, Registry, Result, World};
 use stoa_store::{Commit, Header, Reply};
 use tokio::sync::oneshot;
 
@@ -49,6 +49,19 @@ impl stoa_kit::Runner for Runner {
     ) -> BoxFuture<'static, Result<Fetched>> {
         let (node, basis) = (Arc::clone(&self.0), Arc::clone(basis));
         Box::pin(async move { node.fetch(&basis, fetch, key).await })
+    }
+
+    fn look(&self, basis: &Arc<Basis>, mut look: Look) -> BoxFuture<'static, Result<()>> {
+        let (node, basis) = (Arc::clone(&self.0), Arc::clone(basis));
+        Box::pin(async move {
+            let registry = Arc::clone(&node.registry);
+            node.read(None, move |session, stamp| {
+                let (registry, caller, cause) = (&*registry, &basis.caller, &basis.cause);
+                let run = Run { registry, caller, cause, stamp, nested: true };
+                run.query(session, basis.service, |view| look(view))
+            })
+            .await
+        })
     }
 
     fn compute(&self, work: Box<dyn FnOnce() + Send>) -> BoxFuture<'static, Result<()>> {

@@ -1,6 +1,8 @@
 //! The node's own contract, `stoa.system.v1`: it reads the kernel's tables, and is the one
 //! service that may.
 
+mod settings;
+mod subjects;
 mod tenants;
 
 use std::collections::BTreeSet;
@@ -230,35 +232,40 @@ impl SystemService for System {
         Ok(ListTimersResponse { timers: timers.collect() })
     }
 
+    fn list_settings(
+        &self, view: &View, request: ListSettingsRequest,
+    ) -> Result<ListSettingsResponse> {
+        settings::list(view, &request.service)
+    }
+
+    fn update_setting(
+        &self, tx: &mut Tx, request: UpdateSettingRequest,
+    ) -> Result<UpdateSettingResponse> {
+        settings::update(tx, &request)
+    }
+
+    fn reset_setting(
+        &self, tx: &mut Tx, request: ResetSettingRequest,
+    ) -> Result<ResetSettingResponse> {
+        settings::reset(tx, &request)
+    }
+
     fn list_personal_tables(
         &self, view: &View, _: ListPersonalTablesRequest,
     ) -> Result<ListPersonalTablesResponse> {
-        let services = view.registry().services().iter();
-        let tables = services.flat_map(|service| {
-            service.held.iter().map(|held| PersonalTable {
-                service: service.name.to_owned(),
-                name: held.table.to_owned(),
-                message: held.message.to_owned(),
-            })
-        });
-        Ok(ListPersonalTablesResponse { tables: tables.collect() })
+        Ok(subjects::tables(view))
     }
 
     fn export_subject(
         &self, view: &View, request: ExportSubjectRequest,
     ) -> Result<ExportSubjectResponse> {
-        let turn = &mut |keys| view.page(&request, keys);
-        let (rows, next_page_token) = view.export(&request.subject, &request.table, turn)?;
-        Ok(ExportSubjectResponse { rows, next_page_token })
+        subjects::export(view, &request)
     }
 
     fn erase_subject(
         &self, tx: &mut Tx, request: EraseSubjectRequest,
     ) -> Result<EraseSubjectResponse> {
-        tx.erase(&request.subject)?;
-        tx.touch("system.subject", &request.subject);
-        tx.emit(&SubjectErased { subject: request.subject });
-        Ok(EraseSubjectResponse {})
+        subjects::erase(tx, request)
     }
 
     fn annotate(&self, tx: &mut Tx, request: AnnotateRequest) -> Result<AnnotateResponse> {

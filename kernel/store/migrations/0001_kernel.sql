@@ -180,6 +180,17 @@ CREATE TABLE stoa_subject (
     PRIMARY KEY (tenant, subject)
 );
 
+-- Settings that somebody set, as JSON; those that are secret are sealed with the key of the tenant.
+CREATE TABLE stoa_setting (
+    tenant TEXT NOT NULL,
+    service TEXT NOT NULL,
+    name TEXT NOT NULL,
+    value BYTEA NOT NULL,
+    source TEXT NOT NULL,
+    time BIGINT NOT NULL,
+    PRIMARY KEY (tenant, service, name)
+);
+
 -- The secret of the cell and the keys of its tenants, wrapped by the root key, which is in no row;
 -- under the empty tenant.
 CREATE TABLE stoa_secret (

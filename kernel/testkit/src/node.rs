@@ -181,6 +181,7 @@ impl Node {
             name: setup.name.into(),
             services,
             store: options.clone(),
+            settings: Vec::new(),
             root: RootKey::Given(Root::new([7; 32])),
             world: Arc::clone(&world) as Arc<dyn World>,
             ports: setup.ports.clone().unwrap_or_else(own),

@@ -59,6 +59,7 @@ async fn open(place: Place, service: Service) -> Result<Arc<Node>> {
         name: "bench".into(),
         services: vec![service],
         store: Options::at(place),
+        settings: Vec::new(),
         root: RootKey::Given(Root::new([7; 32])),
         world: world::Real::new(),
         ports: Ports::default(),

@@ -30,6 +30,7 @@ mod queries;
 mod readme;
 mod requests;
 mod rest;
+mod settings;
 mod strangers;
 mod tenants;
 mod up;

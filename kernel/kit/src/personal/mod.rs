@@ -197,7 +197,7 @@ impl View<'_> {
     }
 
     /// The key of the tenant.
-    fn tenant_key(&self) -> Result<Seal> {
+    pub(crate) fn tenant_key(&self) -> Result<Seal> {
         const FIND: &str = "SELECT value FROM stoa_secret WHERE tenant = :tenant AND name = $1";
         const MAKE: &str = "INSERT INTO stoa_secret (tenant, name, value) VALUES (:tenant, $1, $2)";
         let (ring, tenant) = (self.registry().ring()?, &*self.caller().tenant);
@@ -233,17 +233,25 @@ impl View<'_> {
     pub(crate) fn kernel<T: FromRow>(
         &self, tenant: &str, sql: &'static str, params: impl Params,
     ) -> Result<Option<T>> {
+        let rows = self.kernel_rows(tenant, sql, params)?;
+        Ok(rows.into_iter().next())
+    }
+
+    /// Runs one of the kernel's own statements, and gives its rows.
+    pub(crate) fn kernel_rows<T: FromRow>(
+        &self, tenant: &str, sql: &'static str, params: impl Params,
+    ) -> Result<Vec<T>> {
         let origin = Origin { service: ServiceId::KERNEL.0, tenant, writes: self.writes() };
-        let mut first = None;
+        let mut rows = Vec::new();
         params.with(|values| {
             self.session(&mut |session| {
                 session.run(origin, sql.into(), values, &mut |row| {
-                    first = Some(T::read(row)?);
+                    rows.push(T::read(row)?);
                     Ok(true)
                 })
             })
         })?;
-        Ok(first)
+        Ok(rows)
     }
 }
 

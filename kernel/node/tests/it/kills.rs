@@ -116,6 +116,7 @@ async fn open(place: Place) -> Arc<Node> {
         name: "the one".into(),
         services: vec![echo::service()],
         store,
+        settings: Vec::new(),
         root: RootKey::Given(Root::new([7; 32])),
         world: world::Real::new(),
         ports: Ports::default(),

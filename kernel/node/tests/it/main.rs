@@ -28,6 +28,7 @@ mod personal;
 mod ports;
 mod principals;
 mod raw;
+mod settings;
 mod subscriptions;
 mod sweeping;
 mod tenants;

@@ -96,6 +96,7 @@ fn what_is_no_host_is_in_no_manifest() {
         |ctx| Box::pin(async move { ctx.fetch(Fetch::get("https://a.example")).await });
     for hosts in [&["*"][..], &["a.example", "https://b.example"], &["a example"]] {
         let parts = Parts {
+            settings: Vec::new(),
             root: RootKey::Given(Root::new([7; 32])),
             name: "test".into(),
             services: vec![service(none).reaches(hosts)],

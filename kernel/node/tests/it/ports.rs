@@ -88,6 +88,7 @@ fn what_a_service_can_do_without_may_be_absent() {
 fn a_node_does_not_start_without_what_a_service_cannot_do_without() {
     let directory = tempfile::tempdir().unwrap();
     let parts = |ports| Parts {
+        settings: Vec::new(),
         root: RootKey::Given(Root::new([7; 32])),
         name: "test".into(),
         services: vec![service(must).uses::<dyn Dice>()],

@@ -40,6 +40,7 @@ pub fn service() -> Service {
         .needs(&["users"])
         .migrations(MIGRATIONS)
         .erases(store::erase)
+        .settings(&model::settings())
         .authenticates(Authenticator {
             tables: TOKENS_REST_ON,
             tenant: token::tenant,

@@ -2,15 +2,22 @@
 
 use std::time::Duration;
 
+use stoa_auth_v1::Settings;
 use stoa_kit::{Caller, Micros, Pattern};
 
 /// The role that grants everything. It belongs to Stoa.
 pub(crate) const ADMINISTRATOR: &str = "administrator";
 
-/// A session ends when it was not used for so long.
-pub(crate) const SESSION_IDLE: Duration = days(14);
-/// A session ends so long after it was opened, however much it is used.
-pub(crate) const SESSION_LIFE: Duration = days(90);
+/// What operators have not changed.
+pub(crate) fn settings() -> Settings {
+    Settings { session_idle_days: 14, session_life_days: 90 }
+}
+
+/// So many days, as a setting says them.
+pub(crate) fn days_of(setting: i32) -> Duration {
+    days(setting.unsigned_abs().into())
+}
+
 /// A key ends after so long if nothing else was asked for.
 pub(crate) const KEY_LIFE_DEFAULT: Duration = days(90);
 /// No key lives longer.
@@ -80,8 +87,8 @@ pub(crate) fn blocked_until(
 }
 
 /// When a session ends: the earlier of having idled too long and having lived too long.
-pub(crate) fn session_end(last_use: Micros, expire: Micros) -> Micros {
-    last_use.after(SESSION_IDLE).min(expire)
+pub(crate) fn session_end(last_use: Micros, idle: Duration, expire: Micros) -> Micros {
+    last_use.after(idle).min(expire)
 }
 
 /// Whether a use is noted, the last one being so long ago.

@@ -5,7 +5,7 @@ use stoa_auth_v1::{
     Account, AccountBy, ChangePasswordRequest, ChangePasswordResponse, Decision,
     FindPasswordRequest, FindPasswordResponse, Reason, RecordAttemptRequest,
     RecordAttemptRequestThen, RecordAttemptResponse, Session, SetPasswordRequest,
-    SetPasswordResponse, StorePasswordRequest, StorePasswordResponse,
+    SetPasswordResponse, Settings, StorePasswordRequest, StorePasswordResponse,
 };
 use stoa_kit::{Ctx, Error, Micros, Reason as _, Result, Tx, View};
 use stoa_users_v1::{LookupUserRequest, LookupUserRequestBy, User, UserState};
@@ -119,12 +119,14 @@ pub(super) fn record(tx: &mut Tx, request: RecordAttemptRequest) -> Result<Recor
         RecordAttemptResponse { decision: Decision::Accepted.into(), ..Default::default() };
     match request.then {
         Some(RecordAttemptRequestThen::Session(session)) => {
+            let settings: Settings = tx.settings()?;
+            let life = model::days_of(settings.session_life_days);
             let opened = Session {
                 id: tx.new_id("ses"),
                 user_id: user.id.clone(),
                 label: session.label,
                 address: request.address.clone(),
-                expire_time: tx.after(model::SESSION_LIFE).timestamp(),
+                expire_time: tx.after(life).timestamp(),
                 ..Session::default()
             };
             let opened = tx.add_with(opened, "token_hash", (session.token_hash,))?;

@@ -1,6 +1,8 @@
 //! The rows of sessions.
 
-use stoa_auth_v1::Session;
+use std::time::Duration;
+
+use stoa_auth_v1::{Session, Settings};
 use stoa_kit::{Micros, Result, Tx, View};
 
 use super::note_revoked;
@@ -17,8 +19,14 @@ macro_rules! select_sessions {
     };
 }
 
-fn used(view: &View, (session, (last_use,)): (Session, (Micros,))) -> Session {
-    let end = model::session_end(last_use, Micros::of(&session.expire_time));
+/// How long a session may go unused.
+fn idle(view: &View) -> Result<Duration> {
+    let settings: Settings = view.settings()?;
+    Ok(model::days_of(settings.session_idle_days))
+}
+
+fn used(view: &View, idle: Duration, (session, (last_use,)): (Session, (Micros,))) -> Session {
+    let end = model::session_end(last_use, idle, Micros::of(&session.expire_time));
     Session {
         current: *view.caller().credential == *session.id,
         last_use_time: last_use.timestamp(),
@@ -30,13 +38,15 @@ fn used(view: &View, (session, (last_use,)): (Session, (Micros,))) -> Session {
 /// The session with this hash of a token.
 pub(crate) fn session_of(view: &View, token_hash: &[u8]) -> Result<Option<Session>> {
     let rows = view.select_with(select_sessions!("AND s.token_hash = $1"), (token_hash,))?;
-    Ok(rows.into_iter().next().map(|row| used(view, row)))
+    let idle = idle(view)?;
+    Ok(rows.into_iter().next().map(|row| used(view, idle, row)))
 }
 
 /// A session by its identifier.
 pub(crate) fn session(view: &View, id: &str) -> Result<Option<Session>> {
     let rows = view.select_with(select_sessions!("AND s.id = $1"), id)?;
-    Ok(rows.into_iter().next().map(|row| used(view, row)))
+    let idle = idle(view)?;
+    Ok(rows.into_iter().next().map(|row| used(view, idle, row)))
 }
 
 /// Sessions that can still be used, of one user or of all, the oldest first.
@@ -51,12 +61,13 @@ pub(crate) fn sessions(
         "AND s.user_id = $5 AND s.id > $1 AND s.expire_time > $3 \
          AND COALESCE(u.time, s.create_time) > $4 ORDER BY s.id LIMIT $2"
     );
-    let (now, idle) = (view.now(), view.now().before(model::SESSION_IDLE));
+    let (now, idle) = (view.now(), idle(view)?);
+    let since = now.before(idle);
     let rows = match user_id {
-        None => view.select_with(ALL, (after, limit, now, idle))?,
-        Some(user) => view.select_with(OF_USER, (after, limit, now, idle, user))?,
+        None => view.select_with(ALL, (after, limit, now, since))?,
+        Some(user) => view.select_with(OF_USER, (after, limit, now, since, user))?,
     };
-    Ok(rows.into_iter().map(|row| used(view, row)).collect())
+    Ok(rows.into_iter().map(|row| used(view, idle, row)).collect())
 }
 
 /// Ends sessions of a user, but for one; gives how many there were.
