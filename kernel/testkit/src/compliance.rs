@@ -7,6 +7,7 @@
 
 mod batched;
 mod examples;
+mod faces;
 mod keyed;
 mod listed;
 
@@ -16,6 +17,8 @@ use std::path::Path;
 use serde_json::{Map, Value};
 use stoa_contract::{Code, Format, Kind, Method, Permission, Shape, Value as Holds};
 use stoa_kit::{Caller, Error, MAIN, Service};
+
+pub use faces::{Ask, Refusal, Speaker, same_by_way_of};
 
 use crate::home::Row;
 use crate::node::{Bench, Setup};
@@ -283,21 +286,8 @@ impl World {
         found.unwrap_or_else(|| panic!("there is no method {call}")).path
     }
 
-    /// `admin`, `nobody`, `system`, `user:<id>`, or `user:<id> with=<permission>,<permission>`.
     fn caller(&self, name: &str) -> Caller {
-        let name = self.text(name);
-        match name.as_str() {
-            "admin" => Caller::of(self.tenant, "user:usr_admin", &["*"]),
-            "nobody" => Caller::anonymous(self.tenant),
-            "system" => Caller::system(self.tenant),
-            other => {
-                let (user, permissions) = other.split_once(" with=").unwrap_or((other, ""));
-                assert!(user.starts_with("user:"), "who is {other}?");
-                let permissions: Vec<&str> =
-                    permissions.split(',').filter(|text| !text.is_empty()).collect();
-                Caller::of(self.tenant, user, &permissions)
-            }
-        }
+        caller(self.tenant, &self.text(name))
     }
 
     /// A value with `${name}` replaced by what was kept.
@@ -348,6 +338,22 @@ fn texts(value: &Value, found: &mut BTreeSet<String>) {
         Value::Array(items) => items.iter().for_each(|item| texts(item, found)),
         Value::Object(fields) => fields.values().for_each(|value| texts(value, found)),
         _ => {}
+    }
+}
+
+/// `admin`, `nobody`, `system`, `user:<id>`, or `user:<id> with=<permission>,<permission>`.
+fn caller(tenant: &str, name: &str) -> Caller {
+    match name {
+        "admin" => Caller::of(tenant, "user:usr_admin", &["*"]),
+        "nobody" => Caller::anonymous(tenant),
+        "system" => Caller::system(tenant),
+        other => {
+            let (user, permissions) = other.split_once(" with=").unwrap_or((other, ""));
+            assert!(user.starts_with("user:"), "who is {other}?");
+            let permissions: Vec<&str> =
+                permissions.split(',').filter(|text| !text.is_empty()).collect();
+            Caller::of(tenant, user, &permissions)
+        }
     }
 }
 

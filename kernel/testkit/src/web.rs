@@ -28,17 +28,21 @@ impl Node {
     /// What the node answers on its port to a request from somewhere else.
     pub async fn http(&self, request: Request<Bytes>) -> Response<Bytes> {
         let peer = SocketAddr::from(([192, 0, 2, 1], 4711));
-        let listen = Listen {
-            address: SocketAddr::from(([127, 0, 0, 1], 0)),
-            receive_max: Duration::from_secs(30),
-            names_tenants: false,
-            proxies: Proxies::default(),
-            origins: Origins::default(),
-            connections_max: 16,
-        };
-        let port = Port::new(self.inner(), Vec::new(), listen).unwrap();
+        let port = Port::new(self.inner(), Vec::new(), listen()).unwrap();
         let (head, body) = port.answer(peer, request).await.into_parts();
         Response::from_parts(head, body.collect().await.unwrap().to_bytes())
+    }
+}
+
+/// A port, as tests have it.
+pub(crate) fn listen() -> Listen {
+    Listen {
+        address: SocketAddr::from(([127, 0, 0, 1], 0)),
+        receive_max: Duration::from_secs(30),
+        names_tenants: false,
+        proxies: Proxies::default(),
+        origins: Origins::default(),
+        connections_max: 16,
     }
 }
 

@@ -17,6 +17,7 @@ mod door;
 mod duplicates;
 mod durable;
 mod erase;
+mod examples;
 mod follow;
 mod generated;
 mod gone;

@@ -1,0 +1,223 @@
+//! The examples of a service, asked by way of faces: each gives the same replies and the same
+//! refusals, and leaves the same rows.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::BodyExt;
+use serde_json::{Value, json};
+use stoa_contract::{Contract, Format, Kind, Method};
+use stoa_kit::{Authenticated, Authenticator, MAIN, Micros, Service};
+use stoa_node::{Face, Port};
+
+use super::examples::{Examples, OfMethod, broken, is_shown};
+use super::{Decoy, World, caller};
+use crate::node::{Bench, Setup};
+use crate::web::listen;
+use crate::{Engine, Node};
+
+/// A way to speak to a node's port.
+pub trait Speaker: Sync {
+    /// What it is called.
+    fn name(&self) -> &str;
+
+    /// What it needs beside RPC.
+    fn faces(&self, node: &Node) -> Vec<Arc<dyn Face>>;
+
+    /// A question as it is asked. The token of a caller is their name; nobody has none.
+    fn request(&self, ask: &Ask) -> Request<Bytes>;
+
+    /// What came of it.
+    fn heard(&self, ask: &Ask, answer: Response<Bytes>) -> Result<Value, Refusal>;
+}
+
+/// A question.
+#[derive(Debug)]
+pub struct Ask {
+    /// The method.
+    pub method: &'static Method,
+    /// Who asks; none for nobody.
+    pub token: Option<String>,
+    /// The message.
+    pub request: Value,
+    /// The idempotency key.
+    pub key: Option<String>,
+}
+
+/// A refusal, as far as it is the same everywhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// The word of its code.
+    pub code: String,
+    /// Its reason.
+    pub reason: String,
+    /// The paths of its violations.
+    pub paths: Vec<String>,
+}
+
+/// What a face made of the examples.
+#[derive(Debug, PartialEq)]
+struct Heard {
+    answers: Vec<(String, Result<Value, Refusal>)>,
+    rows: BTreeMap<String, usize>,
+}
+
+/// Asks everything that the examples of a service tell to ask, by way of each face, and compares.
+/// Gives how many questions each was asked, and how many of them had a reply.
+pub fn same_by_way_of(
+    speakers: &[&dyn Speaker], contract: &'static Contract, services: fn() -> Vec<Service>,
+    folder: &Path,
+) -> (usize, usize) {
+    let text = std::fs::read_to_string(folder.join("examples.yaml")).unwrap();
+    let examples = &Examples::read(&text, contract);
+    let bench = Bench::new(Engine::Sqlite, &services());
+    let kept = bench.run(with_names_as_tokens(services()), Setup::in_turn(), |node| async move {
+        World::ready(&node, examples).await.kept
+    });
+    let heard = speakers.iter().map(|speaker| {
+        let kept = kept.clone();
+        let services = with_names_as_tokens(services());
+        bench.copy().run(services, Setup::in_turn(), |node| async move {
+            let world = World { kept, ..World::new(node, MAIN, Decoy::default()) };
+            listen_to(*speaker, contract, examples, &world).await
+        })
+    });
+    let heard: Vec<Heard> = heard.collect();
+    for (other, speaker) in heard.iter().zip(speakers) {
+        for (found, wanted) in other.answers.iter().zip(&heard[0].answers) {
+            assert_eq!(found, wanted, "{} and {}", speaker.name(), speakers[0].name());
+        }
+        assert_eq!(other.rows, heard[0].rows, "{} leaves other rows", speaker.name());
+    }
+    let answers = &heard[0].answers;
+    (answers.len(), answers.iter().filter(|(_, answer)| answer.is_ok()).count())
+}
+
+async fn listen_to(
+    speaker: &dyn Speaker, contract: &'static Contract, examples: &Examples, world: &World,
+) -> Heard {
+    let node = &world.node;
+    let port = Port::new(node.inner(), speaker.faces(node), listen()).unwrap();
+    let mut answers = Vec::new();
+    for ask in questions(contract, examples, world) {
+        // Rows of one moment would be listed in the order of what is drawn.
+        node.pass(Duration::from_millis(1));
+        let what = format!("{} as {:?} with {}", ask.method.name, ask.token, ask.request);
+        let peer = SocketAddr::from(([192, 0, 2, 1], 4711));
+        let (head, body) = port.answer(peer, speaker.request(&ask)).await.into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        let heard = speaker.heard(&ask, Response::from_parts(head, body));
+        answers.push((what, heard.map(masked)));
+        node.settle().await;
+    }
+    let mut rows = BTreeMap::new();
+    for row in node.kept().await.rows {
+        *rows.entry(row.table).or_default() += 1;
+    }
+    Heard { answers, rows }
+}
+
+/// What must be refused, and then what must not, of every method that faces show.
+fn questions(contract: &'static Contract, examples: &Examples, world: &World) -> Vec<Ask> {
+    let methods = || {
+        let all = contract.methods.iter().copied();
+        all.filter(|method| is_shown(method) && !method.http.is_empty())
+    };
+    let ask = |method, caller: &str, with: &Value, key| {
+        let token = match world.text(caller).as_str() {
+            "nobody" => None,
+            "admin" => Some("user:usr_admin with=*".to_owned()),
+            other => Some(other.to_owned()),
+        };
+        Ask { method, token, request: world.fill(with), key }
+    };
+    let mut asks = Vec::new();
+    for method in methods() {
+        let OfMethod { success, denied, invalid } = &examples.methods[method.name];
+        for caller in ["nobody", "user:usr_stranger"] {
+            asks.push(ask(method, caller, &success.with, None));
+        }
+        if let Some(denied) = denied.as_ref().filter(|denied| denied.none.is_none()) {
+            let with = denied.with.as_ref().unwrap_or(&success.with);
+            asks.push(ask(method, &denied.caller, with, None));
+        }
+        let filled = world.fill(&success.with);
+        let mut nonsense = filled.clone();
+        nonsense["nonsense"] = json!("x");
+        asks.push(ask(method, &success.caller, &nonsense, None));
+        let registry = world.node.inner().registry();
+        let bound = registry.method(method.path).expect("the method is bound");
+        let decode = |text: &[u8]| bound.decode_request(text, Format::Json);
+        for (request, _) in broken(method, filled.as_object().unwrap(), decode) {
+            // A path has no place for a value that is empty or longer than any path.
+            let in_path = |field: &str| {
+                method.http[0].variables.iter().any(|variable| variable.field == field)
+            };
+            let fields = request.as_object().unwrap();
+            let short =
+                |value: &Value| value.as_str().is_none_or(|text| (1..5_000).contains(&text.len()));
+            let whole =
+                method.request.fields.iter().filter(|field| in_path(field.name)).all(|field| {
+                    let value = fields.get(field.json).or_else(|| fields.get(field.name));
+                    value.is_some_and(short)
+                });
+            if whole {
+                asks.push(ask(method, &success.caller, &request, None));
+            }
+        }
+        if let Some(invalid) = invalid {
+            asks.push(ask(method, &invalid.caller, &invalid.with, None));
+        }
+    }
+    for method in methods() {
+        let success = &examples.methods[method.name].success;
+        let keyed = method.kind != Kind::Query && success.caller != "nobody";
+        let key = keyed.then(|| format!("key-{}", method.name));
+        asks.push(ask(method, &success.caller, &success.with, key.clone()));
+        if keyed {
+            asks.push(ask(method, &success.caller, &success.with, key));
+        }
+    }
+    asks
+}
+
+/// A reply without what is drawn anew on each node: identifiers, secrets, tokens of pages, and the
+/// etags that hash them.
+fn masked(reply: Value) -> Value {
+    match reply {
+        Value::String(text) => {
+            let digits = text.bytes().any(|byte| byte.is_ascii_digit());
+            let drawn = text.len() >= 20 && digits && !text.contains([' ', ':']);
+            Value::String(if drawn { "*".to_owned() } else { text })
+        }
+        Value::Array(items) => items.into_iter().map(masked).collect(),
+        Value::Object(fields) => {
+            let masked = |(key, value)| match key == "etag" {
+                true => (key, Value::Null),
+                false => (key, masked(value)),
+            };
+            fields.into_iter().map(masked).collect()
+        }
+        other => other,
+    }
+}
+
+/// The services, and who calls is whoever their token says.
+fn with_names_as_tokens(mut services: Vec<Service>) -> Vec<Service> {
+    for service in &mut services {
+        service.authenticator = service.authenticator.take().map(|by| Authenticator {
+            tenant: |_| Some(MAIN),
+            run: |_, token| {
+                let (caller, until) = (caller(MAIN, token), Micros(i64::MAX));
+                Ok(Some(Authenticated { caller, until, due: None }))
+            },
+            ..by
+        });
+    }
+    services
+}
