@@ -15,8 +15,9 @@ use crate::setup::{Api, Secrets, administrator, key, text};
 use crate::wire::{Prefix, push_number};
 
 /// Everything that can be asked for.
-pub(crate) const NAMES: [&str; 9] = [
+pub(crate) const NAMES: [&str; 10] = [
     "transfer",
+    "transfer_rest",
     "transfer_hot",
     "order",
     "get_account",
@@ -88,6 +89,7 @@ impl Work {
         vec![
             self.transfers(64),
             self.transfers(1),
+            self.transfers_by("transfer_rest", "/v1/ledger/transfers", 64),
             self.hot(),
             self.orders(),
             self.reads("get_account", 64),
@@ -98,14 +100,18 @@ impl Work {
     }
 
     pub(crate) fn transfers(&self, callers: usize) -> Case {
+        self.transfers_by("transfer", "/stoa.ledger.v1.LedgerService/CreateTransfer", callers)
+    }
+
+    /// By way of one face or another: the body is the same.
+    fn transfers_by(&self, name: &'static str, path: &str, callers: usize) -> Case {
         let accounts = Arc::clone(&self.accounts);
         let body = move |random: &mut Random, out: &mut Vec<u8>| {
             let from = random.below(accounts.len());
             let to = (from + 1 + random.below(accounts.len() - 1)) % accounts.len();
             leg(out, &accounts[from], &accounts[to]);
         };
-        let path = "/stoa.ledger.v1.LedgerService/CreateTransfer";
-        self.case("transfer", callers, path, true, Arc::new(body))
+        self.case(name, callers, path, true, Arc::new(body))
     }
 
     fn hot(&self) -> Case {
