@@ -8,3 +8,4 @@ CREATE TABLE {{service}}_{{entity}} (
     PRIMARY KEY (tenant, id)
 );
 CREATE UNIQUE INDEX {{service}}_{{entity}}_name ON {{service}}_{{entity}} (tenant, name);
+CREATE INDEX {{service}}_{{entity}}_owner ON {{service}}_{{entity}} (tenant, owner, name);

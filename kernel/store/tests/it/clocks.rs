@@ -110,8 +110,7 @@ fn a_clock_set_back_a_little_is_waited_for() {
 /// A node on a machine whose clock is months behind.
 #[test]
 fn nodes_that_share_a_database_go_by_its_clock() {
-    const EXPIRES: &str = "SELECT COALESCE(MAX(expires), 0) FROM stoa_key WHERE tenant = :tenant \
-         /* whole: a test reads what it wrote */";
+    const EXPIRES: &str = "SELECT COALESCE(MAX(expires), 0) FROM stoa_key WHERE tenant = :tenant";
     const TIME: &str = "SELECT COALESCE(MAX(time), 0) FROM stoa_commit WHERE tenant = :tenant \
          /* whole: a test reads what it wrote */";
     let world = TestWorld::new();
