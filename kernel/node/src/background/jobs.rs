@@ -1,10 +1,9 @@
 //! Jobs: what must happen outside, after the commit that asked for it.
 //!
 //! A worker has room for so many attempts: in all, of each method, and one of each lane; tenants take
-//! turns for the room of a method. It takes
-//! the lease of a job when there is room for it and not before, so a lease begins with its attempt,
-//! and is renewed while that runs; a server that hangs keeps the room of its own method and of no
-//! other. What a job came to and its completion are one commit, guarded by the lease: a
+//! turns for the room of a method. It takes the lease of a job when there is room for it and not
+//! before, so a lease begins with its attempt, and is renewed while that runs; a server that hangs
+//! keeps the room of its own method and of no other. What a job came to and its completion are one commit, guarded by the lease: a
 //! worker that was too slow, and was overtaken, records nothing.
 //!
 //! **Invariant:** no two workers are at one job at the same time: whoever holds a lease is through
@@ -22,6 +21,7 @@ use stoa_contract::Job;
 use stoa_kit::session::Session;
 use stoa_kit::{Micros, Result};
 use stoa_store::Notice;
+use tokio::sync::watch;
 use tokio::task::{Id, JoinSet};
 
 use self::queue::{Found, Leased, Room};
@@ -44,6 +44,8 @@ pub(super) struct Jobs {
     at_work: HashMap<Id, (Arc<str>, &'static str)>,
     clock: Clock,
     due: Option<Micros>,
+    /// Told when the node stops, where it runs by itself.
+    stop: Option<watch::Receiver<bool>>,
 }
 
 impl Jobs {
@@ -57,7 +59,13 @@ impl Jobs {
             at_work: HashMap::new(),
             clock: Clock::default(),
             due: None,
+            stop: None,
         }
+    }
+
+    /// The same, which begins nothing that it finds once the node is told to stop.
+    pub(super) fn until(self, stop: watch::Receiver<bool>) -> Self {
+        Self { stop: Some(stop), ..self }
     }
 
     /// Begins what is due and has room; true if there was anything.
@@ -81,7 +89,8 @@ impl Jobs {
                 Err(error) => tracing::warn!(job = seen.id, error = ?error, "a job lapsed"),
             }
         }
-        if found.ready.is_empty() {
+        let stops = self.stop.as_ref().is_some_and(|stop| *stop.borrow());
+        if found.ready.is_empty() || stops {
             return Ok(worked);
         }
         let lease = move |session: &mut dyn Session, _| queue::lease(session, now, &found.ready);

@@ -90,7 +90,7 @@ impl Background {
         let each = |work| drive(Arc::clone(&node), stop.clone(), work);
         vec![
             each(Box::new(subscriptions)),
-            each(Box::new(jobs)),
+            each(Box::new(jobs.until(stop.clone()))),
             each(Box::new(timers)),
             each(Box::new(sweep)),
             each(Box::new(watchdog::Watchdog::new(&node))),
