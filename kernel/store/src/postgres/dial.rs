@@ -6,6 +6,7 @@
 //! names a file of the authorities that may have signed it, instead of the public ones. Without
 //! `sslmode`, a socket and this machine are private, and everything else is not.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::AcqRel;
 use std::time::Duration;
@@ -91,8 +92,13 @@ impl Candidates {
             unfit(format!("this is no URL of PostgreSQL: {}", cause(&error)))
                 .help("Write it as postgresql://user@host:port/database.")
         })?;
-        let says = url.contains("sslmode=");
-        let servers = (0..given.get_hosts().len()).map(|place| one(&given, place, says)).collect();
+        let parameters = url.split_once('?').map_or("", |(_, parameters)| parameters);
+        let says = parameters.split('&').any(|parameter| parameter.starts_with("sslmode="));
+        if says && given.get_ssl_mode() == SslMode::Prefer {
+            return Err(unfit("sslmode is `disable` or `require`".to_owned())
+                .help("`prefer` would go on in the clear whenever somebody on the way says so."));
+        }
+        let servers = (0..given.get_hosts().len()).map(|place| one(&given, place)).collect();
         Ok(Self { servers, tls: Tls::of(authorities.as_deref())? })
     }
 }
@@ -142,15 +148,20 @@ fn drive(connection: impl Future<Output = Result<(), tokio_postgres::Error>> + S
 }
 
 /// One of the servers of a URL.
-fn one(given: &Config, place: usize, says: bool) -> Config {
+fn one(given: &Config, place: usize) -> Config {
     let mut server = Config::new();
     let mode = match &given.get_hosts()[place] {
         Host::Tcp(name) => {
             server.host(name);
-            let here: bool = name.parse().is_ok_and(|at: std::net::IpAddr| at.is_loopback());
+            let named = name.parse().is_ok_and(|at: IpAddr| at.is_loopback());
+            // Where it goes is what counts, whatever it is called.
+            let here = match given.get_hostaddrs().get(place) {
+                Some(address) => address.is_loopback(),
+                None => named || name == "localhost",
+            };
             match given.get_ssl_mode() {
-                SslMode::Prefer if !says && (here || name == "localhost") => SslMode::Disable,
-                SslMode::Prefer if !says => SslMode::Require,
+                SslMode::Prefer if here => SslMode::Disable,
+                SslMode::Prefer => SslMode::Require,
                 mode => mode,
             }
         }
@@ -195,4 +206,28 @@ fn without_authorities(url: &str) -> Result<(String, Option<String>)> {
 /// A URL that will not do.
 pub(super) fn unfit(what: String) -> Error {
     Error::new(Code::FailedPrecondition, "store.url", what)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_this_machine_is_spoken_to_over_tls() {
+        let mode = |url: &str| {
+            let candidates = Candidates::of(url);
+            candidates
+                .map(|found| found.servers[0].get_ssl_mode())
+                .map_err(|error| error.reason().to_owned())
+        };
+        let (plain, encrypted) = (Ok(SslMode::Disable), Ok(SslMode::Require));
+        assert_eq!(mode("postgresql://db.example.com/x"), encrypted);
+        assert_eq!(mode("postgresql://db.example.com/x?application_name=sslmode="), encrypted);
+        assert_eq!(mode("postgresql://localhost/x?hostaddr=203.0.113.5"), encrypted);
+        assert_eq!(mode("postgresql://localhost/x?sslmode=verify-full"), encrypted);
+        assert_eq!(mode("postgresql://db.example.com/x?sslmode=disable"), plain);
+        assert_eq!(mode("postgresql://[::1]/x"), plain);
+        assert_eq!(mode("postgresql://%2Fsockets/x?sslmode=require"), plain);
+        assert_eq!(mode("postgresql://localhost/x?sslmode=prefer"), Err("store.url".to_owned()));
+    }
 }

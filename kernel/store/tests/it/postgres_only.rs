@@ -388,17 +388,19 @@ fn a_server_far_away_is_spoken_to_over_tls_by_the_name_in_its_certificate() {
         assert_eq!(error.reason(), "store.gone", "{error:?}");
         error.internal_cause().unwrap().to_owned()
     };
-    let trusted = format!("&sslrootcert={authorities}");
+    let trusted = format!("&sslrootcert={authorities}&sslmode=require");
     let cell = open("db.example.com", &trusted).unwrap();
     put(&cell, 0..2);
     let encrypted = "SELECT bool_and(ssl)::text FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) \
          WHERE application_name = 'stoa'";
     assert_eq!(cluster.database().unwrap().text(encrypted).unwrap(), "true");
-    assert!(refused("db.example.com", "").contains("UnknownIssuer"));
-    let other = refused("other.example.com", &format!("{trusted}&sslmode=verify-full"));
+    assert!(refused("db.example.com", "&sslmode=require").contains("UnknownIssuer"));
+    let other = refused("other.example.com", &trusted.replace("require", "verify-full"));
     assert!(other.contains("NotValidForName") || other.contains("not valid for name"), "{other}");
     // The server takes nothing else, and nothing else is tried unless it is asked for.
     assert!(refused("db.example.com", "&sslmode=disable").contains("no encryption"));
+    let error = open("db.example.com", "&sslmode=prefer").err().unwrap();
+    assert_eq!(error.reason(), "store.url", "{error:?}");
     let error = open("db.example.com", "&sslrootcert=%2Fnowhere").err().unwrap();
     assert_eq!(error.reason(), "store.url");
 }
