@@ -56,6 +56,8 @@ impl Connection for Box<dyn Channel> {
 #[derive(Clone)]
 pub(crate) struct Connector {
     egress: Arc<Egress>,
+    /// Whether it makes connections to networks that are named although they are not public.
+    private: bool,
     resolve: Resolve,
     tls: TlsConnector,
 }
@@ -82,7 +84,12 @@ impl Connector {
             .map_err(Error::internal)?
             .with_root_certificates(roots)
             .with_no_client_auth();
-        Ok(Self { egress, resolve, tls: TlsConnector::from(Arc::new(config)) })
+        Ok(Self { egress, private: true, resolve, tls: TlsConnector::from(Arc::new(config)) })
+    }
+
+    /// The same, which goes to public addresses alone.
+    pub(crate) fn public(&self) -> Self {
+        Self { private: false, ..self.clone() }
     }
 
     async fn connect(self, address: Uri) -> Result<Box<dyn Channel>> {
@@ -116,11 +123,15 @@ impl Connector {
             let what = format!("nobody knows the address of {}", origin(address));
             return Err(Error::unavailable("http.no_address", what));
         }
-        if let Some(refused) = found.iter().find(|found| !self.egress.may_reach(**found)) {
+        let may_reach = |found: &&IpAddr| self.egress.may_reach(**found, self.private);
+        if let Some(refused) = found.iter().find(|found| !may_reach(found)) {
             let what =
                 format!("{} is at an address that this node does not reach", origin(address));
             return Err(Error::new(Code::FailedPrecondition, "http.refused_address", what)
-                .help("Name its network in `outbound_networks`, if it is meant to be reached.")
+                .help(
+                    "Name its network in `outbound_networks`, if it is meant to be reached; and its \
+                     host in full in `outbound_hosts`, if users may send there.",
+                )
                 .cause(refused));
         }
         found.truncate(ADDRESSES_MAX);

@@ -75,15 +75,21 @@ impl Egress {
         Ok(())
     }
 
+    /// Whether users may have a request sent to a host although it is not public: whoever runs the
+    /// node named just this one. A wildcard was not meant to let a name of theirs lead inside.
+    pub(crate) fn may_be_private(&self, address: &Uri, given: bool) -> bool {
+        !given || self.hosts.name(address)
+    }
+
     /// Whether a connection may be made to an address of the network.
-    pub(crate) fn may_reach(&self, address: IpAddr) -> bool {
+    pub(crate) fn may_reach(&self, address: IpAddr, private: bool) -> bool {
         // One of IPv4 that is written as one of IPv6 ends up where it says.
         let address = address.to_canonical();
-        let named = self.networks.iter().any(|network| network.contains(&address));
+        let named = private && self.networks.iter().any(|network| network.contains(&address));
         match address {
             IpAddr::V6(six) if NAT64.contains(&six) => {
                 let [.., a, b, c, d] = six.octets();
-                named && self.may_reach(Ipv4Addr::new(a, b, c, d).into())
+                named && self.may_reach(Ipv4Addr::new(a, b, c, d).into(), private)
             }
             _ => named || is_public(address),
         }
@@ -105,7 +111,14 @@ mod tests {
 
     fn may_reach(networks: &[&str], address: &str) -> bool {
         let networks = networks.iter().map(|network| network.parse().unwrap()).collect();
-        Egress { networks, ..Egress::default() }.may_reach(address.parse().unwrap())
+        let (egress, address) =
+            (Egress { networks, ..Egress::default() }, address.parse().unwrap());
+        let public = egress.may_reach(address, false);
+        assert!(
+            !public || is_public(address.to_canonical()),
+            "networks are for hosts that are named"
+        );
+        egress.may_reach(address, true)
     }
 
     #[test]

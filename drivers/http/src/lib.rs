@@ -8,8 +8,8 @@
 //! **Invariant:** the address that a connection is made to is one that was checked. A name is
 //! resolved once for a connection, and if one of its addresses may not be reached, none is.
 //!
-//! **Invariant:** what is not public is reached only where the configuration names its network, and
-//! in the clear only a host that it names. No variable of the environment changes the way.
+//! **Invariant:** what is not public is reached only where the configuration names its network, for
+//! a user only at a host that it names in full, and in the clear only a host that it names. No variable of the environment changes the way.
 //!
 //! **Invariant:** an answer is as large as was asked for at the most, and came in the time that was
 //! given. It is not decompressed.
@@ -48,7 +48,10 @@ const IDLE_MAX: usize = 8;
 
 /// Sends requests to the outside.
 pub struct Client {
-    inner: legacy::Client<Connector, Full<Bytes>>,
+    /// To wherever the configuration says, and to public addresses alone. Connections are kept by
+    /// host, and one that was made by the first would be found by the second.
+    any: legacy::Client<Connector, Full<Bytes>>,
+    public: legacy::Client<Connector, Full<Bytes>>,
     egress: Arc<Egress>,
 }
 
@@ -67,7 +70,8 @@ impl Client {
             .pool_idle_timeout(IDLE)
             .pool_max_idle_per_host(IDLE_MAX)
             .http1_max_buf_size(HEAD_MAX);
-        Ok(Self { inner: builder.build(connector), egress })
+        let public = builder.build(connector.public());
+        Ok(Self { any: builder.build(connector), public, egress })
     }
 }
 
@@ -76,7 +80,8 @@ impl Http for Client {
         let Outbound { mut request, given, answer_max, wait_max } = outbound;
         let (allowed, address) = (self.egress.check(request.uri(), given), request.uri().clone());
         request.headers_mut().insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-        let client = self.inner.clone();
+        let private = self.egress.may_be_private(&address, given);
+        let client = if private { &self.any } else { &self.public }.clone();
         Box::pin(async move {
             allowed?;
             let exchange = async {

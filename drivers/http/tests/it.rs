@@ -203,10 +203,20 @@ async fn users_send_where_the_operator_lets_them() {
     let given = || Outbound { given: true, ..outbound(Method::POST, url.clone(), "") };
     let error = client(home()).send(given()).await.unwrap_err();
     assert_eq!((error.code(), error.reason()), (Code::FailedPrecondition, "http.refused_host"));
-    let hosts = format!("*.hooks.test:{}", server.address.port());
-    let hosts = Hosts::parse([hosts.as_str()]).unwrap();
-    let client = client(Egress { hosts, ..home() });
-    assert_eq!(client.send(given()).await.unwrap().status.as_u16(), 200);
+    let named = |host: &str| {
+        let host = format!("{host}:{}", server.address.port());
+        client(Egress { hosts: Hosts::parse([host.as_str()]).unwrap(), ..home() })
+    };
+    // A network that is named is for those whom the operator knows, not for any name below another.
+    let error = named("*.hooks.test").send(given()).await.unwrap_err();
+    assert_eq!(error.reason(), "http.refused_address");
+    let one = named("a.hooks.test");
+    assert_eq!(one.send(given()).await.unwrap().status.as_u16(), 200);
+    // What a service reaches by its manifest keeps a connection there, which no user comes by.
+    let many = named("*.hooks.test");
+    let own = Outbound { given: false, ..given() };
+    assert_eq!(many.send(own).await.unwrap().status.as_u16(), 200);
+    assert_eq!(many.send(given()).await.unwrap_err().reason(), "http.refused_address");
 }
 
 #[tokio::test]

@@ -211,19 +211,25 @@ impl Hosts {
 
     /// Whether an address is at one of them.
     pub fn contain(&self, address: &Uri) -> bool {
+        self.any(address, |name, host| match name.strip_prefix('*') {
+            Some(below) => host.len() > below.len() && host.ends_with(below),
+            None => host == name,
+        })
+    }
+
+    /// Whether an address is at one that is named in full, and not as one of many.
+    pub fn name(&self, address: &Uri) -> bool {
+        self.any(address, |name, host| host == name)
+    }
+
+    fn any(&self, address: &Uri, same: impl Fn(&str, &str) -> bool) -> bool {
         let usual = match address.scheme_str() {
             Some("https") => 443,
             Some("http") => 80,
             _ => return false,
         };
         let (host, port) = (address.host().unwrap_or(""), address.port_u16().unwrap_or(usual));
-        self.0.iter().any(|(name, at)| {
-            let same = match name.strip_prefix('*') {
-                Some(below) => host.len() > below.len() && host.ends_with(below),
-                None => host == &**name,
-            };
-            same && port == at.unwrap_or(usual)
-        })
+        self.0.iter().any(|(name, at)| same(name, host) && port == at.unwrap_or(usual))
     }
 }
 

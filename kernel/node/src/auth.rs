@@ -15,7 +15,6 @@ use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::TryRecvError;
 
 use crate::call::authorize;
-use crate::tenants::mismatch;
 use crate::{Call, Node};
 
 /// Answers that are kept.
@@ -116,7 +115,7 @@ impl Node {
     /// `node.rate`, `auth.malformed`, those of [`Node::authenticate`], and those of a tenant that is
     /// none, or not the bearer's, or suspended.
     pub async fn identify(self: &Arc<Self>, visitor: &Visitor, public: bool) -> Result<Caller> {
-        let (uptime, meant) = (self.world.uptime(), self.meant(visitor).await?);
+        let (uptime, tenants) = (self.world.uptime(), self.tenants().await?);
         let token = visitor.token();
         let known = match token {
             Some(Ok(token)) => self.remembered(token),
@@ -126,25 +125,22 @@ impl Node {
         if !is_known {
             self.limits.take_stranger(&visitor.network, uptime)?;
         }
+        let meant = tenants.meant(visitor)?;
         let found = match (known, token) {
             (Some(caller), _) => Ok(Some(caller)),
-            (None, Some(Ok(token))) => self.authenticate(token).await.map(Some),
-            (None, Some(Err(error))) => Err(error),
-            (None, None) => Ok(None),
+            (None, token) => self.bearer(token).await,
         };
-        let caller = match found {
-            Ok(Some(caller)) if meant.fits(&caller) => {
-                if !is_known {
-                    self.limits.give_back(&visitor.network);
-                }
+        let caller = meant.caller(found, public)?;
+        match (caller.is_anonymous(), is_known) {
+            (true, true) => self.limits.take_stranger(&visitor.network, uptime)?,
+            (true, false) => {}
+            (false, true) => self.limits.take(&caller, uptime)?,
+            (false, false) => {
+                self.limits.give_back(&visitor.network);
                 self.limits.take(&caller, uptime)?;
-                caller
             }
-            Ok(Some(_)) if !public => return Err(mismatch()),
-            Err(error) if !public => return Err(error),
-            _ => meant.nobody()?,
-        };
-        self.tenants().await?.active(&caller.tenant)?;
+        }
+        tenants.active(&caller.tenant)?;
         Ok(caller)
     }
 
@@ -154,19 +150,20 @@ impl Node {
     /// # Errors
     /// Those of [`Node::identify`], and those of a caller who may not.
     pub async fn still_good(self: &Arc<Self>, visitor: &Visitor, method: &Method) -> Result<()> {
-        let caller = match visitor.token() {
-            Some(Ok(token)) => self.authenticate(token).await,
-            Some(Err(error)) => Err(error),
-            None => self.meant(visitor).await?.nobody(),
-        };
-        let caller = match caller {
-            Err(_) if method.permission == Permission::Public => {
-                self.meant(visitor).await?.nobody()
-            }
-            caller => caller,
-        }?;
-        self.tenants().await?.active(&caller.tenant)?;
+        let tenants = self.tenants().await?;
+        let found = self.bearer(visitor.token()).await;
+        let public = method.permission == Permission::Public;
+        let caller = tenants.meant(visitor)?.caller(found, public)?;
+        tenants.active(&caller.tenant)?;
         authorize(method, &caller)
+    }
+
+    /// Who bears what was sent; none where nothing was.
+    async fn bearer(self: &Arc<Self>, token: Option<Result<&str>>) -> Result<Option<Caller>> {
+        match token {
+            Some(token) => self.authenticate(token?).await.map(Some),
+            None => Ok(None),
+        }
     }
 
     /// The caller whom a bearer token belongs to.

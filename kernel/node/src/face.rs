@@ -95,6 +95,8 @@ pub struct Visit {
     pub body: Bytes,
     /// How long an answer may take that is no stream, where the head does not say.
     pub wait_max: Option<Duration>,
+    /// Uptime at which whoever asks waits no longer, where the head says so.
+    until: Option<Duration>,
     guest: Guest,
     node: Arc<Node>,
 }
@@ -133,7 +135,7 @@ impl Visit {
         let path = method.path.to_owned();
         let call = self.guest.call(&self.node, path, &self.head.headers, request)?;
         let latest = self.wait_max.map(|wait| self.node.world().uptime() + wait);
-        let deadline = call.deadline.or(latest);
+        let deadline = self.until.or(latest);
         let mut answer = self.node.call(Call { deadline, ..call }).await?;
         if let Body::Stream(items) = answer.body {
             let (node, visitor) = (Arc::clone(&self.node), self.guest.visitor.clone());
@@ -233,7 +235,14 @@ impl Door {
     ) -> Response<Outgoing> {
         let (head, body) = request.into_parts();
         let (path, trace) = (head.uri.path().to_owned(), trace(&head.headers));
-        self.admit(face, head, body, line).await.unwrap_or_else(|error| {
+        let left = deadline(&head.headers);
+        let until = left.map(|left| self.node().world().uptime() + left);
+        let answered = tokio::select! {
+            biased;
+            answered = self.admit(face, head, body, (line, until)) => answered,
+            late = late(self.node(), left) => Err(late),
+        };
+        answered.unwrap_or_else(|error| {
             tell(&error, &path, &trace);
             let refusal = face.refuse(&path, &trace, &error);
             refusal.map(|content| Outgoing::plain(content, false, &line.wire))
@@ -241,7 +250,8 @@ impl Door {
     }
 
     async fn admit(
-        &self, face: &Arc<dyn Face>, head: Parts, mut body: impl Coming, line: &Line,
+        &self, face: &Arc<dyn Face>, head: Parts, mut body: impl Coming,
+        (line, until): (&Line, Option<Duration>),
     ) -> Result<Response<Outgoing>> {
         let entered = match face.asked(&head) {
             Ok(asked) => self.enter(&head, line, asked.method).await.map(|guest| (asked, guest)),
@@ -258,13 +268,9 @@ impl Door {
             self.take(&head, &mut body, &guest, asked.body_max).await?;
         let is_query = asked.method.is_some_and(|method| method.kind == Kind::Query);
         let query = self.turn(is_query, line).await?;
-        let left = deadline(&head.headers);
-        let visit = Visit { head, body, wait_max: None, guest, node: Arc::clone(self.node()) };
-        let answer = tokio::select! {
-            biased;
-            answer = unwound(face.answer(visit)) => answer?,
-            late = late(self.node(), left) => return Err(late),
-        };
+        let node = Arc::clone(self.node());
+        let visit = Visit { head, body, wait_max: None, until, guest, node };
+        let answer = unwound(face.answer(visit)).await?;
         // What was asked is not kept any longer than what it came to.
         drop(held);
         let (answer, content) = answer.into_parts();

@@ -49,8 +49,8 @@ pub(crate) async fn load(store: &Store, world: &Arc<dyn World>, root: &RootKey) 
 }
 
 /// Takes another root key: wraps anew what the old one wrapped, and gives how much that was. No
-/// node may be at work on an embedded database meanwhile; nodes on a shared one go on with the
-/// keys that they have at hand, and want the new file when they start again.
+/// node may be at work on an embedded database meanwhile. Nodes on a shared one go on with the keys
+/// that they have at hand, and make none any more: they want the new file, and to be started again.
 ///
 /// # Errors
 /// `ring.wrong_root`, `ring.no_root`, and those of the store.

@@ -123,6 +123,28 @@ impl Tenants {
         self.all.contains_key(name)
     }
 
+    /// The tenant that a visitor means by the host they call, or by a header.
+    ///
+    /// # Errors
+    /// `tenant.unknown`, and `tenant.mismatch` for two of them.
+    pub(crate) fn meant(&self, visitor: &Visitor) -> Result<Meant> {
+        let host = self.hosts.get(&visitor.host).map(|tenant| Arc::clone(&tenant.name));
+        let Some(header) = visitor.tenant.as_deref() else {
+            return Ok(Meant { tenant: host, is_heard: true });
+        };
+        if host.as_deref().is_some_and(|host| host != header) {
+            return Err(mismatch());
+        }
+        let is_heard = visitor.names_tenants || host.is_some();
+        let tenant = match self.all.get(header) {
+            Some(named) => Arc::clone(&named.name),
+            None if is_heard => return Err(unknown()),
+            // Who is not heard does not learn which tenants there are.
+            None => header.into(),
+        };
+        Ok(Meant { tenant: Some(tenant), is_heard })
+    }
+
     fn read(session: &mut dyn Session) -> Result<Self> {
         const ALL: &str = "SELECT tenant, state, commits_per_second, jobs_max FROM stoa_tenant";
         const HOSTS: &str = "SELECT host, tenant FROM stoa_host";
@@ -166,24 +188,6 @@ impl Node {
         self.directory.keep(looked, &tenants);
         Ok(tenants)
     }
-
-    /// The tenant that a visitor means by the host they call, or by a header.
-    ///
-    /// # Errors
-    /// `tenant.unknown`, and `tenant.mismatch` for two of them.
-    pub(crate) async fn meant(&self, visitor: &Visitor) -> Result<Meant> {
-        let tenants = self.tenants().await?;
-        let host = tenants.hosts.get(&visitor.host).map(|tenant| Arc::clone(&tenant.name));
-        let Some(header) = visitor.tenant.as_deref() else {
-            return Ok(Meant { tenant: host, is_heard: true });
-        };
-        if host.as_deref().is_some_and(|host| host != header) {
-            return Err(mismatch());
-        }
-        let is_heard = visitor.names_tenants || host.is_some();
-        let named = tenants.all.get(header).ok_or_else(unknown)?;
-        Ok(Meant { tenant: Some(Arc::clone(&named.name)), is_heard })
-    }
 }
 
 /// What a visitor says of their tenant besides their credential.
@@ -195,16 +199,24 @@ pub(crate) struct Meant {
 }
 
 impl Meant {
-    /// Whether a caller belongs there.
-    pub(crate) fn fits(&self, caller: &Caller) -> bool {
-        self.tenant.as_ref().is_none_or(|tenant| *tenant == caller.tenant)
-    }
-
-    /// Nobody in particular, there.
+    /// The visitor, by what their credential came to. To what is `public`, one that is not good there
+    /// is none.
     ///
     /// # Errors
-    /// `tenant.header` where nobody without a credential is heard.
-    pub(crate) fn nobody(&self) -> Result<Caller> {
+    /// What the credential came to, `tenant.mismatch`, and `tenant.header`.
+    pub(crate) fn caller(&self, found: Result<Option<Caller>>, public: bool) -> Result<Caller> {
+        let fits =
+            |caller: &Caller| self.tenant.as_ref().is_none_or(|tenant| *tenant == caller.tenant);
+        match found {
+            Ok(Some(caller)) if fits(&caller) => Ok(caller),
+            Ok(Some(_)) if !public => Err(mismatch()),
+            Err(error) if !public => Err(error),
+            _ => self.nobody(),
+        }
+    }
+
+    /// Nobody in particular, there, if nobody without a credential is heard.
+    fn nobody(&self) -> Result<Caller> {
         match self.is_heard {
             true => Ok(Caller::anonymous(self.tenant.as_deref().unwrap_or(MAIN))),
             false => Err(unheard()),
@@ -231,7 +243,7 @@ fn suspended() -> Error {
 }
 
 /// What somebody is told who says one tenant by one thing and another by another.
-pub(crate) fn mismatch() -> Error {
+fn mismatch() -> Error {
     let message = "the credential, the host and the header `stoa-tenant` do not mean one tenant";
     Error::new(Code::PermissionDenied, "tenant.mismatch", message)
         .help("Call the host of your tenant, with a credential that was made there.")

@@ -4,8 +4,10 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use serde_json::json;
+use stoa_testkit::postgres::Cluster;
 use tempfile::TempDir;
 
+use crate::http::Request;
 use crate::process::{Node, stoa};
 
 const PASSWORD: &str = "correct horse battery";
@@ -73,6 +75,39 @@ fn another_root_key_opens_what_the_old_one_did() {
     stop(node);
     std::fs::write(&root, old).unwrap();
     assert_eq!(refused(directory.path()), "ring.wrong_root");
+}
+
+/// What a node makes under a root key that is no more would be opened by nobody.
+#[test]
+fn a_node_that_runs_while_another_root_key_is_taken_makes_no_key_under_the_old_one() {
+    let cluster = Cluster::start().unwrap();
+    let database = cluster.database().unwrap();
+    let directory = TempDir::new().unwrap();
+    let more = ["--database", database.url()];
+    let mut node = Node::start(directory.path(), &more);
+    let main = node.set_up();
+    let made = node.call(&main, "system", "CreateTenant", &json!({"name": "acme"})).ok();
+    let data = directory.path().to_str().unwrap();
+    let rotate = ["keys", "rotate", "--data", data, "--database", database.url()];
+    let rotated = stoa(&rotate).output().unwrap();
+    assert!(rotated.status.success(), "{}", String::from_utf8_lossy(&rotated.stderr));
+    let ada = json!({
+        "code": made["setupCode"], "handle": "ada", "email": "ada@example.com", "password": PASSWORD,
+    });
+    let set_up = |node: &Node| {
+        let call = Request::call("", "auth", "SetUp", &ada).with("stoa-tenant", "acme");
+        call.send(node.address)
+    };
+    assert_eq!(set_up(&node).reason(), "ring.rotated");
+    // The keys that it has at hand it goes on with.
+    node.sign_in("ada", PASSWORD);
+    stop(node);
+    let node = Node::start(directory.path(), &more);
+    set_up(&node).ok();
+    stop(node);
+    let node = Node::start(directory.path(), &more);
+    let login = json!({"login": "ada@example.com", "password": PASSWORD});
+    Request::call("", "auth", "SignIn", &login).with("stoa-tenant", "acme").send(node.address).ok();
 }
 
 #[test]

@@ -23,7 +23,7 @@ use std::collections::BTreeMap;
 use stoa_contract::{Code, Message};
 
 use crate::registry::ServiceId;
-use crate::ring::{Seal, of_tenant};
+use crate::ring::{CELL, Seal, of_tenant};
 use crate::session::Origin;
 use crate::value::{FromRow, Params, Row, Value};
 use crate::{Error, Result, Tx, View};
@@ -219,6 +219,9 @@ impl View<'_> {
             None => {
                 let key = ring.draw(self.stamp(), &[b"tenant", tenant.as_bytes()]);
                 if self.writes() {
+                    if let Some((cell,)) = self.kernel::<(Vec<u8>,)>("", FIND, (CELL,))? {
+                        ring.is_current(&cell)?;
+                    }
                     let wrapped = ring.wrap(tenant, &key)?;
                     self.kernel::<()>("", MAKE, (&name, wrapped.as_slice()))?;
                 }

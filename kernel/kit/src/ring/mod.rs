@@ -65,9 +65,20 @@ impl Ring {
     }
 
     /// Opens the key of a tenant.
+    ///
+    /// # Errors
+    /// `ring.rotated`: the root opened what the cell's secret was wrapped with when the node started.
     pub(crate) fn open(&self, tenant: &str, wrapped: &[u8]) -> Result<Seal> {
-        let name = of_tenant(tenant);
-        self.root.open(&name, wrapped).map(Seal::new).ok_or_else(|| wrong_root(&name))
+        self.root.open(&of_tenant(tenant), wrapped).map(Seal::new).ok_or_else(rotated)
+    }
+
+    /// Looks whether the root is still the one that wraps the cell's secret: what another wrapped
+    /// would be opened by nobody who has the new one alone.
+    ///
+    /// # Errors
+    /// `ring.rotated`.
+    pub(crate) fn is_current(&self, cell: &[u8]) -> Result<()> {
+        self.root.open(CELL, cell).map(drop).ok_or_else(rotated)
     }
 
     /// The key of a tenant, if it is known to be kept.
@@ -88,6 +99,13 @@ pub const CELL: &str = "cell";
 /// What a tenant's key is kept under.
 pub fn of_tenant(tenant: &str) -> String {
     format!("tenant:{tenant}")
+}
+
+/// What is said by a node that runs on while another root key was taken.
+fn rotated() -> Error {
+    let message = "the root key was replaced since this node started";
+    Error::unavailable("ring.rotated", message)
+        .help("Nothing was changed. Start this node again, with the new file.")
 }
 
 /// What a start is told whose root key is not the database's.

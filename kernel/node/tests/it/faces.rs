@@ -16,6 +16,8 @@ use stoa_kit::{Code, Error, Request as _, Result};
 use stoa_node::{Asked, Body, Content, Face, Listen, Origins, Port, Proxies, Visit, status};
 use stoa_testkit::{Engine, Node, run};
 
+use tokio::sync::Notify;
+
 use crate::echo;
 use crate::messages::{Done, Say};
 
@@ -27,6 +29,8 @@ static SECRET: stoa_contract::Method =
 #[derive(Default)]
 struct Lines {
     visits: AtomicU32,
+    /// Where visits of `/lines/late` wait: told that one has come, and that it goes on.
+    late: Arc<[Notify; 2]>,
 }
 
 impl Face for Lines {
@@ -49,7 +53,12 @@ impl Face for Lines {
 
     fn answer(&self, visit: Visit) -> BoxFuture<'static, Result<Response<Content>>> {
         self.visits.fetch_add(1, SeqCst);
+        let late = Arc::clone(&self.late);
         Box::pin(async move {
+            if visit.head.uri.path() == "/lines/late" {
+                late[0].notify_one();
+                late[1].notified().await;
+            }
             match visit.head.uri.path() {
                 "/lines/panic" => panic!("a face that is wrong"),
                 "/lines/broken" => {
@@ -158,6 +167,20 @@ fn the_door_stands_before_a_face() {
             assert_eq!((found.as_u16(), body.unwrap().as_str()), (status, said));
         }
         assert_eq!(face.visits.load(SeqCst), 3, "who is refused by the head is not heard");
+    });
+}
+
+#[test]
+fn a_deadline_begins_when_the_request_comes() {
+    with_face(async |node, port, face| {
+        let put = Request::put("/lines/late").header("connect-timeout-ms", "1000");
+        let meanwhile = async {
+            face.late[0].notified().await;
+            node.skip(Duration::from_secs(2));
+            face.late[1].notify_one();
+        };
+        let ((status, _, body), ()) = futures::join!(ask(&port, put, "1"), meanwhile);
+        assert_eq!((status.as_u16(), body.unwrap().as_str()), (504, "sorry: request.deadline\n"));
     });
 }
 

@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use stoa_kit::{Caller, Code, Error, MAIN};
+use stoa_contract::Permission;
+use stoa_kit::{Caller, Code, Error, MAIN, Request as _};
 use stoa_node::{Background, Visitor};
 use stoa_store::{Fault, Faults};
 use stoa_testkit::{Engine, Node, both, run, run_with_faults};
@@ -137,6 +138,10 @@ fn names(listed: &Value) -> Vec<&str> {
     tenants.iter().map(|tenant| tenant["name"].as_str().unwrap()).collect()
 }
 
+/// A method for everybody.
+static PUBLIC: stoa_contract::Method =
+    stoa_contract::Method { permission: Permission::Public, ..*Say::METHOD };
+
 async fn identify(node: &Node, host: &str, header: Option<&str>) -> Result<String, Error> {
     let visitor = Visitor {
         host: host.to_owned(),
@@ -234,9 +239,28 @@ both! {
             let found = found.as_deref().map_err(|error| error.reason());
             assert_eq!(found, wanted, "{host} {header:?}");
         }
-        let visitor = Visitor { tenant: Some("beta".into()), ..Visitor::default() };
-        let unheard = node.inner().identify(&visitor, true).await;
-        assert_eq!(refused(unheard), (Code::PermissionDenied, "tenant.header".to_owned()));
+        // Whether there is such a tenant is told to those who are heard.
+        for tenant in ["beta", "gamma"] {
+            let visitor = Visitor { tenant: Some(tenant.into()), ..Visitor::default() };
+            let unheard = node.inner().identify(&visitor, true).await;
+            assert_eq!(refused(unheard), (Code::PermissionDenied, "tenant.header".to_owned()));
+        }
+    }
+
+    async fn a_public_stream_ends_with_the_tenant_that_it_was_opened_in(node: Node) {
+        node.create_tenant("beta").await;
+        let visitor = Visitor {
+            authorization: Some("Bearer stoa_s_main_unknown".into()),
+            tenant: Some("beta".into()),
+            names_tenants: true,
+            ..Visitor::default()
+        };
+        let caller = node.inner().identify(&visitor, true).await.unwrap();
+        assert_eq!((&*caller.tenant, caller.is_anonymous()), ("beta", true));
+        let still = async || node.inner().still_good(&visitor, &PUBLIC).await;
+        still().await.unwrap();
+        node.ask(&node.admin(), "SuspendTenant", json!({"name": "beta"})).await.unwrap();
+        assert_eq!(refused(still().await), (Code::FailedPrecondition, "tenant.suspended".to_owned()));
     }
 
     async fn what_a_tenant_may_use_is_its_own(node: Node) {
