@@ -111,23 +111,43 @@ fn a_node_that_runs_while_another_root_key_is_taken_makes_no_key_under_the_old_o
 }
 
 #[test]
-fn a_value_that_was_moved_to_another_row_does_not_open() {
+fn a_value_that_was_moved_does_not_open() {
     let directory = TempDir::new().unwrap();
     let mut node = Node::start(directory.path(), &[]);
     let token = node.set_up();
+    node.sign_in("ada", PASSWORD);
     let bob = json!({"handle": "bob", "email": "bob@example.com"});
     let bob = node.call(&token, "users", "CreateUser", &bob).ok()["user"]["id"].clone();
+    let sessions = |node: &Node, token: &str| node.call(token, "auth", "ListSessions", &json!({}));
+    sessions(&node, &token).ok();
     stop(node);
-    let database = rusqlite::Connection::open(directory.path().join("stoa.db")).unwrap();
-    let moved = database.execute(
-        "UPDATE users_user SET email = (SELECT email FROM users_user WHERE handle = 'ada') \
-         WHERE handle = 'bob'",
-        (),
-    );
-    assert_eq!(moved.unwrap(), 1);
-    drop(database);
-    let node = Node::start(directory.path(), &[]);
-    let token = node.sign_in("ada", PASSWORD);
-    let answer = node.call(&token, "users", "GetUser", &json!({"id": bob}));
-    assert_eq!(answer.reason(), "ring.damaged");
+    // To another person's row; to another row about the same person; to another column of it.
+    for (moved, service, method, request) in [
+        (
+            "UPDATE users_user SET email = (SELECT email FROM users_user WHERE handle = 'ada') \
+             WHERE handle = 'bob'",
+            "users",
+            "GetUser",
+            json!({"id": bob}),
+        ),
+        (
+            "UPDATE auth_session SET address = (SELECT MAX(address) FROM auth_session)",
+            "auth",
+            "ListSessions",
+            json!({}),
+        ),
+        ("UPDATE auth_session SET label = address", "auth", "ListSessions", json!({})),
+    ] {
+        let copy = TempDir::new().unwrap();
+        for name in ["stoa.db", "root.key"] {
+            std::fs::copy(directory.path().join(name), copy.path().join(name)).unwrap();
+        }
+        let database = rusqlite::Connection::open(copy.path().join("stoa.db")).unwrap();
+        assert!(database.execute(moved, ()).unwrap() > 0);
+        drop(database);
+        let node = Node::start(copy.path(), &[]);
+        let token = node.sign_in("ada", PASSWORD);
+        let answer = node.call(&token, service, method, &request);
+        assert_eq!(answer.reason(), "ring.damaged", "{moved}");
+    }
 }
