@@ -167,7 +167,7 @@ pub trait Engine: Send + Sync + 'static {
     fn lease_now(&self) -> BoxFuture<'static, Result<stoa_kit::Micros>>;
 
     /// Uptime at which this node last knew of every commit of the cell, also those of other nodes:
-    /// what it keeps in memory is not younger than that.
+    /// what it keeps in memory is not younger than that. Without end where there are no others.
     fn fresh_since(&self) -> Duration;
 
     /// Ends once the engine can never work again, with what is wrong: whoever runs it ends the
