@@ -6,7 +6,8 @@ use stoa_kit::{Micros, Result, Tx, View};
 use crate::contract::*;
 
 /// What holds, of one service or of all.
-pub(super) fn list(view: &View, service: &str) -> Result<ListSettingsResponse> {
+pub(super) fn list(view: &View, request: ListSettingsRequest) -> Result<ListSettingsResponse> {
+    let service = request.service.as_str();
     let mut settings = Vec::new();
     for one in view.registry().services() {
         if service.is_empty() || service == one.name {
@@ -16,13 +17,13 @@ pub(super) fn list(view: &View, service: &str) -> Result<ListSettingsResponse> {
     Ok(ListSettingsResponse { settings })
 }
 
-pub(super) fn update(tx: &mut Tx, request: &UpdateSettingRequest) -> Result<UpdateSettingResponse> {
+pub(super) fn update(tx: &mut Tx, request: UpdateSettingRequest) -> Result<UpdateSettingResponse> {
     let of = (request.service.as_str(), request.name.as_str());
     let held = tx.set(of, Some(&request.value), &request.etag)?;
     Ok(UpdateSettingResponse { setting: shown(&held).into() })
 }
 
-pub(super) fn reset(tx: &mut Tx, request: &ResetSettingRequest) -> Result<ResetSettingResponse> {
+pub(super) fn reset(tx: &mut Tx, request: ResetSettingRequest) -> Result<ResetSettingResponse> {
     let of = (request.service.as_str(), request.name.as_str());
     let held = tx.set(of, None, &request.etag)?;
     Ok(ResetSettingResponse { setting: shown(&held).into() })

@@ -5,7 +5,9 @@ use stoa_kit::{Result, Tx, View};
 use crate::contract::*;
 
 /// The tables that hold what is about people.
-pub(super) fn tables(view: &View) -> ListPersonalTablesResponse {
+pub(super) fn tables(
+    view: &View, _: ListPersonalTablesRequest,
+) -> Result<ListPersonalTablesResponse> {
     let services = view.registry().services().iter();
     let tables = services.flat_map(|service| {
         service.held.iter().map(|held| PersonalTable {
@@ -14,11 +16,11 @@ pub(super) fn tables(view: &View) -> ListPersonalTablesResponse {
             message: held.message.to_owned(),
         })
     });
-    ListPersonalTablesResponse { tables: tables.collect() }
+    Ok(ListPersonalTablesResponse { tables: tables.collect() })
 }
 
-pub(super) fn export(view: &View, request: &ExportSubjectRequest) -> Result<ExportSubjectResponse> {
-    let turn = &mut |keys| view.page(request, keys);
+pub(super) fn export(view: &View, request: ExportSubjectRequest) -> Result<ExportSubjectResponse> {
+    let turn = &mut |keys| view.page(&request, keys);
     let (rows, next_page_token) = view.export(&request.subject, &request.table, turn)?;
     Ok(ExportSubjectResponse { rows, next_page_token })
 }

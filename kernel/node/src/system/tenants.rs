@@ -14,19 +14,17 @@ use crate::tenants::SUSPENDED;
 /// What an update may name.
 const FIELDS: [&str; 4] = ["display_name", "hosts", "commits_per_second", "jobs_max"];
 
-pub(super) async fn create(
-    ctx: &Ctx, request: CreateTenantRequest,
-) -> Result<CreateTenantResponse> {
-    let (code, code_hash) = code(ctx);
+pub(super) async fn create(ctx: Ctx, request: CreateTenantRequest) -> Result<CreateTenantResponse> {
+    let (code, code_hash) = code(&ctx);
     let added = ctx.call(AddTenantRequest { tenant: request.into(), code_hash }).await?;
     let setup_code = if added.open { code } else { String::new() };
     Ok(CreateTenantResponse { tenant: added.tenant, setup_code })
 }
 
 pub(super) async fn renew_setup_code(
-    ctx: &Ctx, request: RenewSetupCodeRequest,
+    ctx: Ctx, request: RenewSetupCodeRequest,
 ) -> Result<RenewSetupCodeResponse> {
-    let (setup_code, code_hash) = code(ctx);
+    let (setup_code, code_hash) = code(&ctx);
     ctx.call(KeepSetupCodeRequest { name: request.name, code_hash }).await?;
     Ok(RenewSetupCodeResponse { setup_code })
 }
@@ -66,7 +64,7 @@ pub(super) fn add(tx: &mut Tx, request: AddTenantRequest) -> Result<AddTenantRes
 }
 
 pub(super) fn keep_setup_code(
-    tx: &mut Tx, request: &KeepSetupCodeRequest,
+    tx: &mut Tx, request: KeepSetupCodeRequest,
 ) -> Result<KeepSetupCodeResponse> {
     is_main(tx)?;
     find(tx, &request.name)?;
@@ -83,22 +81,22 @@ pub(super) fn keep_setup_code(
     Ok(KeepSetupCodeResponse {})
 }
 
-pub(super) fn get(view: &View, request: &GetTenantRequest) -> Result<GetTenantResponse> {
+pub(super) fn get(view: &View, request: GetTenantRequest) -> Result<GetTenantResponse> {
     Ok(GetTenantResponse { tenant: find(view, &request.name)?.into() })
 }
 
-pub(super) fn list(view: &View, request: &ListTenantsRequest) -> Result<ListTenantsResponse> {
+pub(super) fn list(view: &View, request: ListTenantsRequest) -> Result<ListTenantsResponse> {
     const LIST: &str = "SELECT tenant, state, display_name, commits_per_second, jobs_max, \
          create_time, update_time FROM stoa_tenant \
          WHERE (tenant = :tenant OR :tenant = 'main') AND tenant > $1 ORDER BY tenant LIMIT $2";
-    let page = view.page(request, 1)?;
+    let page = view.page(&request, 1)?;
     let rows = view.rows::<Row>(LIST, (page.after(), page.limit()))?;
     let mut tenants = rows.into_iter().map(|row| shown(view, row)).collect::<Result<_>>()?;
     let next_page_token = page.cut(&mut tenants, |last: &Tenant| vec![last.name.clone()])?;
     Ok(ListTenantsResponse { tenants, next_page_token })
 }
 
-pub(super) fn update(tx: &mut Tx, request: &UpdateTenantRequest) -> Result<UpdateTenantResponse> {
+pub(super) fn update(tx: &mut Tx, request: UpdateTenantRequest) -> Result<UpdateTenantResponse> {
     const UPDATE: &str = "UPDATE stoa_tenant SET display_name = $2, commits_per_second = $3, \
          jobs_max = $4, update_time = $5 WHERE tenant = $1";
     is_main(tx)?;
@@ -123,16 +121,14 @@ pub(super) fn update(tx: &mut Tx, request: &UpdateTenantRequest) -> Result<Updat
     Ok(UpdateTenantResponse { tenant: find(tx, &request.name)?.into() })
 }
 
-pub(super) fn suspend(
-    tx: &mut Tx, request: &SuspendTenantRequest,
-) -> Result<SuspendTenantResponse> {
+pub(super) fn suspend(tx: &mut Tx, request: SuspendTenantRequest) -> Result<SuspendTenantResponse> {
     if request.name == MAIN {
         return Err(Reason::MainTenant.because("the main tenant is what the cell is run from"));
     }
     Ok(SuspendTenantResponse { tenant: set_state(tx, &request.name, SUSPENDED)?.into() })
 }
 
-pub(super) fn resume(tx: &mut Tx, request: &ResumeTenantRequest) -> Result<ResumeTenantResponse> {
+pub(super) fn resume(tx: &mut Tx, request: ResumeTenantRequest) -> Result<ResumeTenantResponse> {
     Ok(ResumeTenantResponse { tenant: set_state(tx, &request.name, "active")?.into() })
 }
 
