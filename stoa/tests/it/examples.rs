@@ -1,89 +1,21 @@
 //! The examples of every service, by way of every face: the same replies, the same refusals, the
 //! same rows.
 
+mod connect;
+mod grpc;
+mod rest;
+
 use std::path::Path;
-use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{Request, Response};
-use serde_json::{Map, Value};
-use stoa_contract::{Binding, Segment};
+use http::Request;
+use serde_json::Value;
 use stoa_kit::Service;
-use stoa_node::Face;
-use stoa_rest::Rest;
-use stoa_testkit::Node;
 use stoa_testkit::compliance::{Ask, Refusal, Speaker, same_by_way_of};
 
-struct Connect;
-
-impl Speaker for Connect {
-    fn name(&self) -> &str {
-        "Connect"
-    }
-
-    fn faces(&self, _: &Node) -> Vec<Arc<dyn Face>> {
-        Vec::new()
-    }
-
-    fn request(&self, ask: &Ask) -> Request<Bytes> {
-        let request = Request::post(format!("/{}", ask.method.path));
-        sent(ask, request, ask.request.to_string())
-    }
-
-    fn heard(&self, _: &Ask, answer: Response<Bytes>) -> Result<Value, Refusal> {
-        let body: Value = serde_json::from_slice(answer.body()).unwrap();
-        if answer.status().is_success() {
-            return Ok(body);
-        }
-        let details = || body["details"].as_array().into_iter().flatten().map(|it| &it["debug"]);
-        let reason = details().find_map(|debug| debug["reason"].as_str());
-        let violations = details().find_map(|debug| debug["violations"].as_array());
-        Err(refusal(&body["code"], reason, violations))
-    }
-}
-
-struct RestFace;
-
-impl Speaker for RestFace {
-    fn name(&self) -> &str {
-        "REST"
-    }
-
-    fn faces(&self, node: &Node) -> Vec<Arc<dyn Face>> {
-        vec![Arc::new(Rest::new(node.inner().registry()))]
-    }
-
-    fn request(&self, ask: &Ask) -> Request<Bytes> {
-        let (binding, mut fields) = (&ask.method.http[0], ask.request.as_object().unwrap().clone());
-        let mut uri = path(ask, binding, &mut fields);
-        let body = match binding.body {
-            "*" => Value::Object(fields).to_string(),
-            "" => {
-                let mut query = Vec::new();
-                for (name, value) in &fields {
-                    said(name, value, &mut query);
-                }
-                if !query.is_empty() {
-                    uri = format!("{uri}?{}", query.join("&"));
-                }
-                String::new()
-            }
-            field => panic!("{}: the body is {field}", ask.method.name),
-        };
-        sent(ask, Request::builder().method(binding.http_method).uri(uri), body)
-    }
-
-    fn heard(&self, _: &Ask, answer: Response<Bytes>) -> Result<Value, Refusal> {
-        let body: Value = serde_json::from_slice(answer.body()).unwrap();
-        match answer.status().is_success() {
-            true => Ok(body),
-            false => {
-                let reason = body["reason"].as_str();
-                Err(refusal(&body["code"], reason, body["violations"].as_array()))
-            }
-        }
-    }
-}
+use connect::Connect;
+use grpc::{Grpc, GrpcWeb};
+use rest::RestFace;
 
 fn sent(ask: &Ask, mut request: http::request::Builder, body: String) -> Request<Bytes> {
     request = request.header("content-type", "application/json");
@@ -103,48 +35,6 @@ fn refusal(code: &Value, reason: Option<&str>, violations: Option<&Vec<Value>>) 
     Refusal { code: text(code.as_str()), reason: text(reason), paths: paths.collect() }
 }
 
-/// The path of a binding; what it says is taken out of the fields.
-fn path(ask: &Ask, binding: &Binding, fields: &mut Map<String, Value>) -> String {
-    let mut path = String::new();
-    for (place, segment) in binding.segments.iter().enumerate() {
-        match segment {
-            Segment::Word(word) => path += &format!("/{word}"),
-            Segment::One | Segment::Rest => {
-                let variable = binding.variables.iter().find(|variable| variable.start == place);
-                let name = variable.expect("a star is part of a variable").field;
-                let json = ask.method.request.field(name).unwrap().json;
-                let value = fields.remove(json).or_else(|| fields.remove(name)).unwrap_or_default();
-                path += &format!("/{}", escaped(&text(&value)));
-            }
-        }
-    }
-    if binding.verb.is_empty() { path } else { format!("{path}:{}", binding.verb) }
-}
-
-/// A field in a query.
-fn said(name: &str, value: &Value, query: &mut Vec<String>) {
-    match value {
-        Value::Array(items) => items.iter().for_each(|item| said(name, item, query)),
-        Value::Object(fields) => {
-            fields.iter().for_each(|(inner, value)| said(&format!("{name}.{inner}"), value, query));
-        }
-        value => query.push(format!("{name}={}", escaped(&text(value)))),
-    }
-}
-
-fn text(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
-}
-
-fn escaped(text: &str) -> String {
-    text.bytes()
-        .map(|byte| match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' => char::from(byte).to_string(),
-            other => format!("%{other:02X}"),
-        })
-        .collect()
-}
-
 fn services() -> Vec<Service> {
     stoa::Catalogue::standard().services(&[]).unwrap()
 }
@@ -159,7 +49,7 @@ fn folder(name: &str) -> std::path::PathBuf {
 #[test]
 #[allow(clippy::print_stdout, reason = "how much was compared")]
 fn examples_are_the_same_by_way_of_every_face() {
-    let speakers: [&dyn Speaker; 2] = [&Connect, &RestFace];
+    let speakers: [&dyn Speaker; 4] = [&Connect, &Grpc, &GrpcWeb, &RestFace];
     let (mut questions, mut replies) = (0, 0);
     std::thread::scope(|scope| {
         let asking = services().into_iter().map(|service| {

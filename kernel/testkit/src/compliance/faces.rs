@@ -32,7 +32,7 @@ pub trait Speaker: Sync {
     /// A question as it is asked. The token of a caller is their name; nobody has none.
     fn request(&self, ask: &Ask) -> Request<Bytes>;
 
-    /// What came of it.
+    /// What came of it; trailers stand among the headers.
     fn heard(&self, ask: &Ask, answer: Response<Bytes>) -> Result<Value, Refusal>;
 }
 
@@ -109,9 +109,10 @@ async fn listen_to(
         node.pass(Duration::from_millis(1));
         let what = format!("{} as {:?} with {}", ask.method.name, ask.token, ask.request);
         let peer = SocketAddr::from(([192, 0, 2, 1], 4711));
-        let (head, body) = port.answer(peer, speaker.request(&ask)).await.into_parts();
-        let body = body.collect().await.unwrap().to_bytes();
-        let heard = speaker.heard(&ask, Response::from_parts(head, body));
+        let (mut head, body) = port.answer(peer, speaker.request(&ask)).await.into_parts();
+        let body = body.collect().await.unwrap();
+        head.headers.extend(body.trailers().cloned().unwrap_or_default());
+        let heard = speaker.heard(&ask, Response::from_parts(head, body.to_bytes()));
         answers.push((what, heard.map(masked)));
         node.settle().await;
     }
