@@ -1,7 +1,7 @@
 //! The examples of a service, asked by way of faces: each gives the same replies and the same
 //! refusals, and leaves the same rows.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -11,8 +11,8 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
-use stoa_contract::{Contract, Format, Kind, Method};
-use stoa_kit::{Authenticated, Authenticator, MAIN, Micros, Service};
+use stoa_contract::{Contract, Format, Kind, Method, Permission};
+use stoa_kit::{Authenticated, Authenticator, MAIN, Micros, Registry, Service};
 use stoa_node::{Face, Port};
 
 use super::examples::{Examples, OfMethod, broken, is_shown};
@@ -47,6 +47,8 @@ pub struct Ask {
     pub request: Value,
     /// The idempotency key.
     pub key: Option<String>,
+    /// The word of the code that it is refused with, where who asks decides.
+    pub denied: Option<&'static str>,
 }
 
 /// A refusal, as far as it is the same everywhere.
@@ -113,6 +115,10 @@ async fn listen_to(
         let body = body.collect().await.unwrap();
         head.headers.extend(body.trailers().cloned().unwrap_or_default());
         let heard = speaker.heard(&ask, Response::from_parts(head, body.to_bytes()));
+        if let Some(code) = ask.denied {
+            let denied = heard.as_ref().is_err_and(|refusal| refusal.code == code);
+            assert!(denied, "{}: {what} gives {heard:?} instead of {code}", speaker.name());
+        }
         answers.push((what, heard.map(masked)));
         node.settle().await;
     }
@@ -135,13 +141,25 @@ fn questions(contract: &'static Contract, examples: &Examples, world: &World) ->
             "admin" => Some("user:usr_admin with=*".to_owned()),
             other => Some(other.to_owned()),
         };
-        Ask { method, token, request: world.fill(with), key }
+        Ask { method, token, request: world.fill(with), key, denied: None }
     };
+    let registry = world.node.inner().registry();
     let mut asks = Vec::new();
     for method in methods() {
         let OfMethod { success, denied, invalid } = &examples.methods[method.name];
-        for caller in ["nobody", "user:usr_stranger"] {
-            asks.push(ask(method, caller, &success.with, None));
+        let strangers = ask(method, "user:usr_stranger", &success.with, None);
+        let nobodys = ask(method, "nobody", &success.with, None);
+        match method.permission {
+            Permission::Public => asks.extend([nobodys, strangers]),
+            Permission::Named(permission) => {
+                let nearly = ask(method, &all_but(permission, registry), &success.with, None);
+                asks.push(Ask { denied: Some("unauthenticated"), ..nobodys });
+                asks.push(Ask { denied: Some("permission_denied"), ..strangers });
+                asks.push(Ask { denied: Some("permission_denied"), ..nearly });
+            }
+            Permission::Authenticated | Permission::Internal => {
+                asks.extend([Ask { denied: Some("unauthenticated"), ..nobodys }, strangers]);
+            }
         }
         if let Some(denied) = denied.as_ref().filter(|denied| denied.none.is_none()) {
             let with = denied.with.as_ref().unwrap_or(&success.with);
@@ -151,7 +169,6 @@ fn questions(contract: &'static Contract, examples: &Examples, world: &World) ->
         let mut nonsense = filled.clone();
         nonsense["nonsense"] = json!("x");
         asks.push(ask(method, &success.caller, &nonsense, None));
-        let registry = world.node.inner().registry();
         let bound = registry.method(method.path).expect("the method is bound");
         let decode = |text: &[u8]| bound.decode_request(text, Format::Json);
         for (request, _) in broken(method, filled.as_object().unwrap(), decode) {
@@ -185,6 +202,19 @@ fn questions(contract: &'static Contract, examples: &Examples, world: &World) ->
         }
     }
     asks
+}
+
+/// Somebody who has every permission there is but one.
+fn all_but(permission: &str, registry: &Registry) -> String {
+    let contracts = registry.services().iter().filter_map(|service| service.contract);
+    let named = contracts.flat_map(|contract| contract.methods).filter_map(|method| {
+        match method.permission {
+            Permission::Named(other) => (other != permission).then_some(other),
+            _ => None,
+        }
+    });
+    let others: BTreeSet<&str> = named.collect();
+    format!("user:usr_nearly with={}", Vec::from_iter(others).join(","))
 }
 
 /// A reply without what is drawn anew on each node: identifiers, secrets, tokens of pages, and the
