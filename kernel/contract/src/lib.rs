@@ -15,11 +15,13 @@
 
 mod any;
 pub mod check;
+pub mod described;
 mod error;
 pub mod json;
 mod message;
 mod method;
 mod money;
+pub mod schema;
 
 pub use any::{AnyMessage, Format, decode, validate};
 pub use check::Check;

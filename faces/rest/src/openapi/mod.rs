@@ -2,9 +2,7 @@
 //!
 //! A document is made when it is first asked for, of what its reader may call, and kept.
 
-mod described;
 mod operation;
-mod schema;
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
@@ -13,13 +11,13 @@ use bytes::Bytes;
 use http::{HeaderValue, Response, header};
 use quick_cache::sync::Cache;
 use serde_json::{Map, Value as Json, json};
+use stoa_contract::described::Described;
+use stoa_contract::schema::Schemas;
 use stoa_contract::{Code, Contract, Method, Permission, Words};
 use stoa_kit::{Caller, Error, Registry, Result};
 use stoa_node::Content;
 
-use described::Described;
 use operation::Operations;
-use schema::Schemas;
 
 /// Where it is.
 pub(crate) const PATH: &str = "/openapi.json";
@@ -84,7 +82,7 @@ impl Documents {
                 self.described.get_or_init(|| made)
             }
         };
-        let mut schemas = Schemas::new(described);
+        let mut schemas = Schemas::new(described, "#/components/schemas");
         let (mut paths, mut tags, mut responses) = (Map::new(), Vec::new(), BTreeMap::new());
         for (contract, methods) in shown.iter().filter(|(_, methods)| !methods.is_empty()) {
             tags.push(json!({"name": contract.name, "description": contract.doc}));

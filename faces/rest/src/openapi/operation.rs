@@ -5,12 +5,11 @@ use std::collections::BTreeMap;
 use http::StatusCode;
 use prost_reflect::{FieldDescriptor, MessageDescriptor, MethodDescriptor};
 use serde_json::{Value as Json, json};
-use stoa_contract::buffa::Enumeration;
+use stoa_contract::described::Described;
+use stoa_contract::schema::{Schemas, in_query, is_required};
 use stoa_contract::{Binding, Code, Contract, Kind, Method, Permission, Segment};
 use stoa_kit::{Error, Result};
 
-use super::described::Described;
-use super::schema::{Schemas, in_query, is_required};
 use crate::problem::status_of;
 
 /// What any method may be refused with before its service sees it (`docs/spec/requests.md`).
@@ -55,8 +54,7 @@ impl<'d, 's> Operations<'d, 's> {
             add(code, reason, when);
         }
         for reason in described.reasons(contract) {
-            let code = Code::from_i32(reason.code).unwrap_or(Code::Unknown);
-            add(code, &reason.name, &reason.help);
+            add(reason.code, &reason.name, &reason.help);
         }
         Self { described, contract, schemas, refusals }
     }

@@ -1,25 +1,29 @@
-//! Messages as JSON Schema: what protobuf's JSON of them looks like.
+//! Messages as JSON Schema (2020-12): what protobuf's JSON of them looks like.
 
 use std::collections::BTreeMap;
 
 use prost_reflect::{DynamicMessage, EnumDescriptor, FieldDescriptor, Kind, MessageDescriptor};
 use serde_json::{Map, Value as Json, json};
 
-use super::described::{Described, extension};
+use crate::described::{Described, extension};
 
 /// The schemas that a document refers to, as they are asked for.
-pub(super) struct Schemas<'a> {
+pub struct Schemas<'a> {
     described: &'a Described,
-    pub(super) made: BTreeMap<String, Json>,
+    /// Where in the document they stand: `#/$defs`.
+    place: &'static str,
+    /// Those that were asked for, by their names.
+    pub made: BTreeMap<String, Json>,
 }
 
 impl<'a> Schemas<'a> {
-    pub(super) fn new(described: &'a Described) -> Self {
-        Self { described, made: BTreeMap::new() }
+    /// None yet, of a document that has them at a place: `#/$defs`.
+    pub fn new(described: &'a Described, place: &'static str) -> Self {
+        Self { described, place, made: BTreeMap::new() }
     }
 
     /// A reference to a message.
-    pub(super) fn message(&mut self, message: &MessageDescriptor) -> Json {
+    pub fn message(&mut self, message: &MessageDescriptor) -> Json {
         let name = short(message.full_name());
         if !self.made.contains_key(&name) {
             // Before its fields are looked at: one of them may hold the same message.
@@ -27,11 +31,11 @@ impl<'a> Schemas<'a> {
             let schema = self.object(message, &[]);
             self.made.insert(name.clone(), schema);
         }
-        reference(&name)
+        self.reference(&name)
     }
 
     /// A reference to a message without fields that stand elsewhere.
-    pub(super) fn rest_of(&mut self, message: &MessageDescriptor, without: &[&str]) -> Json {
+    pub fn rest_of(&mut self, message: &MessageDescriptor, without: &[&str]) -> Json {
         let has = |field: FieldDescriptor| without.contains(&field.name());
         if !message.fields().any(has) {
             return self.message(message);
@@ -39,10 +43,11 @@ impl<'a> Schemas<'a> {
         let name = format!("{}.{}", short(message.full_name()), "Body");
         let schema = self.object(message, without);
         self.made.insert(name.clone(), schema);
-        reference(&name)
+        self.reference(&name)
     }
 
-    fn object(&mut self, message: &MessageDescriptor, without: &[&str]) -> Json {
+    /// A message without fields that stand elsewhere, itself.
+    pub fn object(&mut self, message: &MessageDescriptor, without: &[&str]) -> Json {
         let comment = self.described.comment(&message.parent_file(), message.path()).to_owned();
         let (mut properties, mut required) = (Map::new(), Vec::new());
         for field in message.fields().filter(|field| !without.contains(&field.name())) {
@@ -63,7 +68,7 @@ impl<'a> Schemas<'a> {
     }
 
     /// A field, with what is said about it and the rules that a schema can say.
-    pub(super) fn field(&mut self, field: &FieldDescriptor) -> Json {
+    pub fn field(&mut self, field: &FieldDescriptor) -> Json {
         let mut schema = match field.kind() {
             Kind::Message(entry) if field.is_map() => {
                 let value = self.value(&entry.map_entry_value_field().kind());
@@ -123,12 +128,16 @@ impl<'a> Schemas<'a> {
         let description = format!("{about}\n\n{}", lines.collect::<Vec<_>>().join("\n"));
         let schema = json!({"type": "string", "enum": names, "description": description});
         self.made.insert(name.clone(), schema);
-        reference(&name)
+        self.reference(&name)
+    }
+
+    fn reference(&self, name: &str) -> Json {
+        json!({"$ref": format!("{}/{name}", self.place)})
     }
 }
 
 /// The scalars that stand for a field in a query, each with its name there.
-pub(super) fn in_query(field: &FieldDescriptor, before: &str) -> Vec<(String, FieldDescriptor)> {
+pub fn in_query(field: &FieldDescriptor, before: &str) -> Vec<(String, FieldDescriptor)> {
     let name = format!("{before}{}", field.json_name());
     match field.kind() {
         Kind::Message(message) if !message.full_name().starts_with("google.protobuf.") => {
@@ -140,7 +149,7 @@ pub(super) fn in_query(field: &FieldDescriptor, before: &str) -> Vec<(String, Fi
 }
 
 /// Whether a field says that it must have a value.
-pub(super) fn is_required(field: &FieldDescriptor) -> bool {
+pub fn is_required(field: &FieldDescriptor) -> bool {
     let rules = extension(&field.options(), "buf.validate.field");
     let rules = rules.as_ref().and_then(|rules| rules.as_message());
     rules.and_then(|rules| rules.get_field_by_name("required")?.as_bool()) == Some(true)
@@ -153,10 +162,6 @@ fn short(full_name: &str) -> String {
         Some(shared) => shared.to_owned(),
         None => name.replacen(".v1.", ".", 1),
     }
-}
-
-fn reference(name: &str) -> Json {
-    json!({"$ref": format!("#/components/schemas/{name}")})
 }
 
 /// Says as much of a field's rules as a schema can. A rule that may be ignored is not said.

@@ -1,30 +1,38 @@
-//! Contracts as their descriptors tell them, comments included.
+//! Contracts as their descriptors tell them, comments included: what faces describe them by.
 
 use std::collections::HashMap;
 
+use buffa::Enumeration;
 use prost_reflect::{
     DescriptorPool, DynamicMessage, FileDescriptor, MethodDescriptor, ServiceDescriptor, Value,
 };
-use stoa_contract::{Contract, IMPORTS};
-use stoa_kit::{Error, Result};
+
+use crate::{Code, Contract, Error, IMPORTS, Result};
 
 /// The descriptors of some contracts.
-pub(super) struct Described {
+pub struct Described {
     pool: DescriptorPool,
     /// For each file, the comments by their places.
     comments: HashMap<String, HashMap<Vec<i32>, String>>,
 }
 
 /// A way to fail, as a contract declares it.
-pub(super) struct Reason {
-    pub(super) name: String,
-    /// The number of its code.
-    pub(super) code: i32,
-    pub(super) help: String,
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeclaredReason {
+    /// Its stable name, `<service>.<reason>`.
+    pub name: String,
+    /// The code it travels under.
+    pub code: Code,
+    /// What the caller can do next.
+    pub help: String,
 }
 
 impl Described {
-    pub(super) fn new(contracts: &[&'static Contract]) -> Result<Self> {
+    /// Those of contracts, and of what they import.
+    ///
+    /// # Errors
+    /// `internal` for a contract that was not made by our generator.
+    pub fn new(contracts: &[&'static Contract]) -> Result<Self> {
         let mut pool = DescriptorPool::new();
         let descriptors = contracts.iter().map(|contract| contract.descriptors);
         for bytes in [IMPORTS].into_iter().chain(descriptors) {
@@ -34,24 +42,25 @@ impl Described {
         Ok(Self { pool, comments })
     }
 
-    pub(super) fn service(&self, full_name: &str) -> Option<ServiceDescriptor> {
+    /// A service by its full name.
+    pub fn service(&self, full_name: &str) -> Option<ServiceDescriptor> {
         self.pool.get_service_by_name(full_name)
     }
 
     /// A method by its path.
-    pub(super) fn method(&self, path: &str) -> Option<MethodDescriptor> {
+    pub fn method(&self, path: &str) -> Option<MethodDescriptor> {
         let (service, name) = path.split_once('/')?;
         self.service(service)?.methods().find(|method| method.name() == name)
     }
 
     /// What a contract says about the item at a place.
-    pub(super) fn comment(&self, file: &FileDescriptor, place: &[i32]) -> &str {
+    pub fn comment(&self, file: &FileDescriptor, place: &[i32]) -> &str {
         let comments = self.comments.get(file.name());
         comments.and_then(|comments| comments.get(place)).map_or("", String::as_str)
     }
 
     /// The reasons that a contract declares.
-    pub(super) fn reasons(&self, contract: &Contract) -> Vec<Reason> {
+    pub fn reasons(&self, contract: &Contract) -> Vec<DeclaredReason> {
         let package = contract.full_name.rsplit_once('.').map_or("", |(package, _)| package);
         let Some(reasons) = self.pool.get_enum_by_name(&format!("{package}.Reason")) else {
             return Vec::new();
@@ -60,9 +69,10 @@ impl Described {
             let problem = extension(&value.options(), "stoa.v1.problem")?;
             let problem = problem.as_message()?;
             let name = value.name().trim_start_matches("REASON_").to_ascii_lowercase();
-            Some(Reason {
+            let code = Code::from_i32(problem.get_field_by_name("code")?.as_enum_number()?);
+            Some(DeclaredReason {
                 name: format!("{}.{name}", contract.name),
-                code: problem.get_field_by_name("code")?.as_enum_number()?,
+                code: code.unwrap_or(Code::Unknown),
                 help: problem.get_field_by_name("help")?.as_str()?.to_owned(),
             })
         });
@@ -71,7 +81,7 @@ impl Described {
 }
 
 /// The value of an extension among options, if it is set.
-pub(super) fn extension(options: &DynamicMessage, name: &str) -> Option<Value> {
+pub fn extension(options: &DynamicMessage, name: &str) -> Option<Value> {
     let mut all = options.extensions();
     all.find(|(extension, _)| extension.full_name() == name).map(|(_, value)| value.clone())
 }
