@@ -49,6 +49,26 @@ impl Origins {
         self.0.iter().any(|known| known == "*" || known == text).then(|| origin.clone())
     }
 
+    /// Whether a page of the origin that a request names may open a WebSocket: one of those that may
+    /// call, or one of this node's own. Who names none is no browser.
+    ///
+    /// # Errors
+    /// `request.origin` for another one: no browser asks before it opens one, and every page may.
+    pub(crate) fn check(&self, headers: &HeaderMap) -> Result<()> {
+        let Some(origin) = headers.get(header::ORIGIN) else { return Ok(()) };
+        let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+        let authority = origin.to_str().ok().and_then(|origin| origin.split_once("://"));
+        let is_own = authority.is_some_and(|(_, authority)| {
+            host.is_some_and(|host| host.eq_ignore_ascii_case(authority))
+        });
+        if is_own || self.allowed(headers).is_some() {
+            return Ok(());
+        }
+        let message = "pages of this origin may not open a WebSocket here";
+        Err(Error::new(Code::PermissionDenied, "request.origin", message)
+            .help("Name the origin in `cors_origins` of the node."))
+    }
+
     /// The answer to a browser that asks before it calls, if this is what is asked.
     pub(crate) fn preflight(&self, method: &Method, headers: &HeaderMap) -> Option<HeaderMap> {
         let asks = headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
@@ -149,7 +169,15 @@ mod tests {
             let shown = origins.reveal(&headers);
             assert_eq!(shown.contains_key(header::ACCESS_CONTROL_ALLOW_ORIGIN), let_in);
             assert!(origins.preflight(&Method::POST, &headers).is_none());
+            assert_eq!(origins.check(&headers).is_ok(), let_in, "{known}");
         }
+        let origins = Origins::default();
+        for (host, let_in) in [("SHOP.example", true), ("shop.example:444", false)] {
+            headers.insert(header::HOST, HeaderValue::from_static(host));
+            assert_eq!(origins.check(&headers).is_ok(), let_in, "{host}");
+        }
+        headers.remove(header::ORIGIN);
+        assert!(origins.check(&headers).is_ok(), "no page asks");
         for wrong in ["shop.example", "https://", "https://shop.example/", "https://*.example"] {
             assert_eq!(Origins::parse(wrong).unwrap_err().reason(), "config.invalid");
         }

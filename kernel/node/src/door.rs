@@ -7,7 +7,7 @@
 //! come in by the same door. `docs/spec/requests.md` lists the reasons.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -17,20 +17,21 @@ use http::uri::Authority;
 use http::{HeaderMap, Request, Response, header};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Body;
-use stoa_contract::{Method, Permission};
-use stoa_kit::{Caller, Request as _, Result, network_of};
+use stoa_contract::Method;
+use stoa_kit::{Request as _, Result, network_of};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::Node;
 use crate::auth::Visitor;
-use crate::browser;
+use crate::browser::{self, Origins};
 use crate::budget::{Budget, Held, crowded};
-use crate::call::authorize;
 use crate::contract::ListServicesRequest;
+use crate::guest::Guest;
 use crate::outgoing::{Outgoing, Wire};
 use crate::refusal::{not_text, refuse, too_large, too_slow, truncated};
 use crate::rpc::{Table, header, late, refuse as told};
 use crate::serve::Listen;
+use crate::socket::Talking;
 use crate::spoken;
 use crate::whence::Proxies;
 
@@ -65,10 +66,11 @@ pub(crate) struct Door {
     methods: Arc<Methods>,
     rpc: ConnectRpcService<Methods>,
     proxies: Proxies,
-    receive_max: Duration,
+    pub(crate) origins: Origins,
+    pub(crate) receive_max: Duration,
     names_tenants: bool,
     incoming: Arc<Budget>,
-    outgoing: Arc<Budget>,
+    pub(crate) outgoing: Arc<Budget>,
 }
 
 /// One end of a connection that requests come in by.
@@ -76,12 +78,24 @@ pub(crate) struct Door {
 pub(crate) struct Line {
     pub(crate) peer: SocketAddr,
     pub(crate) wire: Arc<Wire>,
+    /// What it becomes once HTTP is through with it.
+    next: Arc<Mutex<Option<Talking>>>,
 }
 
-/// Whoever was let in, as the rest of the call sees them.
-pub(crate) struct Guest {
-    pub(crate) caller: Caller,
-    pub(crate) visitor: Visitor,
+impl Line {
+    pub(crate) fn new(peer: SocketAddr, node: &Node) -> Self {
+        Self { peer, wire: Wire::new(node.world()), next: Arc::default() }
+    }
+
+    /// Says what it becomes.
+    pub(crate) fn becomes(&self, talk: Option<Talking>) {
+        *self.next.lock().unwrap_or_else(PoisonError::into_inner) = talk;
+    }
+
+    /// What it has become, once.
+    pub(crate) fn became(&self) -> Option<Talking> {
+        self.next.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
 }
 
 /// What a guest sent, and the room that it and its answer take.
@@ -103,6 +117,7 @@ impl Door {
             rpc: ConnectRpcService::from_arc(Arc::clone(&methods)).with_limits(limits),
             methods,
             proxies: listen.proxies.clone(),
+            origins: listen.origins.clone(),
             receive_max: listen.receive_max,
             names_tenants: listen.names_tenants,
             incoming: Budget::new(INCOMING.0, INCOMING.1),
@@ -191,11 +206,9 @@ impl Door {
     ) -> Result<Guest> {
         let entering = async {
             let visitor = self.visitor(head, line)?;
-            let public = wanted.is_none_or(|method| method.permission == Permission::Public);
-            let caller = self.node.identify(&visitor, public).await?;
-            wanted.map_or(Ok(()), |method| authorize(method, &caller))?;
-            self.outgoing.open(&caller, &visitor.network).take(0)?;
-            Ok(Guest { caller, visitor })
+            let guest = Guest::of(&self.node, visitor, wanted).await?;
+            self.outgoing.open(&guest.caller, &guest.visitor.network).take(0)?;
+            Ok(guest)
         };
         tokio::select! {
             biased;

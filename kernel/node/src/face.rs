@@ -21,11 +21,13 @@ use http::{HeaderMap, HeaderValue, Request, Response};
 use stoa_contract::{AnyMessage, Kind, Method};
 use stoa_kit::{Caller, Code, Error, Registry, Result, Stream};
 
-use crate::call::{Answer, Body};
-use crate::door::{Coming, Door, Guest, Line, Taken};
+use crate::call::Answer;
+use crate::door::{Coming, Door, Line, Taken};
+use crate::guest::Guest;
 use crate::limit::Allowance;
 use crate::outgoing::Outgoing;
-use crate::rpc::{late, tell, told, trace, watched};
+use crate::rpc::{late, tell, told, trace};
+use crate::socket::{self, Talk};
 use crate::spoken::deadline;
 use crate::unwound::unwound;
 use crate::{Call, Node};
@@ -79,6 +81,8 @@ pub enum Content {
     /// It comes in pieces. An error breaks the connection off, so that nobody takes what came so far
     /// for the whole.
     Stream(Stream<Bytes>),
+    /// None: the connection becomes a WebSocket. [`Visit::upgrade`] makes it.
+    Socket(Talk),
 }
 
 impl<T: Into<Bytes>> From<T> for Content {
@@ -97,19 +101,19 @@ pub struct Visit {
     pub wait_max: Option<Duration>,
     /// Uptime at which whoever asks waits no longer, where the head says so.
     until: Option<Duration>,
-    guest: Guest,
-    node: Arc<Node>,
+    pub(crate) guest: Guest,
+    pub(crate) door: Arc<Door>,
 }
 
 impl Visit {
     /// The node.
     pub fn node(&self) -> &Arc<Node> {
-        &self.node
+        self.guest.node()
     }
 
     /// Who sends it.
     pub fn caller(&self) -> &Caller {
-        &self.guest.caller
+        self.guest.caller()
     }
 
     /// The W3C trace that the request belongs to; empty where there is none.
@@ -119,7 +123,7 @@ impl Visit {
 
     /// How many more calls they may make, where they are limited.
     pub fn allowance(&self) -> Option<Allowance> {
-        let (node, Guest { caller, visitor }) = (&self.node, &self.guest);
+        let Guest { caller, visitor, node } = &self.guest;
         node.limits.left(caller, &visitor.network, node.world().uptime())
     }
 
@@ -133,15 +137,10 @@ impl Visit {
         &self, method: &'static Method, request: Box<dyn AnyMessage>,
     ) -> Result<Answer> {
         let path = method.path.to_owned();
-        let call = self.guest.call(&self.node, path, &self.head.headers, request)?;
-        let latest = self.wait_max.map(|wait| self.node.world().uptime() + wait);
+        let call = self.guest.asks(path, &self.head.headers, request)?;
+        let latest = self.wait_max.map(|wait| self.node().world().uptime() + wait);
         let deadline = self.until.or(latest);
-        let mut answer = self.node.call(Call { deadline, ..call }).await?;
-        if let Body::Stream(items) = answer.body {
-            let (node, visitor) = (Arc::clone(&self.node), self.guest.visitor.clone());
-            answer.body = Body::Stream(watched(node, method, visitor, items));
-        }
-        Ok(answer)
+        self.guest.send(method, Call { deadline, ..call }).await
     }
 }
 
@@ -231,7 +230,7 @@ fn mount(message: String) -> Error {
 impl Door {
     /// Answers a request to a face.
     pub(crate) async fn visit(
-        &self, face: &Arc<dyn Face>, request: Request<impl Coming>, line: &Line,
+        self: &Arc<Self>, face: &Arc<dyn Face>, request: Request<impl Coming>, line: &Line,
     ) -> Response<Outgoing> {
         let (head, body) = request.into_parts();
         let (path, trace) = (head.uri.path().to_owned(), trace(&head.headers));
@@ -244,13 +243,14 @@ impl Door {
         };
         answered.unwrap_or_else(|error| {
             tell(&error, &path, &trace);
-            let refusal = face.refuse(&path, &trace, &error);
+            let mut refusal = face.refuse(&path, &trace, &error);
+            socket::tell_how(&error, &mut refusal);
             refusal.map(|content| Outgoing::plain(content, false, &line.wire))
         })
     }
 
     async fn admit(
-        &self, face: &Arc<dyn Face>, head: Parts, mut body: impl Coming,
+        self: &Arc<Self>, face: &Arc<dyn Face>, head: Parts, mut body: impl Coming,
         (line, until): (&Line, Option<Duration>),
     ) -> Result<Response<Outgoing>> {
         let entered = match face.asked(&head) {
@@ -268,9 +268,12 @@ impl Door {
             self.take(&head, &mut body, &guest, asked.body_max).await?;
         let is_query = asked.method.is_some_and(|method| method.kind == Kind::Query);
         let query = self.turn(is_query, line).await?;
-        let node = Arc::clone(self.node());
-        let visit = Visit { head, body, wait_max: None, until, guest, node };
-        let answer = unwound(face.answer(visit)).await?;
+        let door = Arc::clone(self);
+        let visit = Visit { head, body, wait_max: None, until, guest, door };
+        let mut answer = unwound(face.answer(visit)).await?;
+        if let Content::Socket(talk) = answer.body_mut() {
+            line.becomes(talk.take());
+        }
         // What was asked is not kept any longer than what it came to.
         drop(held);
         let (answer, content) = answer.into_parts();

@@ -120,6 +120,8 @@ impl From<Content> for Sent {
     fn from(content: Content) -> Self {
         match content {
             Content::Whole(bytes) => Self([Frame::data(bytes)].into(), None),
+            // What is said from here on is no body.
+            Content::Socket(_) => Self(VecDeque::new(), None),
             Content::Stream(bytes) => {
                 let frames = bytes.map(|bytes| bytes.map(Frame::data));
                 Self(VecDeque::new(), Some(StreamBody::new(frames).boxed_unsync()))

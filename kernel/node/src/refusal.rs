@@ -13,6 +13,7 @@ pub fn status(error: &Error) -> StatusCode {
     match error.reason() {
         "node.no_such_method" => StatusCode::NOT_FOUND,
         "request.method" => StatusCode::METHOD_NOT_ALLOWED,
+        "request.upgrade" => StatusCode::UPGRADE_REQUIRED,
         "request.too_large" => StatusCode::PAYLOAD_TOO_LARGE,
         "request.too_slow" => StatusCode::REQUEST_TIMEOUT,
         "request.truncated" => StatusCode::BAD_REQUEST,

@@ -17,8 +17,7 @@ use stoa_kit::{Result, Stream};
 
 use crate::auth::Visitor;
 use crate::call::{Answer, Body, Call, unknown};
-use crate::door::Guest;
-use crate::spoken::deadline;
+use crate::guest::Guest;
 use crate::{Node, Position};
 
 /// The node as connectrpc sees it.
@@ -98,7 +97,7 @@ async fn call(
     let registry = Arc::clone(node.registry());
     let bound = registry.method(&path).ok_or_else(|| unknown(&path))?;
     let request = bound.decode_request(body, format)?;
-    let call = guest(ctx)?.call(node, path, ctx.headers(), request)?;
+    let call = guest(ctx)?.asks(path, ctx.headers(), request)?;
     let deadline = ctx.time_remaining().map(|left| node.world().uptime() + left);
     node.call(Call { deadline, ..call }).await
 }
@@ -107,25 +106,6 @@ async fn call(
 fn guest(ctx: &RequestContext) -> Result<&Guest> {
     let guest = ctx.extensions().get::<Arc<Guest>>();
     guest.map(|guest| &**guest).ok_or_else(|| Error::internal("a call came in beside the door"))
-}
-
-impl Guest {
-    /// A call of a method, with what the head of a request says about it.
-    pub(crate) fn call(
-        &self, node: &Node, method: String, headers: &HeaderMap, request: Box<dyn AnyMessage>,
-    ) -> Result<Call> {
-        let position = header(headers, "stoa-position")?.map(Position::parse).transpose()?;
-        Ok(Call {
-            method,
-            caller: self.caller.clone(),
-            request,
-            key: header(headers, "idempotency-key")?.map(str::to_owned),
-            trace: trace(headers),
-            deadline: deadline(headers).map(|left| node.world().uptime() + left),
-            address: self.visitor.network.clone(),
-            position: position.map(|position| position.0),
-        })
-    }
 }
 
 /// A stream of replies that ends once its caller may not have them any more: each is sent only

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use connectrpc::{Chain, ConnectRpcBody, Router};
 use connectrpc_health::HealthService;
 use connectrpc_reflection::Reflector;
-use futures::future::BoxFuture;
+use futures::future::{self, BoxFuture};
 use http::request::Parts;
 use http::{HeaderMap, Request, Response, StatusCode, header};
 use http_body_util::Full;
@@ -20,7 +20,8 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulShutdown;
 use stoa_kit::{Caller, Code, Error, MAIN, Result, network_of};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::browser::Origins;
@@ -28,7 +29,7 @@ use crate::budget::{Budget, Held};
 use crate::door::{Coming, Door, Line, Methods};
 use crate::face::{Face, Faces};
 use crate::health::Health;
-use crate::outgoing::{Outgoing, Wire};
+use crate::outgoing::Outgoing;
 use crate::raw;
 use crate::rpc::Table;
 use crate::whence::Proxies;
@@ -126,7 +127,7 @@ fn methods(node: &Arc<Node>) -> Result<Methods> {
 
 /// What answers the requests of all connections.
 pub struct Port {
-    door: Door,
+    door: Arc<Door>,
     faces: Faces,
     node: Arc<Node>,
     listen: Listen,
@@ -140,7 +141,7 @@ impl Port {
     pub fn new(node: &Arc<Node>, faces: Vec<Arc<dyn Face>>, listen: Listen) -> Result<Arc<Self>> {
         let faces = [faces, raw::faces(node.registry())].concat();
         let faces = Faces::new(faces, node.registry())?;
-        let door = Door::new(node, methods(node)?, &listen);
+        let door = Arc::new(Door::new(node, methods(node)?, &listen));
         Ok(Arc::new(Self { door, faces, node: Arc::clone(node), listen }))
     }
 
@@ -148,16 +149,29 @@ impl Port {
     pub async fn answer(
         self: &Arc<Self>, peer: SocketAddr, request: Request<Bytes>,
     ) -> Response<impl Body<Data = Bytes, Error = Error> + use<>> {
-        let line = Line { peer, wire: Wire::new(self.node.world()) };
+        let line = Line::new(peer, &self.node);
         let Ok(answer) = route(Arc::clone(self), line, request.map(Full::new)).await;
         answer
     }
+
+    /// Serves one connection until it ends, also as the WebSocket that it may become.
+    pub async fn serve(self: &Arc<Self>, peer: SocketAddr, wire: impl Wired) {
+        let (builder, graceful) = (builder(self.listen.receive_max), GracefulShutdown::new());
+        connection(wire, peer, Arc::clone(self), &builder, &graceful).await;
+    }
 }
+
+/// What bytes come in and go out by.
+pub trait Wired: AsyncRead + AsyncWrite + Unpin + Send + 'static {}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Wired for T {}
 
 async fn accept(listener: TcpListener, port: Arc<Port>, mut stopped: watch::Receiver<bool>) {
     let graceful = GracefulShutdown::new();
     let connections = Budget::new(port.listen.connections_max, port.listen.connections_max);
     let builder = builder(port.listen.receive_max);
+    // Whoever is connected listens to this, so that the last one to go is noticed.
+    let open = watch::Sender::new(());
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -172,11 +186,18 @@ async fn accept(listener: TcpListener, port: Arc<Port>, mut stopped: watch::Rece
             tracing::debug!(%peer, "a connection too many");
             continue;
         };
-        spawn(connection(socket, peer, held, Arc::clone(&port), &builder, &graceful));
+        // Small replies must not wait for acknowledgements; a socket that is gone does not mind.
+        let _ = socket.set_nodelay(true);
+        let connection = connection(socket, peer, Arc::clone(&port), &builder, &graceful);
+        let place = (held, open.subscribe());
+        spawn(async move {
+            connection.await;
+            drop(place);
+        });
     }
     let late = port.node.world().sleep(DRAIN_MAX);
     tokio::select! {
-        () = graceful.shutdown() => {}
+        ((), ()) = future::join(graceful.shutdown(), open.closed()) => {}
         () = late => tracing::warn!("connections were still open after the time to drain"),
     }
 }
@@ -211,24 +232,21 @@ fn admit(connections: &Arc<Budget>, port: &Port, peer: SocketAddr) -> Option<Hel
 }
 
 fn connection(
-    socket: TcpStream, peer: SocketAddr, held: Held, port: Arc<Port>,
-    builder: &Builder<TokioExecutor>, graceful: &GracefulShutdown,
+    wire: impl Wired, peer: SocketAddr, port: Arc<Port>, builder: &Builder<TokioExecutor>,
+    graceful: &GracefulShutdown,
 ) -> impl Future<Output = ()> + Send + 'static {
-    // Small replies must not wait for acknowledgements; a socket that is gone does not mind.
-    let _ = socket.set_nodelay(true);
     let (node, patience) = (Arc::clone(&port.node), port.listen.receive_max);
     let asked = Arc::new(AtomicBool::new(false));
     let asks = Arc::clone(&asked);
-    let wire = Wire::new(node.world());
-    let line = Line { peer, wire: Arc::clone(&wire) };
+    let line = Line::new(peer, &node);
+    let requests = line.clone();
     let service = hyper::service::service_fn(move |request| {
         asks.store(true, Relaxed);
-        route(Arc::clone(&port), line.clone(), request)
+        route(Arc::clone(&port), requests.clone(), request)
     });
-    let serving = builder.serve_connection(TokioIo::new(socket), service).into_owned();
+    let serving = builder.serve_connection_with_upgrades(TokioIo::new(wire), service).into_owned();
     let watched = graceful.watch(serving);
     async move {
-        let _held = held;
         let mut watched = pin!(watched);
         node.metrics.connections.fetch_add(1, Relaxed);
         let ended = loop {
@@ -238,12 +256,15 @@ fn connection(
                 ended = &mut watched => break ended,
                 () = node.world().sleep(patience) => {}
             }
-            if !asked.load(Relaxed) || wire.is_stuck(patience) {
+            if !asked.load(Relaxed) || line.wire.is_stuck(patience) {
                 break Ok(());
             }
         };
         if let Err(error) = ended {
             tracing::debug!(%error, "a connection ended");
+        }
+        if let Some(talk) = line.became() {
+            talk.await;
         }
         node.metrics.connections.fetch_sub(1, Relaxed);
     }

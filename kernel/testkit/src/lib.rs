@@ -29,7 +29,7 @@ mod world;
 
 pub use home::Kept;
 pub use node::{Engine, Node, run, run_forgetful, run_with_faults, run_with_ports};
-pub use web::answer;
+pub use web::{answer, open_socket};
 pub use world::TestWorld;
 
 #[doc(hidden)]

@@ -1,7 +1,7 @@
 //! HTTP in tests: the web, what it answers and what it was asked, and the node's own port.
 
 use std::net::SocketAddr;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,6 +11,8 @@ use http_body_util::BodyExt;
 use stoa_kit::outbound::{Fetched, Http, Outbound, origin};
 use stoa_kit::{Code, Error, Result};
 use stoa_node::{Listen, Origins, Port, Proxies};
+use tokio::io::DuplexStream;
+use tokio_tungstenite::{WebSocketStream, client_async, tungstenite};
 
 use crate::Node;
 
@@ -31,6 +33,23 @@ impl Node {
         let port = Port::new(self.inner(), Vec::new(), listen()).unwrap();
         let (head, body) = port.answer(peer, request).await.into_parts();
         Response::from_parts(head, body.collect().await.unwrap().to_bytes())
+    }
+}
+
+/// Opens a WebSocket on a port, from somewhere else, as a request asks for it.
+///
+/// # Errors
+/// What the port answers instead.
+pub async fn open_socket(
+    port: &Arc<Port>, request: Request<()>,
+) -> std::result::Result<WebSocketStream<DuplexStream>, Box<Response<Option<Vec<u8>>>>> {
+    let (ours, theirs) = tokio::io::duplex(64 << 10);
+    let port = Arc::clone(port);
+    tokio::spawn(async move { port.serve(SocketAddr::from(([192, 0, 2, 1], 4711)), theirs).await });
+    match client_async(request, ours).await {
+        Ok((socket, _)) => Ok(socket),
+        Err(tungstenite::Error::Http(answer)) => Err(answer),
+        Err(error) => panic!("{error}"),
     }
 }
 

@@ -29,6 +29,7 @@ mod ports;
 mod principals;
 mod raw;
 mod settings;
+mod sockets;
 mod subscriptions;
 mod sweeping;
 mod tenants;

@@ -1,0 +1,108 @@
+//! Whoever was let in at the door, and calls.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::HeaderMap;
+use stoa_contract::{AnyMessage, Method, Permission};
+use stoa_kit::{Caller, Result};
+
+use crate::auth::Visitor;
+use crate::call::{Answer, Body, authorize};
+use crate::rpc::{header, trace, watched};
+use crate::spoken::deadline;
+use crate::{Call, Node, Position};
+
+/// Somebody who was let in.
+#[derive(Clone)]
+pub struct Guest {
+    pub(crate) caller: Caller,
+    pub(crate) visitor: Visitor,
+    pub(crate) node: Arc<Node>,
+}
+
+impl Guest {
+    /// Lets in a visitor, if they may call a method; none is what is for everybody.
+    pub(crate) async fn of(
+        node: &Arc<Node>, visitor: Visitor, wanted: Option<&Method>,
+    ) -> Result<Self> {
+        let public = wanted.is_none_or(|method| method.permission == Permission::Public);
+        let caller = node.identify(&visitor, public).await?;
+        wanted.map_or(Ok(()), |method| authorize(method, &caller))?;
+        Ok(Self { caller, visitor, node: Arc::clone(node) })
+    }
+
+    /// Who they are.
+    pub fn caller(&self) -> &Caller {
+        &self.caller
+    }
+
+    /// The node.
+    pub fn node(&self) -> &Arc<Node> {
+        &self.node
+    }
+
+    /// Lets them in once more, as they are now: one request by a face, for which the door has done
+    /// it, or one message that asks for something, on a connection that stays.
+    ///
+    /// # Errors
+    /// Those of [`Node::identify`], and those of a caller who may not.
+    pub async fn enter(&mut self, method: Option<&Method>) -> Result<()> {
+        *self = Self::of(&self.node, self.visitor.clone(), method).await?;
+        Ok(())
+    }
+
+    /// Becomes whoever an `Authorization` says, which came later than the head: a page in a browser
+    /// cannot send one with the request for a WebSocket.
+    ///
+    /// # Errors
+    /// Those of [`Node::identify`]. They stay who they were.
+    pub async fn sign_in(&mut self, authorization: &str) -> Result<()> {
+        let authorization = Some(authorization.into());
+        let visitor = Visitor { authorization, ..self.visitor.clone() };
+        // To what is public a bad token is none; whoever signs in wants to know.
+        self.caller = self.node.identify(&visitor, false).await?;
+        self.visitor = visitor;
+        Ok(())
+    }
+
+    /// Calls a method, with the idempotency key, the trace, the deadline and the position that headers
+    /// name. A stream that this gives looks again, before each message, whether they may still have
+    /// it.
+    ///
+    /// # Errors
+    /// Those of [`Node::call`], and `request.header`.
+    pub async fn call(
+        &self, method: &'static Method, request: Box<dyn AnyMessage>, headers: &HeaderMap,
+    ) -> Result<Answer> {
+        let call = self.asks(method.path.to_owned(), headers, request)?;
+        self.send(method, call).await
+    }
+
+    pub(crate) async fn send(&self, method: &'static Method, call: Call) -> Result<Answer> {
+        let mut answer = self.node.call(call).await?;
+        if let Body::Stream(items) = answer.body {
+            let (node, visitor) = (Arc::clone(&self.node), self.visitor.clone());
+            answer.body = Body::Stream(watched(node, method, visitor, items));
+        }
+        Ok(answer)
+    }
+
+    /// A call of a method, with what headers say about it.
+    pub(crate) fn asks(
+        &self, method: String, headers: &HeaderMap, request: Box<dyn AnyMessage>,
+    ) -> Result<Call> {
+        let position = header(headers, "stoa-position")?.map(Position::parse).transpose()?;
+        let until = |left: Duration| self.node.world().uptime() + left;
+        Ok(Call {
+            method,
+            caller: self.caller.clone(),
+            request,
+            key: header(headers, "idempotency-key")?.map(str::to_owned),
+            trace: trace(headers),
+            deadline: deadline(headers).map(until),
+            address: self.visitor.network.clone(),
+            position: position.map(|position| position.0),
+        })
+    }
+}
