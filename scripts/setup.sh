@@ -78,13 +78,7 @@ if ! has cargo-nextest && ! cargo nextest --version >/dev/null 2>&1; then
     quietly cargo install cargo-nextest --locked
 fi
 
-# npm writes down what it installed; when that is newer than the lock file, nothing changed.
-installed=tools/node_modules/.package-lock.json
-if [ ! -x tools/node_modules/.bin/buf ] || [ tools/package-lock.json -nt "$installed" ]; then
-    echo "setup: installing what comes from npm"
-    quietly npm ci --prefix tools --no-audit --no-fund --ignore-scripts
-    touch "$installed"
-fi
+sh scripts/web.sh
 
 # An environment of its own: Debian keeps pip away from the system's packages. The list is copied
 # in last, and says that all of it is there.

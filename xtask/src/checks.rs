@@ -33,6 +33,7 @@ pub(crate) fn run() -> Result<()> {
     step("dependencies", dependencies::run)?;
     step("documents", documents::run)?;
     step("contracts", || shell::run(buf(&root).arg("lint")))?;
+    step("web", || shell::run(web(&root).args(["run", "--silent", "check"])))?;
     step("lints", || {
         shell::run(&mut linted("build -q --workspace --lib --bins --tests --examples --locked"))
     })?;
@@ -56,6 +57,12 @@ fn step(name: &str, check: impl FnOnce() -> Result<()>) -> Result<()> {
     check().map_err(|error| {
         format!("{error}\n── {name} failed after {:.1} s", start.elapsed().as_secs_f64())
     })
+}
+
+fn web(root: &Path) -> Command {
+    let mut npm = Command::new("npm");
+    npm.current_dir(root.join("web"));
+    npm
 }
 
 fn buf(root: &Path) -> Command {

@@ -19,6 +19,8 @@ impl Position {
     }
 }
 
+/// Of two positions the one with the longer text is the later, and of two that are as long the one
+/// with the greater text: a client that has seen several carries the last of them on.
 impl std::fmt::Display for Position {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "p{:x}", self.0)

@@ -107,3 +107,15 @@ fn grpcio_finds_its_way_by_reflection() {
     assert_eq!(violation["field"], "currency", "{said}");
     assert_eq!(violation["reason"], "string.pattern", "{said}");
 }
+
+#[test]
+fn the_typescript_sdk_does_what_it_promises() {
+    let directory = TempDir::new().unwrap();
+    let mut node = Node::start(directory.path(), &[]);
+    let code = node.said("set-up code ");
+    let mut sdk = Command::new("node");
+    sdk.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/../web/sdk/tests/on-a-node.mjs"));
+    sdk.args([&node.url(), &code]);
+    let (ended, said, complaint) = run(sdk);
+    assert_eq!((ended, &said), (Some(0), &json!("ok\n")), "{complaint}");
+}

@@ -1,0 +1,68 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+
+import {
+  BadRequestSchema,
+  ErrorInfoSchema,
+  HelpSchema,
+} from "./gen/google/rpc/error_details_pb.js";
+
+/** A field that is at fault. */
+export interface Violation {
+  /** Where it is in the request: `legs[0].amount`. */
+  path: string;
+  /** The rule that it breaks: `int64.gte`. */
+  rule: string;
+  /** What it must be, for people. */
+  message: string;
+}
+
+/** Why a call failed. */
+export class StoaError extends ConnectError {
+  /** What programs can rely on: `ledger.insufficient_funds`. Empty where the node was not reached. */
+  readonly reason: string;
+  /** The fields at fault. */
+  readonly violations: readonly Violation[];
+  /** What to do next, for people. */
+  readonly next: string;
+  /** How long to wait before another attempt, where the node says so. */
+  readonly retryAfterMs: number | undefined;
+
+  private constructor(error: ConnectError) {
+    super(error.rawMessage, error.code, error.metadata, undefined, error.cause);
+    this.details = error.details;
+    this.reason = this.findDetails(ErrorInfoSchema)[0]?.reason ?? "";
+    const fields = this.findDetails(BadRequestSchema).flatMap((bad) => bad.fieldViolations);
+    this.violations = fields.map(({ field, reason, description }) => ({
+      path: field,
+      rule: reason,
+      message: description,
+    }));
+    this.next = this.findDetails(HelpSchema)[0]?.links[0]?.description ?? "";
+    const seconds = Number(error.metadata.get("retry-after") ?? Number.NaN);
+    this.retryAfterMs = Number.isFinite(seconds) ? seconds * 1000 : undefined;
+  }
+
+  /** By its shape, as connect tells its own: there may be two copies of a library in a program. */
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    return ConnectError[Symbol.hasInstance](value) && "violations" in (value as object);
+  }
+
+  /** Whatever was thrown by a call, as an error of a call. */
+  static override from(thrown: unknown): StoaError {
+    if (thrown instanceof StoaError) return thrown;
+    const error = ConnectError.from(thrown);
+    // What `fetch` throws where nobody answers.
+    if (error.code === Code.Unknown && error.cause instanceof TypeError) {
+      return new StoaError(
+        new ConnectError(
+          "the node was not reached",
+          Code.Unavailable,
+          undefined,
+          undefined,
+          thrown,
+        ),
+      );
+    }
+    return new StoaError(error);
+  }
+}

@@ -1,0 +1,61 @@
+import type { DescService } from "@bufbuild/protobuf";
+import { type Client, createClient, type Transport } from "@connectrpc/connect";
+import { createConnectTransport } from "@connectrpc/connect-web";
+
+import { calls, type Memory } from "./calls.js";
+
+/** How a node is reached, and as whom. */
+export interface Options {
+  /** Where the node is: `https://stoa.example`. */
+  url: string;
+  /** A session's or a key's token. */
+  token?: string;
+  /**
+   * Gives a token: asked before the first call, where there is none, and once again by a call that
+   * the node refuses because the token is no good any more. Calls that wait for it share one answer.
+   */
+  renew?: () => Promise<string>;
+  /**
+   * Call with the session that the browser keeps in a cookie which no script can read: for pages that
+   * the node itself serves.
+   */
+  cookie?: boolean;
+  /** The tenant to ask without a token; a token names its own. */
+  tenant?: string;
+  /** How often a call is made at the most, the first attempt included; 4 if absent. */
+  attempts?: number;
+  /** What to fetch with, where it is not `globalThis.fetch`. */
+  fetch?: typeof globalThis.fetch;
+  /** Speak JSON instead of binary: larger, and readable in a browser's network panel. */
+  json?: boolean;
+}
+
+/** A node, as one caller sees it. */
+export interface Stoa {
+  /** A client for one service. It costs nothing to make one twice. */
+  client<S extends DescService>(service: S): Client<S>;
+  /** What calls travel by: for libraries that bring clients of their own. */
+  readonly transport: Transport;
+  /** The token that calls are made with; assign another one to call as somebody else. */
+  token: string | undefined;
+  /**
+   * The latest position that a reply carried. Reads are answered as of then or later. Hand it to
+   * whoever is to see what was written here.
+   */
+  position: string | undefined;
+}
+
+/** Makes clients for a node. Nothing is sent yet. */
+export function connect(options: Options): Stoa {
+  const memory: Memory = { token: options.token, position: undefined };
+  const transport = createConnectTransport({
+    baseUrl: options.url.replace(/\/+$/, ""),
+    useBinaryFormat: options.json !== true,
+    interceptors: [calls(memory, options)],
+    ...(options.fetch === undefined ? {} : { fetch: options.fetch }),
+  });
+  return Object.assign(memory, {
+    transport,
+    client: <S extends DescService>(service: S) => createClient(service, transport),
+  });
+}
