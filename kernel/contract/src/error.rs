@@ -23,6 +23,7 @@ struct Body {
     help: Cow<'static, str>,
     violations: Vec<Violation>,
     retry_after: Option<Duration>,
+    remembered: bool,
     cause: Option<String>,
 }
 
@@ -89,6 +90,7 @@ impl Error {
             help: Cow::Borrowed(""),
             violations: Vec::new(),
             retry_after: None,
+            remembered: false,
             cause: None,
         }))
     }
@@ -192,6 +194,15 @@ impl Error {
         self
     }
 
+    /// Has what was written until now committed, although the call fails: a wrong code has to be
+    /// counted. It is so where the command was asked for by itself, or by an effect, or first of all
+    /// by another command; for whoever asks again with the same idempotency key it is a new attempt.
+    #[must_use]
+    pub fn remembered(mut self) -> Self {
+        self.0.remembered = true;
+        self
+    }
+
     /// Keeps, for the log alone, what lies behind the error.
     #[must_use]
     pub fn cause(mut self, cause: impl fmt::Display) -> Self {
@@ -227,6 +238,11 @@ impl Error {
     /// How long to wait before trying again, where that is known.
     pub fn retry_after(&self) -> Option<Duration> {
         self.0.retry_after
+    }
+
+    /// Whether what was written before it is committed.
+    pub fn is_remembered(&self) -> bool {
+        self.0.remembered
     }
 
     /// What lies behind it, for the log.

@@ -74,6 +74,11 @@
 //! `return Err(Reason::InsufficientFunds.because("the balance is 3.00"))`. Where a failure is
 //! expected and survivable, [`tx.attempt`](Tx::attempt) undoes only what was tried.
 //!
+//! One that has to leave something behind says so: `store::count_failure(tx, &id)?; return
+//! Err(Reason::WrongCode.because("…").remembered())` commits what was written, and then refuses. So
+//! guesses are counted in the commit that decides about them. A command of another service that may
+//! refuse so is called before anything is written: half of what calls it must not be committed.
+//!
 //! An effect may have to run again, under the idempotency key it came with: then each command it
 //! called before gives its first reply again, and [`ctx.secret`](Ctx::secret) the same bytes.
 //! [`ctx`](Ctx) says how; a service that calls and draws through it has nothing else to do.

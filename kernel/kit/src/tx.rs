@@ -46,6 +46,8 @@ struct Core<'a> {
     depth: Cell<u8>,
     gathered: RefCell<Gathered>,
     keys: RefCell<Keys>,
+    /// Whether any row was written.
+    wrote: Cell<bool>,
     /// Whether what is read may not be durable yet.
     commits: bool,
 }
@@ -106,13 +108,31 @@ impl Run<'_> {
         &self, session: &mut dyn Session, service: ServiceId,
         body: impl FnOnce(&mut Tx) -> Result<T>,
     ) -> Result<(T, Gathered)> {
+        let (outcome, gathered) = self.asked(session, service, body)?;
+        Ok((outcome?, gathered))
+    }
+
+    /// The same for whoever asked for this command and waits for what it comes to: a refusal that
+    /// is [remembered](Error::remembered) is a result too, and what it leaves is to be committed.
+    ///
+    /// # Errors
+    /// As [`Run::command`], but for such a refusal.
+    pub fn asked<T>(
+        &self, session: &mut dyn Session, service: ServiceId,
+        body: impl FnOnce(&mut Tx) -> Result<T>,
+    ) -> Result<(Result<T>, Gathered)> {
         let session = RefCell::new(session);
         let core = Core::new(&session, *self, true);
         let outcome = body(&mut Tx { view: View { core: &core, service, writes: true } });
-        match core.doomed.into_inner() {
-            Some(first) => Err(first),
-            None => outcome.map(|value| (value, core.gathered.into_inner())),
+        let outcome = core.doomed.into_inner().map_or(outcome, Err);
+        let mut gathered = core.gathered.into_inner();
+        if let Err(error) = &outcome {
+            if !error.is_remembered() {
+                return Err(error.clone());
+            }
+            gathered.forgets_key = true;
         }
+        Ok((outcome, gathered))
     }
 
     /// Runs a query of a service.
@@ -140,6 +160,7 @@ impl<'a> Core<'a> {
             depth: Cell::new(u8::from(run.nested)),
             gathered: RefCell::new(Gathered::default()),
             keys: RefCell::new(Keys::default()),
+            wrote: Cell::new(false),
             commits,
         }
     }
@@ -157,6 +178,12 @@ impl<'a> Core<'a> {
             self.doomed.borrow_mut().get_or_insert_with(|| error.clone());
         }
         result
+    }
+
+    /// Whether anything was left to be committed.
+    fn has_written(&self) -> bool {
+        let gathered = self.gathered.borrow();
+        self.wrote.get() || !gathered.events.is_empty() || !gathered.jobs.is_empty()
     }
 
     /// Opens, keeps or undoes a savepoint.
@@ -230,7 +257,9 @@ impl View<'_> {
                 })
             })
         }));
-        changed.map(|changed| (rows, changed))
+        let changed = changed?;
+        self.core.wrote.set(self.core.wrote.get() || changed > 0);
+        Ok((rows, changed))
     }
 
     pub(crate) fn session(
@@ -263,8 +292,15 @@ impl View<'_> {
             }
             core.depth.set(core.depth.get() + 1);
             let writes = self.writes && bound.method.kind == Kind::Command;
+            let wrote = core.has_written();
             let outcome = run(bound, View { core, service: bound.service, writes }, request);
             core.depth.set(core.depth.get() - 1);
+            if wrote && outcome.as_ref().is_err_and(Error::is_remembered) {
+                // With the refusal, half of what called it would be committed.
+                let path = R::METHOD.path;
+                let what = format!("{path} remembers a refusal: call it before writing anything");
+                return Err(Error::internal(what));
+            }
             // A service knows of its own methods what their fields were in the request that came.
             if bound.service == self.service { outcome } else { outcome.map_err(told) }
         })();
@@ -398,7 +434,9 @@ impl Tx<'_> {
         let added = self.bind(params, |values| {
             self.session(&mut |session| session.insert(origin, sql.into(), values).map(|()| 1))
         });
-        core.doom(added).map(|_| ())
+        core.doom(added)?;
+        core.wrote.set(true);
+        Ok(())
     }
 
     /// Calls a command or a query, of this service or one that it needs, in this transaction.
@@ -429,6 +467,7 @@ impl Tx<'_> {
         let core = self.view.core;
         core.alive()?;
         let before = core.gathered.borrow().clone();
+        let wrote = core.wrote.get();
         core.savepoint(|session| session.savepoint())?;
         let outcome = body(self).and_then(|value| {
             core.savepoint(|session| session.flush())?;
@@ -445,6 +484,7 @@ impl Tx<'_> {
                 *core.keys.borrow_mut() = Keys::default();
                 core.savepoint(|session| session.rollback())?;
                 *core.gathered.borrow_mut() = before;
+                core.wrote.set(wrote);
                 Err(error)
             }
         }
@@ -520,12 +560,6 @@ impl Tx<'_> {
             depth: self.cause().depth(),
         });
         Ok(id)
-    }
-
-    /// Lets the idempotency key of this call be free again once the commit is durable: the reply
-    /// refuses for now, and whoever asks again with the same key is to be asked anew.
-    pub fn forget_key(&mut self) {
-        self.view.core.gathered.borrow_mut().forgets_key = true;
     }
 
     /// Says whether this command, which does bulk work a chunk in each commit, has filled its

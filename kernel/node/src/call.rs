@@ -162,7 +162,7 @@ impl Node {
             let (registry, caller, cause) = (&registry, &caller, &cause);
             let command = tx::Run { registry, caller, cause, stamp, nested };
             let run = |tx: &mut Tx| bound.run_command(tx, request.as_ref());
-            let (reply, gathered) = command.command(session, bound.service, run)?;
+            let (reply, gathered) = command.asked(session, bound.service, run)?;
             allowed.check(&gathered)?;
             Ok(Outcome { reply: Some(reply), gathered })
         })
@@ -222,7 +222,7 @@ pub(crate) fn answer(bound: &Bound, committed: Committed) -> Result<Answer> {
     let position = Some(committed.position);
     match committed.reply {
         Reply::Fresh(Some(reply)) => {
-            Ok(Answer { body: Body::Message(reply), position, replayed: false })
+            Ok(Answer { body: Body::Message(reply?), position, replayed: false })
         }
         Reply::Fresh(None) => Err(Error::internal("a command gave no reply")),
         Reply::Replayed(bytes) => Ok(Answer {

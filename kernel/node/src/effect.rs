@@ -200,7 +200,7 @@ impl Claim {
             }
             let bound = registry.method(method).ok_or_else(|| unknown(method))?;
             let reply = bound.decode_reply(&bytes, Format::Binary)?;
-            Ok(Outcome { reply: Some(reply), gathered: Default::default() })
+            Ok(Outcome { reply: Some(Ok(reply)), gathered: Default::default() })
         };
         let committed = self.node.store.commit(Commit { header, run: Box::new(run) }).await?;
         self.held = false;

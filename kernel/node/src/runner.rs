@@ -131,7 +131,7 @@ async fn call(
         command(session, stamp)
     });
     match node.store.commit(Commit { header, run }).await?.reply {
-        Reply::Fresh(Some(reply)) => Ok(reply),
+        Reply::Fresh(Some(reply)) => reply,
         Reply::Replayed(bytes) => bound.decode_reply(&bytes, Format::Binary),
         Reply::Fresh(None) | Reply::Withheld => Err(Error::internal("a step's reply was not kept")),
     }

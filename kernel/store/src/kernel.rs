@@ -119,7 +119,8 @@ pub fn forget(session: &mut dyn Session, tenant: &str, key: &Key) -> Result<()> 
 /// # Errors
 /// `internal` where it cannot be encoded.
 pub fn kept(key: &Key, outcome: &Outcome) -> Result<Vec<u8>> {
-    let reply = outcome.reply.as_ref().map(|reply| reply.encode(Format::Binary));
+    let reply = outcome.reply.as_ref().and_then(|reply| reply.as_ref().ok());
+    let reply = reply.map(|reply| reply.encode(Format::Binary));
     let reply = reply.transpose()?.unwrap_or_default();
     Ok(match &key.keep {
         Keep::Reply => [&[KEPT], reply.as_slice()].concat(),

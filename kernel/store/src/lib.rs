@@ -101,8 +101,8 @@ pub enum Keep {
 
 /// What a run of a command came to.
 pub struct Outcome {
-    /// Its reply.
-    pub reply: Option<Box<dyn AnyMessage>>,
+    /// Its reply, or the refusal that is committed in its place; none for the kernel's own work.
+    pub reply: Option<Result<Box<dyn AnyMessage>>>,
     /// Events, jobs and touched keys.
     pub gathered: Gathered,
 }
@@ -118,7 +118,7 @@ pub struct Committed {
 /// The reply of a durable command.
 pub enum Reply {
     /// This run's own.
-    Fresh(Option<Box<dyn AnyMessage>>),
+    Fresh(Option<Result<Box<dyn AnyMessage>>>),
     /// Remembered under the key, canonical protobuf.
     Replayed(Vec<u8>),
     /// The command happened before; its reply had secret fields and was not kept.

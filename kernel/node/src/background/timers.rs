@@ -482,7 +482,7 @@ async fn fire(node: &Arc<Node>, tenant: &Arc<str>, known: &Known, turn: Turn) ->
         let (reply, gathered) =
             command.command(session, service, |tx| bound.run_command(tx, request.as_ref()))?;
         more.store(gathered.again, Release);
-        Ok(Outcome { reply: Some(reply), gathered })
+        Ok(Outcome { reply: Some(Ok(reply)), gathered })
     };
     let why = Why::of(&Cause::Timer(known.name.clone()));
     let error: Error = match react(node, tenant, why, method, run).await {

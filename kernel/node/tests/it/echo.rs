@@ -13,7 +13,8 @@ use stoa_testkit::Node;
 use tokio::sync::watch;
 
 use crate::messages::{
-    CONTRACT, Done, Enqueue, Poison, Relay, Said, Say, Shrug, Spin, Taste, Whisper, Work,
+    CONTRACT, Done, Enqueue, Insist, Poison, Refuse, Relay, Said, Say, Shrug, Spin, Taste, Whisper,
+    Work,
 };
 
 const TABLES: &[Migration] = &[Migration::expand(
@@ -35,6 +36,13 @@ pub(crate) const EXPLOSIVE: i64 = 3;
 
 /// The store cannot take what handling the subject would do, for now.
 pub(crate) const BUSY: i64 = 4;
+
+/// Who insists does so first of all.
+pub(crate) const AT_ONCE: i64 = 1;
+/// Who insists has said something before.
+pub(crate) const LATER: i64 = 2;
+/// Who insists can live with a refusal.
+pub(crate) const TRYING: i64 = 3;
 
 /// A job about this subject says its number once it is done.
 pub(crate) const ECHOED: &str = "echoed";
@@ -135,6 +143,22 @@ pub(crate) fn deaf(gate: Arc<Gate>) -> Service {
             hear(tx, subject, number)?;
             let _ = tx.call(Taste::new(subject, 0));
             Ok(Done::default())
+        })
+        .command(|tx, refuse: Refuse| -> Result<Done> {
+            let (subject, number) = refuse.about();
+            hear(tx, subject, number)?;
+            Err(Error::new(Code::Unknown, "echo.refused", "no").remembered())
+        })
+        .command(|tx, insist: Insist| match insist.about() {
+            (subject, AT_ONCE) => tx.call(Refuse::new(subject, AT_ONCE)),
+            (subject, LATER) => {
+                say(tx, (subject, LATER));
+                tx.call(Refuse::new(subject, LATER))
+            }
+            (subject, number) => {
+                let _ = tx.attempt(|tx| tx.call(Refuse::new(subject, number)));
+                Ok(say(tx, (subject, number)))
+            }
         })
         .command(move |_, _: Spin| {
             spun.spin();

@@ -20,6 +20,8 @@ pub(crate) const CONTRACT: &Contract = &Contract {
         Work::METHOD,
         Spin::METHOD,
         Shrug::METHOD,
+        Refuse::METHOD,
+        Insist::METHOD,
         Whisper::METHOD,
         Relay::METHOD,
     ],
@@ -73,6 +75,10 @@ messages! {
     Spin,
     /// Tastes a subject, and goes on whatever comes of it.
     Shrug,
+    /// Hears a number and refuses, which is remembered.
+    Refuse,
+    /// Has a subject refused, at once or after it said something.
+    Insist,
     /// Says something, and replies with a secret.
     Whisper,
     /// An effect: whispers, waits at the gate, and says it again.
@@ -133,6 +139,8 @@ method!(Taste, Query, None);
 method!(Enqueue, Command, None);
 method!(Spin, Command, None);
 method!(Shrug, Command, None);
+method!(Refuse, Command, None);
+method!(Insist, Command, None);
 method!(Whisper, Command, None, SECRET);
 method!(Relay, Effect, None);
 method!(Work, Effect, Some(JOB));

@@ -284,7 +284,7 @@ impl Cell {
             let command = Run { registry, caller, cause, stamp, nested: false };
             let (value, gathered) = command.command(session, service, |tx| run(tx))?;
             *slot.lock().unwrap() = Some(value);
-            Ok(Outcome { reply: Some(Box::new(reply())), gathered })
+            Ok(Outcome { reply: Some(Ok(Box::new(reply()))), gathered })
         });
         let done = self.runtime.spawn(self.store.commit(Commit { header, run }));
         Pending { done, value }

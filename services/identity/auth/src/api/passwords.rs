@@ -2,10 +2,10 @@
 //! pool, and a command that commits what it came to.
 
 use stoa_auth_v1::{
-    Account, AccountBy, ChangePasswordRequest, ChangePasswordResponse, Decision,
-    FindPasswordRequest, FindPasswordResponse, Reason, RecordAttemptRequest,
-    RecordAttemptRequestThen, RecordAttemptResponse, Session, SetPasswordRequest,
-    SetPasswordResponse, Settings, StorePasswordRequest, StorePasswordResponse,
+    Account, AccountBy, ChangePasswordRequest, ChangePasswordResponse, FindPasswordRequest,
+    FindPasswordResponse, Reason, RecordAttemptRequest, RecordAttemptRequestThen,
+    RecordAttemptResponse, Session, SetPasswordRequest, SetPasswordResponse, Settings,
+    StorePasswordRequest, StorePasswordResponse,
 };
 use stoa_kit::{Ctx, Error, Micros, Reason as _, Result, Tx, View};
 use stoa_users_v1::{LookupUserRequest, LookupUserRequestBy, User, UserState};
@@ -27,7 +27,7 @@ pub(super) async fn compare(ctx: &Ctx, account: &Account, password: String) -> R
     ctx.compute(move || if password::verify(&hash, &password) { hash } else { String::new() }).await
 }
 
-/// Commits what an attempt came to, and only then turns the decision into an error.
+/// Commits what an attempt came to.
 pub(super) async fn commit(
     ctx: &Ctx, account: Account, matched_hash: String, then: RecordAttemptRequestThen,
 ) -> Result<RecordAttemptResponse> {
@@ -37,18 +37,7 @@ pub(super) async fn commit(
         matched_hash,
         then: Some(then),
     };
-    let attempt = ctx.call(request).await?;
-    match attempt.decision.as_known() {
-        Some(Decision::DECISION_ACCEPTED) => Ok(attempt),
-        Some(Decision::DECISION_BLOCKED) => {
-            let until = attempt.blocked_until.as_option().map_or(ctx.now(), Micros::of);
-            Err(blocked(until, ctx.now()))
-        }
-        Some(Decision::DECISION_DISABLED) => {
-            Err(Reason::UserDisabled.because("this account is disabled"))
-        }
-        _ => Err(Reason::WrongCredentials.because("the login and the password do not match")),
-    }
+    ctx.call(request).await
 }
 
 fn blocked(until: Micros, now: Micros) -> Error {
@@ -101,22 +90,21 @@ pub(super) fn record(tx: &mut Tx, request: RecordAttemptRequest) -> Result<Recor
     let account = request.account.into_option().unwrap_or_default();
     let Found { user, buckets, network, known } = find_account(tx, &account, &request.address)?;
     if let Some(until) = store::blocked_until(tx, &buckets, known)? {
-        let blocked_until = until.timestamp();
-        return Ok(RecordAttemptResponse { blocked_until, ..refused(tx, Decision::Blocked) });
+        return Err(blocked(until, tx.now()));
     }
     let Some(user) = proven(tx, user, &request.matched_hash)? else {
         store::count_failure(tx, &buckets)?;
-        return Ok(refused(tx, Decision::Refused));
+        let wrong = Reason::WrongCredentials.because("the login and the password do not match");
+        return Err(wrong.remembered());
     };
     if user.state != UserState::Active {
-        return Ok(refused(tx, Decision::Disabled));
+        return Err(Reason::UserDisabled.because("this account is disabled"));
     }
     if let Some(bucket) = buckets.first() {
         store::clear_failures(tx, bucket)?;
     }
     store::note_network(tx, &user.id, &network)?;
-    let mut accepted =
-        RecordAttemptResponse { decision: Decision::Accepted.into(), ..Default::default() };
+    let mut accepted = RecordAttemptResponse::default();
     match request.then {
         Some(RecordAttemptRequestThen::Session(session)) => {
             let settings: Settings = tx.settings()?;
@@ -136,12 +124,6 @@ pub(super) fn record(tx: &mut Tx, request: RecordAttemptRequest) -> Result<Recor
         None => {}
     }
     Ok(accepted)
-}
-
-/// A decision that holds for now: under a key too the next attempt is an attempt.
-fn refused(tx: &mut Tx, decision: Decision) -> RecordAttemptResponse {
-    tx.forget_key();
-    RecordAttemptResponse { decision: decision.into(), ..RecordAttemptResponse::default() }
 }
 
 /// The account's user, if the hash that matched is still the one that is kept.
