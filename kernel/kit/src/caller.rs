@@ -159,7 +159,7 @@ pub enum Access {
 
 impl Access {
     /// Whether a row may be seen because this is its owner; what belongs to nobody has an empty one.
-    pub(crate) fn shows(&self, owner: &str) -> bool {
+    pub fn shows(&self, owner: &str) -> bool {
         match self {
             Self::All => true,
             Self::Own(own) | Self::Granted(own) => !owner.is_empty() && own == owner,

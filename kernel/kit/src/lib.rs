@@ -60,6 +60,7 @@
 //! | [`tx.find`](View::find), [`tx.all`](View::all), [`tx.returning`](Tx::returning) | the same by a condition, in SQL |
 //! | [`tx.query`](View::query) | the same by conditions that are known only at run time, values and names checked |
 //! | [`tx.execute`](Tx::execute), [`tx.insert`](Tx::insert), [`tx.row`](View::row), [`tx.rows`](View::rows) | whatever else SQL says of its own tables; it names `tenant = :tenant`, and `id = ANY ($1)` is any of a list |
+//! | [`tx.sweep`](Tx::sweep), [`view.earliest`](View::earliest) | rows that end by a time that stands in them |
 //! | [`tx.grant`](Tx::grant), [`tx.revoke`](Tx::revoke), [`tx.holders`](View::holders) | who else sees a row |
 //! | [`tx.call`](Tx::call) | another service's command, in the same commit; the request's type finds it |
 //! | [`tx.emit`](Tx::emit) | an event, for whoever subscribes |
@@ -179,6 +180,7 @@ mod schedule;
 mod service;
 pub mod session;
 pub mod settings;
+mod sweep;
 mod table;
 mod time;
 pub mod tx;

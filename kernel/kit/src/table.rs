@@ -297,7 +297,7 @@ static JOINED: LazyLock<RwLock<HashMap<Pair, &'static str>>> = LazyLock::new(RwL
 
 type Pair = [(usize, usize); 2];
 
-fn kept(first: &str, second: &str, make: impl FnOnce() -> String) -> &'static str {
+pub(crate) fn kept(first: &str, second: &str, make: impl FnOnce() -> String) -> &'static str {
     let pair = [first, second].map(|text| (text.as_ptr() as usize, text.len()));
     let known = JOINED.read().unwrap_or_else(PoisonError::into_inner).get(&pair).copied();
     known.unwrap_or_else(|| {
