@@ -9,7 +9,7 @@ use stoa_node::Body;
 use stoa_testkit::{Engine, Node, run_with_ports};
 
 /// What is personal about somebody, wherever it is told: none of it may lie on a disk as it is.
-const CANARIES: [&str; 9] = [
+const CANARIES: [&str; 10] = [
     "canary.mail@example.com",
     "Canary Displayname",
     "sv-canaryl",
@@ -19,6 +19,7 @@ const CANARIES: [&str; 9] = [
     "203.0.113.77",
     "canary-order",
     "canary-total",
+    "canary payload",
 ];
 const PASSWORD: &str = "correct horse battery";
 
@@ -62,6 +63,8 @@ async fn tell(node: &Node, id: &Value) {
     let data = json!({"order_id": "canary-order", "total": "canary-total"});
     let told = json!({"userId": id, "template": "orders.placed", "data": data});
     ask(node, &node.system(), "notify.Notify", told).await.unwrap();
+    let token = json!({"purpose": "users.invite", "subject": id, "payload": "canary payload"});
+    ask(node, &node.admin(), "tokens.IssueToken", token).await.unwrap();
     node.settle().await;
 }
 
