@@ -9,7 +9,7 @@ use stoa_node::Body;
 use stoa_testkit::{Engine, Node, run_with_ports};
 
 /// What is personal about somebody, wherever it is told: none of it may lie on a disk as it is.
-const CANARIES: [&str; 10] = [
+const CANARIES: [&str; 11] = [
     "canary.mail@example.com",
     "Canary Displayname",
     "sv-canaryl",
@@ -20,6 +20,8 @@ const CANARIES: [&str; 10] = [
     "canary-order",
     "canary-total",
     "canary payload",
+    // As JSON writes it: what is on the disk is looked for by the service itself.
+    "canaryresult",
 ];
 const PASSWORD: &str = "correct horse battery";
 
@@ -65,6 +67,13 @@ async fn tell(node: &Node, id: &Value) {
     ask(node, &node.system(), "notify.Notify", told).await.unwrap();
     let token = json!({"purpose": "users.invite", "subject": id, "payload": "canary payload"});
     ask(node, &node.admin(), "tokens.IssueToken", token).await.unwrap();
+    let holder = node.user_with(id.as_str().unwrap(), &["idempotence.*"]);
+    let key = json!({"scope": "told", "key": node.now().0.to_string(), "fingerprint": "aGFzaA=="});
+    let claimed = ask(node, &holder, "idempotence.ClaimKey", key.clone()).await.unwrap();
+    let mut done = json!({"fence": claimed["first"]["fence"], "result": "canaryresult"});
+    done["scope"] = key["scope"].clone();
+    done["key"] = key["key"].clone();
+    ask(node, &holder, "idempotence.CompleteClaim", done).await.unwrap();
     node.settle().await;
 }
 

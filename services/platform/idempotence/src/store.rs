@@ -1,0 +1,15 @@
+//! The rows of claims.
+
+use stoa_idempotence_v1::Claim;
+use stoa_kit::{Result, Tx};
+
+/// The caller's claim of a key.
+pub(crate) fn claim(tx: &Tx, scope: &str, key: &str) -> Result<Option<Claim>> {
+    tx.get((tx.owner()?, scope, key))
+}
+
+/// Lets go of somebody who is erased.
+pub(crate) fn erase(tx: &mut Tx, owner: &str) -> Result<()> {
+    tx.execute("DELETE FROM idempotence_claim WHERE tenant = :tenant AND owner = $1", (owner,))?;
+    Ok(())
+}
