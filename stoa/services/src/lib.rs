@@ -6,6 +6,7 @@
 pub const ALL: &[fn() -> stoa_kit::Service] = &[
     stoa_auth::service,
     stoa_catalog::service,
+    stoa_idcheck::service,
     stoa_idempotence::service,
     stoa_inventory::service,
     stoa_ledger::service,

@@ -1,0 +1,3 @@
+//! What idcheck promises: the Rust of `proto/stoa/idcheck/v1`.
+
+stoa_contract::contract!("idcheck");
