@@ -56,14 +56,14 @@ pub(crate) fn is_raw(request: &MessageDescriptor, reply: &MessageDescriptor) -> 
 }
 
 /// The bindings of a method's rule, the one that stands first and the additional ones. Who is
-/// shown, and takes messages, has a rule, and nobody else.
+/// shown, and takes one message, has a rule, and nobody else.
 pub(crate) fn bindings(
-    rule: Option<&DynamicMessage>, (permission, service): (&str, &str), raw: bool,
+    rule: Option<&DynamicMessage>, (permission, service): (&str, &str), elsewhere: bool,
     wrong: &mut dyn FnMut(String),
 ) -> Vec<Binding> {
     let internal = permission == "internal";
     let Some(rule) = rule else {
-        if !internal && !raw {
+        if !internal && !elsewhere {
             wrong(format!(
                 "has no place on REST; say `option (google.api.http) = {{get: \"/v1/{service}/…\"}}`"
             ));
@@ -73,9 +73,10 @@ pub(crate) fn bindings(
     if internal {
         wrong("is internal, so REST cannot serve it; leave google.api.http out".into());
     }
-    if raw {
+    if elsewhere {
         wrong(
-            "takes HTTP as it comes, and its manifest says where; leave google.api.http out".into(),
+            "takes a stream, or HTTP as it comes, which REST does not serve; leave google.api.http out"
+                .into(),
         );
     }
     let more = rule.get_field_by_name("additional_bindings");

@@ -24,7 +24,9 @@ pub(crate) struct Method {
     pub(crate) name: String,
     pub(crate) doc: String,
     pub(crate) kind: Kind,
+    /// Whether its reply is a stream, and whether its request is.
     pub(crate) streams: bool,
+    pub(crate) takes_stream: bool,
     pub(crate) batch_gets: Option<String>,
     pub(crate) permission: String,
     pub(crate) job: Option<Job>,
@@ -97,11 +99,8 @@ impl Reader<'_> {
         let reads = options
             .get_field_by_name("idempotency_level")
             .is_some_and(|level| level.as_enum_number() == Some(NO_SIDE_EFFECTS));
-        let streams = method.is_server_streaming();
-        let kind = kind(effect.unwrap_or(false), reads, streams, &mut wrong);
-        if method.is_client_streaming() {
-            wrong("streams from the client are not supported; take a list or a blob".into());
-        }
+        let (streams, takes_stream) = (method.is_server_streaming(), method.is_client_streaming());
+        let kind = kind(effect.unwrap_or(false), reads, streams || takes_stream, &mut wrong);
         let job = extension(&options, "stoa.v1.job").map(|value| job(&value, kind));
         if job.is_some() && is_sensitive(&method.input(), 8) {
             wrong(
@@ -115,7 +114,7 @@ impl Reader<'_> {
                 "a query that declares a write: `(stoa.v1.job)` is for commands and effects".into(),
             );
         }
-        if job.is_some() && streams {
+        if job.is_some() && (streams || takes_stream) {
             wrong("a stream cannot be run as a job".into());
         }
         self.names(method, &mut wrong);
@@ -130,9 +129,10 @@ impl Reader<'_> {
             doc: comment.to_owned(),
             kind,
             streams,
+            takes_stream,
             batch_gets: batch_gets(method, kind, &mut wrong),
             raw,
-            http: http::bindings(rule, (&permission, service), raw, &mut wrong),
+            http: http::bindings(rule, (&permission, service), raw || takes_stream, &mut wrong),
             permission,
             job,
             request: method.input(),

@@ -52,6 +52,7 @@ fn request(package: &Package<'_>, contract: &Contract, method: &Method) -> Strin
          doc: {doc:?},\n\
          kind: {c}::Kind::{kind},\n\
          streams: {streams},\n\
+         takes_stream: {takes_stream},\n\
          batch_gets: {batch_gets},\n\
          permission: {c}::Permission::{permission},\n\
          job: {job},\n\
@@ -65,6 +66,7 @@ fn request(package: &Package<'_>, contract: &Contract, method: &Method) -> Strin
         name = method.name,
         doc = first_paragraph(&method.doc),
         streams = method.streams,
+        takes_stream = method.takes_stream,
         batch_gets = method
             .batch_gets
             .as_ref()
@@ -136,23 +138,22 @@ fn service_trait(package: &Package<'_>, contract: &Contract) -> String {
         let request = package.rust_type(&method.request);
         let reply = package.rust_type(&method.reply);
         let name = ident(&snake(&method.name));
-        let signature = match (method.kind, method.streams) {
-            (Kind::Command, _) => format!(
+        let signature = match method.kind {
+            Kind::Command => format!(
                 "fn {name}(&self, tx: &mut ::stoa_kit::Tx, request: {request}) \
                  -> ::stoa_kit::Result<{reply}>;"
             ),
-            (Kind::Query, _) => format!(
+            Kind::Query => format!(
                 "fn {name}(&self, view: &::stoa_kit::View, request: {request}) \
                  -> ::stoa_kit::Result<{reply}>;"
             ),
-            (Kind::Effect, streams) => {
-                let reply = if streams { format!("::stoa_kit::Stream<{reply}>") } else { reply };
-                format!(
-                    "fn {name}(&self, ctx: &::stoa_kit::Ctx, request: {request}) \
-                     -> impl ::core::future::Future<Output = ::stoa_kit::Result<{reply}>> \
-                     + ::core::marker::Send;"
-                )
-            }
+            Kind::Effect => format!(
+                "fn {name}(&self, ctx: &::stoa_kit::Ctx, {asked}) \
+                 -> impl ::core::future::Future<Output = ::stoa_kit::Result<{reply}>> \
+                 + ::core::marker::Send;",
+                asked = asked(package, method),
+                reply = given(package, method),
+            ),
         };
         let _ = writeln!(methods, "{}{signature}", doc(&method.doc));
     }
@@ -162,6 +163,31 @@ fn service_trait(package: &Package<'_>, contract: &Contract) -> String {
         doc = doc(&contract.doc),
         name = contract.name,
     )
+}
+
+/// What an effect takes, as a parameter.
+fn asked(package: &Package<'_>, method: &Method) -> String {
+    let request = package.rust_type(&method.request);
+    match method.takes_stream {
+        true => format!("requests: ::stoa_kit::Requests<{request}>"),
+        false => format!("request: {request}"),
+    }
+}
+
+/// What an effect gives.
+fn given(package: &Package<'_>, method: &Method) -> String {
+    let reply = package.rust_type(&method.reply);
+    if method.streams { format!("::stoa_kit::Stream<{reply}>") } else { reply }
+}
+
+/// How an effect is bound.
+fn binder(method: &Method) -> &'static str {
+    match (method.takes_stream, method.streams) {
+        (false, false) => "effect",
+        (false, true) => "stream",
+        (true, false) => "gather",
+        (true, true) => "converse",
+    }
 }
 
 fn contract_value(package: &Package<'_>, contract: &Contract) -> String {
@@ -210,19 +236,24 @@ fn serve(package: &Package<'_>, contract: &Contract) -> String {
         let request = package.rust_type(&method.request);
         // By the trait's path: a method of `Arc` or of a trait in scope may have its name.
         let name = format!("{}::{}", contract.name, ident(&snake(&method.name)));
-        let (register, context, call) = match (method.kind, method.streams) {
-            (Kind::Command, _) => {
-                ("command", "tx: &mut ::stoa_kit::Tx", format!("{name}(&*service, tx, request)"))
-            }
-            (Kind::Query, _) => {
-                ("query", "view: &::stoa_kit::View", format!("{name}(&*service, view, request)"))
-            }
-            (Kind::Effect, streams) => (
-                if streams { "stream" } else { "effect" },
-                "ctx: ::stoa_kit::Ctx",
+        let (register, taken, call) = match method.kind {
+            Kind::Command => (
+                "command",
+                format!("tx: &mut ::stoa_kit::Tx, request: {request}"),
+                format!("{name}(&*service, tx, request)"),
+            ),
+            Kind::Query => (
+                "query",
+                format!("view: &::stoa_kit::View, request: {request}"),
+                format!("{name}(&*service, view, request)"),
+            ),
+            Kind::Effect => (
+                binder(method),
+                format!("ctx: ::stoa_kit::Ctx, {}", asked(package, method)),
                 format!(
                     "{{\nlet service = service.clone();\n\
-                     async move {{ {name}(&*service, &ctx, request).await }}\n}}"
+                     async move {{ {name}(&*service, &ctx, {asked}).await }}\n}}",
+                    asked = if method.takes_stream { "requests" } else { "request" },
                 ),
             ),
         };
@@ -230,7 +261,7 @@ fn serve(package: &Package<'_>, contract: &Contract) -> String {
             out,
             "let methods = methods.{register}({{\n\
              let service = service.clone();\n\
-             move |{context}, request: {request}| {call}\n}});"
+             move |{taken}| {call}\n}});"
         );
     }
     let _ = write!(out, "methods{}\n}}\n", people(package));
@@ -255,17 +286,16 @@ fn functions(package: &Package<'_>, contract: &Contract) -> String {
         (String::new(), Vec::new(), String::new(), String::new());
     for method in &contract.methods {
         let request = package.rust_type(&method.request);
-        let reply = package.rust_type(&method.reply);
         let (name, own) = (ident(&snake(&method.name)), method.name.as_str());
-        let (register, context) = match (method.kind, method.streams) {
-            (Kind::Command, _) => ("command", "&mut ::stoa_kit::Tx"),
-            (Kind::Query, _) => ("query", "&::stoa_kit::View"),
-            (Kind::Effect, false) => ("effect", "::stoa_kit::Ctx"),
-            (Kind::Effect, true) => ("stream", "::stoa_kit::Ctx"),
+        let (register, context) = match method.kind {
+            Kind::Command => ("command", "&mut ::stoa_kit::Tx"),
+            Kind::Query => ("query", "&::stoa_kit::View"),
+            Kind::Effect => (binder(method), "::stoa_kit::Ctx"),
         };
-        let reply = match method.streams {
-            true => format!("::stoa_kit::Result<::stoa_kit::Stream<{reply}>>"),
-            false => format!("::stoa_kit::Result<{reply}>"),
+        let reply = format!("::stoa_kit::Result<{}>", given(package, method));
+        let asked = match method.takes_stream {
+            true => format!("::stoa_kit::Requests<{request}>"),
+            false => request.clone(),
         };
         let always = "::core::marker::Send + ::core::marker::Sync + 'static";
         let _ = writeln!(fields, "{}pub {name}: {own},", doc(&method.doc));
@@ -273,7 +303,7 @@ fn functions(package: &Package<'_>, contract: &Contract) -> String {
         if method.kind == Kind::Effect {
             types.push(format!("{own}Future"));
             let future = "::core::future::Future<Output = ";
-            let _ = writeln!(bounds, "{own}: Fn({context}, {request}) -> {own}Future + {always},");
+            let _ = writeln!(bounds, "{own}: Fn({context}, {asked}) -> {own}Future + {always},");
             let _ =
                 writeln!(bounds, "{own}Future: {future}{reply}> + ::core::marker::Send + 'static,");
         } else {

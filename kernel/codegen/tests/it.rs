@@ -569,15 +569,56 @@ fn methods_must_be_of_one_kind() {
     );
     assert_eq!(
         wrong(&[("rpc Get(GetRequest)", "rpc Get(stream GetRequest)")]),
-        [at(
-            "rpc Get",
-            "method Get: streams from the client are not supported; take a list or a blob"
-        )]
+        [
+            at(
+                "rpc Get",
+                "method Get: is a stream, so it must say `option (stoa.v1.effect) = true`"
+            ),
+            at(
+                "rpc Get",
+                "method Get: takes a stream, or HTTP as it comes, which REST does not serve; leave \
+                 google.api.http out"
+            ),
+        ]
     );
     assert_eq!(
         wrong(&[("rpc Move(MoveRequest)", "rpc Move(GetRequest)")]),
         [at("rpc Move", "method Move: takes GetRequest; it must be MoveRequest")]
     );
+}
+
+#[test]
+fn streams_go_either_way() {
+    let follow = "rpc Follow(FollowRequest) returns (stream FollowResponse)";
+    let signature = |rpc: &str| {
+        let proto = GOOD.replacen(follow, rpc, 1);
+        let code = generate(&proto).unwrap().split_whitespace().collect::<Vec<_>>().join(" ");
+        let start = code.find("fn follow(").unwrap();
+        let end = start + code[start..].find(';').unwrap();
+        let bound = ["effect", "stream", "gather", "converse"]
+            .into_iter()
+            .find(|bound| code.contains(&format!("methods.{bound}(")));
+        (code[start..end].to_owned(), bound)
+    };
+    for (rpc, takes, gives, bound) in [
+        (follow, "request: FollowRequest", "Stream<FollowResponse>", "stream"),
+        (
+            "rpc Follow(stream FollowRequest) returns (FollowResponse)",
+            "requests: ::stoa_kit::Requests<FollowRequest>",
+            "Result<FollowResponse>",
+            "gather",
+        ),
+        (
+            "rpc Follow(stream FollowRequest) returns (stream FollowResponse)",
+            "requests: ::stoa_kit::Requests<FollowRequest>",
+            "Stream<FollowResponse>",
+            "converse",
+        ),
+    ] {
+        let (signature, found) = signature(rpc);
+        assert!(signature.contains(takes) && signature.contains(gives), "{signature}");
+        assert_eq!(found, Some(bound));
+    }
 }
 
 #[test]

@@ -60,6 +60,8 @@ pub struct Method {
     pub kind: Kind,
     /// Whether its reply is a stream.
     pub streams: bool,
+    /// Whether its request is a stream: whoever has but one message asks with that.
+    pub takes_stream: bool,
     /// The type of the resources that it gets by their identifiers, many at once: whoever needs
     /// several asks this method, instead of another one for each.
     pub batch_gets: Option<&'static str>,

@@ -80,6 +80,13 @@
 //! guesses are counted in the commit that decides about them. A command of another service that may
 //! refuse so is called before anything is written: half of what calls it must not be committed.
 //!
+//! Where the contract says `stream`, an effect takes [`Requests`], or gives a [`Stream`], or both: an
+//! upload, a session. Each request is checked as if it came alone, and taken in when it is asked for:
+//!
+//! ```ignore
+//! while let Some(request) = requests.next().await? { total += request.amount; }
+//! ```
+//!
 //! An effect may have to run again, under the idempotency key it came with: then each command it
 //! called before gives its first reply again, and [`ctx.secret`](Ctx::secret) the same bytes.
 //! [`ctx`](Ctx) says how; a service that calls and draws through it has nothing else to do.
@@ -167,6 +174,7 @@ mod grants;
 pub mod id;
 mod list;
 mod mask;
+mod methods;
 mod mount;
 mod network;
 pub mod outbound;
@@ -175,6 +183,7 @@ pub mod personal;
 pub mod ports;
 mod query;
 pub mod registry;
+mod requests;
 pub mod ring;
 mod schedule;
 mod service;
@@ -194,11 +203,13 @@ pub use delta::Delta;
 pub use grants::Holder;
 pub use list::{List, Wanted};
 pub use mask::{Mask, check_etag};
+pub use methods::Methods;
 pub use mount::Mount;
 pub use network::{network, network_of};
 pub use page::Page;
 pub use query::{Filter, Query};
-pub use registry::{Methods, Registry};
+pub use registry::Registry;
+pub use requests::Requests;
 pub use ring::{Ring, Root, Seal};
 pub use schedule::Schedule;
 pub use service::{

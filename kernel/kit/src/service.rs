@@ -6,11 +6,11 @@ use std::sync::Arc;
 use stoa_contract::{AnyMessage, Code, Contract, Event, Format, Message, Method, Raw, Request};
 
 use crate::caller::Caller;
+use crate::methods::{Handler, Methods};
 use crate::mount::Mount;
 use crate::outbound::Http;
 use crate::personal::Held;
 use crate::ports::{Port, Use};
-use crate::registry::{Handler, Methods};
 use crate::settings::Settings;
 use crate::{Error, Micros, Result, Schedule, Tx, View};
 
@@ -461,7 +461,7 @@ impl Service {
     pub fn check(&self) -> Result<()> {
         for method in self.contract.map_or(&[][..], |contract| contract.methods) {
             let bound = self.handlers.iter().find(|(known, _)| known.path == method.path);
-            if !bound.is_some_and(|(_, handler)| crate::registry::fits(method, handler)) {
+            if !bound.is_some_and(|(_, handler)| crate::methods::fits(method, handler)) {
                 return Err(Error::internal(format!("{} is not bound", method.path)));
             }
         }

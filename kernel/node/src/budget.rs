@@ -87,6 +87,16 @@ impl Held {
         self.amount += amount;
         self.budget.used().add(&self.holder, self.stranger, amount);
     }
+
+    /// Gives back a part of what was taken.
+    pub(crate) fn give_back(&mut self, amount: usize) {
+        let amount = amount.min(self.amount);
+        if amount == 0 {
+            return;
+        }
+        self.amount -= amount;
+        self.budget.used().remove(&self.holder, self.stranger, amount);
+    }
 }
 
 impl Used {
@@ -98,22 +108,22 @@ impl Used {
         self.strangers += if stranger { amount } else { 0 };
         *self.each.entry(Arc::clone(holder)).or_default() += amount;
     }
+
+    fn remove(&mut self, holder: &Arc<str>, stranger: bool, amount: usize) {
+        self.all -= amount;
+        self.strangers -= if stranger { amount } else { 0 };
+        if let Some(own) = self.each.get_mut(holder) {
+            *own -= amount;
+            if *own == 0 {
+                self.each.remove(holder);
+            }
+        }
+    }
 }
 
 impl Drop for Held {
     fn drop(&mut self) {
-        if self.amount == 0 {
-            return;
-        }
-        let mut used = self.budget.used();
-        used.all -= self.amount;
-        used.strangers -= if self.stranger { self.amount } else { 0 };
-        if let Some(own) = used.each.get_mut(&self.holder) {
-            *own -= self.amount;
-            if *own == 0 {
-                used.each.remove(&self.holder);
-            }
-        }
+        self.give_back(self.amount);
     }
 }
 

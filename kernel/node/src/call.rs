@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use futures::{StreamExt, stream};
 use stoa_contract::{AnyMessage, Code, Format, Kind, Method, Permission};
 use stoa_kit::registry::Bound;
 use stoa_kit::session::{Session, Stamp};
@@ -14,18 +15,25 @@ use tokio::sync::watch;
 
 use crate::Node;
 use crate::quota::Allowed;
+use crate::tenants::{Tenant, Tenants};
 
 /// About what a command keeps in the queue beside its request.
 pub(crate) const HEADER_BYTES: usize = 512;
 
 /// A call, as a face hands it over.
-pub struct Call {
+pub type Call = Asking<Box<dyn AnyMessage>>;
+
+/// A call of a method that takes a stream.
+pub type Conversation = Asking<Stream<Box<dyn AnyMessage>>>;
+
+/// A call that asks with one message, or with a stream of them.
+pub struct Asking<R> {
     /// The method's path, without the leading slash.
     pub method: String,
     /// Who calls.
     pub caller: Caller,
     /// What is asked.
-    pub request: Box<dyn AnyMessage>,
+    pub request: R,
     /// The idempotency key it came with.
     pub key: Option<String>,
     /// The W3C trace it belongs to.
@@ -67,13 +75,47 @@ impl Node {
     /// # Errors
     /// The pipeline's own, or those of the method.
     pub async fn call(self: &Arc<Self>, mut call: Call) -> Result<Answer> {
-        let started = self.world.uptime();
         let registry = Arc::clone(&self.registry);
         let Some(bound) = registry.method(&call.method) else {
             return Err(unknown(&call.method));
         };
+        if bound.method.takes_stream {
+            return self.converse(call.with(|one| stream::once(async { Ok(one) }).boxed())).await;
+        }
         call.address = network(&call.address);
-        let outcome = self.checked(bound, call, started).await;
+        let started = self.world.uptime();
+        self.counted(bound, started, self.checked(bound, call, started)).await
+    }
+
+    /// The same for a method that takes a stream, whose messages are held to the rules one by one.
+    ///
+    /// # Errors
+    /// As [`Node::call`].
+    pub async fn converse(self: &Arc<Self>, mut call: Conversation) -> Result<Answer> {
+        let registry = Arc::clone(&self.registry);
+        let Some(bound) = registry.method(&call.method).filter(|found| found.method.takes_stream)
+        else {
+            return Err(unknown(&call.method));
+        };
+        call.address = network(&call.address);
+        let started = self.world.uptime();
+        let running = async {
+            let tenants = self.tenants().await?;
+            let tenant = let_in(bound, &call, &tenants, started)?;
+            if call.key.is_some() {
+                return Err(key_on_stream());
+            }
+            self.limits.take_commit(tenant, started)?;
+            self.conversation(bound, call.with(admitted)).await
+        };
+        self.counted(bound, started, running).await
+    }
+
+    /// Counts a call, and how long it took.
+    async fn counted(
+        &self, bound: &Bound, started: Duration, running: impl Future<Output = Result<Answer>>,
+    ) -> Result<Answer> {
+        let outcome = running.await;
         let spent = self.world.uptime().saturating_sub(started);
         self.metrics.called(bound.method, outcome.as_ref().err(), spent);
         outcome
@@ -82,22 +124,13 @@ impl Node {
     async fn checked(
         self: &Arc<Self>, bound: &Bound, mut call: Call, started: Duration,
     ) -> Result<Answer> {
-        if call.deadline.is_some_and(|deadline| deadline <= started) {
-            return Err(Error::new(Code::DeadlineExceeded, "request.deadline", "too late"));
-        }
         let tenants = self.tenants().await?;
-        let tenant = tenants.active(&call.caller.tenant)?;
-        authorize(bound.method, &call.caller)?;
+        let tenant = let_in(bound, &call, &tenants, started)?;
         call.request.admit()?;
         let key = match (&call.key, bound.method.kind) {
             (None, _) | (_, Kind::Query) => None,
             (Some(_), Kind::Effect) if bound.method.streams => {
-                return Err(Error::new(
-                    Code::InvalidArgument,
-                    "idempotency.stream",
-                    "a stream cannot carry an idempotency key",
-                )
-                .help("Leave the key out and follow from the last position you saw."));
+                return Err(key_on_stream());
             }
             (Some(key), _) => {
                 Some(self.keys.of(&call.caller, bound.method, key, call.request.as_ref())?)
@@ -203,6 +236,43 @@ impl Node {
         let value = slot.lock().unwrap_or_else(PoisonError::into_inner).take();
         value.ok_or_else(|| Error::internal("a read gave nothing"))
     }
+}
+
+impl<R> Asking<R> {
+    /// The same call with what is asked put in another form.
+    fn with<T>(self, form: impl FnOnce(R) -> T) -> Asking<T> {
+        let Self { method, caller, request, key, trace, deadline, address, position } = self;
+        let request = form(request);
+        Asking { method, caller, request, key, trace, deadline, address, position }
+    }
+}
+
+/// Whether a call may begin: the tenant that it is about.
+fn let_in<'a, R>(
+    bound: &Bound, call: &Asking<R>, tenants: &'a Tenants, started: Duration,
+) -> Result<&'a Tenant> {
+    if call.deadline.is_some_and(|deadline| deadline <= started) {
+        return Err(Error::new(Code::DeadlineExceeded, "request.deadline", "too late"));
+    }
+    let tenant = tenants.active(&call.caller.tenant)?;
+    authorize(bound.method, &call.caller)?;
+    Ok(tenant)
+}
+
+/// Messages that are as the contract says.
+fn admitted(messages: Stream<Box<dyn AnyMessage>>) -> Stream<Box<dyn AnyMessage>> {
+    let admitted = messages.map(|message| {
+        let mut message = message?;
+        message.admit()?;
+        Ok(message)
+    });
+    admitted.boxed()
+}
+
+fn key_on_stream() -> Error {
+    let message = "a stream cannot carry an idempotency key";
+    Error::new(Code::InvalidArgument, "idempotency.stream", message)
+        .help("Leave the key out, and go on from the last message that you saw.")
 }
 
 /// The right to work under a key; the next in line is woken when it is dropped.

@@ -11,14 +11,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use connectrpc::{Chain, ConnectError, ConnectRpcService, Dispatcher, Limits, MethodKind, Router};
+use connectrpc::{
+    Chain, ConnectError, ConnectRpcService, Dispatcher, Limits, MethodDescriptor, MethodKind,
+    Router,
+};
 use http::request::Parts;
 use http::uri::Authority;
-use http::{HeaderMap, Request, Response, header};
+use http::{HeaderMap, Request, Response, Version, header};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Body;
 use stoa_contract::Method;
-use stoa_kit::{Request as _, Result, network_of};
+use stoa_kit::{Caller, Request as _, Result, Stream, network_of};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::Node;
@@ -27,6 +30,7 @@ use crate::browser::{self, Origins};
 use crate::budget::{Budget, Held, crowded};
 use crate::contract::ListServicesRequest;
 use crate::guest::Guest;
+use crate::incoming::{Flow, Incoming, Measure, Terms};
 use crate::outgoing::{Outgoing, Wire};
 use crate::refusal::{not_text, refuse, too_large, too_slow, truncated};
 use crate::rpc::{Table, header, late, refuse as told};
@@ -44,7 +48,7 @@ const INCOMING: (usize, usize) = (64 << 20, 8 << 20);
 const OUTGOING: (usize, usize) = (128 << 20, 32 << 20);
 /// How much is read of a request that is refused: a client that reads its answer only once it has
 /// sent everything would otherwise find a connection that was reset, and no answer.
-const DISCARD_MAX: usize = 64 << 20;
+pub(crate) const DISCARD_MAX: usize = 64 << 20;
 
 /// Every method that can be called: those of the contracts, and those of RPC itself.
 pub(crate) type Methods = Chain<Table, Router>;
@@ -159,17 +163,20 @@ impl Door {
         let guest = match entered {
             Ok(guest) => guest,
             Err(refusal) => {
-                self.discard(&head, &mut body).await;
+                // Who converses says no more before they are answered.
+                if !method.is_some_and(|method| method.kind == MethodKind::BidiStreaming) {
+                    self.discard(&head, &mut body).await;
+                }
                 return Err(refusal);
             }
         };
         let guest = Arc::new(guest);
         head.extensions.insert(Arc::clone(&guest));
-        if method.is_some_and(|method| method.kind == MethodKind::BidiStreaming) {
-            // A conversation is not there as a whole before it begins.
-            let request = Request::from_parts(head, body);
-            let Ok(response) = tower::Service::call(&mut self.rpc.clone(), request).await;
-            return Ok(response.map(|body| Outgoing::plain(body, text, &line.wire)));
+        if let Some(method) = method.filter(takes_stream) {
+            if text {
+                return Err(spoken::wrong_content_type(true));
+            }
+            return self.converse(head, body, (&guest, line), method.kind).await;
         }
         let taken = self.take(&head, &mut body, &guest, None).await;
         let Taken { body, held, unsent } = taken.map_err(|error| refuse(&error))?;
@@ -186,6 +193,35 @@ impl Door {
         drop(held);
         let body = Outgoing::reply(body, text, &line.wire, unsent, query);
         Ok(Response::from_parts(answer, body.map_err(|error| refuse(&error))?))
+    }
+
+    /// Answers a call that is not there as a whole before it begins.
+    async fn converse(
+        &self, mut head: Parts, body: impl Coming, (guest, line): (&Guest, &Line), kind: MethodKind,
+    ) -> Result<Response<Outgoing>, ConnectError> {
+        let is_conversation = kind == MethodKind::BidiStreaming;
+        let largest = largest(&guest.caller);
+        let (measure, terms) = (Measure::MESSAGES, (is_conversation, largest));
+        let (body, flow) = self.incoming(&head, body, guest, measure, terms);
+        head.extensions.insert(flow);
+        let request = Request::from_parts(head, body);
+        let Ok(answer) = tower::Service::call(&mut self.rpc.clone(), request).await;
+        let (answer, body) = answer.into_parts();
+        let unsent = self.outgoing.open(&guest.caller, &guest.visitor.network);
+        let body = Outgoing::reply(body, false, &line.wire, unsent, None);
+        Ok(Response::from_parts(answer, body.map_err(|error| refuse(&error))?))
+    }
+
+    /// A body that is taken in as it is asked for.
+    pub(crate) fn incoming<B: Coming>(
+        &self, head: &Parts, body: B, guest: &Guest, measure: Measure,
+        (is_conversation, largest): (bool, usize),
+    ) -> (Incoming<B>, Arc<Flow>) {
+        let flow = Flow::new(self.incoming.open(&guest.caller, &guest.visitor.network), largest);
+        // On HTTP/2 an answer comes beside what is sent.
+        let answers_last = head.version < Version::HTTP_2 && !is_conversation;
+        let terms = Terms { measure, patience: self.receive_max, is_conversation, answers_last };
+        (Incoming::new(body, &flow, terms, self.node.world()), flow)
     }
 
     /// The method that somebody must be allowed to call who asks for what a head names; none where
@@ -241,8 +277,8 @@ impl Door {
     ) -> Result<Taken> {
         let (caller, network) = (&guest.caller, &guest.visitor.network);
         let mut held = self.incoming.open(caller, network);
-        let usual = if caller.is_anonymous() { STRANGERS_REQUEST_MAX } else { REQUEST_MAX };
-        match self.receive(body, &mut held, most.unwrap_or(usual)).await {
+        let most = most.unwrap_or_else(|| largest(caller));
+        match self.receive(body, &mut held, most).await {
             Ok(body) => Ok(Taken { body, held, unsent: self.outgoing.open(caller, network) }),
             Err(refusal) => {
                 // What was refused is not kept, and leaves its room to what is still coming:
@@ -252,6 +288,16 @@ impl Door {
                 Err(refusal)
             }
         }
+    }
+
+    /// The same for who takes it in piece by piece.
+    pub(crate) fn in_pieces(
+        &self, head: &Parts, body: impl Coming, guest: &Guest, most: Option<usize>,
+    ) -> (Stream<Bytes>, Held) {
+        let most = most.unwrap_or_else(|| largest(&guest.caller));
+        let measure = Measure::Bytes { left: most };
+        let (body, flow) = self.incoming(head, body, guest, measure, (false, most));
+        (flow.bytes(body), self.outgoing.open(&guest.caller, &guest.visitor.network))
     }
 
     async fn receive(&self, body: &mut impl Coming, held: &mut Held, most: usize) -> Result<Bytes> {
@@ -320,6 +366,15 @@ impl Door {
             () = self.node.world().sleep(self.receive_max) => Err(crowded()),
         }
     }
+}
+
+fn takes_stream(method: &MethodDescriptor) -> bool {
+    matches!(method.kind, MethodKind::ClientStreaming | MethodKind::BidiStreaming)
+}
+
+/// The largest request of a caller, or the largest message of a stream of theirs.
+fn largest(caller: &Caller) -> usize {
+    if caller.is_anonymous() { STRANGERS_REQUEST_MAX } else { REQUEST_MAX }
 }
 
 /// Of the head of a request, how an error is to be said: all of it would be a copy a call.

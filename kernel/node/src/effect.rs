@@ -24,7 +24,8 @@ use stoa_store::kernel::{self, Remembered};
 use stoa_store::{Commit, Committed, Header, Key, Outcome};
 
 use crate::background::housekeep;
-use crate::call::{Answer, Body, Call, answer, unknown};
+use crate::call::{Answer, Asking, Body, Call, Conversation, answer, unknown};
+use crate::stopping::until_stopped;
 use crate::unwound::{unwound, unwound_items};
 use crate::{Node, keys};
 
@@ -86,9 +87,7 @@ impl Node {
 
     /// Runs an effect that came without a key: nothing of it is remembered.
     async fn keyless(self: &Arc<Self>, bound: &Bound, call: &Call) -> Result<Answer> {
-        let mut chance = [0; 32];
-        self.world.entropy(&mut chance);
-        let basis = basis(bound, call, Seal::new(chance), None);
+        let basis = basis(bound, call, self.chance(), None);
         let body = if bound.method.streams {
             let ctx = Ctx::new(basis, self.runner());
             Body::Stream(stream(bound, ctx, call.request.as_ref()).await?)
@@ -98,12 +97,46 @@ impl Node {
         Ok(Answer { body, position: None, replayed: false })
     }
 
+    /// Runs an effect that takes a stream.
+    pub(crate) async fn conversation(
+        self: &Arc<Self>, bound: &Bound, call: Conversation,
+    ) -> Result<Answer> {
+        let deadline = call.deadline;
+        let ctx = Ctx::new(basis(bound, &call, self.chance(), None), self.runner());
+        let body = match bound.method.streams {
+            true => {
+                let requests = until_stopped(self, call.request);
+                let items = unwound(async { bound.run_converse(ctx, requests).await }).await?;
+                Body::Stream(unwound_items(items))
+            }
+            false => {
+                let running = async { bound.run_gather(ctx, call.request).await };
+                Body::Message(self.within(deadline, running).await?)
+            }
+        };
+        Ok(Answer { body, position: None, replayed: false })
+    }
+
+    /// What the secrets of an effect follow from that is not remembered.
+    fn chance(&self) -> Seal {
+        let mut chance = [0; 32];
+        self.world.entropy(&mut chance);
+        Seal::new(chance)
+    }
+
     async fn reply(
         self: &Arc<Self>, bound: &Bound, basis: Basis, request: &dyn AnyMessage,
     ) -> Result<Box<dyn AnyMessage>> {
         let deadline = basis.deadline;
         let ctx = Ctx::new(basis, self.runner());
-        let running = unwound(async { bound.run_effect(ctx, request).await });
+        self.within(deadline, async { bound.run_effect(ctx, request).await }).await
+    }
+
+    /// Runs service code until it is done, or its time is over.
+    async fn within<T>(
+        &self, deadline: Option<Duration>, running: impl Future<Output = Result<T>>,
+    ) -> Result<T> {
+        let running = unwound(running);
         let Some(deadline) = deadline else { return running.await };
         let left = deadline.saturating_sub(self.world.uptime());
         tokio::select! {
@@ -124,7 +157,7 @@ async fn stream(
     unwound(async { bound.run_stream(ctx, request).await }).await.map(unwound_items)
 }
 
-fn basis(bound: &Bound, call: &Call, seal: Seal, fence: Option<Fence>) -> Basis {
+fn basis<R>(bound: &Bound, call: &Asking<R>, seal: Seal, fence: Option<Fence>) -> Basis {
     Basis {
         service: bound.service,
         caller: call.caller.clone(),

@@ -11,7 +11,7 @@
 //! refused at the start.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -22,7 +22,7 @@ use stoa_contract::{AnyMessage, Kind, Method};
 use stoa_kit::{Caller, Code, Error, Registry, Result, Stream};
 
 use crate::call::Answer;
-use crate::door::{Coming, Door, Line, Taken};
+use crate::door::{Coming, Door, Line};
 use crate::guest::Guest;
 use crate::limit::Allowance;
 use crate::outgoing::Outgoing;
@@ -30,7 +30,7 @@ use crate::rpc::{late, tell, told, trace};
 use crate::socket::{self, Talk};
 use crate::spoken::deadline;
 use crate::unwound::unwound;
-use crate::{Call, Node};
+use crate::{Call, Conversation, Node};
 
 /// The paths that the node answers itself.
 const OWN: [&str; 3] = ["/health", "/ready", "/metrics"];
@@ -95,12 +95,14 @@ impl<T: Into<Bytes>> From<T> for Content {
 pub struct Visit {
     /// Its head.
     pub head: Parts,
-    /// Its body, as it came.
+    /// Its body, as it came; empty where the method takes a stream.
     pub body: Bytes,
     /// How long an answer may take that is no stream, where the head does not say.
     pub wait_max: Option<Duration>,
     /// Uptime at which whoever asks waits no longer, where the head says so.
     until: Option<Duration>,
+    /// The body as it comes, where the method takes a stream.
+    coming: Mutex<Option<Stream<Bytes>>>,
     pub(crate) guest: Guest,
     pub(crate) door: Arc<Door>,
 }
@@ -114,6 +116,11 @@ impl Visit {
     /// Who sends it.
     pub fn caller(&self) -> &Caller {
         self.guest.caller()
+    }
+
+    /// The body as it comes, where the method takes a stream: for whoever asks first.
+    pub fn coming(&self) -> Option<Stream<Bytes>> {
+        self.coming.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// The W3C trace that the request belongs to; empty where there is none.
@@ -136,11 +143,20 @@ impl Visit {
     pub async fn call(
         &self, method: &'static Method, request: Box<dyn AnyMessage>,
     ) -> Result<Answer> {
-        let path = method.path.to_owned();
-        let call = self.guest.asks(path, &self.head.headers, request)?;
         let latest = self.wait_max.map(|wait| self.node().world().uptime() + wait);
-        let deadline = self.until.or(latest);
-        self.guest.send(method, Call { deadline, ..call }).await
+        let call = self.guest.asks(method.path.to_owned(), &self.head.headers, request)?;
+        self.guest.send(method, Call { deadline: self.until.or(latest), ..call }).await
+    }
+
+    /// The same for a method that takes a stream. Before each message of it there is such a look too.
+    ///
+    /// # Errors
+    /// As [`Visit::call`].
+    pub async fn converse(
+        &self, method: &'static Method, requests: Stream<Box<dyn AnyMessage>>,
+    ) -> Result<Answer> {
+        let call = self.guest.asks(method.path.to_owned(), &self.head.headers, requests)?;
+        self.guest.converse(method, Conversation { deadline: self.until, ..call }).await
     }
 }
 
@@ -264,12 +280,20 @@ impl Door {
                 return Err(error);
             }
         };
-        let Taken { body, held, unsent } =
-            self.take(&head, &mut body, &guest, asked.body_max).await?;
         let is_query = asked.method.is_some_and(|method| method.kind == Kind::Query);
+        let (body, coming, held, unsent) = match asked.method {
+            Some(method) if method.takes_stream => {
+                let (coming, unsent) = self.in_pieces(&head, body, &guest, asked.body_max);
+                (Bytes::new(), Some(coming), None, unsent)
+            }
+            _ => {
+                let taken = self.take(&head, &mut body, &guest, asked.body_max).await?;
+                (taken.body, None, Some(taken.held), taken.unsent)
+            }
+        };
         let query = self.turn(is_query, line).await?;
-        let door = Arc::clone(self);
-        let visit = Visit { head, body, wait_max: None, until, guest, door };
+        let (coming, door) = (Mutex::new(coming), Arc::clone(self));
+        let visit = Visit { head, body, wait_max: None, until, coming, guest, door };
         let mut answer = unwound(face.answer(visit)).await?;
         if let Content::Socket(talk) = answer.body_mut() {
             line.becomes(talk.take());

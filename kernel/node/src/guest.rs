@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use http::HeaderMap;
 use stoa_contract::{AnyMessage, Method, Permission};
-use stoa_kit::{Caller, Result};
+use stoa_kit::{Caller, Result, Stream};
 
 use crate::auth::Visitor;
-use crate::call::{Answer, Body, authorize};
+use crate::call::{Answer, Asking, Body, authorize};
 use crate::rpc::{header, trace, watched};
 use crate::spoken::deadline;
-use crate::{Call, Node, Position};
+use crate::{Call, Conversation, Node, Position};
 
 /// Somebody who was let in.
 #[derive(Clone)]
@@ -80,21 +80,40 @@ impl Guest {
     }
 
     pub(crate) async fn send(&self, method: &'static Method, call: Call) -> Result<Answer> {
-        let mut answer = self.node.call(call).await?;
-        if let Body::Stream(items) = answer.body {
-            let (node, visitor) = (Arc::clone(&self.node), self.visitor.clone());
-            answer.body = Body::Stream(watched(node, method, visitor, items));
+        Ok(self.look_again(method, self.node.call(call).await?))
+    }
+
+    /// The same for a method that takes a stream, before each message of which there is such a look.
+    pub(crate) async fn converse(
+        &self, method: &'static Method, call: Conversation,
+    ) -> Result<Answer> {
+        let request = self.watched(method, call.request);
+        let answer = self.node.converse(Conversation { request, ..call }).await?;
+        Ok(self.look_again(method, answer))
+    }
+
+    fn look_again(&self, method: &'static Method, answer: Answer) -> Answer {
+        match answer.body {
+            Body::Stream(items) => {
+                Answer { body: Body::Stream(self.watched(method, items)), ..answer }
+            }
+            Body::Message(_) => answer,
         }
-        Ok(answer)
+    }
+
+    fn watched(
+        &self, method: &'static Method, items: Stream<Box<dyn AnyMessage>>,
+    ) -> Stream<Box<dyn AnyMessage>> {
+        watched(Arc::clone(&self.node), method, self.visitor.clone(), items)
     }
 
     /// A call of a method, with what headers say about it.
-    pub(crate) fn asks(
-        &self, method: String, headers: &HeaderMap, request: Box<dyn AnyMessage>,
-    ) -> Result<Call> {
+    pub(crate) fn asks<R>(
+        &self, method: String, headers: &HeaderMap, request: R,
+    ) -> Result<Asking<R>> {
         let position = header(headers, "stoa-position")?.map(Position::parse).transpose()?;
         let until = |left: Duration| self.node.world().uptime() + left;
-        Ok(Call {
+        Ok(Asking {
             method,
             caller: self.caller.clone(),
             request,

@@ -9,6 +9,7 @@ use std::time::Duration;
 use quick_cache::sync::Cache;
 use stoa_kit::{Caller, Error, Result};
 
+use crate::Node;
 use crate::tenants::Tenant;
 
 /// Callers that are remembered. Past this, who did not come for long is forgotten, and may take
@@ -34,6 +35,14 @@ impl Limits {
     /// Takes one call of a caller who is known.
     pub(crate) fn take(&self, caller: &Caller, uptime: Duration) -> Result<()> {
         if caller.is_system() { Ok(()) } else { self.known.take(&caller.full_name(), uptime) }
+    }
+
+    /// Takes one call of somebody, known or not.
+    pub(crate) fn take_any(&self, caller: &Caller, network: &str, uptime: Duration) -> Result<()> {
+        match caller.is_anonymous() {
+            true => self.take_stranger(network, uptime),
+            false => self.take(caller, uptime),
+        }
     }
 
     /// What a caller has left.
@@ -64,6 +73,15 @@ impl Limits {
     /// Gives back what a stranger took who turned out to be none.
     pub(crate) fn give_back(&self, network: &str) {
         self.strangers.give_back(network);
+    }
+}
+
+impl Node {
+    /// Waits until somebody may make one more call, and takes it.
+    pub(crate) async fn pace(&self, caller: &Caller, network: &str) {
+        while let Err(full) = self.limits.take_any(caller, network, self.world.uptime()) {
+            self.world.sleep(full.retry_after().unwrap_or(Duration::from_millis(1))).await;
+        }
     }
 }
 

@@ -4,12 +4,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures::StreamExt;
 use futures::future::BoxFuture;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
+use stoa_contract::AnyMessage;
 use stoa_contract::v1::{HttpHeader, HttpRequest, HttpResponse};
-use stoa_kit::{Code, Error, Mount, Registry, Result, Service};
+use stoa_kit::{Code, Error, Mount, Registry, Result, Service, Stream};
 
 use crate::call::Body;
 use crate::face::{Asked, Content, Face, Visit};
@@ -113,8 +115,13 @@ async fn call(mount: &Mount, mut visit: Visit) -> Result<Response<Content>> {
         // Two strangers must not share replies, and who signs what they send need not sign in.
         visit.head.headers.remove(KEY);
     }
-    visit.wait_max = Some(ANSWER_MAX);
-    let answer = visit.call(mount.method, request).await?;
+    let answer = match visit.coming() {
+        Some(coming) => visit.converse(mount.method, pieces(mount, request, coming)).await?,
+        None => {
+            visit.wait_max = Some(ANSWER_MAX);
+            visit.call(mount.method, request).await?
+        }
+    };
     let told = answer.headers();
     let message = match answer.body {
         Body::Message(message) => message,
@@ -131,6 +138,18 @@ async fn call(mount: &Mount, mut visit: Visit) -> Result<Response<Content>> {
     *response.body_mut() = body.into();
     response.headers_mut().extend(told);
     Ok(response)
+}
+
+/// The head of what came as the first message, and as each that follows the next piece of its body.
+fn pieces(
+    mount: &Mount, head: Box<dyn AnyMessage>, coming: Stream<Bytes>,
+) -> Stream<Box<dyn AnyMessage>> {
+    let mount = *mount;
+    let piece = move |body: Bytes| {
+        mount.request(HttpRequest { body: body.to_vec(), ..HttpRequest::default() })
+    };
+    let rest = coming.map(move |body| body.map(piece));
+    futures::stream::iter([Ok(head)]).chain(rest).boxed()
 }
 
 /// What came, as a message. A token that opened the door is nobody else's business.

@@ -4,10 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use connectrpc::dispatcher::codegen::{unimplemented_streaming, unimplemented_unary};
 use connectrpc::dispatcher::{RequestStream, StreamingResult, UnaryResult};
 use connectrpc::{
-    CodecFormat, ConnectError, Dispatcher, EncodedResponse, ErrorCode, ErrorDetail,
+    CodecFormat, ConnectError, Dispatcher, EncodedResponse, EncodedStream, ErrorCode, ErrorDetail,
     MethodDescriptor, Payload, RequestContext, Response,
 };
 use futures::StreamExt;
@@ -16,8 +15,9 @@ use stoa_contract::{AnyMessage, Code, Error, Format, Kind, Method, Permission, r
 use stoa_kit::{Result, Stream};
 
 use crate::auth::Visitor;
-use crate::call::{Answer, Body, Call, unknown};
+use crate::call::{Answer, Body, Call, Conversation, unknown};
 use crate::guest::Guest;
+use crate::incoming::Flow;
 use crate::{Node, Position};
 
 /// The node as connectrpc sees it.
@@ -29,10 +29,11 @@ impl Dispatcher for Table {
         if bound.method.permission == Permission::Internal {
             return None;
         }
-        Some(if bound.method.streams {
-            MethodDescriptor::server_streaming()
-        } else {
-            MethodDescriptor::unary(bound.method.kind == Kind::Query)
+        Some(match (bound.method.takes_stream, bound.method.streams) {
+            (false, false) => MethodDescriptor::unary(bound.method.kind == Kind::Query),
+            (false, true) => MethodDescriptor::server_streaming(),
+            (true, false) => MethodDescriptor::client_streaming(),
+            (true, true) => MethodDescriptor::bidi_streaming(),
         })
     }
 
@@ -59,35 +60,36 @@ impl Dispatcher for Table {
         let (node, path) = (Arc::clone(&self.0), path.to_owned());
         Box::pin(async move {
             let format = known(format)?;
-            let answer = call(&node, path.clone(), &ctx, &request, format).await;
-            let refused = |error| refuse(&error, ctx.path().unwrap_or(""), ctx.headers());
-            let Body::Stream(items) = answer.map_err(refused)?.body else {
-                return Err(ConnectError::internal("not a stream"));
-            };
-            let Some(method) = node.registry().method(&path).map(|bound| bound.method) else {
-                return Err(translate(&unknown(&path)));
-            };
-            let visitor = guest(&ctx).map_err(refused)?.visitor.clone();
-            let items = watched(node, method, visitor, items).map(move |item| {
-                let encoded = item.and_then(|item| item.encode(format));
-                encoded
-                    .map(|bytes| Bytes::from(bytes).into())
-                    .map_err(|error| refuse(&error, ctx.path().unwrap_or(""), ctx.headers()))
-            });
-            Ok(Response::new(items.boxed() as connectrpc::EncodedStream))
+            let answer = call(&node, path, &ctx, &request, format).await;
+            respond_in_pieces(ctx, answer, format)
         })
     }
 
     fn call_client_streaming(
-        &self, path: &str, _: RequestContext, _: RequestStream, _: CodecFormat,
+        &self, path: &str, ctx: RequestContext, requests: RequestStream, format: CodecFormat,
     ) -> UnaryResult {
-        unimplemented_unary(path)
+        let (node, path) = (Arc::clone(&self.0), path.to_owned());
+        Box::pin(async move {
+            let format = known(format)?;
+            let answer = tokio::select! {
+                biased;
+                answer = converse(&node, path, &ctx, requests, format) => answer,
+                late = late(&node, ctx.time_remaining()) => Err(late),
+            };
+            let refused = |error| refuse(&error, ctx.path().unwrap_or(""), ctx.headers());
+            answer.and_then(|answer| respond(answer, format)).map_err(refused)
+        })
     }
 
     fn call_bidi_streaming(
-        &self, path: &str, _: RequestContext, _: RequestStream, _: CodecFormat,
+        &self, path: &str, ctx: RequestContext, requests: RequestStream, format: CodecFormat,
     ) -> StreamingResult {
-        unimplemented_streaming(path)
+        let (node, path) = (Arc::clone(&self.0), path.to_owned());
+        Box::pin(async move {
+            let format = known(format)?;
+            let answer = converse(&node, path, &ctx, requests, format).await;
+            respond_in_pieces(ctx, answer, format)
+        })
     }
 }
 
@@ -97,19 +99,52 @@ async fn call(
     let registry = Arc::clone(node.registry());
     let bound = registry.method(&path).ok_or_else(|| unknown(&path))?;
     let request = bound.decode_request(body, format)?;
-    let call = guest(ctx)?.asks(path, ctx.headers(), request)?;
+    let guest = at_door::<Guest>(ctx)?;
+    let call = guest.asks(path, ctx.headers(), request)?;
     let deadline = ctx.time_remaining().map(|left| node.world().uptime() + left);
-    node.call(Call { deadline, ..call }).await
+    guest.send(bound.method, Call { deadline, ..call }).await
 }
 
-/// Who was let in at the door.
-fn guest(ctx: &RequestContext) -> Result<&Guest> {
-    let guest = ctx.extensions().get::<Arc<Guest>>();
-    guest.map(|guest| &**guest).ok_or_else(|| Error::internal("a call came in beside the door"))
+/// Calls a method that takes a stream. Its messages come at the rate at which their sender may call.
+async fn converse(
+    node: &Arc<Node>, path: String, ctx: &RequestContext, requests: RequestStream, format: Format,
+) -> Result<Answer> {
+    let registry = Arc::clone(node.registry());
+    let bound = registry.method(&path).ok_or_else(|| unknown(&path))?;
+    let (guest, flow) = (at_door::<Guest>(ctx)?, at_door::<Flow>(ctx)?);
+    let messages = paced(Arc::clone(guest), flow.messages(requests));
+    let (known, by) = (Arc::clone(&registry), path.clone());
+    let decoded = messages.map(move |message| {
+        let bound = known.method(&by).ok_or_else(|| unknown(&by))?;
+        bound.decode_request(&message?, format)
+    });
+    let call = guest.asks(path, ctx.headers(), decoded.boxed())?;
+    let deadline = ctx.time_remaining().map(|left| node.world().uptime() + left);
+    guest.converse(bound.method, Conversation { deadline, ..call }).await
 }
 
-/// A stream of replies that ends once its caller may not have them any more: each is sent only
-/// after another look.
+/// Messages of a stream, of which each but the first, which came with the call, counts as a call.
+fn paced(guest: Arc<Guest>, messages: Stream<Bytes>) -> Stream<Bytes> {
+    let each = messages.enumerate().then(move |(place, message)| {
+        let guest = Arc::clone(&guest);
+        async move {
+            if place > 0 {
+                guest.node.pace(&guest.caller, &guest.visitor.network).await;
+            }
+            message
+        }
+    });
+    each.boxed()
+}
+
+/// What the door left with a call.
+fn at_door<T: Send + Sync + 'static>(ctx: &RequestContext) -> Result<&Arc<T>> {
+    let left = ctx.extensions().get::<Arc<T>>();
+    left.ok_or_else(|| Error::internal("a call came in beside the door"))
+}
+
+/// A stream of replies, or of requests, that ends once its caller may not have it any more: each is
+/// handed on only after another look.
 pub(crate) fn watched(
     node: Arc<Node>, method: &'static Method, visitor: Visitor, items: Stream<Box<dyn AnyMessage>>,
 ) -> Stream<Box<dyn AnyMessage>> {
@@ -181,6 +216,23 @@ fn respond(answer: Answer, format: Format) -> Result<EncodedResponse> {
     let told = told(answer.position, answer.replayed);
     let response = Response::new(bytes.into());
     Ok(told.into_iter().fold(response, |response, (name, value)| response.with_header(name, value)))
+}
+
+/// The same for an answer in pieces.
+fn respond_in_pieces(
+    ctx: RequestContext, answer: Result<Answer>, format: Format,
+) -> Result<Response<EncodedStream>, ConnectError> {
+    let refused = |error| refuse(&error, ctx.path().unwrap_or(""), ctx.headers());
+    let Body::Stream(items) = answer.map_err(refused)?.body else {
+        return Err(ConnectError::internal("not a stream"));
+    };
+    let items = items.map(move |item| {
+        let encoded = item.and_then(|item| item.encode(format));
+        encoded
+            .map(|bytes| Bytes::from(bytes).into())
+            .map_err(|error| refuse(&error, ctx.path().unwrap_or(""), ctx.headers()))
+    });
+    Ok(Response::new(items.boxed() as EncodedStream))
 }
 
 /// An error on its way out, in the words of RPC.

@@ -149,8 +149,18 @@ impl Port {
     pub async fn answer(
         self: &Arc<Self>, peer: SocketAddr, request: Request<Bytes>,
     ) -> Response<impl Body<Data = Bytes, Error = Error> + use<>> {
+        self.answer_as_it_comes(peer, request.map(Full::new)).await
+    }
+
+    /// The same for a request whose body is not there as a whole.
+    pub async fn answer_as_it_comes<B>(
+        self: &Arc<Self>, peer: SocketAddr, request: Request<B>,
+    ) -> Response<impl Body<Data = Bytes, Error = Error> + use<B>>
+    where
+        B: Body<Data = Bytes, Error: std::error::Error + Send + Sync> + Send + Unpin + 'static,
+    {
         let line = Line::new(peer, &self.node);
-        let Ok(answer) = route(Arc::clone(self), line, request.map(Full::new)).await;
+        let Ok(answer) = route(Arc::clone(self), line, request).await;
         answer
     }
 

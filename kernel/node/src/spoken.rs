@@ -66,7 +66,7 @@ fn wrong_method(method: &Method, allowed: &'static str) -> ConnectError {
     refusal
 }
 
-fn wrong_content_type(streams: bool) -> ConnectError {
+pub(crate) fn wrong_content_type(streams: bool) -> ConnectError {
     let wanted = if streams { "application/connect+json" } else { "application/json" };
     let error = Error::new(
         Code::Unimplemented,

@@ -5,12 +5,16 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use stoa_kit::session::Session;
-use stoa_kit::{Ctx, Error, Reason as _, Result, Stream, Tx};
+use stoa_kit::{Ctx, Reason as _, Result, Stream, Tx};
 use stoa_store::kernel;
 
 use crate::contract::*;
+use crate::stopping::{stopping, told};
 use crate::{Node, Position};
 
+/// What to do when the node stops.
+const AGAIN: &str =
+    "Follow from the last position you saw, on another node or when this one is back.";
 /// Events sent in one message, unless one commit has more.
 const EVENTS_MAX: i64 = 256;
 
@@ -73,7 +77,7 @@ impl Follower {
             }
             tokio::select! {
                 () = &mut beat => return Ok(self.batch(Vec::new())),
-                () = told(&mut self.stopping) => return Err(stopping()),
+                () = told(&mut self.stopping) => return Err(stopping(AGAIN)),
                 () = news(&mut self.notices, &self.tenant) => {}
             }
         }
@@ -126,19 +130,6 @@ fn above_floor(session: &mut dyn Session, tenant: &str, from: i64) -> Result<()>
         return Err(Reason::Behind.because("the log no longer holds what follows here"));
     }
     Ok(())
-}
-
-fn stopping() -> Error {
-    Error::unavailable("node.stopping", "this node was told to stop")
-        .help("Follow from the last position you saw, on another node or when this one is back.")
-}
-
-/// Waits until the node is told to stop.
-async fn told(stopping: &mut tokio::sync::watch::Receiver<bool>) {
-    if stopping.wait_for(|stopping| *stopping).await.is_err() {
-        // Nobody is left who could tell.
-        std::future::pending().await
-    }
 }
 
 async fn news(

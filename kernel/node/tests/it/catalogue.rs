@@ -127,6 +127,7 @@ impl<const N: usize> Request for Put<N> {
         doc: "",
         kind: Kind::Command,
         streams: false,
+        takes_stream: false,
         batch_gets: None,
         permission: Permission::Authenticated,
         job: None,

@@ -30,6 +30,7 @@ mod principals;
 mod raw;
 mod settings;
 mod sockets;
+mod streams;
 mod subscriptions;
 mod sweeping;
 mod tenants;

@@ -122,6 +122,7 @@ macro_rules! method {
                 doc: "",
                 kind: Kind::$kind,
                 streams: false,
+                takes_stream: false,
                 batch_gets: None,
                 permission: Permission::Public,
                 job: $job,

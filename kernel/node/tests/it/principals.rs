@@ -65,6 +65,7 @@ macro_rules! deed {
                 doc: "",
                 kind: Kind::$kind,
                 streams: false,
+                takes_stream: false,
                 permission: $permission,
                 job: $job,
                 http: &[],

@@ -60,6 +60,7 @@ macro_rules! message {
                 doc: "",
                 kind: Kind::Command,
                 streams: false,
+                takes_stream: false,
                 batch_gets: None,
                 permission: Permission::Public,
                 job: None,

@@ -214,6 +214,7 @@ mod tests {
             doc: "",
             kind: Kind::Query,
             streams: false,
+            takes_stream: false,
             batch_gets: None,
             permission,
             job: None,
