@@ -28,7 +28,7 @@ mod web;
 mod world;
 
 pub use home::Kept;
-pub use node::{Engine, Node, run, run_forgetful, run_with_faults, run_with_ports};
+pub use node::{Engine, Node, run, run_at_most, run_forgetful, run_with_faults, run_with_ports};
 pub use web::{answer, open_socket};
 pub use world::TestWorld;
 

@@ -92,6 +92,13 @@ pub fn run_with_faults<F: Future<Output = ()>>(
     run_with(engine, services, Setup { faults, ..Setup::default() }, test);
 }
 
+/// Runs a test on a node that lets each caller, known or not, make so many calls a second.
+pub fn run_at_most<F: Future<Output = ()>>(
+    engine: Engine, services: Vec<Service>, calls_per_second: u32, test: impl FnOnce(Node) -> F,
+) {
+    run_with(engine, services, Setup { calls_per_second, ..Setup::default() }, test);
+}
+
 /// What may be different about a node.
 pub(crate) struct Setup {
     name: &'static str,
@@ -102,6 +109,7 @@ pub(crate) struct Setup {
     faults: Faults,
     /// Connections for commands, on PostgreSQL.
     pool: usize,
+    calls_per_second: u32,
 }
 
 impl Setup {
@@ -120,6 +128,7 @@ impl Default for Setup {
             commits_kept: Duration::from_secs(90 * 24 * 60 * 60),
             faults: Faults::default(),
             pool: 12,
+            calls_per_second: 0,
         }
     }
 }
@@ -187,8 +196,8 @@ impl Node {
             ports: setup.ports.clone().unwrap_or_else(own),
             log_kept: setup.log_kept,
             commits_kept: setup.commits_kept,
-            calls_per_second: 0,
-            anonymous_per_second: 0,
+            calls_per_second: setup.calls_per_second,
+            anonymous_per_second: setup.calls_per_second,
         };
         let inner = stoa_node::Node::open(parts).await.unwrap();
         let background = Background::new(&inner).await.unwrap();

@@ -10,7 +10,7 @@ use http::{HeaderMap, Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use stoa_kit::outbound::{Fetched, Http, Outbound, origin};
 use stoa_kit::{Code, Error, Result};
-use stoa_node::{Listen, Origins, Port, Proxies};
+use stoa_node::{Listen, Origins, Port, Proxies, Server};
 use tokio::io::DuplexStream;
 use tokio_tungstenite::{WebSocketStream, client_async, tungstenite};
 
@@ -25,6 +25,11 @@ impl Node {
     /// What the web was asked so far, oldest first.
     pub fn asked(&self) -> Vec<Outbound> {
         self.web.asked()
+    }
+
+    /// Serves it on a port of this machine, for clients that others wrote.
+    pub async fn serve(&self) -> Server {
+        stoa_node::serve(Arc::clone(self.inner()), Vec::new(), listen()).await.unwrap()
     }
 
     /// What the node answers on its port to a request from somewhere else.

@@ -551,3 +551,36 @@ fn raw_http_is_taken_in_piece_by_piece() {
         assert_eq!(answer.await.unwrap().status().as_u16(), 408);
     });
 }
+
+#[test]
+fn a_stream_is_no_way_around_the_rate() {
+    let seen = Arc::<Seen>::default();
+    stoa_testkit::run_at_most(Engine::Sqlite, vec![service(&seen)], 20, |node| async move {
+        let (mut sender, answer) = begin(port(&node), request(ADD));
+        let answer = tokio::spawn(async move { whole(answer.await).await });
+        (0..30).for_each(|_| sender.say(&amount(1)));
+        sender.end();
+        let begun = std::time::Instant::now();
+        assert_eq!(answer.await.unwrap()[0], amount(30));
+        // Twenty at once, the first of which came with the call.
+        assert!(begun.elapsed() >= Duration::from_millis(450), "{:?}", begun.elapsed());
+    });
+}
+
+#[test]
+fn a_conversation_ends_with_the_node() {
+    with(|node, seen| async move {
+        let server =
+            stoa_node::serve(Arc::clone(node.inner()), Vec::new(), listen()).await.unwrap();
+        let talk = request(TALK).header("authorization", "Bearer x");
+        let (sender, answer) = begin(port(&node), talk);
+        let mut body = answer.await.into_body();
+        sender.say(&amount(1));
+        body.frame().await.unwrap().unwrap();
+        let stopping = tokio::spawn(server.stop());
+        let rest = messages(&body.collect().await.unwrap().to_bytes());
+        assert_eq!(reason(&rest[0]["error"]), "node.stopping", "{rest:?}");
+        assert_eq!(seen.given_up.load(SeqCst), 1);
+        stopping.await.unwrap();
+    });
+}

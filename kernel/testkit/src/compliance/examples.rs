@@ -104,9 +104,10 @@ impl Examples {
     }
 }
 
-/// Whether a method has examples: a face shows it, and it gives a single reply.
+/// Whether a method has examples: a face shows it, and it takes and gives one message.
 pub(super) fn is_shown(method: &Method) -> bool {
-    method.permission != Permission::Internal && !method.streams
+    let streams = method.streams || method.takes_stream;
+    method.permission != Permission::Internal && !streams
 }
 
 impl OfMethod {
