@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs what the tests need and nothing else: the programs of PostgreSQL (no service is
-# started), strace, cargo-nextest, and clients that others wrote, from npm and PyPI. What is there already
+# started), strace, a browser, cargo-nextest, and clients that others wrote, from npm and PyPI. What is there already
 # is left as it is, so running it again costs a moment and says nothing.
 set -eu
 cd "$(dirname "$0")/.."
@@ -55,6 +55,7 @@ has_postgres || missing="$missing postgresql"
 has strace || missing="$missing strace"
 has cc || missing="$missing build-essential"
 has npm || missing="$missing npm"
+has chromium || missing="$missing chromium"
 has_python || missing="$missing python3 python3-venv"
 
 if [ -n "$missing" ]; then

@@ -1,12 +1,12 @@
 #!/bin/sh
-# Makes what browsers and programs in TypeScript have of Stoa: the SDK, generated from the contracts.
-# What is there already and as new as its sources is left as it is. Without npm nothing is made,
+# Makes what browsers and programs in TypeScript have of Stoa: the SDK, generated from the contracts,
+# and the console, which a node is built with. What is there already and as new as its sources is left as it is. Without npm nothing is made,
 # and a node runs without it.
 set -eu
 cd "$(dirname "$0")/.."
 
 command -v npm >/dev/null 2>&1 || {
-    echo "web: there is no npm, so that the TypeScript SDK is not made; scripts/setup.sh installs it"
+    echo "web: there is no npm, so that the console is not built; scripts/setup.sh installs it"
     exit 0
 }
 
@@ -49,4 +49,12 @@ fi
 if is_older web/sdk/dist web/sdk/src; then
     quietly web/node_modules/.bin/tsc --build web/sdk
     touch web/sdk/dist
+fi
+
+# The page comes last of what is built.
+if is_older web/console/dist/index.html web/sdk/dist web/ui/src web/console/src web/console/public \
+    web/console/index.html web/console/vite.config.ts web/package-lock.json; then
+    echo "web: building the console"
+    quietly npm run build --prefix web/console
+    touch web/console/dist/index.html
 fi

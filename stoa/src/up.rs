@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use stoa_auth_v1::PrepareSetupRequest;
+use stoa_console::Console;
 use stoa_kit::outbound::Http;
 use stoa_kit::ports::{Mailer, Ports};
 use stoa_kit::{Caller, Error, MAIN, Request, Result, world};
@@ -54,14 +55,13 @@ async fn serve(catalogue: &Catalogue, config: Config) -> Result<()> {
     .await?;
     let code = setup_code(&node).await?;
     let broken = node.store().broken();
-    let faces: Vec<Arc<dyn Face>> = vec![Arc::new(Rest::new(node.registry()))];
+    let (rest, console) = (Rest::new(node.registry()), Console::new(node.registry()));
+    let faces: Vec<Arc<dyn Face>> = vec![Arc::new(rest), Arc::new(console)];
     let server = stoa_node::serve(node, faces, config.listen).await?;
     say(&format!("listening http://{}", server.address))?;
     if let Some(code) = code {
         say(&format!("set-up code {code}"))?;
-        say(&format!(
-            "create the administrator: stoa call auth SetUp '{{\"code\":\"{code}\",\"handle\":\"…\",\"email\":\"…\",\"password\":\"…\"}}'"
-        ))?;
+        say(&format!("create the administrator: http://{}/#{code}", server.address))?;
     }
     let ended = tokio::select! {
         () = stop => Ok(()),

@@ -1,5 +1,5 @@
 //! What browsers ask for: pages of other origins are let in by name (CORS, of the Fetch standard),
-//! and gRPC-Web may come as text.
+//! pages of the node's own may come with a cookie, and gRPC-Web may come as text.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -18,8 +18,35 @@ const SHOWN: &str = "etag, grpc-message, grpc-status, grpc-status-details-bin, \
 const REMEMBERED: &str = "7200";
 const TEXT: &str = "application/grpc-web-text";
 
-/// The origins whose pages may call. Tokens travel in a header that no browser adds by itself, so
-/// that to be let in is to be heard, and nothing more.
+/// The cookie that holds the token of a session: no script can read it.
+pub const COOKIE: &str = "stoa_session";
+/// By this a page says that its cookie is meant.
+const CREDENTIAL: &str = "stoa-credential";
+
+/// Whether a request comes from a page of this node, and of no other site.
+///
+/// A browser adds cookies to whatever any page makes it send here. The header it adds to nothing by
+/// itself, and it lets a page of another origin send one only where [`SENT`] names it, which it does
+/// not. Where the browser says whence a request comes, it has to come from here as well.
+pub fn is_own_page(headers: &HeaderMap) -> bool {
+    let site = headers.get("sec-fetch-site");
+    headers.get(CREDENTIAL).is_some_and(|value| value == "cookie")
+        && site.is_none_or(|site| site == "same-origin")
+}
+
+/// The token in the cookie of a request, if it comes from a page of this node.
+pub(crate) fn session(headers: &HeaderMap) -> Option<&str> {
+    if !is_own_page(headers) {
+        return None;
+    }
+    let lines = headers.get_all(header::COOKIE).iter().filter_map(|line| line.to_str().ok());
+    let mut pairs = lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.split_once('='));
+    let (_, token) = pairs.find(|(name, _)| name.trim() == COOKIE)?;
+    Some(token.trim()).filter(|token| !token.is_empty())
+}
+
+/// The origins whose pages may call. Tokens of theirs travel in a header that no browser adds by
+/// itself, so that to be let in is to be heard, and nothing more.
 #[derive(Debug, Clone, Default)]
 pub struct Origins(Vec<String>);
 
@@ -150,6 +177,35 @@ mod tests {
         ] {
             assert_eq!(decode(text.as_bytes()).as_deref(), bytes, "{text}");
         }
+    }
+
+    #[test]
+    fn a_cookie_is_a_credential_for_pages_of_the_node_alone() {
+        let token = |pairs: &[(&'static str, &'static str)]| {
+            let pairs = pairs.iter().map(|(name, value)| {
+                (header::HeaderName::from_static(name), HeaderValue::from_static(value))
+            });
+            session(&pairs.collect()).map(str::to_owned)
+        };
+        let (cookie, said) =
+            (("cookie", "a=b; stoa_session=stoa_s_x; c=d"), (CREDENTIAL, "cookie"));
+        let from = |site| ("sec-fetch-site", site);
+        assert_eq!(token(&[cookie, said]).as_deref(), Some("stoa_s_x"));
+        assert_eq!(token(&[cookie, said, from("same-origin")]).as_deref(), Some("stoa_s_x"));
+        for wrong in [
+            &[cookie][..],
+            &[cookie, from("same-origin")],
+            &[cookie, said, from("cross-site")],
+            &[cookie, said, from("same-site")],
+            &[cookie, said, from("none")],
+            &[cookie, (CREDENTIAL, "bearer")],
+            &[said],
+            &[("cookie", "stoa_session="), said],
+            &[("cookie", "not_stoa_session=x"), said],
+        ] {
+            assert_eq!(token(wrong), None, "{wrong:?}");
+        }
+        assert!(!SENT.contains(CREDENTIAL), "pages of other origins must not say so");
     }
 
     #[test]

@@ -255,7 +255,11 @@ impl Door {
 
     /// Who sends a request, as far as its head tells.
     pub(crate) fn visitor(&self, head: &Parts, line: &Line) -> Result<Visitor> {
-        let authorization = header(&head.headers, "authorization")?.map(Arc::from);
+        let cookie = || Some(format!("Bearer {}", browser::session(&head.headers)?));
+        let authorization = match header(&head.headers, "authorization")? {
+            Some(said) => Some(Arc::from(said)),
+            None => cookie().map(Arc::from),
+        };
         let client = self.proxies.client(line.peer.ip(), &head.headers);
         Ok(Visitor {
             authorization,

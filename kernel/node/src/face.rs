@@ -203,11 +203,19 @@ impl Faces {
                 return Some(face);
             }
             match prefix.rfind('/')? {
+                0 if is_call(path) => return None,
                 0 => return self.0.get("/"),
                 end => prefix = &prefix[..end],
             }
         }
     }
+}
+
+/// Whether a path is that of a call by RPC, `/stoa.ledger.v1.LedgerService/GetBalance`: whoever answers
+/// what is left leaves those to it, also where there is no such method.
+fn is_call(path: &str) -> bool {
+    let service = path.trim_start_matches('/').split_once('/').map_or("", |(service, _)| service);
+    service.trim_start_matches('.').contains('.')
 }
 
 /// Whether two prefixes have a path in common, other than as the one for all that is left.

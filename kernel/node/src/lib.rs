@@ -55,7 +55,7 @@ use tokio::sync::watch;
 
 pub use auth::Visitor;
 pub use background::Background;
-pub use browser::Origins;
+pub use browser::{COOKIE, Origins, is_own_page};
 pub use call::{Answer, Asking, Body, Call, Conversation};
 pub use face::{Asked, Content, Face, Visit};
 pub use guest::Guest;

@@ -11,6 +11,7 @@
 mod backup;
 mod bank;
 mod clients;
+mod console;
 mod demo;
 mod disk;
 mod door;

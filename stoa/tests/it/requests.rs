@@ -124,7 +124,6 @@ fn a_method_is_called_as_it_is_declared_or_not_at_all() {
     let at = |path: &str| good.clone().to(path);
     stage.unharmed(|| {
         for path in [
-            "/",
             "/stoa.ledger.v1.LedgerService/DestroyAccount",
             "/stoa.ledger.v2.LedgerService/CreateAccount",
             "/stoa.ledger.v1.LedgerService/CreateAccount/",

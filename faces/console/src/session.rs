@@ -1,0 +1,70 @@
+//! Sessions of a browser: the token is in a cookie that no script can read.
+
+use std::time::Duration;
+
+use http::request::Parts;
+use http::uri::Authority;
+use http::{HeaderValue, Response, StatusCode, header};
+use stoa_auth_v1::{SignInRequest, SignInResponse, SignOutRequest};
+use stoa_contract::{Format, decode};
+use stoa_kit::{Error, Micros, Request as _, Result};
+use stoa_node::{Body, COOKIE, Content, Visit};
+
+/// Opens a session for whoever sent what `auth.SignIn` asks for.
+pub(crate) async fn open(visit: &Visit) -> Result<Response<Content>> {
+    let request: SignInRequest = decode(&visit.body, Format::Json)?;
+    let Body::Message(reply) = visit.call(SignInRequest::METHOD, Box::new(request)).await?.body
+    else {
+        return Err(Error::internal("a session came as a stream"));
+    };
+    let reply: Box<SignInResponse> =
+        reply.into_any().downcast().map_err(|_| Error::internal("no session came"))?;
+    let (now, end) = (visit.node().world().now(), Micros::of(&reply.session.expire_time));
+    answer(&cookie(&visit.head, &reply.token, end.since(now)))
+}
+
+/// Ends the session that a browser came with.
+pub(crate) async fn close(visit: &Visit) -> Result<Response<Content>> {
+    visit.call(SignOutRequest::METHOD, Box::new(SignOutRequest::default())).await?;
+    answer(&cookie(&visit.head, "", Duration::ZERO))
+}
+
+/// Says who is signed in; nobody is a state of a page, and no error.
+pub(crate) fn look(visit: &Visit) -> Result<Response<Content>> {
+    let caller = visit.caller();
+    let subject = if caller.is_anonymous() { "" } else { &*caller.subject };
+    let text = serde_json::to_vec(&serde_json::json!({"subject": subject}));
+    let response = Response::builder()
+        .header(header::CACHE_CONTROL, "no-store")
+        .header(header::CONTENT_TYPE, "application/json");
+    response.body(Content::from(text.map_err(Error::internal)?)).map_err(Error::internal)
+}
+
+/// A browser sends it to this node only, and not along with what another site's page asks for. On its
+/// way to another machine it is sent under TLS or not at all.
+fn cookie(head: &Parts, token: &str, life: Duration) -> String {
+    let secure = if is_at_home(head) { "" } else { "; Secure" };
+    let seconds = life.as_secs();
+    format!("{COOKIE}={token}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}")
+}
+
+/// Whether a browser reaches the node on its own machine.
+fn is_at_home(head: &Parts) -> bool {
+    let header = || head.headers.get(header::HOST)?.to_str().ok()?.parse::<Authority>().ok();
+    let authority = head.uri.authority().cloned().or_else(header);
+    authority.is_some_and(|authority| {
+        let host = authority.host().trim_matches(['[', ']']);
+        let address = host.parse::<std::net::IpAddr>();
+        host == "localhost" || address.is_ok_and(|address| address.is_loopback())
+    })
+}
+
+fn answer(cookie: &str) -> Result<Response<Content>> {
+    let mut cookie = HeaderValue::try_from(cookie).map_err(Error::internal)?;
+    cookie.set_sensitive(true);
+    let response = Response::builder()
+        .status(StatusCode::NO_CONTENT)
+        .header(header::CACHE_CONTROL, "no-store")
+        .header(header::SET_COOKIE, cookie);
+    response.body(Content::from("")).map_err(Error::internal)
+}

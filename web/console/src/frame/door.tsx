@@ -1,0 +1,156 @@
+import { connect } from "@stoa/sdk";
+import { AuthService } from "@stoa/sdk/auth";
+import { Button, Failed, Field } from "@stoa/ui";
+import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { type FormEvent, useState } from "react";
+
+import { type Failure, failure, signIn } from "../node.js";
+import css from "./door.module.css";
+
+/** Called by whoever is not signed in. */
+const auth = connect({ url: location.origin }).client(AuthService);
+
+/** Where nobody is signed in: the first administrator is made, or somebody signs in. */
+export function Door() {
+  const setup = useQuery({ queryKey: ["setup"], queryFn: () => auth.getSetup({}), retry: false });
+  return (
+    <main className={css.door}>
+      <div className={css.box}>
+        <div className={css.mark}>
+          <img src="/mark.svg" alt="" width={20} height={20} />
+          stoa
+        </div>
+        {setup.error ? (
+          <Failed {...failure(setup.error)} retry={() => void setup.refetch()} />
+        ) : setup.data === undefined ? null : setup.data.open ? (
+          <SetUp />
+        ) : (
+          <SignIn />
+        )}
+      </div>
+    </main>
+  );
+}
+
+/** The code that the node printed may stand behind the `#` of the address, which no log sees. */
+function SetUp() {
+  const [linked] = useState(() => location.hash.slice(1));
+  const code: Question = {
+    name: "code",
+    label: "Set-up code",
+    help: "The node printed it as it started.",
+    autoComplete: "off",
+  };
+  return (
+    <Asking
+      title="Create the administrator"
+      lead="This node is new. Whoever has its code becomes its administrator."
+      verb="Create administrator"
+      act={async (said) => {
+        const { handle = "", email = "", password = "" } = said;
+        await auth.setUp({ code: said.code ?? linked, handle, email, password });
+        history.replaceState(null, "", "/");
+        await signIn(handle, password);
+      }}
+      questions={[
+        ...(linked === "" ? [code] : []),
+        {
+          name: "handle",
+          label: "Handle",
+          help: "A short name to sign in with.",
+          autoComplete: "username",
+        },
+        { name: "email", label: "E-mail address", type: "email", autoComplete: "email" },
+        {
+          name: "password",
+          label: "Password",
+          help: "Ten characters or more.",
+          type: "password",
+          autoComplete: "new-password",
+        },
+      ]}
+    />
+  );
+}
+
+function SignIn() {
+  return (
+    <Asking
+      title="Sign in"
+      verb="Sign in"
+      act={({ login = "", password = "" }) => signIn(login, password)}
+      questions={[
+        { name: "login", label: "Handle or e-mail address", autoComplete: "username" },
+        { name: "password", label: "Password", type: "password", autoComplete: "current-password" },
+      ]}
+    />
+  );
+}
+
+interface Question {
+  /** The field of the request. */
+  name: string;
+  label: string;
+  help?: string;
+  type?: "text" | "email" | "password";
+  autoComplete: string;
+}
+
+interface Props {
+  title: string;
+  lead?: string;
+  verb: string;
+  questions: Question[];
+  act: (said: Record<string, string>) => Promise<void>;
+}
+
+/** Asks, and says at each question what is wrong with the answer. */
+function Asking({ title, lead, verb, questions, act }: Props) {
+  const queries = useQueryClient();
+  const [said, setSaid] = useState<Record<string, string>>({});
+  const [wrong, setWrong] = useState<Failure>();
+  const [isBusy, setBusy] = useState(false);
+  const submit = async (event: FormEvent) => {
+    event.preventDefault();
+    setBusy(true);
+    setWrong(undefined);
+    try {
+      await act(said);
+      await queries.resetQueries();
+    } catch (thrown) {
+      setWrong(failure(thrown));
+    }
+    setBusy(false);
+  };
+  const errorOf = (name: string) => {
+    const violation = wrong?.violations.find(({ path }) => path === name);
+    return violation && `${capital(violation.message)}.`;
+  };
+  return (
+    <form className={css.box} onSubmit={(event) => void submit(event)} noValidate>
+      <h1>{title}</h1>
+      {lead ? <p className={css.lead}>{lead}</p> : null}
+      {questions.map(({ name, label, help, type = "text", autoComplete }) => (
+        <Field key={name} label={label} help={help} error={errorOf(name)}>
+          {(ties) => (
+            <input
+              {...ties}
+              type={type}
+              autoComplete={autoComplete}
+              value={said[name] ?? ""}
+              onChange={(event) => setSaid({ ...said, [name]: event.target.value })}
+            />
+          )}
+        </Field>
+      ))}
+      {wrong ? <Failed title={wrong.title} next={wrong.next} reason={wrong.reason} /> : null}
+      <Button kind="primary" type="submit" disabled={isBusy}>
+        {verb}
+      </Button>
+    </form>
+  );
+}
+
+function capital(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}

@@ -1,0 +1,115 @@
+import { Button, Sheet, State } from "@stoa/ui";
+import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { Link, Outlet, useRouterState } from "@tanstack/react-router";
+import { LogOut, Menu, Search } from "lucide-react";
+import { useEffect, useState } from "react";
+
+import { signOut } from "../node.js";
+import css from "./frame.module.css";
+import { Navigation } from "./navigation.js";
+import { Palette } from "./palette.js";
+
+/** What surrounds every page. */
+export function Frame() {
+  const [open, setOpen] = useState<"search" | "places" | undefined>();
+  const close = () => setOpen(undefined);
+  const address = useRouterState({ select: ({ location }) => location.href });
+  // biome-ignore lint/correctness/useExhaustiveDependencies: whoever has arrived has chosen
+  useEffect(close, [address]);
+  useEffect(() => {
+    const listen = (event: KeyboardEvent) => {
+      const isTyping =
+        event.target instanceof HTMLElement &&
+        /^(INPUT|TEXTAREA|SELECT)$/.test(event.target.tagName);
+      const isAsked =
+        (event.key === "k" && (event.ctrlKey || event.metaKey)) || (event.key === "/" && !isTyping);
+      if (!isAsked) return;
+      event.preventDefault();
+      setOpen("search");
+    };
+    document.addEventListener("keydown", listen);
+    return () => document.removeEventListener("keydown", listen);
+  }, []);
+  return (
+    <div className={css.frame}>
+      <header className={css.top}>
+        <div className={css.menu}>
+          <Button kind="quiet" label="Places" onClick={() => setOpen("places")}>
+            <Menu size={16} aria-hidden />
+          </Button>
+        </div>
+        <Link to="/" className={css.mark ?? ""} aria-label="stoa">
+          <img src="/mark.svg" alt="" width={18} height={18} />
+          <span>stoa</span>
+        </Link>
+        <button type="button" className={css.search} onClick={() => setOpen("search")}>
+          <Search size={14} aria-hidden />
+          Search or jump to…
+          <kbd>Ctrl K</kbd>
+        </button>
+        <div className={css.end}>
+          <Health />
+          <SignOut />
+        </div>
+      </header>
+      <nav className={css.nav} aria-label="Places">
+        <Navigation />
+      </nav>
+      <main className={css.main}>
+        <Outlet />
+      </main>
+      {open === "search" ? <Palette onClose={close} /> : null}
+      {open === "places" ? (
+        <Sheet label="Places" place="side" onClose={close}>
+          <nav className={css.nav} aria-label="Places">
+            <Navigation />
+          </nav>
+        </Sheet>
+      ) : null}
+    </div>
+  );
+}
+
+/** One dot and one word. */
+function Health() {
+  const { data, isError } = useQuery({
+    queryKey: ["health"],
+    queryFn: async () => {
+      const answer = await fetch("/ready");
+      return { isReady: answer.ok, said: (await answer.text()).trim() };
+    },
+    refetchInterval: 5_000,
+    retry: false,
+  });
+  const mood = isError ? "bad" : data === undefined ? "plain" : data.isReady ? "good" : "warn";
+  const word = isError
+    ? "not reached"
+    : data === undefined
+      ? "…"
+      : data.isReady
+        ? "ready"
+        : "not ready";
+  return (
+    <span
+      className={css.health}
+      role="status"
+      title={data?.isReady === false ? data.said : undefined}
+    >
+      <State mood={mood}>{word}</State>
+    </span>
+  );
+}
+
+function SignOut() {
+  const queries = useQueryClient();
+  const leave = async () => {
+    await signOut();
+    queries.clear();
+    location.assign("/");
+  };
+  return (
+    <Button kind="quiet" label="Sign out" onClick={() => void leave()}>
+      <LogOut size={16} aria-hidden />
+    </Button>
+  );
+}

@@ -1,0 +1,144 @@
+import { type DescMethodUnary, fromJson, type JsonValue, toJson } from "@bufbuild/protobuf";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { connect, StoaError } from "@stoa/sdk";
+
+import type { Contracts, Method } from "./contracts/load.js";
+
+/** The node that these pages come from, called with the session that the browser keeps. */
+export const stoa = connect({ url: location.origin, cookie: true });
+
+/** What came of a call. */
+export interface Reply {
+  json: JsonValue;
+  /** The position that the reply carried. */
+  position: string | undefined;
+  /** Whether it is the reply of an earlier call under the same key. */
+  isReplay: boolean;
+  /** How long it took, in milliseconds. */
+  took: number;
+}
+
+interface Manner {
+  signal?: AbortSignal | undefined;
+  key?: string | undefined;
+}
+
+/** Calls a method that is known at run time only, in JSON. */
+export async function call(
+  contracts: Contracts,
+  method: Method,
+  request: JsonValue,
+  { signal, key }: Manner = {},
+): Promise<Reply> {
+  const { registry } = contracts;
+  if (method.desc.methodKind !== "unary") throw new Error(`${method.name} is a stream`);
+  const desc = method.desc as DescMethodUnary;
+  const message = fromJson(desc.input, request, { registry });
+  const start = performance.now();
+  const headers = key === undefined ? undefined : { "idempotency-key": key };
+  const reply = await stoa.transport.unary(desc, signal, undefined, headers, message);
+  return {
+    json: toJson(desc.output, reply.message, { registry, alwaysEmitImplicit: true }),
+    position: reply.header.get("stoa-position") ?? undefined,
+    isReplay: reply.header.has("idempotency-replayed"),
+    took: performance.now() - start,
+  };
+}
+
+/** Opens a session. The browser keeps its token where no script can read it. */
+export async function signIn(login: string, password: string): Promise<void> {
+  await session("POST", { login, password, label: "console" });
+  if (!(await isSignedIn())) throw new Refused(NOT_KEPT);
+}
+
+/** A browser keeps a session that is sent in the clear on its own machine only. */
+const NOT_KEPT: Refusal = {
+  code: "unauthenticated",
+  reason: "console.session_not_kept",
+  message: "The browser did not keep the session",
+  violations: [],
+  next: "Open the console by HTTPS, or on the node's own machine as localhost.",
+};
+
+/** Ends the session. */
+export async function signOut(): Promise<void> {
+  await session("DELETE");
+}
+
+async function session(method: "POST" | "DELETE", body?: object): Promise<void> {
+  const headers = { "content-type": "application/json", "stoa-credential": "cookie" };
+  const init = body === undefined ? {} : { body: JSON.stringify(body) };
+  const answer = await fetch("/-/session", { method, headers, ...init });
+  if (!answer.ok) throw new Refused((await answer.json()) as Refusal);
+}
+
+/** Whether somebody is signed in. */
+export async function isSignedIn(): Promise<boolean> {
+  const answer = await fetch("/-/session", { headers: { "stoa-credential": "cookie" } });
+  if (!answer.ok) throw new Refused((await answer.json()) as Refusal);
+  return ((await answer.json()) as { subject: string }).subject !== "";
+}
+
+/** The encoded descriptors of everything that can be called. */
+export async function descriptors(): Promise<Uint8Array> {
+  const answer = await fetch("/-/descriptors", { headers: { "stoa-credential": "cookie" } });
+  if (!answer.ok) throw new Refused((await answer.json()) as Refusal);
+  return new Uint8Array(await answer.arrayBuffer());
+}
+
+interface Refusal {
+  code: string;
+  reason: string;
+  message: string;
+  violations: { path: string; message: string }[];
+  next: string;
+}
+
+class Refused extends Error {
+  constructor(readonly refusal: Refusal) {
+    super(refusal.message);
+  }
+}
+
+/** A failure, as pages show it. */
+export interface Failure {
+  title: string;
+  reason?: string;
+  next?: string;
+  violations: readonly { path: string; message: string }[];
+}
+
+/** Puts into words whatever was thrown. */
+export function failure(thrown: unknown): Failure {
+  if (thrown instanceof Refused) {
+    const { message, reason, next, violations } = thrown.refusal;
+    return { title: sentence(message), reason, next, violations };
+  }
+  if (thrown instanceof StoaError) {
+    const { rawMessage, reason, next, violations, code } = thrown;
+    const away = code === Code.Unavailable && reason === "";
+    return {
+      title: sentence(rawMessage),
+      reason,
+      next: next || (away ? "Look whether the node runs, then try again." : ""),
+      violations,
+    };
+  }
+  const text = thrown instanceof ConnectError ? thrown.rawMessage : String(thrown);
+  return { title: sentence(text.replace(/^\w*Error: /, "")), violations: [] };
+}
+
+/** Thrown where nobody is signed in. */
+export class SignedOut extends Error {}
+
+/** Whether nobody is signed in, or not any more. */
+export function isSignedOut(thrown: unknown): boolean {
+  if (thrown instanceof SignedOut) return true;
+  if (thrown instanceof Refused) return thrown.refusal.code === "unauthenticated";
+  return thrown instanceof StoaError && thrown.code === Code.Unauthenticated;
+}
+
+function sentence(text: string): string {
+  const words = text.charAt(0).toUpperCase() + text.slice(1);
+  return /[.!?]$/.test(words) ? words : `${words}.`;
+}

@@ -1,0 +1,96 @@
+import { Button, type Column, Empty, Failed, input, State, Table } from "@stoa/ui";
+import { Link, useNavigate } from "@tanstack/react-router";
+import { useState } from "react";
+
+import { Time } from "../reply/value.js";
+import { short } from "../values.js";
+import { type Happened, useEvents } from "./follow.js";
+import css from "./operate.module.css";
+
+/** What happens, as it happens, and a way to any commit that did. */
+export function Events() {
+  const [isPaused, pause] = useState(false);
+  const { events, isOpen, failed } = useEvents(isPaused);
+  const navigate = useNavigate();
+  const show = (position: string) =>
+    void navigate({ to: "/operate/commits/$position", params: { position } });
+  return (
+    <div className={css.page}>
+      <div className={css.bar}>
+        <State mood={isPaused || !isOpen ? "plain" : "good"}>
+          {isPaused ? "paused" : isOpen ? "following" : "connecting"}
+        </State>
+        <Button small onClick={() => pause(!isPaused)}>
+          {isPaused ? "Go on" : "Pause"}
+        </Button>
+        <form
+          onSubmit={(event) => {
+            event.preventDefault();
+            const position = new FormData(event.currentTarget).get("position");
+            if (typeof position === "string" && position.trim() !== "") show(position.trim());
+          }}
+        >
+          <input
+            className={input}
+            name="position"
+            aria-label="Position of a commit"
+            placeholder="Position, p1f4"
+          />
+          <Button small type="submit">
+            Show commit
+          </Button>
+        </form>
+      </div>
+      {failed ? <Failed {...failed} next={failed.next ?? "It is tried again by itself."} /> : null}
+      {events.length === 0 && !failed ? (
+        <Empty>
+          <p>
+            Events appear here as they happen. Make one happen:{" "}
+            <Link to="/explore/$service/$method" params={{ service: "system", method: "Annotate" }}>
+              write a note into the log
+            </Link>
+            .
+          </p>
+        </Empty>
+      ) : (
+        <Table
+          className={css.table}
+          label="Events"
+          columns={COLUMNS}
+          rows={events}
+          keyOf={({ key }) => key}
+          onOpen={({ position }) => show(position)}
+        />
+      )}
+    </div>
+  );
+}
+
+const COLUMNS: Column<Happened>[] = [
+  { id: "time", title: "came", width: 112, cell: ({ time }) => <Time time={time} /> },
+  { id: "topic", title: "topic", width: 180, cell: ({ topic }) => topic },
+  {
+    id: "subject",
+    title: "subject",
+    width: 160,
+    cell: ({ subject }) => (
+      <span className={css.mono} title={subject}>
+        {short(subject)}
+      </span>
+    ),
+  },
+  {
+    id: "said",
+    title: "what it says",
+    width: 320,
+    cell: ({ said }) => (
+      <span className={css.mono}>{said === undefined ? "–" : JSON.stringify(said)}</span>
+    ),
+  },
+  {
+    id: "position",
+    title: "commit",
+    width: 96,
+    cell: ({ position }) => <span className={css.mono}>{position}</span>,
+  },
+];

@@ -1,0 +1,146 @@
+import { type DescField, type JsonValue, ScalarType } from "@bufbuild/protobuf";
+import { type Mood, State } from "@stoa/ui";
+import { Link } from "@tanstack/react-router";
+
+import { useKnown } from "../known.js";
+import { ago, major, moment, prefixOf, short, words } from "../values.js";
+import css from "./value.module.css";
+
+/** Words for states that are as they should be, that want a look, and that want somebody. */
+const MOODS: Record<string, Mood> = {
+  active: "good",
+  available: "good",
+  done: "good",
+  paid: "good",
+  posted: "good",
+  sent: "good",
+  dead: "bad",
+  failed: "bad",
+  lost: "bad",
+  disabled: "warn",
+  pending: "warn",
+  suspended: "warn",
+  retired: "warn",
+};
+
+const AMOUNT = /(amount|available|balance|credit|debit|floor|held|price|total)$/;
+const INTEGERS = [ScalarType.INT64, ScalarType.UINT64, ScalarType.SINT64];
+
+interface Props {
+  field: DescField;
+  value: JsonValue | undefined;
+  /** The message that the field is of: an amount is in its currency. */
+  of: { [name: string]: JsonValue };
+  /** Whether there is room for all of it. */
+  isWhole?: boolean;
+}
+
+/** A value, as its contract says what it is. */
+export function Value({ field, value, of, isWhole = false }: Props) {
+  if (isNothing(value)) return <span className={css.dim}>–</span>;
+  if (field.fieldKind === "message") {
+    return <Shaped type={field.message.typeName} value={value as JsonValue} />;
+  }
+  if (field.fieldKind === "list" || field.fieldKind === "map")
+    return <Many value={value as object} />;
+  if (field.fieldKind === "enum") {
+    const word = words(String(value), field.enum.sharedPrefix ?? "");
+    return word === "unspecified" ? <span className={css.dim}>–</span> : <Word word={word} />;
+  }
+  if (typeof value === "boolean") return <>{value ? "yes" : "no"}</>;
+  if (isAmount(field, of)) return <Money amount={String(value)} currency={String(of.currency)} />;
+  if (field.scalar !== ScalarType.STRING) return <>{String(value)}</>;
+  if (field.name === "state" && /^[a-z_]+$/.test(String(value)))
+    return <Word word={String(value)} />;
+  return <Text text={String(value)} isWhole={isWhole} />;
+}
+
+/** Whether a number is an amount of the currency that its message names. */
+export function isAmount(field: DescField, of: { [name: string]: unknown }): boolean {
+  const isInteger = field.fieldKind === "scalar" && INTEGERS.includes(field.scalar);
+  return isInteger && AMOUNT.test(field.name) && /^[A-Z]{3}$/.test(String(of.currency ?? ""));
+}
+
+function isNothing(value: JsonValue | undefined): boolean {
+  if (value === undefined || value === null || value === "") return true;
+  return typeof value === "object" && Object.keys(value).length === 0;
+}
+
+function Shaped({ type, value }: { type: string; value: JsonValue }) {
+  if (type === "google.protobuf.Timestamp") return <Time time={String(value)} />;
+  if (typeof value === "object" && value !== null && !Array.isArray(value)) {
+    const { amount, currency } = value;
+    if (amount !== undefined && typeof currency === "string") {
+      return <Money amount={String(amount)} currency={currency} />;
+    }
+    return <code className={css.dim}>{JSON.stringify(value)}</code>;
+  }
+  return <>{String(value)}</>;
+}
+
+function Many({ value }: { value: object }) {
+  const count = Array.isArray(value) ? value.length : Object.keys(value).length;
+  const isTexts = Array.isArray(value) && value.every((item) => typeof item === "string");
+  if (isTexts && count <= 3) return <span className={css.mono}>{value.join(", ")}</span>;
+  return (
+    <span className={css.dim}>
+      {count.toLocaleString()} {count === 1 ? "entry" : "entries"}
+    </span>
+  );
+}
+
+export function Time({ time }: { time: string }) {
+  return (
+    <time dateTime={time} title={moment(time)}>
+      {ago(time)}
+    </time>
+  );
+}
+
+export function Money({ amount, currency }: { amount: string; currency: string }) {
+  return (
+    <span>
+      {major(amount, currency)}
+      <span className={css.unit}>{currency}</span>
+    </span>
+  );
+}
+
+function Word({ word }: { word: string }) {
+  return <State mood={MOODS[word] ?? "plain"}>{word}</State>;
+}
+
+/** A text; an identifier of something that can be shown leads there. */
+function Text({ text, isWhole }: { text: string; isWhole: boolean }) {
+  const { byPrefix } = useKnown();
+  const prefix = prefixOf(text);
+  if (prefix === undefined) {
+    return (
+      <span className={isWhole ? css.text : undefined} title={isWhole ? undefined : text}>
+        {text}
+      </span>
+    );
+  }
+  const shown = isWhole ? text : short(text);
+  const collection = byPrefix.get(prefix);
+  if (collection === undefined) {
+    return (
+      <span className={css.mono} title={text}>
+        {shown}
+      </span>
+    );
+  }
+  const { service, name } = collection;
+  return (
+    <Link
+      to="/data/$service/$name"
+      params={{ service, name }}
+      search={{ open: text }}
+      className={css.mono ?? ""}
+      title={text}
+      onClick={(event) => event.stopPropagation()}
+    >
+      {shown}
+    </Link>
+  );
+}

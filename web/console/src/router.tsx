@@ -1,0 +1,105 @@
+import type { JsonObject } from "@bufbuild/protobuf";
+import { createRootRoute, createRoute, createRouter } from "@tanstack/react-router";
+
+import { CommitPage } from "./operate/commit.js";
+import { DataIndex, DataPage } from "./routes/data.js";
+import { ExplorePage } from "./routes/explore.js";
+import { Home } from "./routes/home.js";
+import { OperatePage } from "./routes/operate.js";
+import { PeoplePage } from "./routes/people.js";
+import { Broken, Missing, Root } from "./routes/root.js";
+import type { Shown } from "./rows/rows.js";
+
+/** What a list shows is in its address: a link leads to the same rows, and the same one of them. */
+function shown(search: Record<string, unknown>): Shown {
+  const { open, filter } = search;
+  const isFilter = typeof filter === "object" && filter !== null;
+  return {
+    ...(typeof open === "string" ? { open } : {}),
+    ...(isFilter ? { filter: filter as { [name: string]: string } } : {}),
+  };
+}
+
+const root = createRootRoute({
+  component: Root,
+  errorComponent: Broken,
+  notFoundComponent: Missing,
+});
+
+const explore = createRoute({
+  getParentRoute: () => root,
+  path: "/explore",
+  component: () => <ExplorePage />,
+});
+
+const method = createRoute({
+  getParentRoute: () => root,
+  path: "/explore/$service/$method",
+  validateSearch: ({ fill }): { fill?: JsonObject } =>
+    typeof fill === "object" && fill !== null ? { fill: fill as JsonObject } : {},
+  component: function Method() {
+    return <ExplorePage {...method.useParams()} {...method.useSearch()} />;
+  },
+});
+
+const data = createRoute({
+  getParentRoute: () => root,
+  path: "/data/$service/$name",
+  validateSearch: shown,
+  component: function Data() {
+    const navigate = data.useNavigate();
+    const show = (search: Shown) => void navigate({ search, replace: true });
+    return <DataPage {...data.useParams()} shown={data.useSearch()} onShow={show} />;
+  },
+});
+
+const operate = createRoute({
+  getParentRoute: () => root,
+  path: "/operate/{-$part}",
+  validateSearch: shown,
+  component: function Operate() {
+    const navigate = operate.useNavigate();
+    const show = (search: Shown) => void navigate({ search, replace: true });
+    const { part = "events" } = operate.useParams();
+    return <OperatePage part={part} shown={operate.useSearch()} onShow={show} />;
+  },
+});
+
+const people = createRoute({
+  getParentRoute: () => root,
+  path: "/people/{-$part}",
+  validateSearch: shown,
+  component: function People() {
+    const navigate = people.useNavigate();
+    const show = (search: Shown) => void navigate({ search, replace: true });
+    const { part = "users" } = people.useParams();
+    return <PeoplePage part={part} shown={people.useSearch()} onShow={show} />;
+  },
+});
+
+const commit = createRoute({
+  getParentRoute: () => root,
+  path: "/operate/commits/$position",
+  component: function OneCommit() {
+    return <CommitPage {...commit.useParams()} />;
+  },
+});
+
+const routes = [
+  createRoute({ getParentRoute: () => root, path: "/", component: Home }),
+  createRoute({ getParentRoute: () => root, path: "/data", component: DataIndex }),
+  explore,
+  method,
+  data,
+  operate,
+  people,
+  commit,
+];
+
+export const router = createRouter({ routeTree: root.addChildren(routes) });
+
+declare module "@tanstack/react-router" {
+  interface Register {
+    router: typeof router;
+  }
+}

@@ -1,0 +1,39 @@
+import { Empty, Failed, Waiting } from "@stoa/ui";
+import { type ErrorComponentProps, Link } from "@tanstack/react-router";
+
+import { Door } from "../frame/door.js";
+import { Frame } from "../frame/frame.js";
+import { Page } from "../frame/page.js";
+import { Knowing } from "../known.js";
+import { failure, isSignedOut } from "../node.js";
+
+/** Every page, for whoever is signed in; for others the door, at the same address. */
+export function Root() {
+  return (
+    <Knowing
+      waiting={<Waiting lines={6} />}
+      failed={(error, retry) =>
+        isSignedOut(error) ? <Door /> : <Failed {...failure(error)} retry={retry} />
+      }
+    >
+      <Frame />
+    </Knowing>
+  );
+}
+
+/** A page that went wrong: the others are still there. */
+export function Broken({ error, reset }: ErrorComponentProps) {
+  return <Failed title="This page failed." next={failure(error).title} retry={reset} />;
+}
+
+export function Missing() {
+  return (
+    <Page title="Nothing here">
+      <Empty>
+        <p>
+          This address leads nowhere. <Link to="/">Go home</Link>, or search with Ctrl K.
+        </p>
+      </Empty>
+    </Page>
+  );
+}

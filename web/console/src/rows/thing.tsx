@@ -1,0 +1,80 @@
+import type { JsonObject } from "@bufbuild/protobuf";
+import { Copy, Drawer, Empty, Failed, Waiting } from "@stoa/ui";
+import { useQuery } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
+
+import { about, type Collection } from "../contracts/collections.js";
+import { useKnown } from "../known.js";
+import { call, failure } from "../node.js";
+import { Tree } from "../reply/tree.js";
+import { short, words } from "../values.js";
+import css from "./rows.module.css";
+
+interface Props {
+  collection: Collection;
+  id: string;
+  /** The thing, if it is among the rows. */
+  thing: JsonObject | undefined;
+  onClose: () => void;
+}
+
+/** One of a kind: everything about it, and what can be done to it. */
+export function Thing({ collection, id, thing, onClose }: Props) {
+  const { contracts, may } = useKnown();
+  const { get, item, service } = collection;
+  const found = useQuery({
+    queryKey: ["thing", service, item.name, id],
+    queryFn: async ({ signal }) => {
+      if (get === undefined) return undefined;
+      const reply = await call(contracts, get.method, { [get.by.jsonName]: id }, { signal });
+      const field = get.method.desc.output.fields.find(({ message }) => message === item);
+      return field === undefined
+        ? undefined
+        : ((reply.json as JsonObject)[field.jsonName] as JsonObject);
+    },
+    enabled: thing === undefined && get !== undefined && may(get.method),
+  });
+  const shown = thing ?? found.data;
+  const actions = collection.actions.filter(({ method }) => may(method));
+  return (
+    <Drawer
+      title={`${words(item.name)} ${short(id)}`}
+      tools={<Copy text={id} label="Copy the identifier" />}
+      onClose={onClose}
+    >
+      {shown && actions.length > 0 ? (
+        <div className={css.actions}>
+          {actions.map((action) => (
+            <Link
+              key={action.method.name}
+              className={css.action ?? ""}
+              to="/explore/$service/$method"
+              params={{ service, method: action.method.name }}
+              search={{ fill: about(collection, action, shown) }}
+            >
+              {verb(action.method.name, item.name)}
+            </Link>
+          ))}
+        </div>
+      ) : null}
+      {shown ? (
+        <div className={css.body}>
+          <Tree desc={item} value={shown} />
+        </div>
+      ) : found.error ? (
+        <Failed {...failure(found.error)} />
+      ) : found.isFetching ? (
+        <Waiting />
+      ) : (
+        <Empty>It is not among what is listed here. Look for it without a filter.</Empty>
+      )}
+    </Drawer>
+  );
+}
+
+/** What a button says: `PostTransfer` is `Post`. */
+function verb(method: string, item: string): string {
+  const bare = method.endsWith(item) ? method.slice(0, -item.length) : method;
+  const spaced = bare.replaceAll(/(?<=[a-z])[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
+  return spaced || method;
+}

@@ -1,0 +1,219 @@
+// Walks through every page of the console, on a node that is new: node walk.mjs <url> <code> [folder]
+import assert from "node:assert/strict";
+import { mkdirSync } from "node:fs";
+
+import { FORMS, inaccessible, launch, open } from "./browser.mjs";
+import { openShop } from "./shop.mjs";
+
+const [url, code, folder] = process.argv.slice(2);
+const ADA = { login: "ada", password: "correct horse battery" };
+
+const browser = await launch();
+const wrong = [];
+try {
+  await setUp();
+  const stoa = await openShop(url, ADA);
+  const session = await signIn();
+  for (const form of Object.keys(FORMS)) await everyPage(form, session);
+  await everyMethod(session);
+  await placeAnOrder(session);
+  await lostConnection(session);
+  await expired(session, stoa);
+} finally {
+  await browser.close();
+}
+assert.deepEqual(wrong, []);
+console.log("ok");
+
+/** Looks at what a page shows, and keeps a picture if there is a folder for it. */
+async function look(page, form, name) {
+  const found = await inaccessible(page, form);
+  wrong.push(...found.map((what) => `${name}, ${form}: ${what}`));
+  if (folder === undefined) return;
+  mkdirSync(folder, { recursive: true });
+  await page.screenshot({ path: `${folder}/${name}-${form}.png` });
+}
+
+/** The first minute: the link that the node prints makes the administrator. */
+async function setUp() {
+  const { page, context, wrong: own } = await open(browser, "light");
+  await page.goto(`${url}/#${code}`);
+  await page.getByRole("heading", { name: "Create the administrator" }).waitFor();
+  await look(page, "light", "set-up");
+  await page.getByRole("button", { name: "Create administrator" }).click();
+  await page.getByRole("alert").waitFor();
+  await look(page, "light", "set-up-refused");
+  own.length = 0;
+  await page.getByLabel("Handle").fill(ADA.login);
+  await page.getByLabel("E-mail address").fill("ada@example.com");
+  await page.getByLabel("Password").fill(ADA.password);
+  await page.getByRole("button", { name: "Create administrator" }).click();
+  await page.getByRole("heading", { name: "Home" }).waitFor();
+  assert.equal(new URL(page.url()).hash, "");
+  await look(page, "light", "home-new");
+  wrong.push(...own);
+  await context.close();
+}
+
+/** Signs in, after a password that was wrong. Gives what the browser keeps. */
+async function signIn() {
+  const { page, context, wrong: own } = await open(browser, "light");
+  await page.goto(`${url}/data/ledger/accounts`);
+  await page.getByRole("heading", { name: "Sign in" }).waitFor();
+  wrong.push(...own);
+  await look(page, "light", "sign-in");
+  await page.getByLabel("Handle or e-mail address").fill(ADA.login);
+  await page.getByLabel("Password").fill("another password");
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.getByText("auth.wrong_credentials").waitFor();
+  await look(page, "light", "sign-in-refused");
+  await page.getByLabel("Password").fill(ADA.password);
+  await page.getByRole("button", { name: "Sign in" }).click();
+  // The page that was asked for is the page that is shown.
+  await page.getByRole("heading", { name: "ledger / accounts" }).waitFor();
+  const cookies = await page.evaluate(() => document.cookie);
+  assert.equal(cookies, "");
+  const state = await context.storageState();
+  await context.close();
+  return state;
+}
+
+async function everyPage(form, session) {
+  const { page, context, wrong: own } = await open(browser, form, session);
+  const show = async (name, path, ready) => {
+    own.length = 0;
+    if (new URL(page.url()).origin !== url) await page.goto(url + path);
+    else
+      await page.evaluate((path) => {
+        history.pushState(null, "", path);
+        dispatchEvent(new PopStateEvent("popstate"));
+      }, path);
+    await ready();
+    await look(page, form, name);
+    wrong.push(...own.map((what) => `${name}, ${form}: ${what}`));
+  };
+  const heading = (name) => () =>
+    page.getByRole("heading", { name, exact: true }).first().waitFor();
+  const rows = async () => void (await page.locator("tbody tr").first().waitFor());
+  await show("home", "/", async () => {
+    await heading("Home")();
+    await page.getByText("following").waitFor();
+  });
+  await show("explore", "/explore", heading("Explore"));
+  await show("method", "/explore/ledger/CreateTransfer", heading("CreateTransfer"));
+  await show("data", "/data", heading("Data"));
+  for (const list of [
+    "ledger/accounts",
+    "ledger/transfers",
+    "orders/orders",
+    "catalog/products",
+    "inventory/stock",
+  ]) {
+    await show(list.replace("/", "-"), `/data/${list}`, rows);
+  }
+  await show("empty", "/data/auth/api-keys", () => page.getByText("No api keys yet").waitFor());
+  for (const part of ["jobs", "subscriptions", "parked", "timers", "settings", "tenants", "mail"]) {
+    await show(`operate-${part}`, `/operate/${part}`, heading("Operate"));
+  }
+  for (const part of [
+    "users",
+    "roles",
+    "role-grants",
+    "sessions",
+    "api-keys",
+    "service-accounts",
+  ]) {
+    await show(`people-${part}`, `/people/${part}`, heading("People"));
+  }
+  await show("row", "/data/orders/orders", rows);
+  await page.locator("tbody tr").nth(1).click();
+  await page.getByRole("dialog").waitFor();
+  await look(page, form, "row");
+  await page.keyboard.press("Escape");
+  await page.getByRole("dialog").waitFor({ state: "detached" });
+  await page.keyboard.press("Control+k");
+  await page.getByRole("combobox", { name: "Search or jump to" }).fill("order");
+  await look(page, form, "search");
+  await page.keyboard.press("Escape");
+  await context.close();
+}
+
+/** The form of every method of every service. */
+async function everyMethod(session) {
+  const { page, context, wrong: own } = await open(browser, "light", session);
+  await page.goto(`${url}/explore`);
+  const links = page.getByRole("navigation", { name: "Methods" }).getByRole("link");
+  await links.first().waitFor();
+  const count = await links.count();
+  assert.ok(count > 80, `${count} methods`);
+  for (let place = 0; place < count; place++) {
+    const link = links.nth(place);
+    const name = (await link.textContent()).slice(1);
+    await link.click();
+    await page.getByRole("heading", { name, exact: true, level: 1 }).waitFor();
+  }
+  wrong.push(...own);
+  await context.close();
+}
+
+/** An order is placed in one window, and seen in another as it happens. */
+async function placeAnOrder(session) {
+  const watching = await open(browser, "light", session);
+  await watching.page.goto(`${url}/operate`);
+  await watching.page.getByText("following").waitFor();
+  const { page, context, wrong: own } = await open(browser, "light", session);
+  await page.goto(`${url}/explore/orders/PlaceOrder`);
+  await page.getByRole("button", { name: "Add line" }).click();
+  await page.getByLabel("sku", { exact: true }).fill("cup");
+  await page.getByLabel("quantity", { exact: true }).fill("2");
+  await page.getByLabel("currency", { exact: true }).first().fill("EUR");
+  await page.getByRole("button", { name: "Place order" }).click();
+  await page.getByRole("link", { name: /^commit p/ }).waitFor();
+  await look(page, "light", "order-placed");
+  await watching.page.getByText("orders.order").first().waitFor();
+  await look(watching.page, "light", "events");
+  await page.getByRole("link", { name: /^commit p/ }).click();
+  await page.getByRole("heading", { name: /^Commit p/ }).waitFor();
+  await page.getByText("orders_order").first().waitFor();
+  await look(page, "light", "commit");
+  wrong.push(...own, ...watching.wrong);
+
+  // What the contract does not allow is said at its field.
+  await page.goto(`${url}/explore/ledger/CreateAccount`);
+  await page.getByLabel("currency", { exact: true }).fill("euro");
+  await page.getByRole("button", { name: "Create account" }).click();
+  await page.getByText("request.invalid").waitFor();
+  assert.equal(
+    await page.getByLabel("currency", { exact: true }).getAttribute("aria-invalid"),
+    "true",
+  );
+  await look(page, "light", "refused");
+  await watching.context.close();
+  await context.close();
+}
+
+/** Without a connection a page says so, and goes on once there is one. */
+async function lostConnection(session) {
+  const { page, context } = await open(browser, "light", session);
+  await page.goto(`${url}/data/ledger/accounts`);
+  await page.locator("tbody tr").first().waitFor();
+  await context.setOffline(true);
+  await page.getByRole("link", { name: "transfers" }).click();
+  await page.getByRole("button", { name: "Try again" }).waitFor();
+  await look(page, "light", "lost");
+  await context.setOffline(false);
+  await page.getByRole("button", { name: "Try again" }).click();
+  await page.locator("tbody tr").first().waitFor();
+  await context.close();
+}
+
+/** Whose session has ended signs in again where they are. */
+async function expired(session) {
+  const { page, context } = await open(browser, "light", session);
+  await page.goto(`${url}/people/sessions`);
+  await page.locator("tbody tr").first().waitFor();
+  await context.clearCookies();
+  await page.getByRole("link", { name: "Roles" }).click();
+  await page.getByRole("heading", { name: "Sign in" }).waitFor();
+  await context.close();
+}

@@ -1,0 +1,10 @@
+/** What pages are made of. Each part knows how it looks and behaves, and nothing of what it shows. */
+
+export { Button } from "./button/button.js";
+export { Copy } from "./copy/copy.js";
+export { Drawer, Sheet } from "./drawer/drawer.js";
+export { Field, input, type Ties } from "./field/field.js";
+export { Empty, Failed, Waiting } from "./notice/notice.js";
+export { Badge, type Mood, State } from "./state/state.js";
+export { type Column, Table } from "./table/table.js";
+export { links, Tabs } from "./tabs/tabs.js";
