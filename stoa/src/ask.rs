@@ -1,112 +1,190 @@
-//! Commands that ask a node: `call`, `services`, `commit show`.
+//! A method of a node, asked by the command line.
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
+use std::time::Duration;
 
-use clap::ArgMatches;
-use serde_json::{Value, json};
-use stoa_kit::{Error, Result};
+use clap::{Arg, ArgAction};
+use serde_json::Value;
+use stoa_cli::{Ask, Format, Method, Page};
+use stoa_contract::Kind;
+use stoa_kit::{Code, Error, Result, Violation};
 
-use crate::client::{Client, Reply};
-use crate::config::invalid;
+use crate::client::{Call, Client, TIMEOUT};
+use crate::profile::{self, Options, Profile};
+use crate::setup::entropy;
 
-/// `stoa call SERVICE METHOD REQUEST`.
-pub(crate) fn call(matches: &ArgMatches) -> Result<()> {
-    let text = argument(matches, "request");
-    let request: Value =
-        serde_json::from_str(text).map_err(|error| invalid(format!("not JSON: {error}")))?;
-    let key = matches.get_one::<String>("key").map(String::as_str);
-    let (service, method) = (argument(matches, "service"), argument(matches, "method"));
-    let reply = ask(matches, service, method, &request, key)?;
-    say(&serde_json::to_string_pretty(&reply.body).map_err(Error::internal)?)?;
-    match reply.position {
-        Some(position) if reply.replayed => say(&format!("position {position} (replayed)")),
-        Some(position) => say(&format!("position {position}")),
-        None => Ok(()),
+/// Why it ends where who reads has seen enough, as in `stoa system list-services | head`.
+pub(crate) const ENOUGH: &str = "cli.enough";
+
+/// The options that every method has besides its fields.
+pub(crate) fn options(method: &Method) -> Vec<Arg> {
+    let mut all = common();
+    if method.is_paged() {
+        let all_pages = Arg::new("@all").long("all").action(ArgAction::SetTrue);
+        all.push(all_pages.help("Every page, as one list"));
     }
+    if method.kind != Kind::Query && !method.streams() {
+        let key = Arg::new("@key").long("key").value_name("KEY");
+        all.push(
+            key.help("An idempotency key, to ask again without doing it again [one of its own]"),
+        );
+    }
+    all
 }
 
-/// `stoa services`.
-pub(crate) fn services(matches: &ArgMatches) -> Result<()> {
-    let reply = ask(matches, "system", "ListServices", &json!({}), None)?;
-    for service in reply.body["services"].as_array().into_iter().flatten() {
-        say(&format!("{}: {}", text(&service["name"]), first_line(text(&service["doc"]))))?;
-        for method in service["methods"].as_array().into_iter().flatten() {
-            let (name, kind) = (text(&method["name"]), text(&method["kind"]));
-            say(&format!("  {kind:<8}{name:<28}{}", text(&method["permission"])))?;
+/// Those that may stand before a service as well.
+pub(crate) fn common() -> Vec<Arg> {
+    let output = Arg::new("@output").long("output").short('o').value_name("FORMAT");
+    let words = Format::WORDS.iter().map(|(word, _)| *word);
+    let mut all = vec![
+        output
+            .value_parser(words.collect::<Vec<_>>())
+            .help("How the reply is written [table on a terminal, else json]"),
+        Arg::new("@timeout")
+            .long("timeout")
+            .value_name("DURATION")
+            .value_parser(|text: &str| stoa_cli::duration(text).map(|_| text.to_owned()))
+            .help("How long it may take [60s]"),
+    ];
+    all.extend(profile::options());
+    all
+}
+
+/// Asks, and writes what is replied.
+///
+/// # Errors
+/// What the node answers, with the options that say the fields at fault.
+pub(crate) fn run(mut ask: Ask, options: &Options<'_>) -> Result<()> {
+    if options.has("@all") {
+        ask.widen();
+    }
+    let ask = &ask;
+    let target = profile::target(options)?;
+    let mut client = target.client()?;
+    let call = call(ask, options, &target)?;
+    let page = page(options);
+    let outcome = block_on(async {
+        if ask.method.streams() {
+            let each = |reply: Value| say(&page.write(&ask.method, &reply)?);
+            return client.follow(&call, each).await;
         }
-    }
-    Ok(())
+        if options.has("@all") {
+            return all_pages(ask, &mut client, &call, &page).await;
+        }
+        let reply = client.insist(&call).await?;
+        say(&page.write(&ask.method, &reply.body)?)?;
+        if let Some(position) = reply.position.filter(|_| std::io::stderr().is_terminal()) {
+            let again = if reply.replayed { ", as before: it was not done again" } else { "" };
+            note(&format!("committed at {position}{again}"))?;
+        }
+        if ask.method.next_page(&reply.body).is_some() {
+            note("there is more: --all shows every page")?;
+        }
+        Ok(())
+    });
+    outcome.map_err(|error| in_words_of_options(ask, &call, error))
 }
 
-/// `stoa commit show POSITION`.
-pub(crate) fn commit(matches: &ArgMatches) -> Result<()> {
-    let request = json!({"position": argument(matches, "position")});
-    let reply = ask(matches, "system", "GetCommit", &request, None)?;
-    let commit = &reply.body["commit"];
-    for name in ["position", "time", "cause", "caller", "method", "trace"] {
-        say(&format!("{name:<10}{}", text(&commit[name])))?;
-    }
-    say(&format!("{:<10}{} µs", "took", text(&commit["durationUs"])))?;
-    let names: Vec<&str> = list(&commit["services"]).map(text).collect();
-    say(&format!("{:<10}{}", "services", names.join(", ")))?;
-    for table in list(&commit["tables"]) {
-        say(&format!("{:<10}{} × {}", "rows", text(&table["rows"]), text(&table["table"])))?;
-    }
-    for key in list(&commit["touched"]) {
-        say(&format!("{:<10}{}", "touched", text(key)))?;
-    }
-    for event in list(&commit["events"]) {
-        say(&format!(
-            "{:<10}{} about {}",
-            "event",
-            text(&event["topic"]),
-            text(&event["subject"])
-        ))?;
-    }
-    for job in list(&commit["jobs"]) {
-        let (method, state) = (text(&job["method"]), text(&job["state"]));
-        say(&format!("{:<10}{} {method} ({state})", "job", text(&job["id"])))?;
-    }
-    Ok(())
+/// The call that asks it.
+///
+/// # Errors
+/// Where a request cannot be written.
+pub(crate) fn call(ask: &Ask, options: &Options<'_>, target: &Profile) -> Result<Call> {
+    let body = serde_json::to_vec(&ask.request).map_err(Error::internal)?;
+    let is_query = ask.method.kind == Kind::Query;
+    let key = match options.text("@key") {
+        Some(key) => Some(key),
+        // Nobody has no key: there is nobody to remember it for.
+        None if is_query || ask.method.streams() || target.token.is_none() => None,
+        None => Some(random_key()?),
+    };
+    let timeout = options.text("@timeout").and_then(|text| stoa_cli::duration(&text).ok());
+    let timeout = timeout.filter(|timeout| *timeout > Duration::ZERO).unwrap_or(TIMEOUT);
+    Ok(Call { key, timeout, is_query, ..Call::new(ask.method.path(), body) })
 }
 
-#[allow(clippy::disallowed_methods, reason = "a token may come from the environment")]
-fn ask(
-    matches: &ArgMatches, service: &str, method: &str, request: &Value, key: Option<&str>,
-) -> Result<Reply> {
-    let token = matches.get_one::<String>("token").cloned();
-    let token = token.or_else(|| std::env::var("STOA_TOKEN").ok());
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(Error::internal)?;
-    runtime.block_on(async {
-        let tenant = matches.get_one::<String>("tenant").cloned();
-        let mut client = Client::new(argument(matches, "url"), token)?.of_tenant(tenant);
-        client.call(service, method, request, key).await
+fn random_key() -> Result<String> {
+    let mut bytes = [0u8; 16];
+    entropy(&mut bytes)?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+async fn all_pages(ask: &Ask, client: &mut Client, call: &Call, page: &Page) -> Result<()> {
+    let mut all: Option<Value> = None;
+    let mut call = call.clone();
+    loop {
+        let reply = client.insist(&call).await?.body;
+        let next = ask.method.next_page(&reply);
+        match &mut all {
+            Some(all) => ask.method.append(all, reply),
+            None => all = Some(reply),
+        }
+        let Some(next) = next else { break };
+        let request = ask.page(&next);
+        call.body = serde_json::to_vec(&request).map_err(Error::internal)?.into();
+    }
+    let mut all = all.unwrap_or_default();
+    if let Some(fields) = all.as_object_mut() {
+        fields.remove("nextPageToken");
+    }
+    say(&page.write(&ask.method, &all)?)
+}
+
+/// Where and how replies are written.
+fn page(options: &Options<'_>) -> Page {
+    let terminal = std::io::stdout().is_terminal();
+    let said = options.text("@output").and_then(|word| Format::of_word(&word));
+    let width = terminal_size::terminal_size().filter(|_| terminal);
+    Page {
+        format: said.unwrap_or(if terminal { Format::Table } else { Format::Json }),
+        width: width.map(|(width, _)| usize::from(width.0)),
+        colour: terminal && !no_colour(),
+    }
+}
+
+#[allow(clippy::disallowed_methods, reason = "NO_COLOR is how people say that they want none")]
+fn no_colour() -> bool {
+    std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
+}
+
+/// A refusal, in the words of whoever wrote the command line: fields by their options, and the key
+/// under which it can be asked again.
+fn in_words_of_options(ask: &Ask, call: &Call, error: Error) -> Error {
+    if !error.violations().is_empty() {
+        let violations = error.violations().iter().map(|violation| Violation {
+            path: ask.option(&violation.path).unwrap_or_else(|| violation.path.clone()),
+            ..violation.clone()
+        });
+        return Error::invalid(violations.collect())
+            .help("Correct these options; `--help` behind the method tells about each.");
+    }
+    match (&call.key, error.code()) {
+        (Some(key), Code::Unavailable | Code::DeadlineExceeded | Code::Internal) => {
+            let help = format!("{} The key was {key}: --key {key}.", error.next());
+            error.help(help)
+        }
+        _ => error,
+    }
+}
+
+/// Runs what asks a node.
+pub(crate) fn block_on<T>(asks: impl Future<Output = Result<T>>) -> Result<T> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(Error::internal)?.block_on(asks)
+}
+
+/// Writes to whoever reads.
+///
+/// # Errors
+/// [`ENOUGH`] where nobody reads any more.
+pub(crate) fn say(text: &str) -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(|error| match error.kind() {
+        std::io::ErrorKind::BrokenPipe => Error::new(Code::Canceled, ENOUGH, "nobody reads"),
+        _ => Error::internal(error),
     })
 }
 
-fn argument<'a>(matches: &'a ArgMatches, name: &str) -> &'a str {
-    matches.get_one::<String>(name).map_or("", String::as_str)
-}
-
-fn list(value: &Value) -> impl Iterator<Item = &Value> {
-    value.as_array().into_iter().flatten()
-}
-
-fn text(value: &Value) -> &str {
-    value.as_str().unwrap_or("")
-}
-
-fn first_line(text: &str) -> &str {
-    text.lines().next().unwrap_or("")
-}
-
-fn say(line: &str) -> Result<()> {
-    match writeln!(std::io::stdout().lock(), "{line}") {
-        // Who reads has seen enough, as in `stoa services | head`.
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
-        written => written.map_err(Error::internal),
-    }
+fn note(line: &str) -> Result<()> {
+    writeln!(std::io::stderr().lock(), "{line}").map_err(Error::internal)
 }

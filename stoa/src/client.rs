@@ -1,9 +1,9 @@
 //! A client of a node's public API: JSON over HTTP/1.1, as any other client would speak it.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-use http::{Request, StatusCode, header};
+use bytes::{Buf, Bytes, BytesMut};
+use http::{HeaderValue, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
@@ -12,9 +12,19 @@ use stoa_contract::{Code, Violation};
 use stoa_kit::{Error, Result};
 use tokio::net::TcpStream;
 
-/// How long a call may take. Every call says so: one that had all the time in the world could still
-/// happen after a later attempt was refused, and to be refused would mean nothing.
-const DEADLINE: Duration = Duration::from_secs(60);
+/// How long a call may take, unless something else is said. Every call says so: one that had all the
+/// time in the world could still happen after a later attempt was refused, and to be refused would
+/// mean nothing.
+pub const TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Why nothing was sent.
+const UNREACHABLE: &str = "client.unreachable";
+/// The largest message of a stream, as large as a node takes one.
+const MESSAGE_MAX: usize = 4 << 20;
+/// How often a call is made that is safe to be made again.
+const ATTEMPTS_MAX: u32 = 5;
+/// The wait before the second attempt, doubled for each later one.
+const BACKOFF: Duration = Duration::from_millis(100);
 
 /// One connection to a node.
 pub struct Client {
@@ -22,6 +32,21 @@ pub struct Client {
     token: Option<String>,
     tenant: Option<String>,
     sender: Option<SendRequest<Full<Bytes>>>,
+}
+
+/// A call of a method.
+#[derive(Debug, Clone)]
+pub struct Call {
+    /// The method's path, without the leading slash.
+    pub path: String,
+    /// The request, as JSON.
+    pub body: Bytes,
+    /// An idempotency key.
+    pub key: Option<String>,
+    /// How long it may take.
+    pub timeout: Duration,
+    /// Whether it changes nothing, so that it can be made again whatever became of it.
+    pub is_query: bool,
 }
 
 /// A reply and what surrounds it.
@@ -33,6 +58,20 @@ pub struct Reply {
     pub position: Option<String>,
     /// Whether it was remembered from an earlier call with the same key.
     pub replayed: bool,
+}
+
+impl Call {
+    /// A call of the method at a path.
+    pub fn new(path: impl Into<String>, body: impl Into<Bytes>) -> Self {
+        let (path, body) = (path.into(), body.into());
+        Self { path, body, key: None, timeout: TIMEOUT, is_query: false }
+    }
+
+    /// The same, under an idempotency key.
+    #[must_use]
+    pub fn under(self, key: Option<&str>) -> Self {
+        Self { key: key.map(str::to_owned), ..self }
+    }
 }
 
 impl Client {
@@ -68,63 +107,176 @@ impl Client {
         if let Some(first) = name.get_mut(..1) {
             first.make_ascii_uppercase();
         }
-        let path = format!("/stoa.{service}.v1.{name}Service/{method}");
+        let path = format!("stoa.{service}.v1.{name}Service/{method}");
         let body = serde_json::to_vec(request).map_err(Error::internal)?;
-        self.send(&path, Bytes::from(body), key).await
+        self.send(&Call::new(path, body).under(key)).await
     }
 
-    /// Calls a method by its path, with a request that is JSON already.
+    /// Makes a call, once.
     ///
     /// # Errors
-    /// What the node answers, or `client.unreachable`.
-    pub async fn send(&mut self, path: &str, body: Bytes, key: Option<&str>) -> Result<Reply> {
-        let mut request = Request::post(path)
+    /// What the node answers, `client.unreachable` where nothing was sent, or `client.lost`.
+    pub async fn send(&mut self, call: &Call) -> Result<Reply> {
+        let request = self.request(call)?;
+        let outcome = self.exchange(request).await;
+        if outcome.is_err() {
+            self.sender = None;
+        }
+        heard(outcome?)
+    }
+
+    /// Makes a call until it has an answer, as often as that is safe and its time allows: where nothing
+    /// was sent, where nothing is changed, or where a key keeps it from happening twice.
+    ///
+    /// # Errors
+    /// What the node answers, `client.unreachable`, `client.lost`, or `client.timeout`.
+    pub async fn insist(&mut self, call: &Call) -> Result<Reply> {
+        let attempts = async {
+            let (mut left, mut wait, started) = (ATTEMPTS_MAX, BACKOFF, now());
+            loop {
+                // What is left of the time is all that the node may take.
+                let timeout = call.timeout.saturating_sub(started.elapsed());
+                let outcome = self.send(&Call { timeout, ..call.clone() }).await;
+                left -= 1;
+                match outcome {
+                    Err(error) if left > 0 && is_safe(call, &error) => pause(wait).await,
+                    outcome => return outcome,
+                }
+                wait *= 2;
+            }
+        };
+        match tokio::time::timeout(call.timeout, attempts).await {
+            Ok(outcome) => outcome,
+            Err(_) => {
+                self.sender = None;
+                Err(Error::new(Code::DeadlineExceeded, "client.timeout", "the time is over").help(
+                    "It may still have happened: ask again with the same key, and more time.",
+                ))
+            }
+        }
+    }
+
+    /// Makes a call whose replies come one by one, and hands each on.
+    ///
+    /// # Errors
+    /// What the node answers, `client.unreachable`, `client.lost`, or what `each` gives.
+    pub async fn follow(
+        &mut self, call: &Call, mut each: impl FnMut(Value) -> Result<()>,
+    ) -> Result<()> {
+        const STREAM: HeaderValue = HeaderValue::from_static("application/connect+json");
+        let length = u32::try_from(call.body.len()).map_err(Error::internal)?;
+        let body = [&[0], &length.to_be_bytes()[..], &call.body].concat();
+        let mut request = self.request(&Call { body: body.into(), ..call.clone() })?;
+        let headers = request.headers_mut();
+        headers.insert(header::CONTENT_TYPE, STREAM);
+        // It lasts as long as somebody listens.
+        headers.remove("connect-timeout-ms");
+        let response = self.connected().await?.send_request(request).await.map_err(lost)?;
+        let (head, mut body) = response.into_parts();
+        if head.headers.get(header::CONTENT_TYPE) != Some(&STREAM) {
+            let body = body.collect().await.map_err(lost)?.to_bytes();
+            return heard(http::Response::from_parts(head, body)).map(drop);
+        }
+        let mut came = BytesMut::new();
+        while let Some(frame) = body.frame().await {
+            let Ok(data) = frame.map_err(lost)?.into_data() else { continue };
+            came.extend_from_slice(&data);
+            while let Some((is_last, message)) = message(&mut came)? {
+                let message: Value = serde_json::from_slice(&message).map_err(Error::internal)?;
+                match (is_last, &message["error"]) {
+                    (false, _) => each(message)?,
+                    (true, Value::Null) => return Ok(()),
+                    (true, error) => return Err(refusal(StatusCode::OK, error)),
+                }
+            }
+        }
+        Err(lost("the stream broke off"))
+    }
+
+    /// A call, as it is sent.
+    ///
+    /// # Errors
+    /// Where a header of it cannot be sent.
+    pub fn request(&self, call: &Call) -> Result<Request<Full<Bytes>>> {
+        let mut request = Request::post(format!("/{}", call.path))
             .header(header::HOST, &self.authority)
             .header(header::CONTENT_TYPE, "application/json")
-            .header("connect-timeout-ms", DEADLINE.as_millis().to_string());
+            .header("connect-timeout-ms", call.timeout.as_millis().to_string());
         if let Some(token) = &self.token {
             request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
         }
         if let Some(tenant) = &self.tenant {
             request = request.header("stoa-tenant", tenant);
         }
-        if let Some(key) = key {
+        if let Some(key) = &call.key {
             request = request.header("idempotency-key", key);
         }
-        let request = request.body(Full::new(body)).map_err(Error::internal)?;
-        let outcome = self.exchange(request).await;
-        if outcome.is_err() {
-            self.sender = None;
-        }
-        let (status, headers, body) = outcome?;
-        if status != StatusCode::OK {
-            return Err(refusal(status, &body));
-        }
-        let text = |name: &str| headers.get(name).and_then(|v| v.to_str().ok()).map(str::to_owned);
-        Ok(Reply {
-            body: serde_json::from_slice(&body).map_err(Error::internal)?,
-            position: text("stoa-position"),
-            replayed: text("idempotency-replayed").is_some(),
-        })
+        request.body(Full::new(call.body.clone())).map_err(Error::internal)
     }
 
-    async fn exchange(
-        &mut self, request: Request<Full<Bytes>>,
-    ) -> Result<(StatusCode, http::HeaderMap, Bytes)> {
-        let sender = match &mut self.sender {
-            Some(sender) => sender,
-            None => self.sender.insert(connect(&self.authority).await?),
-        };
-        let response = sender.send_request(request).await.map_err(unreachable)?;
+    async fn exchange(&mut self, request: Request<Full<Bytes>>) -> Result<Response<Bytes>> {
+        let response = self.connected().await?.send_request(request).await.map_err(lost)?;
         let (parts, body) = response.into_parts();
-        let body = body.collect().await.map_err(unreachable)?.to_bytes();
-        Ok((parts.status, parts.headers, body))
+        let body = body.collect().await.map_err(lost)?.to_bytes();
+        Ok(Response::from_parts(parts, body))
     }
+
+    async fn connected(&mut self) -> Result<&mut SendRequest<Full<Bytes>>> {
+        if self.sender.as_ref().is_none_or(SendRequest::is_closed) {
+            self.sender = Some(connect(&self.authority).await?);
+        }
+        self.sender.as_mut().ok_or_else(|| Error::internal("no connection"))
+    }
+}
+
+/// Whether a call that failed may be made again.
+fn is_safe(call: &Call, error: &Error) -> bool {
+    let nothing_sent = error.reason() == UNREACHABLE;
+    error.code() == Code::Unavailable && (nothing_sent || call.is_query || call.key.is_some())
+}
+
+/// What a node answered.
+///
+/// # Errors
+/// What it refused the call with.
+pub fn heard(response: Response<Bytes>) -> Result<Reply> {
+    let (head, body) = response.into_parts();
+    if head.status != StatusCode::OK {
+        let body = serde_json::from_slice(&body).unwrap_or_default();
+        return Err(refusal(head.status, &body));
+    }
+    let text = |name: &str| head.headers.get(name).and_then(|v| v.to_str().ok()).map(str::to_owned);
+    Ok(Reply {
+        body: serde_json::from_slice(&body).map_err(Error::internal)?,
+        position: text("stoa-position"),
+        replayed: text("idempotency-replayed").is_some(),
+    })
+}
+
+/// Takes a message of a stream off what came, once it is there as a whole; the last one says how the
+/// stream ended.
+fn message(came: &mut BytesMut) -> Result<Option<(bool, Bytes)>> {
+    let Some((head, _)) = came.split_first_chunk::<5>() else { return Ok(None) };
+    let [flags, length @ ..] = *head;
+    let length = u32::from_be_bytes(length) as usize;
+    if length > MESSAGE_MAX {
+        return Err(lost("a message of the stream is too large"));
+    }
+    if came.len() < 5 + length {
+        return Ok(None);
+    }
+    came.advance(5);
+    Ok(Some((flags & 2 != 0, came.split_to(length).freeze())))
 }
 
 #[allow(clippy::disallowed_methods, reason = "a client's connection is driven in the background")]
 async fn connect(authority: &str) -> Result<SendRequest<Full<Bytes>>> {
-    let socket = TcpStream::connect(authority).await.map_err(unreachable)?;
+    // What says no port means that of HTTP.
+    let address = match authority.rsplit_once(':').filter(|(_, port)| port.parse::<u16>().is_ok()) {
+        Some(_) => authority.to_owned(),
+        None => format!("{authority}:80"),
+    };
+    let socket = TcpStream::connect(address).await.map_err(unreachable)?;
     socket.set_nodelay(true).map_err(unreachable)?;
     let (sender, connection) = handshake(TokioIo::new(socket)).await.map_err(unreachable)?;
     // The connection ends when its sender is dropped.
@@ -132,14 +284,28 @@ async fn connect(authority: &str) -> Result<SendRequest<Full<Bytes>>> {
     Ok(sender)
 }
 
+#[allow(clippy::disallowed_methods, reason = "a client outside the node waits on the real clock")]
+async fn pause(time: Duration) {
+    tokio::time::sleep(time).await;
+}
+
+#[allow(clippy::disallowed_methods, reason = "a client outside the node reads the real clock")]
+fn now() -> Instant {
+    Instant::now()
+}
+
 fn unreachable(error: impl std::fmt::Display) -> Error {
-    Error::unavailable("client.unreachable", format!("the node does not answer: {error}"))
+    Error::unavailable(UNREACHABLE, format!("the node does not answer: {error}"))
         .help("Is it running? Start one with `stoa up`.")
 }
 
+/// What was sent may have happened.
+fn lost(error: impl std::fmt::Display) -> Error {
+    Error::unavailable("client.lost", format!("the connection to the node was lost: {error}"))
+}
+
 /// An error as the node told it.
-fn refusal(status: StatusCode, body: &[u8]) -> Error {
-    let body: Value = serde_json::from_slice(body).unwrap_or_default();
+fn refusal(status: StatusCode, body: &Value) -> Error {
     let message = body["message"].as_str().unwrap_or("no message").to_owned();
     let wanted = body["code"].as_str().unwrap_or("unknown");
     let code = CODES.iter().find(|(name, _)| *name == wanted).map_or(Code::Unknown, |(_, c)| *c);

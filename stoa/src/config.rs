@@ -155,7 +155,8 @@ pub const SETTINGS: &[Setting] = &[
 ];
 
 /// Variables that belong to other commands.
-const OTHERS: [&str; 3] = ["STOA_TOKEN", "STOA_TEST_POSTGRES", "STOA_BENCH_DATABASE"];
+const OTHERS: [&str; 5] =
+    ["STOA_TOKEN", "STOA_URL", "STOA_PROFILE", "STOA_TEST_POSTGRES", "STOA_BENCH_DATABASE"];
 
 impl Setting {
     /// Its flag, without dashes in front.

@@ -14,19 +14,28 @@ mod ask;
 mod bench;
 mod child;
 pub mod client;
+mod command;
 pub mod config;
 mod demo;
+mod login;
+mod private;
+mod profile;
 mod setup;
 mod up;
 mod wire;
 
+use std::ffi::OsString;
 use std::path::Path;
 use std::process::ExitCode;
 
-use clap::{Arg, ArgMatches, Command};
+use clap::ArgMatches;
+use stoa_cli::{Ask, Contracts, Exit};
+use stoa_contract::IMPORTS;
 use stoa_kit::{Error, Result, Service};
+use stoa_node::SYSTEM;
 
-use config::{Config, SETTINGS, Setting};
+use config::Config;
+use profile::Options;
 
 /// The services a program offers.
 pub struct Catalogue {
@@ -82,51 +91,94 @@ impl Catalogue {
         Ok(made)
     }
 
+    /// The contracts of its services and of the node itself, as the command line has them.
+    ///
+    /// # Errors
+    /// Where descriptors cannot be read.
+    pub fn contracts(&self) -> Result<Contracts> {
+        let services = self.services(&[])?;
+        let own = services.iter().filter_map(|service| Some((service.contract?, service.examples)));
+        let sets = [IMPORTS, SYSTEM.descriptors].into_iter();
+        let sets = sets.chain(own.clone().map(|(contract, _)| contract.descriptors));
+        let mut contracts = Contracts::new(sets)?;
+        for (contract, examples) in own {
+            contracts.show(contract.name, examples);
+        }
+        Ok(contracts)
+    }
+
     /// Runs the program: reads the command line, does what it says.
     pub fn main(self) -> ExitCode {
-        let matches = command().get_matches();
-        let outcome = match matches.subcommand() {
-            Some(("up", matches)) => settings(matches).and_then(|config| up::run(&self, config)),
-            Some(("backup", matches)) => {
-                settings(matches).and_then(|config| back_up(&config, matches))
+        let words: Vec<OsString> = std::env::args_os().collect();
+        let outcome = match self.matched(words) {
+            Ok((contracts, matches)) => self.run(&contracts, &matches),
+            Err(Said::Error(error)) => Err(error),
+            Err(Said::Words(error)) => {
+                // Nobody is left to tell where it cannot be printed.
+                let _ = error.print();
+                let status = if error.use_stderr() { Exit::USAGE.status } else { 0 };
+                return ExitCode::from(status);
             }
-            Some(("keys", matches)) => match matches.subcommand() {
-                Some(("rotate", matches)) => {
-                    settings(matches).and_then(|config| up::rotate(&self, &config))
-                }
-                _ => Ok(()),
-            },
-            Some(("demo", matches)) => demo::run(matches),
-            Some(("bench", matches)) => bench::run(matches),
-            Some(("call", matches)) => ask::call(matches),
-            Some(("services", matches)) => ask::services(matches),
-            Some(("commit", matches)) => match matches.subcommand() {
-                Some(("show", matches)) => ask::commit(matches),
-                _ => Ok(()),
-            },
-            _ => Ok(()),
         };
         match outcome {
             Ok(()) => ExitCode::SUCCESS,
+            Err(error) if error.reason() == ask::ENOUGH => ExitCode::SUCCESS,
             Err(error) => {
                 tell(&error);
-                ExitCode::FAILURE
+                ExitCode::from(Exit::of(&error).status)
+            }
+        }
+    }
+
+    fn matched(&self, words: Vec<OsString>) -> Result<(Contracts, ArgMatches), Said> {
+        let contracts = self.contracts().map_err(Said::Error)?;
+        let known: Vec<String> =
+            words.iter().map(|word| word.to_string_lossy().into_owned()).collect();
+        let matches = command::root(&contracts, &known).try_get_matches_from(words);
+        Ok((contracts, matches.map_err(Said::Words)?))
+    }
+
+    fn run(&self, contracts: &Contracts, root: &ArgMatches) -> Result<()> {
+        match root.subcommand() {
+            Some(("up", matches)) => up::run(self, command::settings(matches)?),
+            Some(("backup", matches)) => back_up(&command::settings(matches)?, matches),
+            Some(("keys", matches)) => match matches.subcommand() {
+                Some((_, matches)) => up::rotate(self, &command::settings(matches)?),
+                None => Ok(()),
+            },
+            Some(("demo", matches)) => demo::run(matches),
+            Some(("bench", matches)) => bench::run(matches),
+            Some(("login", matches)) => login::login(matches),
+            Some(("logout", matches)) => login::logout(matches),
+            Some(("profile", matches)) => profile::run(matches),
+            Some(("completion", matches)) => command::complete(contracts, matches),
+            Some(("call", matches)) => match matches.subcommand() {
+                Some((service, matches)) => method(contracts, root, service, matches),
+                None => Ok(()),
+            },
+            Some((service, matches)) => method(contracts, root, service, matches),
+            None => {
+                let target = profile::target(&Options(vec![root]))?;
+                ask::say(command::next(target.token.is_some()))
             }
         }
     }
 }
 
-/// Settings that only a copy of the database needs.
-fn backup() -> Command {
-    let place = SETTINGS.iter().filter(|setting| ["data", "database"].contains(&setting.key));
-    let backup = Command::new("backup")
-        .about("Copies the database, also of a node that runs, and looks through the copy")
-        .arg(Arg::new("to").value_name("DIR").required(true).help("A directory of its own"));
-    backup.args(place.map(flag))
+/// Why a command line is not run.
+enum Said {
+    Error(Error),
+    /// What is to be printed: help, or what is wrong with it.
+    Words(clap::Error),
 }
 
-fn flag(setting: &Setting) -> Arg {
-    Arg::new(setting.key).long(setting.flag()).value_name("VALUE").help(setting.help)
+/// Asks a method of a service.
+fn method(
+    contracts: &Contracts, root: &ArgMatches, service: &str, matches: &ArgMatches,
+) -> Result<()> {
+    let Some(ask) = Ask::read(contracts, service, matches) else { return Ok(()) };
+    let of_method = matches.subcommand().map(|(_, matches)| matches);
+    ask::run(ask?, &Options(of_method.into_iter().chain([root]).collect()))
 }
 
 #[allow(clippy::print_stdout, reason = "a command line speaks to people here")]
@@ -152,72 +204,4 @@ fn tell(error: &Error) {
     if !error.next().is_empty() {
         eprintln!("  next: {}", error.next());
     }
-}
-
-/// A configuration, with what a command line says of it.
-fn settings(matches: &ArgMatches) -> Result<Config> {
-    let flags = SETTINGS.iter().filter_map(|setting| {
-        let value = matches.try_get_one::<String>(setting.key).ok()??;
-        Some((setting.key.to_owned(), value.clone()))
-    });
-    Config::load(flags.collect())
-}
-
-fn command() -> Command {
-    let node = [
-        Arg::new("url")
-            .long("url")
-            .value_name("URL")
-            .default_value("http://127.0.0.1:8080")
-            .help("The node to ask"),
-        Arg::new("token")
-            .long("token")
-            .value_name("TOKEN")
-            .help("A session's or a key's token; STOA_TOKEN if absent"),
-        Arg::new("tenant")
-            .long("tenant")
-            .value_name("NAME")
-            .help("The tenant to ask without a token; a token names its own"),
-    ];
-    let up = Command::new("up").about("Starts a node").args(SETTINGS.iter().map(flag));
-    Command::new("stoa")
-        .about("A backend in one binary")
-        .version(env!("CARGO_PKG_VERSION"))
-        .subcommand_required(true)
-        .arg_required_else_help(true)
-        .subcommand(up)
-        .subcommand(backup())
-        .subcommand(
-            Command::new("keys")
-                .about("Looks after the root key")
-                .subcommand_required(true)
-                .subcommand(
-                Command::new("rotate")
-                    .about(
-                        "Takes another root key, and wraps anew what the old one wrapped; stop the \
-                         node before",
-                    )
-                    .args(SETTINGS.iter().map(flag)),
-            ),
-        )
-        .subcommand(demo::command())
-        .subcommand(bench::command())
-        .subcommand(
-            Command::new("call")
-                .about("Calls a method: stoa call ledger GetAccount '{\"id\":\"acc_…\"}'")
-                .args(&node)
-                .arg(Arg::new("key").long("key").value_name("KEY").help("An idempotency key"))
-                .arg(Arg::new("service").required(true))
-                .arg(Arg::new("method").required(true))
-                .arg(Arg::new("request").default_value("{}")),
-        )
-        .subcommand(Command::new("services").about("Lists the services of a node").args(&node))
-        .subcommand(
-            Command::new("commit").about("Looks at commits").subcommand_required(true).subcommand(
-                Command::new("show")
-                    .about("Tells the whole story of one commit")
-                    .args(&node)
-                    .arg(Arg::new("position").required(true)),
-            ),
-        )
 }

@@ -2,8 +2,6 @@
 //! than is needed.
 
 use std::collections::BTreeMap;
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -14,6 +12,7 @@ use tokio::sync::watch;
 
 use crate::child::{Child, State};
 use crate::client::{Client, Reply};
+use crate::private;
 
 /// How often a call is made again while the node starts.
 const CALLS_MAX: u32 = 400;
@@ -34,10 +33,9 @@ impl Secrets {
     /// # Errors
     /// Where the file is there but cannot be read.
     pub(crate) fn open(path: &Path) -> Result<Self> {
-        let values = match std::fs::read(path) {
-            Ok(text) => serde_json::from_slice(&text).map_err(Error::internal)?,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => BTreeMap::new(),
-            Err(error) => return Err(Error::internal(error)),
+        let values = match private::read(path)? {
+            Some(text) => serde_json::from_str(&text).map_err(Error::internal)?,
+            None => BTreeMap::new(),
         };
         Ok(Self { path: path.to_owned(), values })
     }
@@ -46,21 +44,11 @@ impl Secrets {
         self.values.get(name).map(String::as_str)
     }
 
-    /// Keeps a secret. The file is replaced at once, so that a crash leaves the old one or the new.
+    /// Keeps a secret.
     pub(crate) fn set(&mut self, name: &str, value: &str) -> Result<()> {
         self.values.insert(name.to_owned(), value.to_owned());
-        let text = serde_json::to_vec_pretty(&self.values).map_err(Error::internal)?;
-        let fresh = self.path.with_extension("new");
-        // One that an earlier crash left may have other permissions.
-        let _ = std::fs::remove_file(&fresh);
-        let mut file = std::fs::OpenOptions::new()
-            .create_new(true)
-            .write(true)
-            .mode(0o600)
-            .open(&fresh)
-            .map_err(Error::internal)?;
-        file.write_all(&text).and_then(|()| file.sync_all()).map_err(Error::internal)?;
-        std::fs::rename(&fresh, &self.path).map_err(Error::internal)
+        let text = serde_json::to_string_pretty(&self.values).map_err(Error::internal)?;
+        private::write(&self.path, &text)
     }
 
     /// A random secret, kept before it is used: whoever dies in between must know it.

@@ -4,7 +4,9 @@ use prost_reflect::{FieldDescriptor, FileDescriptor, Kind, MessageDescriptor};
 
 use crate::emit::Package;
 use crate::idents::is_dotted;
-use crate::model::{Event, Resource, Table, column_of, is_redacted, personal_of, problem_of};
+use crate::model::{
+    Event, Resource, Table, amount_of, column_of, is_redacted, personal_of, problem_of,
+};
 use crate::problems::Problems;
 
 /// Reports what is wrong with a package. Rules of fields are checked where they are compiled,
@@ -81,6 +83,7 @@ impl Lint<'_> {
         for field in message.fields() {
             self.comment(&file, field.path(), "field", field.name());
             self.personal(message, &field);
+            self.amount(message, &field);
             // The type of a map's field is its entry, which belongs to the message.
             let kind = match field.kind() {
                 Kind::Message(entry) if entry.is_map_entry() => {
@@ -137,6 +140,27 @@ impl Lint<'_> {
         };
         let text = format!("field {} {problem}", field.name());
         self.wrong(&message.parent_file(), field.path(), text);
+    }
+
+    fn amount(&mut self, message: &MessageDescriptor, field: &FieldDescriptor) {
+        let Some(currency) = amount_of(field) else { return };
+        let all = self.package.source.messages();
+        let holds = |outer: &&MessageDescriptor| {
+            outer.fields().any(|field| field.kind().as_message() == Some(message))
+        };
+        let mut nearby = all.iter().filter(holds).chain([message]);
+        let named = |nearby: &MessageDescriptor| {
+            let named = nearby.get_field_by_name(&currency);
+            named.is_some_and(|named| named.kind() == Kind::String && !named.is_list())
+        };
+        if field.kind() != Kind::Int64 || field.is_list() || !nearby.any(named) {
+            let text = format!(
+                "field {}: an amount is an int64, and `{currency}` a string beside it, or beside \
+                 what it is part of",
+                field.name()
+            );
+            self.wrong(&message.parent_file(), field.path(), text);
+        }
     }
 
     fn event(&mut self, message: &MessageDescriptor) {

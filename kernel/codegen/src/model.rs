@@ -328,6 +328,11 @@ pub(crate) fn personal_of(field: &FieldDescriptor) -> Option<String> {
     value.as_str().filter(|subject| !subject.is_empty()).map(str::to_owned)
 }
 
+/// The field with the currency of an amount.
+pub(crate) fn amount_of(field: &FieldDescriptor) -> Option<String> {
+    extension(&field.options(), "stoa.v1.amount_of")?.as_str().map(str::to_owned)
+}
+
 /// Whether a field holds a secret.
 pub(crate) fn is_redacted(field: &FieldDescriptor) -> bool {
     let redact = field.options().get_field_by_name("debug_redact").and_then(|v| v.as_bool());

@@ -554,6 +554,22 @@ fn texts_have_a_form_and_money_has_rules() {
 }
 
 #[test]
+fn an_amount_has_a_currency_nearby() {
+    let count = "[(buf.validate.field).int64 = {gte: 1, lte: 10}]";
+    let problem = |currency: &str| {
+        let text = format!("field count: an amount is an int64, and `{currency}` a string beside");
+        move |found: &[String]| found.len() == 1 && found[0].contains(&text)
+    };
+    for (currency, kind) in [("nowhere", "int64"), ("count", "int64"), ("type", "int32")] {
+        let option = format!("[(stoa.v1.amount_of) = \"{currency}\"]");
+        let found = wrong(&[(count, &option), ("int64 count", &format!("{kind} count"))]);
+        assert!(problem(currency)(&found), "{found:?}");
+    }
+    let beside = (count, "[(stoa.v1.amount_of) = \"type\"]");
+    generate(&GOOD.replacen(beside.0, beside.1, 1)).unwrap();
+}
+
+#[test]
 fn methods_must_be_of_one_kind() {
     let level = "    option idempotency_level = NO_SIDE_EFFECTS;\n";
     assert_eq!(

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use buffa::Enumeration;
+use prost_reflect::prost_types::source_code_info::Location;
 use prost_reflect::{
     DescriptorPool, DynamicMessage, FileDescriptor, MethodDescriptor, ServiceDescriptor, Value,
 };
@@ -86,13 +87,23 @@ pub fn extension(options: &DynamicMessage, name: &str) -> Option<Value> {
     all.find(|(extension, _)| extension.full_name() == name).map(|(_, value)| value.clone())
 }
 
+/// What a file says about the item at a place, where nobody asks for many of them.
+pub fn comment(file: &FileDescriptor, place: &[i32]) -> String {
+    let info = file.file_descriptor_proto().source_code_info.as_ref();
+    let mut places = info.iter().flat_map(|info| &info.location);
+    places.find(|known| known.path == place).and_then(words).unwrap_or_default()
+}
+
 fn comments(file: &FileDescriptor) -> HashMap<Vec<i32>, String> {
     let info = file.file_descriptor_proto().source_code_info.as_ref();
-    let places = info.iter().flat_map(|info| &info.location).filter_map(|place| {
-        let comment = place.leading_comments.as_deref().or(place.trailing_comments.as_deref())?;
-        let lines = comment.lines().map(|line| line.strip_prefix(' ').unwrap_or(line).trim_end());
-        let text = lines.collect::<Vec<_>>().join("\n").trim().to_owned();
-        (!text.is_empty()).then(|| (place.path.clone(), text))
-    });
-    places.collect()
+    let places = info.iter().flat_map(|info| &info.location);
+    places.filter_map(|place| Some((place.path.clone(), words(place)?))).collect()
+}
+
+/// The comment at a place, as it was written.
+fn words(place: &Location) -> Option<String> {
+    let comment = place.leading_comments.as_deref().or(place.trailing_comments.as_deref())?;
+    let lines = comment.lines().map(|line| line.strip_prefix(' ').unwrap_or(line).trim_end());
+    let text = lines.collect::<Vec<_>>().join("\n").trim().to_owned();
+    (!text.is_empty()).then_some(text)
 }

@@ -118,6 +118,7 @@
 //! /// Orders: a cart becomes a purchase in one commit of four services.
 //! pub fn service() -> Service {
 //!     Service::new(orders::serve(Orders))
+//!         .examples(include_str!("../examples.yaml"))
 //!         .needs(&["catalog", "inventory", "ledger", "notify"])
 //!         .migrations(MIGRATIONS)
 //! }

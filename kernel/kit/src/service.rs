@@ -49,6 +49,8 @@ pub struct Service {
     pub held: Vec<Held>,
     /// What else it lets go of when somebody is erased.
     pub erase: Option<Erase>,
+    /// How each of its methods is asked, as `examples.yaml` tells it.
+    pub examples: &'static str,
     tells_of_people: bool,
     pub(crate) handlers: Vec<(&'static Method, Handler)>,
 }
@@ -281,6 +283,7 @@ impl Service {
             settings: None,
             held: methods.held,
             erase: None,
+            examples: "",
             tells_of_people: methods.tells_of_people,
             handlers: methods.handlers,
         }
@@ -289,6 +292,13 @@ impl Service {
     /// The kernel itself, under the name that its tables begin with; for the node.
     pub fn kernel(methods: Methods) -> Self {
         Self { name: KERNEL, ..Self::new(methods) }
+    }
+
+    /// Shows how each of its methods is asked: the text of its `examples.yaml`.
+    #[must_use]
+    pub fn examples(mut self, examples: &'static str) -> Self {
+        self.examples = examples;
+        self
     }
 
     /// Names the services it may call.

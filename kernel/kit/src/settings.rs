@@ -95,9 +95,8 @@ impl Settings {
             let Initial { service, name, source, .. } = initial;
             // The value is not repeated: it may be secret.
             let message = format!("{source}: `{service}.{name}`: {}", error.message());
-            Error::new(Code::InvalidArgument, "config.invalid", message).help(
-                "Correct it, or leave it out: `stoa call system ListSettings` shows what holds.",
-            )
+            Error::new(Code::InvalidArgument, "config.invalid", message)
+                .help("Correct it, or leave it out: `stoa system list-settings` shows what holds.")
         })?;
         self.given.insert(field.name, Given { value, source: initial.source.clone() });
         Ok(())
@@ -274,5 +273,5 @@ fn read<T: Message>(all: &Map<String, Value>) -> Result<T> {
 pub(crate) fn unknown(service: &str, name: &str) -> Error {
     let message = format!("`{service:.64}.{name:.64}` is not a setting");
     Error::new(Code::InvalidArgument, "config.unknown", message)
-        .help("`stoa call system ListSettings` shows every setting of every service.")
+        .help("`stoa system list-settings` shows every setting of every service.")
 }

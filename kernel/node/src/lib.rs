@@ -57,6 +57,7 @@ pub use auth::Visitor;
 pub use background::Background;
 pub use browser::{COOKIE, Origins, is_own_page};
 pub use call::{Answer, Asking, Body, Call, Conversation};
+pub use contract::CONTRACT as SYSTEM;
 pub use face::{Asked, Content, Face, Visit};
 pub use guest::Guest;
 pub use limit::Allowance;

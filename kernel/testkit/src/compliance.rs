@@ -43,6 +43,7 @@ pub fn check(engine: Engine, service: Service, services: fn() -> Vec<Service>, f
     }
     let contract = service.contract.expect("the service has no contract");
     let text = std::fs::read_to_string(Path::new(folder).join("examples.yaml")).unwrap();
+    assert!(service.examples == text, "the manifest does not show examples.yaml");
     let examples = Examples::read(&text, contract);
     let methods = || contract.methods.iter().copied().filter(|method| is_shown(method));
     let bench = Bench::new(engine, &services());

@@ -281,7 +281,7 @@ impl Node {
         self.inner.identify(&visitor, false).await
     }
 
-    /// Asks the node's own contract, as `stoa call system <method> '<request>'` does.
+    /// Asks the node's own contract, as `stoa system <method>` does.
     ///
     /// # Errors
     /// What the call comes to.

@@ -93,19 +93,17 @@ pub(crate) fn outlook(
         "The best customers, and what they owe:".to_owned(),
     ];
     for (handle, cents, times) in best {
-        let request = format!("{{\"account\":\"customers/{}\"}}", id(handle));
         lines.push(format!("  # {handle}: {} dollars in {times} purchases", dollars(*cents)));
-        lines.push(format!("  stoa call {admin} ledger GetAccount '{request}'"));
+        lines.push(format!("  stoa {admin} ledger get-account customers/{}", id(handle)));
     }
     if let Some((handle, ..)) = best.first() {
-        let request = format!("{{\"account\":\"customers/{}\"}}", id(handle));
         lines.push("The best customer's statement, and their inbox:".to_owned());
-        lines.push(format!("  stoa call {admin} ledger GetStatement '{request}'"));
-        lines.push(format!("  stoa call {} notify ListInbox", token("customer")));
+        lines.push(format!("  stoa {admin} ledger get-statement customers/{}", id(handle)));
+        lines.push(format!("  stoa {} notify list-inbox", token("customer")));
     }
     if let Some(position) = secrets.get("position") {
         lines.push("The story of one commit: four services, one position:".to_owned());
-        lines.push(format!("  stoa commit show {admin} {position}"));
+        lines.push(format!("  stoa {admin} system get-commit {position}"));
     }
     lines.join("\n")
 }

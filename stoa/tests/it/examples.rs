@@ -1,6 +1,7 @@
 //! The examples of every service, by way of every face: the same replies, the same refusals, the
 //! same rows.
 
+mod cli;
 mod connect;
 mod grpc;
 mod rest;
@@ -13,6 +14,7 @@ use serde_json::Value;
 use stoa_kit::Service;
 use stoa_testkit::compliance::{Ask, Refusal, Speaker, same_by_way_of};
 
+use cli::Cli;
 use connect::Connect;
 use grpc::{Grpc, GrpcWeb};
 use rest::RestFace;
@@ -49,7 +51,7 @@ fn folder(name: &str) -> std::path::PathBuf {
 #[test]
 #[allow(clippy::print_stdout, reason = "how much was compared")]
 fn examples_are_the_same_by_way_of_every_face() {
-    let speakers: [&dyn Speaker; 4] = [&Connect, &Grpc, &GrpcWeb, &RestFace];
+    let speakers: [&dyn Speaker; 5] = [&Connect, &Grpc, &GrpcWeb, &RestFace, &Cli];
     let (mut questions, mut replies) = (0, 0);
     std::thread::scope(|scope| {
         let asking = services().into_iter().map(|service| {

@@ -10,6 +10,7 @@
 
 mod backup;
 mod bank;
+mod cli;
 mod clients;
 mod console;
 mod demo;

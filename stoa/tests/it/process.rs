@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{BufRead, BufReader, Lines, Read, Seek};
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 
 use rusqlite::OpenFlags;
@@ -24,6 +24,8 @@ fn stoa_under(wrapper: &[&str], arguments: &[&str]) -> Command {
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("STOA_")) {
         command.env_remove(name);
     }
+    // Nobody is signed in.
+    command.env("XDG_CONFIG_HOME", "/nonexistent");
     command
 }
 
@@ -40,6 +42,7 @@ pub(crate) fn commits(directory: &Path) -> i64 {
 pub(crate) struct Node {
     /// Where it listens.
     pub(crate) address: SocketAddr,
+    directory: PathBuf,
     process: Child,
     said: Lines<BufReader<ChildStdout>>,
     log: File,
@@ -61,12 +64,17 @@ impl Node {
         let mut said = BufReader::new(process.stdout.take().unwrap()).lines();
         let first = said.next().expect("a node says where it listens").unwrap();
         let address = first.strip_prefix("listening http://").expect(&first).parse().unwrap();
-        Self { address, process, said, log }
+        Self { address, directory: directory.to_owned(), process, said, log }
     }
 
     /// Where it listens, as a client is told.
     pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    /// Where it stores.
+    pub(crate) fn directory(&self) -> &Path {
+        &self.directory
     }
 
     /// The rest of the next line on its standard output that begins like this.

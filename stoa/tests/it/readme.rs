@@ -20,11 +20,13 @@ fn shell_blocks(text: &str) -> String {
 
 /// Runs a script that calls a node; it ends at the first command that fails.
 fn run(script: &str, node: &Node, token: &str, folder: &Path) -> Output {
-    let stoa = "stoa() { word=$1; shift; \"$STOA\" \"$word\" --url \"$URL\" \"$@\"; }";
-    let mut shell = Command::new("sh");
-    shell.args(["-euc", &format!("{stoa}\n{script}")]).current_dir(folder);
+    let stoa = "stoa() { \"$STOA\" \"$@\"; }";
+    let mut shell = Command::new("bash");
+    shell.args(["-euo", "pipefail", "-c", &format!("{stoa}\n{script}")]).current_dir(folder);
     shell.env("STOA", env!("CARGO_BIN_EXE_stoa")).env("URL", node.url());
-    shell.env("STOA_TOKEN", token);
+    shell.env("STOA_URL", node.url()).env("STOA_TOKEN", token);
+    // A folder that nobody shares: the node's own.
+    shell.env("XDG_CONFIG_HOME", node.directory());
     shell.output().unwrap()
 }
 
@@ -53,8 +55,7 @@ fn every_face_gives_the_same_answer() {
     let mut node = Node::start(&folder.path().join("data"), &[]);
     let token = node.set_up();
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let ready = "stoa call ledger CreateAccount \
-                 '{\"code\":\"wallets/ada\",\"currency\":\"EUR\",\"kind\":\"ACCOUNT_KIND_LIABILITY\"}'";
+    let ready = "stoa ledger create-account --code wallets/ada --currency EUR --kind liability";
     assert!(run(ready, &node, &token, &root).status.success());
     let text = std::fs::read_to_string(root.join("docs/faces.md")).unwrap();
     let answers: Vec<serde_json::Value> = text
@@ -87,9 +88,7 @@ fn the_first_call_does_what_it_says() {
     // What a reader does by hand: another address, and copying what was printed.
     let script = blocks(include_str!("../../../README.md"), "A first call")
         .replace("alias stoa=target/release/stoa", "")
-        .replace("stoa call auth SignIn", "reply=$(stoa call auth SignIn")
-        .replace("battery\"}'\nexport", "battery\"}')\nexport")
-        .replace("<token>", "$(echo \"$reply\" | sed -n 's/.*\"token\": *\"\\(.*\\)\".*/\\1/p')")
+        .replace("stoa login", "echo 'correct horse battery' | stoa login")
         .replace("<code>", &code)
         .replace("http://127.0.0.1:8080", &url);
     let output = run(&script, &node, "", folder.path());
@@ -99,4 +98,26 @@ fn the_first_call_does_what_it_says() {
     let balances = printed.matches("\"balance\":{").count();
     assert_eq!(balances, 2, "one by the command line, one by HTTP: {printed}");
     assert_eq!(printed.matches("\"amount\":\"1000\"").count(), 3, "{printed}");
+}
+
+#[test]
+fn what_the_page_about_the_command_line_says_is_so() {
+    let folder = TempDir::new().unwrap();
+    let mut node = Node::start(&folder.path().join("data"), &[]);
+    let token = node.set_up();
+    let text = include_str!("../../../docs/cli.md");
+    let script = shell_blocks(text);
+    let output = run(&script, &node, &token, folder.path());
+    let failed = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{script}\n{failed}");
+    let printed = String::from_utf8_lossy(&output.stdout);
+    assert!(printed.contains("\"amount\": \"1177\""), "{printed}");
+    assert!(printed.contains("14.77 EUR"), "a table of accounts: {printed}");
+    let rows = text.lines().filter_map(|line| {
+        let (status, when) = line.strip_prefix("| ")?.strip_suffix(" |")?.split_once(" | ")?;
+        Some((status.parse::<u8>().ok()?, when))
+    });
+    let known = stoa_cli::EXITS.iter().map(|exit| (exit.status, exit.when));
+    let known: Vec<_> = [(0, "it is done")].into_iter().chain(known).collect();
+    assert_eq!(rows.collect::<Vec<_>>(), known);
 }

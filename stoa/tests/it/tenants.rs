@@ -21,11 +21,9 @@ fn a_tenant_is_made_set_up_and_reached_by_its_host() {
     let acme = json!({"name": "acme", "hosts": ["acme.example.com"]});
     let made = node.call(&main, "system", "CreateTenant", &acme).ok();
     let code = made["setupCode"].as_str().unwrap();
-    let ada = json!({
-        "code": code, "handle": "ada", "email": "ada@example.com", "password": PASSWORD,
-    });
-    let set_up = ["call", "--url", &node.url(), "--tenant", "acme", "auth", "SetUp"];
-    let output = stoa(&[&set_up[..], &[&ada.to_string()]].concat()).output().unwrap();
+    let set_up = ["--url", &node.url(), "--tenant", "acme", "auth", "set-up", "--code", code];
+    let ada = ["--handle", "ada", "--email", "ada@example.com", "--password", PASSWORD];
+    let output = stoa(&[set_up.as_slice(), &ada].concat()).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 
     // The same handle and password are two people, by where they sign in.

@@ -277,7 +277,7 @@ pub(crate) async fn rows_of<T: stoa_kit::value::FromRow + Send + 'static>(
     receive.try_iter().last().unwrap()
 }
 
-/// Asks the node about itself, as `stoa call system <method> '<request>'` does.
+/// Asks the node about itself, as `stoa system <method>` does.
 pub(crate) async fn system(node: &Node, method: &str, request: Value) -> Result<Value> {
     Ok(told(node, method, request).await?.0)
 }

@@ -45,6 +45,7 @@ pub fn service_with(more: &[Template]) -> Result<Service> {
 
 fn serve(templates: Vec<Template>) -> Service {
     Service::new(stoa_notify_v1::serve(api::Notify { templates }))
+        .examples(include_str!("../examples.yaml"))
         .needs(&["users"])
         .may_use::<dyn Mailer>()
         .migrations(MIGRATIONS)

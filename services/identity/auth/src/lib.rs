@@ -37,6 +37,7 @@ const TOKENS_REST_ON: &[&str] =
 /// Who calls, and what they may: passwords, sessions, API keys, roles.
 pub fn service() -> Service {
     Service::new(api::methods())
+        .examples(include_str!("../examples.yaml"))
         .needs(&["users"])
         .migrations(MIGRATIONS)
         .erases(store::erase)

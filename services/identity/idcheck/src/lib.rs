@@ -15,5 +15,5 @@ use stoa_kit::Service;
 
 /// Reads the numbers by which Sweden knows people and organisations.
 pub fn service() -> Service {
-    Service::new(stoa_idcheck_v1::serve(api::Idcheck))
+    Service::new(stoa_idcheck_v1::serve(api::Idcheck)).examples(include_str!("../examples.yaml"))
 }

@@ -26,6 +26,7 @@ const MIGRATIONS: &[Migration] =
 /// Issues tokens that are good for one use.
 pub fn service() -> Service {
     Service::new(stoa_tokens_v1::serve(api::Tokens))
+        .examples(include_str!("../examples.yaml"))
         .migrations(MIGRATIONS)
         .erases(store::erase)
         .due(

@@ -26,5 +26,8 @@ const MIGRATIONS: &[Migration] =
 
 /// Accounts of people: unique handles and addresses, profiles, preferences.
 pub fn service() -> Service {
-    Service::new(stoa_users_v1::serve(api::Users)).migrations(MIGRATIONS).erases(api::erase)
+    Service::new(stoa_users_v1::serve(api::Users))
+        .examples(include_str!("../examples.yaml"))
+        .migrations(MIGRATIONS)
+        .erases(api::erase)
 }

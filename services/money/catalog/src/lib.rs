@@ -21,5 +21,7 @@ const MIGRATIONS: &[Migration] =
 
 /// The service, for a node's catalogue.
 pub fn service() -> Service {
-    Service::new(stoa_catalog_v1::serve(api::Catalog)).migrations(MIGRATIONS)
+    Service::new(stoa_catalog_v1::serve(api::Catalog))
+        .examples(include_str!("../examples.yaml"))
+        .migrations(MIGRATIONS)
 }

@@ -28,9 +28,8 @@ const MIGRATIONS: &[Migration] =
 
 /// The service, for a node's catalogue.
 pub fn service() -> Service {
-    Service::new(stoa_inventory_v1::serve(api::Inventory)).migrations(MIGRATIONS).due(
-        "release_expired",
-        store::next_expiry,
-        &ReleaseExpiredRequest::default(),
-    )
+    Service::new(stoa_inventory_v1::serve(api::Inventory))
+        .examples(include_str!("../examples.yaml"))
+        .migrations(MIGRATIONS)
+        .due("release_expired", store::next_expiry, &ReleaseExpiredRequest::default())
 }

@@ -31,6 +31,7 @@ const MIGRATIONS: &[Migration] =
 /// Ledger: double-entry books.
 pub fn service() -> Service {
     Service::new(stoa_ledger_v1::serve(api::Ledger))
+        .examples(include_str!("../examples.yaml"))
         .migrations(MIGRATIONS)
         .due("expire", store::next_expiry, &ExpireTransfersRequest::default())
         .due("fold", jobs::next_fold, &FoldTotalsRequest::default())

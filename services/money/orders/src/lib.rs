@@ -27,6 +27,7 @@ const MIGRATIONS: &[Migration] =
 /// The service, for a node's catalogue.
 pub fn service() -> Service {
     Service::new(stoa_orders_v1::serve(api::Orders))
+        .examples(include_str!("../examples.yaml"))
         .needs(&["catalog", "inventory", "ledger", "notify"])
         .migrations(MIGRATIONS)
 }

@@ -27,6 +27,7 @@ const MIGRATIONS: &[Migration] =
 /// What programs outside do is done once.
 pub fn service() -> Service {
     Service::new(stoa_idempotence_v1::serve(api::Idempotence))
+        .examples(include_str!("../examples.yaml"))
         .migrations(MIGRATIONS)
         .erases(store::erase)
         .due(
