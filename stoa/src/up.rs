@@ -108,6 +108,7 @@ async fn setup_code(node: &Arc<Node>) -> Result<Option<String>> {
         caller: Caller::system(MAIN),
         request: Box::new(PrepareSetupRequest { code_hash }),
         key: None,
+        fence: None,
         trace: String::new(),
         deadline: None,
         address: String::new(),

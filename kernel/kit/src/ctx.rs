@@ -18,7 +18,7 @@ use crate::caller::Caller;
 use crate::outbound::{Fetch, Fetched};
 use crate::ports::{self, Port, Ports};
 use crate::registry::{Registry, ServiceId};
-use crate::session::Session;
+use crate::session::{Session, Stamp};
 use crate::tx::Cause;
 use crate::{Error, Micros, Result, Seal, View, World};
 
@@ -27,7 +27,7 @@ pub type Stream<T> = futures::stream::BoxStream<'static, Result<T>>;
 
 /// Whether whoever runs an effect still holds the right to: asked inside of every commit that the
 /// effect makes, so that one who was overtaken changes nothing.
-pub type Fence = Arc<dyn Fn(&mut dyn Session) -> Result<()> + Send + Sync>;
+pub type Fence = Arc<dyn Fn(&mut dyn Session, Stamp) -> Result<()> + Send + Sync>;
 
 /// What an effect works with.
 #[derive(Clone)]

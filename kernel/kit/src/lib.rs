@@ -91,6 +91,9 @@
 //! called before gives its first reply again, and [`ctx.secret`](Ctx::secret) the same bytes.
 //! [`ctx`](Ctx) says how; a service that calls and draws through it has nothing else to do.
 //!
+//! Who works under a lock sends what stands for it with a command, as `stoa-fence`; the service that
+//! hands it out [says](Service::fences), inside of that command's commit, whether it still holds.
+//!
 //! Rows have owners. What a caller creates belongs to [`view.owner`](View::owner), a user or a
 //! service account; [`view.visible`](View::visible), [`view.load`](View::load),
 //! [`view.load_many`](View::load_many) and [`view.list`](View::list) show it to nobody else, but to
@@ -214,8 +217,8 @@ pub use requests::Requests;
 pub use ring::{Ring, Root, Seal};
 pub use schedule::Schedule;
 pub use service::{
-    Ask, Authenticated, Authenticator, Delivered, Erase, KERNEL, Migration, Outcome, Phase,
-    Service, Start, Subscription, Timer, When,
+    Ask, Authenticated, Authenticator, CheckFence, Delivered, Erase, KERNEL, Migration, Outcome,
+    Phase, Service, Start, Subscription, Timer, When,
 };
 pub use stoa_contract::{
     Code, Error, Event, Message, Reason, Request, Resource, Result, Violation, v1,

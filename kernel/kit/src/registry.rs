@@ -7,7 +7,7 @@ use stoa_contract::{EventType, Method, Permission};
 
 pub use crate::methods::{Bound, Methods};
 use crate::ring::Ring;
-use crate::service::{Authenticator, Service};
+use crate::service::{Authenticator, CheckFence, Service};
 use crate::settings::{Initial, unknown};
 use crate::{Caller, Error, Result};
 
@@ -115,6 +115,12 @@ impl Registry {
         all.find_map(|(index, service)| {
             Some((ServiceId(index as u16), service.authenticator.as_ref()?))
         })
+    }
+
+    /// A service that checks fences, by its name, and how.
+    pub fn fence(&self, name: &str) -> Option<(ServiceId, CheckFence)> {
+        let (id, service) = self.ids().find(|(_, service)| service.name == name)?;
+        Some((id, service.fence?))
     }
 
     /// Takes what a node is started with.

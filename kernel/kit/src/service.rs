@@ -17,6 +17,9 @@ use crate::{Error, Micros, Result, Schedule, Tx, View};
 /// The kernel's name among the services: its tables are `stoa_…`.
 pub const KERNEL: &str = "stoa";
 
+/// Refuses what a fence says, where it does not hold on the snapshot that is looked at.
+pub type CheckFence = fn(&View, &str) -> Result<()>;
+
 /// A service: its contract bound to functions, its tables, what it needs, how it reacts.
 pub struct Service {
     /// The short name, unique in a node: `ledger`.
@@ -43,6 +46,8 @@ pub struct Service {
     pub mounts: Vec<Mount>,
     /// How it recognises callers, if it is the one service of a node that does.
     pub authenticator: Option<Authenticator>,
+    /// What checks the fences that it hands out.
+    pub fence: Option<CheckFence>,
     /// What operators may change of it.
     pub settings: Option<Settings>,
     /// Its tables that hold what is about people.
@@ -280,6 +285,7 @@ impl Service {
             timers: Vec::new(),
             mounts: Vec::new(),
             authenticator: None,
+            fence: None,
             settings: None,
             held: methods.held,
             erase: None,
@@ -444,6 +450,17 @@ impl Service {
     #[must_use]
     pub fn authenticates(mut self, by: Authenticator) -> Self {
         self.authenticator = Some(by);
+        self
+    }
+
+    /// Checks its fences: what a caller sends as `stoa-fence` along with a command of any service, this
+    /// one's name, a colon and what `check` is given, is looked at inside of the command's commit;
+    /// along with an effect, before it begins and inside of each of its commits. Where it does not
+    /// hold any more, nothing happens. A service that hands out locks says by it which lock, and
+    /// how-manieth holder the caller is.
+    #[must_use]
+    pub fn fences(mut self, check: CheckFence) -> Self {
+        self.fence = Some(check);
         self
     }
 

@@ -269,6 +269,7 @@ impl Node {
             caller: Caller::system(tenant),
             request: bound.decode_request(request, Format::Binary)?,
             key: None,
+            fence: None,
             trace: String::new(),
             deadline: None,
             address: String::new(),

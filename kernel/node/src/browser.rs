@@ -9,7 +9,7 @@ use stoa_kit::{Code, Error, Result};
 
 /// What a page may send along.
 const SENT: &str = "authorization, connect-protocol-version, connect-timeout-ms, content-type, \
-     grpc-timeout, idempotency-key, if-match, if-none-match, stoa-position, stoa-tenant, traceparent, \
+     grpc-timeout, idempotency-key, if-match, if-none-match, stoa-fence, stoa-position, stoa-tenant, traceparent, \
      x-grpc-web, x-user-agent";
 /// What a page may read of an answer.
 const SHOWN: &str = "etag, grpc-message, grpc-status, grpc-status-details-bin, \

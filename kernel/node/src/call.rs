@@ -14,6 +14,7 @@ use stoa_store::{Commit, Committed, Header, Key, Outcome, Reply, Run};
 use tokio::sync::watch;
 
 use crate::Node;
+use crate::fence::fenced;
 use crate::quota::Allowed;
 use crate::tenants::{Tenant, Tenants};
 
@@ -36,6 +37,8 @@ pub struct Asking<R> {
     pub request: R,
     /// The idempotency key it came with.
     pub key: Option<String>,
+    /// What has to hold inside of each commit that it makes; a query makes none.
+    pub fence: Option<String>,
     /// The W3C trace it belongs to.
     pub trace: String,
     /// Uptime after which nobody waits for it.
@@ -179,7 +182,9 @@ impl Node {
         };
         let allowed = self.allowed(&call.caller).await?;
         let asked = (bound.method.path, call.request);
+        let fence = self.fence(&call.caller, call.fence.as_deref())?;
         let run = self.run_command(asked, call.caller, Cause::Request, allowed, false);
+        let run = fenced(fence, run);
         let committed = self.store.commit(Commit { header, run }).await?;
         answer(bound, committed)
     }
@@ -241,9 +246,9 @@ impl Node {
 impl<R> Asking<R> {
     /// The same call with what is asked put in another form.
     fn with<T>(self, form: impl FnOnce(R) -> T) -> Asking<T> {
-        let Self { method, caller, request, key, trace, deadline, address, position } = self;
+        let Self { method, caller, request, key, fence, trace, deadline, address, position } = self;
         let request = form(request);
-        Asking { method, caller, request, key, trace, deadline, address, position }
+        Asking { method, caller, request, key, fence, trace, deadline, address, position }
     }
 }
 

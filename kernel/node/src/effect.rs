@@ -25,6 +25,7 @@ use stoa_store::{Commit, Committed, Header, Key, Outcome};
 
 use crate::background::housekeep;
 use crate::call::{Answer, Asking, Body, Call, Conversation, answer, unknown};
+use crate::fence::both;
 use crate::stopping::until_stopped;
 use crate::unwound::{unwound, unwound_items};
 use crate::{Node, keys};
@@ -58,12 +59,16 @@ impl Node {
     pub(crate) async fn effect(
         self: &Arc<Self>, bound: &Bound, call: Call, key: Option<Key>,
     ) -> Result<Answer> {
-        let Some(key) = key else { return self.keyless(bound, &call).await };
+        let fence = self.fence(&call.caller, call.fence.as_deref())?;
+        let Some(key) = key else {
+            self.check_fence(fence.as_ref()).await?;
+            return self.keyless(bound, &call, fence).await;
+        };
         let _turn = self.turn(key.hash).await;
         let started = self.world.uptime();
         let mut claim = Claim::new(self, &call.caller.tenant, &key);
         match claim.take(&key).await? {
-            Claimed::Ours => {}
+            Claimed::Ours => self.check_fence(fence.as_ref()).await?,
             Claimed::Busy => return Err(in_progress()),
             Claimed::Done(found) => {
                 let (position, reply) = (found.position, kernel::replay(found));
@@ -74,7 +79,8 @@ impl Node {
         let deadline = Some(call.deadline.map_or(end, |deadline| deadline.min(end)));
         let text = call.key.as_deref().unwrap_or_default();
         let seal = self.keys.effect(&call.caller, bound.method, text, &key);
-        let basis = Basis { deadline, ..basis(bound, &call, seal, Some(claim.fence())) };
+        let fence = both(claim.fence(), fence);
+        let basis = Basis { deadline, ..basis(bound, &call, seal, Some(fence)) };
         match self.reply(bound, basis, call.request.as_ref()).await {
             Ok(reply) => claim.complete(bound, &call, key, reply).await,
             Err(error) => {
@@ -86,8 +92,10 @@ impl Node {
     }
 
     /// Runs an effect that came without a key: nothing of it is remembered.
-    async fn keyless(self: &Arc<Self>, bound: &Bound, call: &Call) -> Result<Answer> {
-        let basis = basis(bound, call, self.chance(), None);
+    async fn keyless(
+        self: &Arc<Self>, bound: &Bound, call: &Call, fence: Option<Fence>,
+    ) -> Result<Answer> {
+        let basis = basis(bound, call, self.chance(), fence);
         let body = if bound.method.streams {
             let ctx = Ctx::new(basis, self.runner());
             Body::Stream(stream(bound, ctx, call.request.as_ref()).await?)
@@ -101,8 +109,10 @@ impl Node {
     pub(crate) async fn conversation(
         self: &Arc<Self>, bound: &Bound, call: Conversation,
     ) -> Result<Answer> {
+        let fence = self.fence(&call.caller, call.fence.as_deref())?;
+        self.check_fence(fence.as_ref()).await?;
         let deadline = call.deadline;
-        let ctx = Ctx::new(basis(bound, &call, self.chance(), None), self.runner());
+        let ctx = Ctx::new(basis(bound, &call, self.chance(), fence), self.runner());
         let body = match bound.method.streams {
             true => {
                 let requests = until_stopped(self, call.request);
@@ -258,7 +268,7 @@ impl Claim {
         const HELD: &str =
             "SELECT expires FROM stoa_claim WHERE tenant = :tenant AND hash = $1 AND holder = $2";
         let (tenant, hash, holder) = (Arc::clone(&self.tenant), self.hash, self.holder);
-        Arc::new(move |session| {
+        Arc::new(move |session, _| {
             let held = (hash.as_slice(), holder.as_slice());
             match kernel::rows::<(i64,)>(session, &tenant, HELD, held)?.is_empty() {
                 true => Err(overtaken()),

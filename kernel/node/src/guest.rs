@@ -118,6 +118,7 @@ impl Guest {
             caller: self.caller.clone(),
             request,
             key: header(headers, "idempotency-key")?.map(str::to_owned),
+            fence: header(headers, "stoa-fence")?.map(str::to_owned),
             trace: trace(headers),
             deadline: deadline(headers).map(until),
             address: self.visitor.network.clone(),

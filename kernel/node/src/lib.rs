@@ -19,6 +19,7 @@ mod call;
 mod door;
 mod effect;
 mod face;
+mod fence;
 mod guest;
 mod health;
 mod incoming;

@@ -21,7 +21,7 @@ use crate::refusal::status;
 const ANSWER_MAX: Duration = Duration::from_secs(30);
 const KEY: HeaderName = HeaderName::from_static("idempotency-key");
 /// What the door and the connection have used.
-const USED: [HeaderName; 11] = [
+const USED: [HeaderName; 12] = [
     header::CONNECTION,
     header::CONTENT_LENGTH,
     header::EXPECT,
@@ -31,6 +31,7 @@ const USED: [HeaderName; 11] = [
     header::UPGRADE,
     KEY,
     HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("stoa-fence"),
     HeaderName::from_static("stoa-position"),
     HeaderName::from_static("traceparent"),
 ];

@@ -8,13 +8,13 @@ use futures::future::BoxFuture;
 use stoa_contract::{AnyMessage, Format, Kind};
 use stoa_kit::outbound::{Fetch, Fetched};
 use stoa_kit::ports::Ports;
-use stoa_kit::session::{Session, Stamp};
 use stoa_kit::tx::Run;
 use stoa_kit::{Basis, Cause, Error, Look, Registry, Result, World};
 use stoa_store::{Commit, Header, Reply};
 use tokio::sync::oneshot;
 
 use crate::call::{HEADER_BYTES, subject_of, unknown};
+use crate::fence::fenced;
 use crate::quota::Allowed;
 use crate::{Node, keys};
 
@@ -124,12 +124,8 @@ async fn call(
         Cause::Request => node.allowed(&caller).await?,
         _ => Allowed::ALL,
     };
-    let mut command = node.run_command((bound.method.path, request), caller, cause, allowed, true);
-    let fence = basis.fence.clone();
-    let run = Box::new(move |session: &mut dyn Session, stamp: Stamp| {
-        fence.as_ref().map_or(Ok(()), |fence| fence(session))?;
-        command(session, stamp)
-    });
+    let command = node.run_command((bound.method.path, request), caller, cause, allowed, true);
+    let run = fenced(basis.fence.clone(), command);
     match node.store.commit(Commit { header, run }).await?.reply {
         Reply::Fresh(Some(reply)) => reply,
         Reply::Replayed(bytes) => bound.decode_reply(&bytes, Format::Binary),

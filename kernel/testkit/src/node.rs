@@ -357,6 +357,21 @@ impl Node {
         self.send(caller, address, None, request).await.map(|(reply, _)| reply)
     }
 
+    /// Calls while a fence holds.
+    ///
+    /// # Errors
+    /// What the call comes to.
+    pub async fn call_under<R: Request>(
+        &self, fence: &str, caller: &Caller, request: R,
+    ) -> Result<R::Reply> {
+        let call = asked(R::METHOD.path, caller, Box::new(request));
+        let call = Call { fence: Some(fence.to_owned()), ..call };
+        let Body::Message(reply) = self.inner.call(call).await?.body else {
+            panic!("{} streams", R::METHOD.path)
+        };
+        Ok(*reply.into_any().downcast::<R::Reply>().expect("the reply of the method"))
+    }
+
     /// Calls, and tells also what surrounds the reply.
     ///
     /// # Errors
@@ -381,16 +396,8 @@ impl Node {
         &self, method: &str, caller: &Caller, address: &str, key: Option<&str>,
         request: Box<dyn AnyMessage>,
     ) -> Result<Answer> {
-        let call = Call {
-            method: method.to_owned(),
-            caller: caller.clone(),
-            request,
-            key: key.map(str::to_owned),
-            trace: String::new(),
-            deadline: None,
-            address: address.to_owned(),
-            position: None,
-        };
+        let key = key.map(str::to_owned);
+        let call = Call { key, address: address.to_owned(), ..asked(method, caller, request) };
         self.inner.call(call).await
     }
 
@@ -497,5 +504,20 @@ impl Node {
     /// Lets the next hand-overs of mail fail.
     pub fn fail_mail(&self, times: u32) {
         *self.post.failures.lock().unwrap() = times;
+    }
+}
+
+/// A call, as somebody makes it who says nothing else.
+fn asked(method: &str, caller: &Caller, request: Box<dyn AnyMessage>) -> Call {
+    Call {
+        method: method.to_owned(),
+        caller: caller.clone(),
+        request,
+        key: None,
+        fence: None,
+        trace: String::new(),
+        deadline: None,
+        address: "127.0.0.1".to_owned(),
+        position: None,
     }
 }

@@ -219,7 +219,7 @@ fn poison(tx: &mut Tx, poison: Poison) -> Result<Done> {
     Ok(Done::default())
 }
 
-fn taste_it(view: &View, subject: &str) -> Result<()> {
+pub(crate) fn taste_it(view: &View, subject: &str) -> Result<()> {
     const KIND: &str = "SELECT kind FROM echo_poison WHERE tenant = :tenant AND subject = $1";
     const FOR_EVER: &str = "WITH RECURSIVE n (i) AS (SELECT CAST(1 AS BIGINT) UNION ALL \
          SELECT i + 1 FROM n WHERE i < $1) SELECT COUNT(*) FROM n WHERE :tenant <> ''";

@@ -215,6 +215,7 @@ fn what_wakes_past_its_deadline_commits_nothing(engine: Engine) {
             caller: node.system(),
             request: Box::new(Relay::new("it", 0)),
             key: None,
+            fence: None,
             trace: "0af7651916cd43dd8448eb211c80319c".to_owned(),
             deadline: Some(soon),
             address: String::new(),

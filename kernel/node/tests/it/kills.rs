@@ -152,6 +152,7 @@ async fn speak(node: &Arc<Node>, subject: &str, from: i64) {
             caller: Caller::system(MAIN),
             request: Box::new(Say::new(subject, number)),
             key: None,
+            fence: None,
             trace: String::new(),
             deadline: None,
             address: String::new(),

@@ -16,6 +16,7 @@ mod echo;
 mod effects;
 mod exactly_once;
 mod faces;
+mod fences;
 mod jobs;
 mod kills;
 mod leases;

@@ -148,6 +148,7 @@ fn a_request_is_known_again_when_the_effect_runs_again() {
             caller: node.admin(),
             request: Box::new(Relay::new("", 0)),
             key: Some(key.to_owned()),
+            fence: None,
             trace: trace.to_owned(),
             deadline: None,
             address: String::new(),

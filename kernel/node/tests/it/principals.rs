@@ -158,6 +158,7 @@ async fn traced<R: Request>(node: &Node, caller: &Caller, request: R) {
         caller: caller.clone(),
         request: Box::new(request),
         key: None,
+        fence: None,
         trace: TRACE.to_owned(),
         deadline: None,
         address: String::new(),

@@ -1,7 +1,7 @@
 //! The contract's functions.
 
 use stoa_idempotence_v1::*;
-use stoa_kit::{Error, Result, Tx};
+use stoa_kit::{Error, Result, Tx, View};
 
 use crate::model::{self, Decision};
 use crate::store;
@@ -85,6 +85,12 @@ impl IdempotenceService for Idempotence {
         tx.sweep::<Claim>("expire_time")?;
         Ok(DeleteExpiredResponse {})
     }
+}
+
+/// Lets a command of any service happen only while its caller holds a key.
+pub(crate) fn check_fence(view: &View, said: &str) -> Result<()> {
+    let (fence, scope, key) = model::fence(said)?;
+    model::held(store::claim(view, scope, key)?, fence).map(drop)
 }
 
 fn first(claim: Claim, retaken: bool) -> ClaimKeyResponse {

@@ -30,6 +30,7 @@ pub fn service() -> Service {
         .examples(include_str!("../examples.yaml"))
         .migrations(MIGRATIONS)
         .erases(store::erase)
+        .fences(api::check_fence)
         .due(
             "delete_expired",
             |view| view.earliest::<Claim>("expire_time"),

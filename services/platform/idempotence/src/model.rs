@@ -36,6 +36,16 @@ pub(crate) fn held(claim: Option<Claim>, fence: i64) -> Result<Claim> {
     held.ok_or_else(|| Reason::StaleFence.because("this fence holds the key no more"))
 }
 
+/// Reads a fence as callers send it with what they do, `<fence>:<scope>:<key>`. A scope with a colon
+/// cannot be said.
+pub(crate) fn fence(said: &str) -> Result<(i64, &str, &str)> {
+    let parts = said.split_once(':').and_then(|(fence, rest)| {
+        let (scope, key) = rest.split_once(':')?;
+        Some((fence.parse().ok()?, scope, key))
+    });
+    parts.ok_or_else(|| Reason::StaleFence.because("a fence is `<fence>:<scope>:<key>`"))
+}
+
 /// What becomes of a key that was claimed before.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Decision {

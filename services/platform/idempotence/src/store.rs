@@ -1,11 +1,11 @@
 //! The rows of claims.
 
 use stoa_idempotence_v1::Claim;
-use stoa_kit::{Result, Tx};
+use stoa_kit::{Result, Tx, View};
 
 /// The caller's claim of a key.
-pub(crate) fn claim(tx: &Tx, scope: &str, key: &str) -> Result<Option<Claim>> {
-    tx.get((tx.owner()?, scope, key))
+pub(crate) fn claim(view: &View, scope: &str, key: &str) -> Result<Option<Claim>> {
+    view.get((view.owner()?, scope, key))
 }
 
 /// Lets go of somebody who is erased.

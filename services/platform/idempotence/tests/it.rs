@@ -89,6 +89,35 @@ fn done(result: &[u8]) -> ClaimKeyResponseOutcome {
 }
 
 both! {
+    async fn what_a_holder_does_is_not_done_once_they_are_overtaken(node: Node) {
+        let worker = Worker::new(&node, "svc_a", "one");
+        let (fence, _) = worker.take().await;
+        let under = async |fence: i64, key: &str| {
+            let (fence, scope) = (format!("idempotence:{fence}:payments:one"), "payments".into());
+            let request = ClaimKeyRequest {
+                scope,
+                key: key.into(),
+                fingerprint: b"request".to_vec(),
+                ..ClaimKeyRequest::default()
+            };
+            node.call_under(&fence, &worker.caller, request).await.map(|_| ())
+        };
+        under(fence, "two").await.unwrap();
+        node.advance(31 * SECOND).await;
+        under(fence, "three").await.unwrap();
+        let (later, retaken) = worker.take().await;
+        assert!(retaken);
+        is_stale(under(fence, "four").await);
+        under(later, "four").await.unwrap();
+        worker.release(later).await.unwrap();
+        is_stale(under(later, "five").await);
+        is_stale(node.call_under("idempotence:1", &worker.caller, ClaimKeyRequest {
+            key: "six".into(),
+            fingerprint: b"request".to_vec(),
+            ..ClaimKeyRequest::default()
+        }).await.map(|_| ()));
+    }
+
     async fn whoever_comes_later_is_given_the_result_to_the_byte(node: Node) {
         let worker = Worker::new(&node, "svc_shop", "order-1");
         let result: Vec<u8> = (0..=255).cycle().take(65_536).collect();

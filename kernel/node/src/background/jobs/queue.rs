@@ -296,7 +296,7 @@ pub(super) fn fence(seen: &Seen) -> Fence {
     const HELD: &str = "SELECT lease FROM stoa_job \
          WHERE tenant = :tenant AND id = $1 AND lease = $2 AND state = 'leased'";
     let (tenant, id, lease) = (Arc::clone(&seen.tenant), seen.id.clone(), seen.lease);
-    Arc::new(move |session| {
+    Arc::new(move |session, _| {
         held(kernel::rows::<(i64,)>(session, &tenant, HELD, (&id, lease))?.len() as u64)
     })
 }
