@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use stoa_contract::Code;
+use stoa_graphql::Introspection;
 use stoa_http::Egress;
 use stoa_kit::outbound::Hosts;
 use stoa_kit::settings::Initial;
@@ -68,6 +69,11 @@ pub const SETTINGS: &[Setting] = &[
         key: "cors_origins",
         default: "",
         help: "Origins whose pages may call from a browser, with commas; * for all",
+    },
+    Setting {
+        key: "graphql_introspection",
+        default: "signed-in",
+        help: "Who may ask GraphQL for its schema: signed-in, and everybody on this machine; everybody; or nobody [signed-in]",
     },
     Setting { key: "data", default: "data", help: "Directory of the embedded database [data]" },
     Setting {
@@ -188,6 +194,8 @@ pub struct Config {
     pub mail_name: String,
     /// Where requests to the outside may go.
     pub outbound: Egress,
+    /// Who may ask GraphQL for its schema.
+    pub graphql_introspection: Introspection,
     /// How log lines look.
     pub log_format: LogFormat,
     /// What is logged.
@@ -327,6 +335,14 @@ impl Config {
             mail_from: text("mail_from").to_owned(),
             mail_name: text("mail_name").to_owned(),
             outbound: egress(text)?,
+            graphql_introspection: match text("graphql_introspection") {
+                "nobody" => Introspection::Off,
+                "signed-in" => Introspection::SignedIn,
+                "everybody" => Introspection::Everybody,
+                other => {
+                    return Err(invalid(format!("graphql_introspection: there is no `{other}`")));
+                }
+            },
             log_format: match (text("log_format"), terminal) {
                 ("json", _) | ("auto", false) => LogFormat::Json,
                 ("text", _) | ("auto", true) => LogFormat::Text,
@@ -495,6 +511,7 @@ mod tests {
             ("listen", "here"),
             ("database", "mysql://x"),
             ("calls_per_second", "many"),
+            ("graphql_introspection", "some"),
             ("log_format", "xml"),
             ("pool", "0"),
             ("accept_position", "the last"),

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use stoa_auth_v1::PrepareSetupRequest;
 use stoa_console::Console;
+use stoa_graphql::GraphQl;
 use stoa_kit::outbound::Http;
 use stoa_kit::ports::{Mailer, Ports};
 use stoa_kit::{Caller, Error, MAIN, Request, Result, world};
@@ -55,8 +56,11 @@ async fn serve(catalogue: &Catalogue, config: Config) -> Result<()> {
     .await?;
     let code = setup_code(&node).await?;
     let broken = node.store().broken();
-    let (rest, console) = (Rest::new(node.registry()), Console::new(node.registry()));
-    let faces: Vec<Arc<dyn Face>> = vec![Arc::new(rest), Arc::new(console)];
+    let faces: Vec<Arc<dyn Face>> = vec![
+        Arc::new(Rest::new(node.registry())),
+        Arc::new(GraphQl::new(config.graphql_introspection)),
+        Arc::new(Console::new(node.registry())),
+    ];
     let server = stoa_node::serve(node, faces, config.listen).await?;
     say(&format!("listening http://{}", server.address))?;
     if let Some(code) = code {

@@ -9,7 +9,7 @@ use crate::emit::{self, Names, Package};
 use crate::model::Contract;
 use crate::problems::Problems;
 use crate::source::Source;
-use crate::{lint, service};
+use crate::{lint, references, service};
 
 /// Rust that stands for a contract.
 #[derive(Debug)]
@@ -44,6 +44,7 @@ pub fn contract(root: &Path, service: &str) -> Result<Generated, Problems> {
     let package = Package { source: &source, names: Names { contract: "::stoa_contract" } };
     source.check_imports(&mut problems);
     lint::check(&package, &mut problems);
+    let seen = references::check(root, &source, &mut problems);
     let contract = Contract::read(&source, &mut problems);
     let mut ours = emit::messages(&package, &mut problems);
     if let Some(contract) = &contract {
@@ -58,7 +59,7 @@ pub fn contract(root: &Path, service: &str) -> Result<Generated, Problems> {
         .replace("::serde_json::", "::stoa_contract::serde_json::")
         .replace("#[serde(default)]", "#[serde(default, crate = \"::stoa_contract::serde\")]");
     let text = theirs + &emit::indent(&ours);
-    Ok(Generated { text, files: source.paths })
+    Ok(Generated { text, files: source.paths.into_iter().chain(seen).collect() })
 }
 
 /// The messages of a package that has no service, for `stoa-contract` itself: all its files that

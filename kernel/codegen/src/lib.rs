@@ -29,6 +29,7 @@ mod idents;
 mod lint;
 mod model;
 mod problems;
+mod references;
 mod rows;
 mod rules;
 mod scalars;

@@ -725,6 +725,29 @@ fn a_request_asks_for_one_method() {
 }
 
 #[test]
+fn a_reference_leads_to_a_resource() {
+    let owner = "  string owner = 2;";
+    let said = |option: &str| {
+        let field = format!("  string owner = 2 [(stoa.v1.references) = \"{option}\"];");
+        wrong(&[(owner, &field)])
+    };
+    assert_eq!(said("users.user"), [""; 0], "of Stoa's own contracts");
+    assert_eq!(said("shop.order"), [""; 0], "of this one");
+    assert_eq!(said("cinema.seat"), [""; 0], "of one in another crate");
+    for (option, problem) in [
+        ("users.usr", "references `users.usr`, and there is no such resource"),
+        ("shop.ordre", "references `shop.ordre`, and there is no such resource"),
+        ("users", "references `users`, which is no type of a resource such as `users.user`"),
+    ] {
+        assert_eq!(said(option), [at("string owner", &format!("field owner {problem}"))]);
+    }
+    let number = "  int64 owner = 2 [(stoa.v1.references) = \"users.user\"];";
+    let problems = wrong(&[(owner, number)]);
+    let problem = at("string owner", "field owner is no text");
+    assert!(problems.contains(&problem), "{problems:?}");
+}
+
+#[test]
 fn rules_that_nobody_would_check_are_refused() {
     let pattern = "(buf.validate.field).string.pattern = \"^[a-z]+$\"";
     let refused = |rule: &str| wrong(&[(pattern, rule)]);

@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use buffa::Enumeration;
 use prost_reflect::prost_types::source_code_info::Location;
 use prost_reflect::{
-    DescriptorPool, DynamicMessage, FileDescriptor, MethodDescriptor, ServiceDescriptor, Value,
+    DescriptorPool, DynamicMessage, FileDescriptor, MessageDescriptor, MethodDescriptor,
+    ServiceDescriptor, Value,
 };
 
 use crate::{Code, Contract, Error, IMPORTS, Result};
@@ -46,6 +47,11 @@ impl Described {
     /// A service by its full name.
     pub fn service(&self, full_name: &str) -> Option<ServiceDescriptor> {
         self.pool.get_service_by_name(full_name)
+    }
+
+    /// A message by its full name.
+    pub fn message(&self, full_name: &str) -> Option<MessageDescriptor> {
+        self.pool.get_message_by_name(full_name)
     }
 
     /// A method by its path.

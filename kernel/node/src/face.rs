@@ -97,6 +97,8 @@ pub struct Visit {
     pub head: Parts,
     /// Its body, as it came; empty where the method takes a stream.
     pub body: Bytes,
+    /// Whether it comes from this machine, and from nobody behind it.
+    pub local: bool,
     /// How long an answer may take that is no stream, where the head does not say.
     pub wait_max: Option<Duration>,
     /// Uptime at which whoever asks waits no longer, where the head says so.
@@ -111,6 +113,11 @@ impl Visit {
     /// The node.
     pub fn node(&self) -> &Arc<Node> {
         self.guest.node()
+    }
+
+    /// Who sends it, to call on their behalf beyond this answer.
+    pub fn guest(&self) -> &Guest {
+        &self.guest
     }
 
     /// Who sends it.
@@ -301,7 +308,8 @@ impl Door {
         };
         let query = self.turn(is_query, line).await?;
         let (coming, door) = (Mutex::new(coming), Arc::clone(self));
-        let visit = Visit { head, body, wait_max: None, until, coming, guest, door };
+        let local = self.is_local(&head, line);
+        let visit = Visit { head, body, local, wait_max: None, until, coming, guest, door };
         let mut answer = unwound(face.answer(visit)).await?;
         if let Content::Socket(talk) = answer.body_mut() {
             line.becomes(talk.take());

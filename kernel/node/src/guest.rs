@@ -66,6 +66,33 @@ impl Guest {
         Ok(())
     }
 
+    /// Whether they may call a method: what the door asks where a head names one. A token that is no
+    /// good lets its bearer in to what is for everybody, as nobody, and is told of here.
+    ///
+    /// # Errors
+    /// `auth.required`, `auth.permission_denied`, and those of a bad token.
+    pub async fn may_call(&self, method: &Method) -> Result<()> {
+        match authorize(method, &self.caller) {
+            Err(_) if self.caller.is_anonymous() => {
+                self.node.still_good(&self.visitor, method).await
+            }
+            asked => asked,
+        }
+    }
+
+    /// Counts one call more than the one that was counted when they were let in, for a request that
+    /// asks for several.
+    ///
+    /// # Errors
+    /// `node.rate`.
+    pub fn count(&self) -> Result<()> {
+        let (limits, uptime) = (&self.node.limits, self.node.world().uptime());
+        match self.caller.is_anonymous() {
+            true => limits.take_stranger(&self.visitor.network, uptime),
+            false => limits.take(&self.caller, uptime),
+        }
+    }
+
     /// Calls a method, with the idempotency key, the trace, the deadline and the position that headers
     /// name. A stream that this gives looks again, before each message, whether they may still have
     /// it.

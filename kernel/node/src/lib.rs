@@ -66,6 +66,7 @@ pub use log::{Format as LogFormat, install as install_log};
 pub use position::Position;
 pub use refusal::status;
 pub use ring::{RootKey, rotate_root};
+pub use rpc::tell;
 pub use serve::{Listen, Port, Server, serve};
 pub use whence::Proxies;
 

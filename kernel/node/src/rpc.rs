@@ -242,7 +242,7 @@ pub(crate) fn refuse(error: &Error, path: &str, headers: &HeaderMap) -> ConnectE
 }
 
 /// Logs an error on its way out: faults of ours once, with what lies behind them.
-pub(crate) fn tell(error: &Error, path: &str, trace: &str) {
+pub fn tell(error: &Error, path: &str, trace: &str) {
     if matches!(error.code(), Code::Internal | Code::DataLoss | Code::Unknown) {
         tracing::error!(method = path, trace, error = ?error, "a call failed");
     } else {

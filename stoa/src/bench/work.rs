@@ -15,12 +15,14 @@ use crate::setup::{Api, Secrets, administrator, key, text};
 use crate::wire::{Prefix, push_number};
 
 /// Everything that can be asked for.
-pub(crate) const NAMES: [&str; 10] = [
+pub(crate) const NAMES: [&str; 12] = [
     "transfer",
     "transfer_rest",
+    "transfer_graphql",
     "transfer_hot",
     "order",
     "get_account",
+    "get_account_graphql",
     "get_account_busy",
     "list_orders",
     "append",
@@ -90,9 +92,11 @@ impl Work {
             self.transfers(64),
             self.transfers(1),
             self.transfers_by("transfer_rest", "/v1/ledger/transfers", 64),
+            self.transfers_by_graphql(),
             self.hot(),
             self.orders(),
             self.reads("get_account", 64),
+            self.reads_by_graphql(),
             self.reads("get_account_busy", 16),
             self.lists(),
             self.appends(),
@@ -112,6 +116,45 @@ impl Work {
             leg(out, &accounts[from], &accounts[to]);
         };
         self.case(name, callers, path, true, Arc::new(body))
+    }
+
+    /// By GraphQL: all that the other faces give back is asked for.
+    fn transfers_by_graphql(&self) -> Case {
+        let accounts = Arc::clone(&self.accounts);
+        let query = "mutation($currency: String!, $legs: [LedgerLegInput!]!) { \
+                     ledgerCreateTransfer(currency: $currency, legs: $legs) { transfer { \
+                     id currency legs { debit credit amount } state description reference metadata \
+                     effectiveTime createTime expireTime settleTime reverses reversedBy } } }";
+        let body = move |random: &mut Random, out: &mut Vec<u8>| {
+            let from = random.below(accounts.len());
+            let to = (from + 1 + random.below(accounts.len() - 1)) % accounts.len();
+            for part in [b"{\"query\":\"", query.as_bytes(), b"\",\"variables\":"] {
+                out.extend_from_slice(part);
+            }
+            leg(out, &accounts[from], &accounts[to]);
+            out.extend_from_slice(b"}");
+        };
+        self.case("transfer_graphql", 64, "/graphql", true, Arc::new(body))
+    }
+
+    fn reads_by_graphql(&self) -> Case {
+        let accounts = Arc::clone(&self.accounts);
+        let query = "query($account: String!) { ledger { account(account: $account) { \
+                     id code ownerId currency kind floor balance held available metadata \
+                     createTime closeTime } } }";
+        let body = move |random: &mut Random, out: &mut Vec<u8>| {
+            let account = accounts[random.below(accounts.len())].as_bytes();
+            for part in [
+                b"{\"query\":\"",
+                query.as_bytes(),
+                b"\",\"variables\":{\"account\":\"",
+                account,
+                b"\"}}",
+            ] {
+                out.extend_from_slice(part);
+            }
+        };
+        self.case("get_account_graphql", 64, "/graphql", false, Arc::new(body))
     }
 
     fn hot(&self) -> Case {

@@ -3,6 +3,7 @@
 
 mod cli;
 mod connect;
+mod graphql;
 mod grpc;
 mod rest;
 
@@ -16,6 +17,7 @@ use stoa_testkit::compliance::{Ask, Refusal, Speaker, same_by_way_of};
 
 use cli::Cli;
 use connect::Connect;
+use graphql::GraphQlFace;
 use grpc::{Grpc, GrpcWeb};
 use rest::RestFace;
 
@@ -51,7 +53,8 @@ fn folder(name: &str) -> std::path::PathBuf {
 #[test]
 #[allow(clippy::print_stdout, reason = "how much was compared")]
 fn examples_are_the_same_by_way_of_every_face() {
-    let speakers: [&dyn Speaker; 5] = [&Connect, &Grpc, &GrpcWeb, &RestFace, &Cli];
+    let graphql = GraphQlFace::new();
+    let speakers: [&dyn Speaker; 6] = [&Connect, &Grpc, &GrpcWeb, &RestFace, &graphql, &Cli];
     let (mut questions, mut replies) = (0, 0);
     std::thread::scope(|scope| {
         let asking = services().into_iter().map(|service| {

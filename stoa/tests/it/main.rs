@@ -24,6 +24,7 @@ mod follow;
 mod generated;
 mod gone;
 mod grants;
+mod graphql;
 mod h2;
 mod http;
 mod idle;

@@ -71,12 +71,16 @@ fn every_face_gives_the_same_answer() {
             let failed = String::from_utf8_lossy(&output.stderr);
             let answer = serde_json::from_slice::<serde_json::Value>(&output.stdout);
             let mut answer = answer.unwrap_or_else(|error| panic!("{script}\n{error}\n{failed}"));
+            // GraphQL answers within what was asked.
+            if let Some(asked) = answer.pointer_mut("/data/ledger/balance") {
+                answer = asked.take();
+            }
             // The moment at which each was asked.
             assert!(answer.as_object_mut().unwrap().remove("time").is_some());
             answer
         })
         .collect();
-    assert!(answers.len() >= 4 && answers[0]["balance"]["currency"] == "EUR", "{answers:?}");
+    assert!(answers.len() >= 5 && answers[0]["balance"]["currency"] == "EUR", "{answers:?}");
     assert!(answers.iter().all(|answer| *answer == answers[0]), "{answers:?}");
 }
 

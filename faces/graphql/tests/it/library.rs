@@ -1,0 +1,126 @@
+//! A library: books that are made up when they are asked for, and a table of those that were put.
+
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+
+use futures::StreamExt;
+use stoa_kit::{
+    Authenticated, Authenticator, Caller, Code, Ctx, Error, MAIN, Micros, Migration, Result,
+    Service, Stream, Tx, View,
+};
+
+use contract::{
+    Author, BatchGetAuthorsRequest, BatchGetAuthorsResponse, Book, EchoRequest, EchoResponse,
+    ForgetRequest, ForgetResponse, GetBookRequest, GetBookResponse, GetBooksRequest,
+    GetBooksResponse, GetShelfRequest, GetShelfResponse, LibraryService, ListBooksRequest,
+    ListBooksResponse, PutBookRequest, PutBookResponse, ReadBooksRequest, ReadBooksResponse, Shelf,
+};
+
+pub(crate) mod contract {
+    stoa_contract::contract!("library", "tests/proto");
+}
+
+/// How often authors, and shelves, were asked for.
+pub(crate) static AUTHORS: AtomicUsize = AtomicUsize::new(0);
+pub(crate) static SHELVES: AtomicUsize = AtomicUsize::new(0);
+
+struct Library;
+
+fn book(nth: usize) -> Book {
+    Book {
+        id: format!("book{nth}"),
+        title: format!("Volume {nth}"),
+        author_id: format!("author{}", nth % 7),
+        helper_ids: (0..nth % 3).map(|helper| format!("author{helper}")).collect(),
+        shelf: format!("shelf{}", nth % 2),
+        sequel_id: format!("book{}", nth + 1),
+    }
+}
+
+fn number(id: &str, kind: &str) -> Option<usize> {
+    id.strip_prefix(kind)?.parse().ok()
+}
+
+impl LibraryService for Library {
+    fn get_book(&self, _: &View, request: GetBookRequest) -> Result<GetBookResponse> {
+        let nth = number(&request.id, "book").filter(|nth| *nth < 100);
+        let nth = nth.ok_or_else(|| Error::not_found("book", &request.id))?;
+        Ok(GetBookResponse { book: book(nth).into() })
+    }
+
+    fn list_books(&self, _: &View, request: ListBooksRequest) -> Result<ListBooksResponse> {
+        let books = (0..request.page_size as usize).map(book).collect();
+        Ok(ListBooksResponse { books, next_page_token: String::new() })
+    }
+
+    fn get_books(&self, _: &View, _: GetBooksRequest) -> Result<GetBooksResponse> {
+        Ok(GetBooksResponse { books: vec![book(1)] })
+    }
+
+    fn batch_get_authors(
+        &self, _: &View, request: BatchGetAuthorsRequest,
+    ) -> Result<BatchGetAuthorsResponse> {
+        AUTHORS.fetch_add(1, SeqCst);
+        // The sixth is known to nobody.
+        let known = request.ids.into_iter().filter(|id| id != "author6");
+        let author = |id: String| {
+            let name = id.to_uppercase();
+            Author { id, name, first_book_id: "book99".to_owned() }
+        };
+        Ok(BatchGetAuthorsResponse { authors: known.map(author).collect() })
+    }
+
+    fn get_shelf(&self, _: &View, request: GetShelfRequest) -> Result<GetShelfResponse> {
+        SHELVES.fetch_add(1, SeqCst);
+        match number(&request.id, "shelf") {
+            Some(0) => Ok(GetShelfResponse { shelf: Shelf { id: request.id, room: 4 }.into() }),
+            _ => Err(Error::not_found("shelf", &request.id)),
+        }
+    }
+
+    fn echo(&self, _: &View, request: EchoRequest) -> Result<EchoResponse> {
+        Ok(EchoResponse { asked: request.into(), ..EchoResponse::default() })
+    }
+
+    fn put_book(&self, tx: &mut Tx, request: PutBookRequest) -> Result<PutBookResponse> {
+        if request.title == "forbidden" {
+            return Err(Error::new(Code::FailedPrecondition, "library.forbidden", "not this one"));
+        }
+        let last =
+            "SELECT place FROM library_put WHERE tenant = :tenant ORDER BY place DESC LIMIT 1";
+        let last: Option<(i64,)> = tx.row(last, ())?;
+        let place = last.map_or(1, |(last,)| last + 1);
+        tx.execute("INSERT INTO library_put (tenant, place) VALUES (:tenant, $1)", (place,))?;
+        Ok(PutBookResponse { place, title: request.title })
+    }
+
+    fn forget(&self, _: &mut Tx, _: ForgetRequest) -> Result<ForgetResponse> {
+        Ok(ForgetResponse {})
+    }
+
+    async fn read_books(
+        &self, _: &Ctx, request: ReadBooksRequest,
+    ) -> Result<Stream<ReadBooksResponse>> {
+        let books =
+            (0..request.count as usize).map(|nth| Ok(ReadBooksResponse { book: book(nth).into() }));
+        let over = Error::new(Code::OutOfRange, "library.over", "there are no more").help("Stop.");
+        Ok(futures::stream::iter(books.chain([Err(over)])).boxed())
+    }
+}
+
+/// The service. A token is the name of its bearer; one that begins with `bad` is none.
+pub(crate) fn service() -> Service {
+    let table = "CREATE TABLE library_put (tenant TEXT NOT NULL, place BIGINT NOT NULL, PRIMARY KEY (tenant, place));";
+    let migrations: &'static [Migration] =
+        Box::leak(Box::new([Migration::expand("0001_library", table)]));
+    Service::new(contract::serve(Library)).migrations(migrations).authenticates(Authenticator {
+        tables: &[],
+        tenant: |_| Some(MAIN),
+        run: |_, token| {
+            let caller = Caller::of(MAIN, token, &[]);
+            let known = Authenticated { caller, until: Micros(i64::MAX), due: None };
+            Ok((!token.starts_with("bad")).then_some(known))
+        },
+        principal: |_, _, _| Ok(None),
+        prepare: |_, _| Ok(false),
+    })
+}

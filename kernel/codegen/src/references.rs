@@ -1,0 +1,68 @@
+//! References: a field says that it names a resource, and there must be one of that type.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use prost_reflect::{FieldDescriptor, Kind};
+
+use crate::idents::is_dotted;
+use crate::model::Resource;
+use crate::problems::Problems;
+use crate::source::{Source, extension};
+
+/// Reports references that lead nowhere, and gives the files of other contracts that were looked at.
+/// Among Stoa's own contracts all are at hand; elsewhere one that is not is believed, for it may be in
+/// a crate of its own.
+pub(crate) fn check(root: &Path, source: &Source, problems: &mut Problems) -> Vec<PathBuf> {
+    let mut others = BTreeMap::new();
+    let mut seen = Vec::new();
+    for message in source.messages() {
+        for field in message.fields() {
+            let Some(wanted) = references_of(&field) else { continue };
+            let service = wanted.split('.').next().unwrap_or_default().to_owned();
+            let known = if service == source.service_name() {
+                Some(resources(source))
+            } else {
+                let known = others.entry(service.clone());
+                known.or_insert_with(|| other(root, &service, &mut seen)).clone()
+            };
+            let problem = if field.is_map() || field.kind() != Kind::String {
+                "is no text".to_owned()
+            } else if !is_dotted(&wanted, &service) {
+                format!(
+                    "references `{wanted}`, which is no type of a resource such as `users.user`"
+                )
+            } else if known.is_some_and(|known| !known.contains(&wanted)) {
+                format!("references `{wanted}`, and there is no such resource")
+            } else {
+                continue;
+            };
+            let text = format!("field {} {problem}", field.name());
+            problems.0.push(source.problem(&message.parent_file(), field.path(), text));
+        }
+    }
+    seen
+}
+
+/// The type of the resource that a field names.
+fn references_of(field: &FieldDescriptor) -> Option<String> {
+    let value = extension(&field.options(), "stoa.v1.references")?;
+    value.as_str().filter(|wanted| !wanted.is_empty()).map(str::to_owned)
+}
+
+/// The resources of another contract; none where there is no such contract here.
+fn other(root: &Path, service: &str, seen: &mut Vec<PathBuf>) -> Option<Vec<String>> {
+    let package = format!("stoa.{service}.v1");
+    let file = format!("{}/{service}.proto", package.replace('.', "/"));
+    let Ok(source) = Source::compile(root, &package, &[file], &[]) else {
+        let own = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../proto"));
+        return (root.canonicalize().ok() == own.canonicalize().ok()).then(Vec::new);
+    };
+    seen.extend(source.paths.iter().cloned());
+    Some(resources(&source))
+}
+
+fn resources(source: &Source) -> Vec<String> {
+    let all = source.messages().into_iter();
+    all.filter_map(|message| Resource::read(&message)).map(|resource| resource.kind).collect()
+}
