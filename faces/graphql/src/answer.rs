@@ -199,10 +199,10 @@ impl<'v> Writing<'v> {
             for task in level {
                 let What::Edge(edge, ids, many) = &task.what else { continue };
                 let found = ids.iter().map(|id| resources.get(&edge.by, id));
-                let found = found.map(|found| Ok(found?.unwrap_or(JsonValue::Null)));
+                let mut found = found.map(|found| Ok(found?.unwrap_or(JsonValue::Null)));
                 let source = match many {
                     true => found.collect::<Result<Vec<_>>>().map(JsonValue::Array),
-                    false => found.last().unwrap_or(Ok(JsonValue::Null)),
+                    false => found.next().unwrap_or(Ok(JsonValue::Null)),
                 };
                 self.write(walk, task, source);
             }

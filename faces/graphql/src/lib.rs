@@ -37,7 +37,7 @@ use futures::future::BoxFuture;
 use futures::{FutureExt as _, StreamExt as _};
 use http::request::Parts;
 use http::{HeaderValue, Method, StatusCode, header};
-use stoa_contract::Code;
+use stoa_contract::{Code, Contract};
 use stoa_kit::{Error, Result, Stream};
 use stoa_node::{Asked, Content, Face, Guest, Node, Visit, socket as sockets, status};
 
@@ -86,6 +86,15 @@ impl GraphQl {
     pub fn new(introspection: Introspection) -> Self {
         let (schema, documents) = (OnceLock::new(), Documents::new());
         Self(Arc::new(Inner { introspection, schema, documents }))
+    }
+
+    /// Makes the schema now, of contracts, for whoever would rather wait before the first question than
+    /// with it.
+    ///
+    /// # Errors
+    /// `internal` where contracts come to a schema that is none.
+    pub fn prepare(&self, contracts: &[&'static Contract]) -> Result<()> {
+        self.0.make(contracts).map(drop)
     }
 }
 
@@ -189,11 +198,18 @@ impl Inner {
     }
 
     fn schema(&self, node: &Node) -> Result<Arc<Schema>> {
-        if let Some(schema) = self.schema.get() {
-            return Ok(Arc::clone(schema));
+        match self.schema.get() {
+            Some(schema) => Ok(Arc::clone(schema)),
+            None => {
+                let services = node.registry().services().iter();
+                self.make(&services.filter_map(|service| service.contract).collect::<Vec<_>>())
+            }
         }
-        let made = Schema::new(node.registry())?;
-        Ok(Arc::clone(self.schema.get_or_init(|| Arc::new(made))))
+    }
+
+    fn make(&self, contracts: &[&'static Contract]) -> Result<Arc<Schema>> {
+        let made = Arc::new(Schema::new(contracts)?);
+        Ok(Arc::clone(self.schema.get_or_init(|| made)))
     }
 }
 

@@ -52,7 +52,7 @@ impl Documents {
             Ok(document) => document,
             Err(Wrong { diagnostics, read }) => {
                 let found = read.as_ref().and_then(|read| {
-                    Some((read, &**read.operations.get(operation.as_deref()).ok()?))
+                    Some((&**read, &**read.operations.get(operation.as_deref()).ok()?))
                 });
                 let blamed = match found {
                     Some(found) => blame(schema, asker, found, &variables).await,
@@ -89,7 +89,10 @@ impl Documents {
             .parse_ast(text.as_str(), "document.graphql")
             .map_err(|wrong| Wrong { diagnostics: wrong.errors, read: None })?
             .to_executable_validate(&schema.types)
-            .map_err(|wrong| Wrong { diagnostics: wrong.errors, read: Some(wrong.partial) })?;
+            .map_err(|wrong| Wrong {
+                diagnostics: wrong.errors,
+                read: Some(Box::new(wrong.partial)),
+            })?;
         let document = Arc::new(document);
         if text.len() <= KEPT_BYTES_MAX {
             self.0.insert(text, Arc::clone(&document));
@@ -101,7 +104,7 @@ impl Documents {
 /// What is wrong with a document, and the document, where it could be read.
 struct Wrong {
     diagnostics: DiagnosticList,
-    read: Option<ExecutableDocument>,
+    read: Option<Box<ExecutableDocument>>,
 }
 
 impl Question {

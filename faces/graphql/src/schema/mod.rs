@@ -20,9 +20,9 @@ use apollo_compiler::response::JsonValue;
 use apollo_compiler::schema::Implementers;
 use apollo_compiler::validation::Valid;
 use apollo_compiler::{Name, collections};
-use stoa_contract::Method;
 use stoa_contract::described::Described;
-use stoa_kit::{Error, Registry, Result};
+use stoa_contract::{Contract, Method};
+use stoa_kit::{Error, Result};
 
 pub(crate) use edges::{By, Edge};
 
@@ -68,15 +68,13 @@ pub(crate) struct Part {
 }
 
 impl Schema {
-    /// The schema of a node's contracts.
+    /// The schema of contracts.
     ///
     /// # Errors
     /// `internal` where contracts come to a schema that is none.
-    pub(crate) fn new(registry: &Registry) -> Result<Self> {
-        let contracts = registry.services().iter().filter_map(|service| service.contract);
-        let contracts: Vec<_> = contracts.collect();
+    pub(crate) fn new(contracts: &[&'static Contract]) -> Result<Self> {
         // Descriptors are large, and what they say is in the schema then.
-        let (text, fields) = text::of(&contracts, &Described::new(&contracts)?)?;
+        let (text, fields) = text::of(contracts, &Described::new(contracts)?)?;
         let types = apollo_compiler::Schema::parse_and_validate(text, "schema.graphql")
             .map_err(|wrong| Error::internal(wrong.errors))?;
         let implementers = types.implementers_map();

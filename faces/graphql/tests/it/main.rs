@@ -5,6 +5,8 @@
 mod answers;
 mod library;
 mod limits;
+mod many;
+mod mutated;
 mod names;
 mod references;
 mod sockets;
