@@ -30,7 +30,9 @@ export default defineConfig(async ({ command }) => {
     plugins: [react(), packed()],
     // Whatever is no page is the node's.
     server: {
-      proxy: { "^/(-/|v1/|ready$|stoa\\.)": process.env.STOA_URL ?? "http://127.0.0.1:8080" },
+      proxy: {
+        "^/(-/|v1/|ready$|metrics$|stoa\\.)": process.env.STOA_URL ?? "http://127.0.0.1:8080",
+      },
     },
     build: {
       target: "es2023",

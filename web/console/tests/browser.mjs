@@ -23,6 +23,7 @@ export async function open(browser, form, storageState) {
     permissions: ["clipboard-read", "clipboard-write"],
     ...(storageState === undefined ? {} : { storageState }),
   });
+  await context.addInitScript({ content: axe.source });
   const page = await context.newPage();
   const wrong = [];
   page.on("console", (message) => {
@@ -40,7 +41,6 @@ export async function open(browser, form, storageState) {
  * places, and each is looked through for what it can do wrong.
  */
 export async function inaccessible(page, form) {
-  await page.evaluate(axe.source);
   const rules = form === "narrow" ? { "color-contrast": { enabled: false } } : {};
   const all = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"];
   const options = {

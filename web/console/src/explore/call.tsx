@@ -10,6 +10,7 @@ import { call, type Failure, failure } from "../node.js";
 import { Prose } from "../prose.js";
 import css from "./explore.module.css";
 import { ReplyView } from "./reply.js";
+import { Who } from "./who.js";
 
 /** A method: what it is, what it is asked, and what came of it. */
 export function Call({ method, fill }: { method: Method; fill: JsonObject }) {
@@ -44,6 +45,7 @@ export function Call({ method, fill }: { method: Method; fill: JsonObject }) {
         <p className={css.doc}>
           <Prose text={method.doc} />
         </p>
+        <Who method={method} />
       </header>
       <div className={css.sides}>
         <form className={css.form} onSubmit={send} noValidate>

@@ -45,7 +45,8 @@ export function Value({ field, value, of, isWhole = false }: Props) {
     return <Many value={value as object} />;
   if (field.fieldKind === "enum") {
     const word = words(String(value), field.enum.sharedPrefix ?? "");
-    return word === "unspecified" ? <span className={css.dim}>–</span> : <Word word={word} />;
+    if (word === "unspecified") return <span className={css.dim}>–</span>;
+    return field.name === "state" ? <Word word={word} /> : word;
   }
   if (typeof value === "boolean") return <>{value ? "yes" : "no"}</>;
   if (isAmount(field, of)) return <Money amount={String(value)} currency={String(of.currency)} />;

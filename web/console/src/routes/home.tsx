@@ -6,18 +6,24 @@ import { Link } from "@tanstack/react-router";
 import { methodOf } from "../contracts/load.js";
 import { Page } from "../frame/page.js";
 import { type Known, useKnown } from "../known.js";
+import { LoadCharts } from "../load/load.js";
 import { call } from "../node.js";
 import { Events } from "../operate/events.js";
 import css from "./home.module.css";
+import { Start } from "./start.js";
 
 /** What needs a person, and then what happens. */
 export function Home() {
   return (
     <Page title="Home">
-      <Attention />
-      <section className={css.events} aria-label="What happens">
-        <Events />
-      </section>
+      <div className={css.home}>
+        <Attention />
+        <Start />
+        <LoadCharts />
+        <section className={css.events} aria-label="What happens">
+          <Events />
+        </section>
+      </div>
     </Page>
   );
 }

@@ -1,5 +1,5 @@
 import { type DescField, type JsonObject, ScalarType } from "@bufbuild/protobuf";
-import { type Column, Empty, Failed, input, Table, Waiting } from "@stoa/ui";
+import { Button, type Column, Empty, Failed, input, Table, Waiting } from "@stoa/ui";
 import { useInfiniteQuery } from "@tanstack/react-query";
 import { useCallback, useMemo } from "react";
 
@@ -9,6 +9,7 @@ import { useKnown } from "../known.js";
 import { call, failure } from "../node.js";
 import { isAmount, Value } from "../reply/value.js";
 import { words } from "../values.js";
+import { csv, save } from "./export.js";
 import css from "./rows.module.css";
 import { Thing } from "./thing.js";
 
@@ -71,6 +72,7 @@ export function Rows({ collection, shown, onShow }: Props) {
           />
         ))}
         <span className={css.count}>{page.data ? counted(things.length, hasNextPage) : ""}</span>
+        {things.length > 0 ? <Export name={collection.name} things={things} /> : null}
       </div>
       {!may(list) ? (
         <Failed
@@ -126,6 +128,23 @@ function Nothing({ collection, isFiltered }: { collection: Collection; isFiltere
         No {name} yet. {first(contracts.comment(collection.item))}
       </p>
     </Empty>
+  );
+}
+
+/** What is listed here, as a file. */
+function Export({ name, things }: { name: string; things: readonly JsonObject[] }) {
+  return (
+    <span className={css.export}>
+      <Button small onClick={() => save(`${name}.csv`, "text/csv", csv(things))}>
+        CSV
+      </Button>
+      <Button
+        small
+        onClick={() => save(`${name}.json`, "application/json", JSON.stringify(things, null, 2))}
+      >
+        JSON
+      </Button>
+    </span>
   );
 }
 
