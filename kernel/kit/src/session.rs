@@ -1,5 +1,8 @@
 //! The port between the kit and an engine: one open transaction or snapshot.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
 use crate::value::{Row, Value};
 use crate::{Micros, Result};
 
@@ -39,6 +42,52 @@ impl From<&'static str> for Sql<'_> {
         Self::Literal(text)
     }
 }
+
+/// Which rows of a table are meant, of one tenant: all of them, or those whose key begins with one of
+/// some values, each by a mark. Two values may have one mark; one never has two, on no node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Extent {
+    /// Any row.
+    Whole,
+    /// Those whose key begins, behind the tenant, with a value of one of these marks.
+    Marks(BTreeSet<u32>),
+}
+
+/// Marks that an extent tells apart. One with more is the whole table.
+const MARKS_MAX: usize = 4_096;
+
+impl Default for Extent {
+    fn default() -> Self {
+        Self::Marks(BTreeSet::new())
+    }
+}
+
+impl Extent {
+    /// Adds the rows of another one.
+    pub fn add(&mut self, other: &Self) {
+        match (&mut *self, other) {
+            (Self::Whole, _) => {}
+            (Self::Marks(own), Self::Marks(more)) if own.len() + more.len() <= MARKS_MAX => {
+                own.extend(more);
+            }
+            _ => *self = Self::Whole,
+        }
+    }
+
+    /// Whether a row may be in both.
+    pub fn meets(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Marks(one), Self::Marks(other)) => !one.is_disjoint(other),
+            (Self::Marks(marks), Self::Whole) | (Self::Whole, Self::Marks(marks)) => {
+                !marks.is_empty()
+            }
+            (Self::Whole, Self::Whole) => true,
+        }
+    }
+}
+
+/// What a query read: rows of tables, whether they were there or not.
+pub type Reads = BTreeMap<Arc<str>, Extent>;
 
 /// One open transaction or snapshot of an engine.
 pub trait Session {
@@ -93,6 +142,15 @@ pub trait Session {
     /// Whether commands of this engine run one after another, so that a row which many update
     /// costs no conflicts.
     fn is_serial(&self) -> bool;
+
+    /// Notes from now on what is read, for [`Session::reads`].
+    fn watch(&mut self);
+
+    /// What was read since, never less.
+    fn reads(&mut self) -> Reads;
+
+    /// A position of which the snapshot shows every commit, and of those behind it perhaps some.
+    fn position(&self) -> i64;
 }
 
 /// What a command gets its time, ids and randomness from. A re-run gets the same stamp.

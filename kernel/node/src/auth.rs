@@ -39,7 +39,7 @@ pub struct Visitor {
 
 impl Visitor {
     /// The bearer token they sent; an error if it is something else that they sent.
-    fn token(&self) -> Option<Result<&str>> {
+    pub(crate) fn token(&self) -> Option<Result<&str>> {
         let value = self.authorization.as_deref()?;
         let token = value
             .split_once(' ')
@@ -279,7 +279,8 @@ impl Node {
     }
 }
 
-fn refused() -> Error {
+/// What somebody is told whose token is good for nothing.
+pub(crate) fn refused() -> Error {
     Error::new(
         Code::Unauthenticated,
         "auth.token_invalid",

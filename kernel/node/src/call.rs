@@ -9,7 +9,7 @@ use stoa_contract::{AnyMessage, Code, Format, Kind, Method, Permission};
 use stoa_kit::registry::Bound;
 use stoa_kit::session::{Session, Stamp};
 use stoa_kit::tx::{self, on_behalf};
-use stoa_kit::{Caller, Cause, Error, Result, Stream, Tx, network};
+use stoa_kit::{Caller, Cause, Error, Result, Stream, Tx, View, network};
 use stoa_store::{Commit, Committed, Header, Key, Outcome, Reply, Run};
 use tokio::sync::watch;
 
@@ -53,7 +53,7 @@ pub struct Asking<R> {
 pub struct Answer {
     /// What is replied.
     pub body: Body,
-    /// Where the commit stands, for a command.
+    /// Where the commit stands, for a command; for a query, a position of which it shows every commit.
     pub position: Option<i64>,
     /// Whether the reply was remembered from an earlier call with the same key.
     pub replayed: bool,
@@ -152,15 +152,17 @@ impl Node {
     async fn query(self: &Arc<Self>, call: Call) -> Result<Answer> {
         let node = Arc::clone(self);
         let Call { method, caller, request, position, .. } = call;
-        let body = self
+        let (body, position) = self
             .read(position, move |session, stamp| {
                 let bound = node.registry.method(&method).ok_or_else(|| unknown(&method))?;
                 let (registry, cause) = (&*node.registry, &Cause::Request);
                 let query = tx::Run { registry, caller: &caller, cause, stamp, nested: false };
-                query.query(session, bound.service, |view| bound.run_query(view, request.as_ref()))
+                let run = |view: &View| bound.run_query(view, request.as_ref());
+                let body = query.query(session, bound.service, run)?;
+                Ok((body, session.position()))
             })
             .await?;
-        Ok(Answer { body: Body::Message(body), position: None, replayed: false })
+        Ok(Answer { body: Body::Message(body), position: Some(position), replayed: false })
     }
 
     async fn command(

@@ -131,7 +131,7 @@ impl Guest {
     fn watched(
         &self, method: &'static Method, items: Stream<Box<dyn AnyMessage>>,
     ) -> Stream<Box<dyn AnyMessage>> {
-        watched(Arc::clone(&self.node), method, self.visitor.clone(), items)
+        watched(self, method, items)
     }
 
     /// A call of a method, with what headers say about it.

@@ -43,6 +43,7 @@ mod stopping;
 mod system;
 mod tenants;
 mod unwound;
+mod watch;
 mod whence;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -52,7 +53,6 @@ use stoa_kit::ports::{self, Ports};
 use stoa_kit::settings::Initial;
 use stoa_kit::{Error, Registry, Result, Service, World};
 use stoa_store::{Options, Store};
-use tokio::sync::watch;
 
 pub use auth::Visitor;
 pub use background::Background;
@@ -68,6 +68,7 @@ pub use refusal::status;
 pub use ring::{RootKey, rotate_root};
 pub use rpc::tell;
 pub use serve::{Listen, Port, Server, serve};
+pub use watch::{Reply, Watch};
 pub use whence::Proxies;
 
 use auth::Tokens;
@@ -125,6 +126,7 @@ pub struct Node {
     tokens: Tokens,
     limits: Limits,
     quotas: Quotas,
+    hub: watch::Hub,
     metrics: Metrics,
     pool: runner::Pool,
     in_flight: call::InFlight,
@@ -132,7 +134,7 @@ pub struct Node {
     log_kept: i64,
     commits_kept: Duration,
     /// Whether it was told to stop.
-    stopping: watch::Sender<bool>,
+    stopping: tokio::sync::watch::Sender<bool>,
 }
 
 /// Whether there is a driver for every port that a service uses. What one can do without is told.
@@ -180,13 +182,14 @@ impl Node {
             tokens: Tokens::new(&store),
             limits: Limits::new(parts.calls_per_second, parts.anonymous_per_second),
             quotas: Quotas::new(),
+            hub: watch::Hub::new(),
             metrics: Metrics::new(&registry),
             pool: runner::Pool::start(&parts.world)?,
             in_flight: call::InFlight::default(),
             gauges: Mutex::default(),
             log_kept: parts.log_kept,
             commits_kept: parts.commits_kept,
-            stopping: watch::Sender::new(false),
+            stopping: tokio::sync::watch::Sender::new(false),
             name: parts.name,
             ports: parts.ports,
             reach,

@@ -14,7 +14,6 @@ use http::HeaderMap;
 use stoa_contract::{AnyMessage, Code, Error, Format, Kind, Method, Permission, rpc};
 use stoa_kit::{Result, Stream};
 
-use crate::auth::Visitor;
 use crate::call::{Answer, Body, Call, Conversation, unknown};
 use crate::guest::Guest;
 use crate::incoming::Flow;
@@ -144,21 +143,30 @@ fn at_door<T: Send + Sync + 'static>(ctx: &RequestContext) -> Result<&Arc<T>> {
 }
 
 /// A stream of replies, or of requests, that ends once its caller may not have it any more: each is
-/// handed on only after another look.
+/// handed on only after another look, and there is one whenever that may have changed.
 pub(crate) fn watched(
-    node: Arc<Node>, method: &'static Method, visitor: Visitor, items: Stream<Box<dyn AnyMessage>>,
+    guest: &Guest, method: &'static Method, items: Stream<Box<dyn AnyMessage>>,
 ) -> Stream<Box<dyn AnyMessage>> {
-    let steps = futures::stream::unfold(Some(items), move |items| {
-        let (node, visitor) = (Arc::clone(&node), visitor.clone());
-        async move {
-            let mut items = items?;
-            let item = items.next().await?;
-            match node.still_good(&visitor, method).await {
-                Ok(()) => Some((item, Some(items))),
-                Err(error) => Some((Err(error), None)),
+    let access = guest.access();
+    let steps = futures::stream::unfold(
+        Some((guest.clone(), access, items)),
+        move |following| async move {
+            let (guest, mut access, mut items) = following?;
+            loop {
+                let item = tokio::select! {
+                    biased;
+                    () = access.changed() => None,
+                    item = items.next() => Some(item?),
+                };
+                if let Err(error) = guest.node.still_good(&guest.visitor, method).await {
+                    return Some((Err(error), None));
+                }
+                if let Some(item) = item {
+                    return Some((item, Some((guest, access, items))));
+                }
             }
-        }
-    });
+        },
+    );
     steps.boxed()
 }
 

@@ -30,6 +30,7 @@ use crate::budget::Budget;
 use crate::face::{Content, Visit};
 use crate::guest::Guest;
 use crate::rpc::tell;
+use crate::stopping::told;
 use crate::unwound::unwound;
 
 /// The version of the protocol, the only one that there ever was.
@@ -179,7 +180,7 @@ impl Socket {
         while !self.is_over {
             tokio::select! {
                 biased;
-                () = stop(&mut self.stopping) => {
+                () = told(&mut self.stopping) => {
                     self.close(CloseCode::Away.into(), "this node was told to stop").await;
                 }
                 frame = self.stream.next() => {
@@ -288,13 +289,6 @@ pub(crate) fn tell_how(error: &Error, refusal: &mut Response<Content>) {
 fn has(headers: &HeaderMap, name: HeaderName, wanted: &str) -> bool {
     let values = headers.get_all(name).into_iter().filter_map(|value| value.to_str().ok());
     values.flat_map(|value| value.split(',')).any(|word| word.trim().eq_ignore_ascii_case(wanted))
-}
-
-/// Waits until the node is told to stop.
-async fn stop(stopping: &mut watch::Receiver<bool>) {
-    if stopping.wait_for(|stopping| *stopping).await.is_err() {
-        std::future::pending::<()>().await;
-    }
 }
 
 fn not_asked() -> Error {

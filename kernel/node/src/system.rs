@@ -10,6 +10,7 @@ mod subjects;
 mod subscriptions;
 mod tenants;
 mod timers;
+mod watch;
 
 use stoa_kit::Service;
 
@@ -46,6 +47,7 @@ pub(crate) fn service() -> Service {
         add_tenant: tenants::add,
         keep_setup_code: tenants::keep_setup_code,
         follow_events: follow::events,
+        watch: watch::watch,
     };
     Service::kernel(functions.serve())
 }

@@ -16,6 +16,7 @@ use stoa_kit::value::Value;
 
 use crate::known::Known;
 use crate::schema::{Dialect, Index, Schema};
+use crate::scopes::{self, Scope};
 use crate::{plan, statistics, tenancy, words};
 
 /// A statement that has been looked at.
@@ -25,10 +26,10 @@ pub struct Statement {
     pub sqlite: String,
     /// In the words of PostgreSQL.
     pub postgres: String,
-    /// The tables it writes.
-    pub writes: Vec<Arc<str>>,
-    /// The tables it reads.
-    pub reads: Vec<Arc<str>>,
+    /// The tables it writes, and which of their rows.
+    pub writes: Vec<Scope>,
+    /// The tables it reads, and which of their rows.
+    pub reads: Vec<Scope>,
     /// Whether it gives rows.
     pub returns: bool,
     /// Whether it names the tenant, its first parameter then.
@@ -198,7 +199,14 @@ impl Inner {
             }
             _ => {}
         }
-        let shared = |names: BTreeSet<String>| names.into_iter().map(Arc::from).collect();
+        let scopes = scopes::of(&words, &tables, &self.indexes);
+        let shared = |names: BTreeSet<String>| {
+            let scope = |table: String| Scope {
+                params: scopes.get(&table).cloned().flatten(),
+                table: table.into(),
+            };
+            names.into_iter().map(scope).collect()
+        };
         Ok(Statement {
             returns: prepared.column_count() > 0,
             params: prepared.parameter_count().saturating_sub(usize::from(tenant)),

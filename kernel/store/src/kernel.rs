@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use stoa_contract::Format;
-use stoa_kit::session::{Origin, Session};
+use stoa_kit::session::{Extent, Origin, Session};
 use stoa_kit::tx::{Enqueued, Gathered};
 use stoa_kit::value::{FromRow, Params, Row};
 use stoa_kit::{Code, Error, Micros, Result};
@@ -13,6 +13,14 @@ use crate::{Changes, Header, Keep, Key, Outcome, Reply};
 /// Those of the kernel's tables that nodes keep in mind: what is written there is told of like what
 /// is written by services.
 pub const TOLD: &[&str] = &["stoa_host", "stoa_tenant"];
+
+/// Those of the kernel's tables of which every change is told, because what a query says may rest on
+/// them.
+pub const SEEN: &[&str] =
+    &["stoa_grant", "stoa_host", "stoa_setting", "stoa_subject", "stoa_tenant"];
+
+/// Marks of rows that the record of a commit has room for, by table.
+const MARKS_MAX: usize = 16;
 
 /// Runs one of the kernel's own statements and gives its rows.
 ///
@@ -198,17 +206,36 @@ pub fn record(
     Ok(())
 }
 
+/// What was changed, as a record has it: `ledger_transfer:1@09f3aa11 ledger_entry:2`, for each table
+/// how many rows, and the marks of their keys where they are few.
 fn join(changes: &Changes) -> String {
-    let mut text = String::with_capacity(changes.len() * 24);
-    for (table, rows) in changes {
-        if !text.is_empty() {
-            text.push(' ');
+    use std::fmt::Write as _;
+    let mut text = String::with_capacity(changes.len() * 32);
+    for (table, (rows, extent)) in changes {
+        let space = if text.is_empty() { "" } else { " " };
+        // A string takes whatever is written.
+        let _ = write!(text, "{space}{table}:{rows}");
+        if let Extent::Marks(marks) = extent
+            && marks.len() <= MARKS_MAX
+        {
+            for (place, mark) in marks.iter().enumerate() {
+                let _ = write!(text, "{}{mark:08x}", if place == 0 { '@' } else { ',' });
+            }
         }
-        text.push_str(table);
-        text.push(':');
-        text.push_str(&rows.to_string());
     }
     text
+}
+
+/// Reads one table of a record: its name, how many rows, and which.
+pub fn changed(text: &str) -> Option<(&str, u64, Extent)> {
+    let (table, rest) = text.split_once(':')?;
+    let (rows, marks) = match rest.split_once('@') {
+        Some((rows, marks)) => (rows, Some(marks)),
+        None => (rest, None),
+    };
+    let mark = |mark| u32::from_str_radix(mark, 16).ok();
+    let marks = marks.and_then(|marks| marks.split(',').map(mark).collect());
+    Some((table, rows.parse().ok()?, marks.map_or(Extent::Whole, Extent::Marks)))
 }
 
 fn enqueue(
@@ -243,12 +270,35 @@ fn enqueue(
     Ok(())
 }
 
-/// Adds rows changed to a table's count.
-pub(crate) fn count(changes: &mut Changes, table: &Arc<str>, rows: u64) {
+/// Adds rows changed to those of a table.
+pub(crate) fn count(changes: &mut Changes, table: &Arc<str>, rows: u64, extent: &Extent) {
     match changes.get_mut(table) {
-        Some(known) => *known += rows,
-        None => {
-            changes.insert(Arc::clone(table), rows);
+        Some((known, all)) => {
+            *known += rows;
+            all.add(extent);
         }
+        None => {
+            changes.insert(Arc::clone(table), (rows, extent.clone()));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_says_again_what_was_changed() {
+        let few = Extent::Marks([1, u32::MAX].into());
+        let many = Extent::Marks((0..=MARKS_MAX as u32).collect());
+        let all = [("few", 2, few), ("many", 17, many), ("whole", 3, Extent::Whole)];
+        let changes =
+            all.iter().cloned().map(|(table, rows, extent)| (table.into(), (rows, extent)));
+        let text = join(&changes.collect());
+        assert_eq!(text, "few:2@00000001,ffffffff many:17 whole:3");
+        let read: Vec<_> = text.split(' ').filter_map(changed).collect();
+        let mut expected = all;
+        expected[1].2 = Extent::Whole;
+        assert_eq!(read, expected);
     }
 }

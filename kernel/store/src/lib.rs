@@ -23,6 +23,7 @@ mod postgres;
 mod queue;
 mod run;
 pub mod schema;
+mod scopes;
 mod sqlite;
 mod statistics;
 mod tenancy;
@@ -36,7 +37,7 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use stoa_contract::{AnyMessage, Code};
-use stoa_kit::session::{Session, Stamp};
+use stoa_kit::session::{Extent, Session, Stamp};
 use stoa_kit::tx::Gathered;
 use stoa_kit::{Error, Result, Seal, Service, World};
 
@@ -126,12 +127,12 @@ pub enum Reply {
 }
 
 /// What a commit has changed, for whoever waits for it.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Notice {
     /// The position of the youngest durable commit.
     pub position: i64,
     /// The tables written since the last notice, and whose rows.
-    pub tables: Vec<Written>,
+    pub tables: Arc<[Written]>,
     /// The tenants for whom events were appended.
     pub events: Vec<Arc<str>>,
     /// Whether jobs were enqueued.
@@ -139,12 +140,14 @@ pub struct Notice {
 }
 
 /// A table that was written.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Written {
-    /// The tenant whose rows were.
+    /// The tenant whose commit it was. Those of the main tenant may write rows of another one.
     pub tenant: Arc<str>,
     /// The table.
     pub table: Arc<str>,
+    /// Which of its rows, never less.
+    pub rows: Extent,
 }
 
 /// An engine that is open.
@@ -342,5 +345,15 @@ pub fn back_up(place: &Place, to: &Path) -> Result<Copied> {
     }
 }
 
-/// Rows changed by table.
-pub(crate) type Changes = BTreeMap<Arc<str>, u64>;
+/// Rows changed by table: how many, and which.
+pub(crate) type Changes = BTreeMap<Arc<str>, (u64, Extent)>;
+
+/// What a commit of a tenant changed, as it is told.
+pub(crate) fn written(tenant: &Arc<str>, changes: Changes) -> impl Iterator<Item = Written> {
+    let tenant = Arc::clone(tenant);
+    changes.into_iter().map(move |(table, (_, rows))| Written {
+        tenant: Arc::clone(&tenant),
+        table,
+        rows,
+    })
+}

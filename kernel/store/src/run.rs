@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use stoa_contract::Code;
-use stoa_kit::session::{Session, Stamp};
+use stoa_kit::session::{Reads, Session, Stamp};
 use stoa_kit::{Error, Micros, Result, World};
 use tokio::sync::oneshot;
 
@@ -125,6 +125,8 @@ pub(crate) fn not_deterministic(method: &str) -> Error {
 pub(crate) struct Trail {
     /// Rows changed by table.
     pub changes: Changes,
+    /// What was read, where somebody wants to know.
+    pub reads: Option<Reads>,
     /// A digest of every statement that wrote, for rehearsals.
     pub digest: Option<blake3::Hasher>,
     /// The changes as they were when each open savepoint began.
@@ -158,11 +160,23 @@ impl Trail {
             digest.update(format!("{} {params:?} {rows}", origin.tenant).as_bytes());
         }
         if rows > 0 {
-            for table in &statement.writes {
-                if origin.service != 0 || kernel::TOLD.contains(&&**table) {
-                    kernel::count(&mut self.changes, table, rows);
+            for scope in &statement.writes {
+                if origin.service != 0 || kernel::SEEN.contains(&&*scope.table) {
+                    let extent = scope.extent(params);
+                    kernel::count(&mut self.changes, &scope.table, rows, &extent);
                 }
             }
+        }
+    }
+
+    /// Notes what a statement is about to read, if somebody wants to know.
+    pub(crate) fn note_reads(
+        &mut self, statement: &Statement, params: &[stoa_kit::value::Value<'_>],
+    ) {
+        let Some(reads) = &mut self.reads else { return };
+        for scope in &statement.reads {
+            let extent = scope.extent(params);
+            reads.entry(Arc::clone(&scope.table)).or_default().add(&extent);
         }
     }
 

@@ -137,14 +137,33 @@ pub(crate) fn tables_of(all: &[Item<'_>], tables: &BTreeSet<String>) -> Vec<Tabl
 /// follow from one another, or the first alone from the second.
 fn conditions(all: &[Item<'_>], known: &[Table]) -> Vec<(String, String, bool)> {
     let mut equal = Vec::new();
+    for Clause { words, joined, outer } in clauses(all) {
+        clause(words, known, (&joined, outer), &mut equal);
+    }
+    equal
+}
+
+/// The conditions of one WHERE or ON.
+pub(crate) struct Clause<'a, 's> {
+    /// Its words, the first of which is the WHERE or ON.
+    pub(crate) words: &'a [Item<'s>],
+    /// The table that is joined by it.
+    pub(crate) joined: String,
+    /// Whether rows of what it is joined to stay that do not fulfil it.
+    pub(crate) outer: bool,
+}
+
+/// Every WHERE and ON of a statement, without those of statements in parentheses.
+pub(crate) fn clauses<'a, 's>(all: &'a [Item<'s>]) -> Vec<Clause<'a, 's>> {
+    let mut found = Vec::new();
     let mut begin = None;
     let (mut joined, mut kind) = (String::new(), "");
     for (place, item) in all.iter().enumerate() {
         let word = item.word();
         let next = all.get(place + 1).map_or("", Item::word);
         let ends = ENDS.contains(&word) || ["left", "inner", "cross", "join"].contains(&word);
-        if ends && let Some((start, outer_join)) = begin.take() {
-            clause(&all[start..place], known, (&joined, outer_join), &mut equal);
+        if ends && let Some((start, outer)) = begin.take() {
+            found.push(Clause { words: &all[start..place], joined: joined.clone(), outer });
         }
         match word {
             "left" | "inner" | "cross" => kind = word,
@@ -160,10 +179,10 @@ fn conditions(all: &[Item<'_>], known: &[Table]) -> Vec<(String, String, bool)> 
             _ => {}
         }
     }
-    if let Some((start, outer_join)) = begin {
-        clause(&all[start..], known, (&joined, outer_join), &mut equal);
+    if let Some((start, outer)) = begin {
+        found.push(Clause { words: &all[start..], joined, outer });
     }
-    equal
+    found
 }
 
 /// The conditions of one WHERE or ON, its first word included.

@@ -10,6 +10,7 @@ mod examples;
 mod faces;
 mod keyed;
 mod listed;
+mod watched;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -75,6 +76,7 @@ pub fn check(engine: Engine, service: Service, services: fn() -> Vec<Service>, f
     keyed::check(engine, contract, services, examples);
     listed::check(engine, contract, services, examples);
     batched::check(engine, contract, services, examples);
+    watched::check(engine, contract, services, examples);
 }
 
 /// What a tenant left whom nobody may notice.

@@ -24,11 +24,13 @@ mod home;
 mod inside;
 mod node;
 pub mod postgres;
+mod watched;
 mod web;
 mod world;
 
 pub use home::Kept;
 pub use node::{Engine, Node, run, run_at_most, run_forgetful, run_with_faults, run_with_ports};
+pub use watched::Watched;
 pub use web::{answer, open_socket};
 pub use world::TestWorld;
 

@@ -193,7 +193,7 @@ impl Timers {
         loop {
             match self.notices.try_recv() {
                 Ok(notice) => {
-                    for written in &notice.tables {
+                    for written in notice.tables.iter() {
                         self.written(&written.tenant, &written.table);
                     }
                 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use stoa_kit::{Error, Micros, Result, View};
+use stoa_store::kernel;
 
 use super::follow::{EventRow, event};
 use super::jobs::{JobRow, job};
@@ -47,6 +48,6 @@ pub(super) fn get(view: &View, request: GetCommitRequest) -> Result<GetCommitRes
 }
 
 fn table(text: &str) -> Option<TableChange> {
-    let (table, rows) = text.split_once(':')?;
-    Some(TableChange { table: table.to_owned(), rows: rows.parse().ok()? })
+    let (table, rows, _) = kernel::changed(text)?;
+    Some(TableChange { table: table.to_owned(), rows: i64::try_from(rows).ok()? })
 }

@@ -18,7 +18,7 @@ use stoa_kit::{Error, Result};
 use super::link::Link;
 use super::trouble::is_passing;
 use super::{CLOCK, Shared};
-use crate::{Notice, Written};
+use crate::{Notice, Written, kernel};
 
 /// How often other nodes' commits are looked for.
 const EVERY: Duration = Duration::from_millis(250);
@@ -36,6 +36,8 @@ pub(super) struct Follower {
 /// The transactions that a snapshot does not show: those from one identifier on, and those
 /// before it that were still running.
 pub(super) struct Unseen {
+    /// Below it none runs any more.
+    oldest: i64,
     from: i64,
     running: Vec<i64>,
 }
@@ -50,10 +52,11 @@ impl Unseen {
 
     /// Reads a snapshot as PostgreSQL writes it: `xmin:xmax:running,running`.
     fn of(snapshot: &str) -> Option<Self> {
-        let mut parts = snapshot.split(':').skip(1);
+        let mut parts = snapshot.split(':');
+        let oldest = parts.next()?.parse().ok()?;
         let from = parts.next()?.parse().ok()?;
         let running = parts.next()?.split(',').filter_map(|id| id.parse().ok()).collect();
-        Some(Self { from, running })
+        Some(Self { oldest, from, running })
     }
 
     /// The condition that its commit records fulfil.
@@ -105,7 +108,7 @@ impl Follower {
         let rows = self.link.rows_within(LOOK_MAX, &look)?;
         let mut snapshot = None;
         let mut last = None;
-        let (mut tables, mut events) = (BTreeSet::new(), BTreeSet::new());
+        let (mut tables, mut events) = (Vec::new(), BTreeSet::new());
         for row in &rows {
             let [first, written, tenant] = row.as_slice() else { continue };
             let Ok(position) = first.parse::<i64>() else {
@@ -116,21 +119,23 @@ impl Follower {
             if !self.shared.untell(position) {
                 last = last.max(Some(position));
                 let tenant: Arc<str> = tenant.as_str().into();
-                let names = written.split_whitespace().filter_map(|entry| entry.split_once(':'));
-                let table = |(name, _): (&str, _)| Written {
+                let table = |(table, _, rows): (&str, _, _)| Written {
                     tenant: Arc::clone(&tenant),
-                    table: name.into(),
+                    table: table.into(),
+                    rows,
                 };
-                tables.extend(names.map(table));
+                tables.extend(written.split_whitespace().filter_map(kernel::changed).map(table));
                 events.insert(tenant);
             }
         }
         if let Some(position) = last {
             // Which of them left events or jobs is not recorded; to look is cheap.
-            let (tables, events) = (tables.into_iter().collect(), events.into_iter().collect());
+            let (tables, events) = (tables.into(), events.into_iter().collect());
             self.shared.publish(Notice { position, tables, events, jobs: true });
         }
         self.unseen = snapshot.ok_or_else(|| Error::internal("a look gave no snapshot"))?;
+        let settled = self.shared.base() + self.unseen.oldest - 1;
+        self.shared.settled.fetch_max(settled, AcqRel);
         self.shared.looked_us.store(began.as_micros() as u64, Release);
         Ok(())
     }

@@ -85,6 +85,8 @@ struct Shared {
     base: AtomicI64,
     /// The highest position known to be durable.
     highest: AtomicI64,
+    /// A position below which nothing can appear any more, as of the last look.
+    settled: AtomicI64,
     /// Positions that this node tells of by itself, until the follower finds them.
     told: Mutex<HashSet<i64>>,
     down: AtomicBool,
@@ -119,6 +121,7 @@ pub(crate) fn open(
         lanes: Lanes::default(),
         base: AtomicI64::new(0),
         highest: AtomicI64::new(0),
+        settled: AtomicI64::new(0),
         told: Mutex::default(),
         down: AtomicBool::new(false),
         looked_us: AtomicU64::new(0),
@@ -136,6 +139,7 @@ pub(crate) fn open(
     let pool = pool(&mut link, shared.options.pool)?;
     shared.base.store(base, Release);
     shared.highest.store(settled, Release);
+    shared.settled.store(settled, Release);
     let engine = Arc::new(Postgres { shared: Arc::clone(&shared), threads: Mutex::default() });
     let mut threads = Vec::new();
     for _ in 0..Role::Write.count(pool) {

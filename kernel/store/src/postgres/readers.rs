@@ -66,7 +66,7 @@ impl Shared {
             let stamp = Stamp { now: shared.world.now(), seed: [0, 0] };
             link.snapshot = true;
             link.lead(Step::plain("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"));
-            let mut session = PgSession::new(link, shared.world.as_ref(), BUDGET)
+            let mut session = PgSession::new(link, &shared, BUDGET)
                 .timed_by_server(shared.options.database_clock);
             let outcome = run::unwound(|| read(&mut session, stamp));
             session.trail.whole()?;

@@ -1,11 +1,13 @@
 //! One connection as a [`Session`].
 
+use std::sync::atomic::Ordering::Acquire;
 use std::time::Duration;
 
-use stoa_kit::session::{Origin, Session, Sql, Stamp};
+use stoa_kit::session::{Origin, Reads, Session, Sql, Stamp};
 use stoa_kit::value::{Row, Value};
 use stoa_kit::{Error, Micros, Result, World};
 
+use super::Shared;
 use super::link::{Link, Step};
 use super::trouble::is_passing;
 use crate::run::{self, Trail};
@@ -24,6 +26,8 @@ pub(super) struct PgSession<'l> {
     collected: Option<Vec<Step>>,
     /// Where the time comes from.
     clock: Clock,
+    /// What had settled before it began.
+    position: i64,
 }
 
 /// Where the time of a run comes from.
@@ -38,9 +42,10 @@ enum Clock {
 }
 
 impl<'l> PgSession<'l> {
-    pub(super) fn new(link: &'l mut Link, world: &'l dyn World, budget: Duration) -> Self {
+    pub(super) fn new(link: &'l mut Link, shared: &'l Shared, budget: Duration) -> Self {
         let (trail, left, clock) = (Trail::default(), budget, Clock::Stamp);
-        Self { link, world, trail, left, fatal: None, collected: None, clock }
+        let (world, position) = (shared.world.as_ref(), shared.settled.load(Acquire));
+        Self { link, world, trail, left, fatal: None, collected: None, clock, position }
     }
 
     /// Has the server tell the time once somebody wants to know: most queries do not, and to ask
@@ -77,6 +82,7 @@ impl<'l> PgSession<'l> {
         each: &mut dyn FnMut(&dyn Row) -> Result<bool>,
     ) -> Result<u64> {
         let known = self.link.statement(origin, sql, params)?;
+        self.trail.note_reads(&known.inspected, params);
         let encoded = Link::encode(&known, origin.tenant, params)?;
         if let Some(collected) = &mut self.collected {
             collected.push(Step::Bound(known, encoded));
@@ -164,5 +170,17 @@ impl Session for PgSession<'_> {
 
     fn is_serial(&self) -> bool {
         false
+    }
+
+    fn watch(&mut self) {
+        self.trail.reads = Some(Reads::default());
+    }
+
+    fn reads(&mut self) -> Reads {
+        self.trail.reads.take().unwrap_or_default()
+    }
+
+    fn position(&self) -> i64 {
+        self.position
     }
 }

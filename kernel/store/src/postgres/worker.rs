@@ -19,7 +19,7 @@ use super::link::{Given, Link, Step, is_crowded};
 use super::session::PgSession;
 use super::trouble::{Fault, is_passing};
 use super::wire::encode;
-use crate::{Changes, Commit, Committed, Header, Notice, Outcome, Reply, Written, kernel, run};
+use crate::{Changes, Commit, Committed, Header, Notice, Outcome, Reply, kernel, run, written};
 
 /// How often a command is run again after a conflict.
 const RETRIES_MAX: u32 = 24;
@@ -296,8 +296,7 @@ impl Worker {
         let housekeeping = header.method.is_empty() && !done.events && !done.jobs;
         if matches!(done.reply, Reply::Fresh(_)) && !housekeeping {
             let tenant = &header.tenant;
-            let written = |table| Written { tenant: Arc::clone(tenant), table };
-            let tables = done.changes.into_keys().map(written).collect();
+            let tables = written(tenant, done.changes).collect();
             let events = done.events.then(|| Arc::clone(tenant)).into_iter().collect();
             let (position, jobs) = (done.position, done.jobs);
             self.shared.publish(Notice { position, tables, events, jobs });
@@ -307,7 +306,7 @@ impl Worker {
 }
 
 fn session<'l>(link: &'l mut Link, shared: &'l Shared) -> PgSession<'l> {
-    PgSession::new(link, shared.world.as_ref(), shared.options.command_budget * STATEMENTS)
+    PgSession::new(link, shared, shared.options.command_budget * STATEMENTS)
 }
 
 /// Runs a command, undoes it, runs it again, and compares what both runs wrote and gathered.

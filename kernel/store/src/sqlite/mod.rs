@@ -31,7 +31,7 @@ use crate::inspect::Inspector;
 use crate::queue::Queue;
 use crate::run::{self, Waiting};
 use crate::schema::Schema;
-use crate::{Commit, Committed, Engine, Metrics, Notice, Options, Read};
+use crate::{Commit, Committed, Engine, Metrics, Notice, Options, Read, Written};
 pub(crate) use backup::back_up;
 use checkpoint::Checkpointer;
 use clock::Clock;
@@ -298,7 +298,9 @@ impl Shared {
     fn publish(&self, position: i64, changed: Changed) {
         self.position.store(position, Release);
         let Changed { tables, events, jobs } = changed;
-        let (tables, events) = (tables.into_iter().collect(), events.into_iter().collect());
+        let written = |((tenant, table), rows)| Written { tenant, table, rows };
+        let tables = tables.into_iter().map(written).collect();
+        let events = events.into_iter().collect();
         let notice = Notice { position, tables, events, jobs };
         // Nobody listening is fine.
         let _ = self.notices.send(notice);

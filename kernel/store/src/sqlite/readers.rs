@@ -187,6 +187,8 @@ impl Readers {
             let run = || connection.prepare_cached(sql)?.raw_execute();
             run().map(|_| ()).map_err(|error| translate(&error))
         };
+        // Before the snapshot, which is not older than that.
+        let position = self.shared.position.load(Acquire);
         plain("BEGIN")?;
         // The snapshot is that of the first look at the database, and the time is told after it:
         // a commit in between would be seen, and be younger than now.
@@ -194,7 +196,8 @@ impl Readers {
         look().map_err(|error| translate(&error))?;
         let now = self.shared.clock.now(self.shared.world.as_ref());
         let stamp = Stamp { now, seed: [0, 0] };
-        let mut session = SqliteSession::new(connection, &self.shared.inspector, known, false);
+        let inspector = &self.shared.inspector;
+        let mut session = SqliteSession::new(connection, inspector, known, position, false);
         let outcome = run::unwound(|| read(&mut session, stamp));
         plain("ROLLBACK")?;
         outcome

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ErrorCode, ToSql};
 use stoa_contract::Code;
-use stoa_kit::session::{Origin, Session, Sql};
+use stoa_kit::session::{Origin, Reads, Session, Sql};
 use stoa_kit::value::{Row, Type, Value};
 use stoa_kit::{Error, Result};
 
@@ -26,12 +26,14 @@ pub(super) struct SqliteSession<'c> {
     pub guard_open: bool,
     /// What the run leaves behind.
     pub trail: Trail,
+    /// The last commit that was durable before it began.
+    position: i64,
 }
 
 impl<'c> SqliteSession<'c> {
     pub(super) fn new(
         connection: &'c Connection, inspector: &'c Inspector, known: &'c mut Known<Statement>,
-        guarded: bool,
+        position: i64, guarded: bool,
     ) -> Self {
         Self {
             connection,
@@ -41,6 +43,7 @@ impl<'c> SqliteSession<'c> {
             wrote: false,
             guard_open: false,
             trail: Trail::default(),
+            position,
         }
     }
 
@@ -94,6 +97,7 @@ impl<'c> SqliteSession<'c> {
         let statement = self.statement(origin.service, sql)?;
         let writes = !statement.writes.is_empty();
         statement.check(origin, params)?;
+        self.trail.note_reads(&statement, params);
         if writes {
             self.guard()?;
         }
@@ -177,6 +181,18 @@ impl Session for SqliteSession<'_> {
 
     fn is_serial(&self) -> bool {
         true
+    }
+
+    fn watch(&mut self) {
+        self.trail.reads = Some(Reads::default());
+    }
+
+    fn reads(&mut self) -> Reads {
+        self.trail.reads.take().unwrap_or_default()
+    }
+
+    fn position(&self) -> i64 {
+        self.position
     }
 }
 

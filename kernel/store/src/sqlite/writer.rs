@@ -6,13 +6,13 @@
 //! that the one alone can be undone. Batches are therefore run without savepoints, whose
 //! sub-journal would cost half the speed, for as long as nothing fails.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use rusqlite::Connection;
-use stoa_kit::session::Stamp;
+use stoa_kit::session::{Extent, Stamp};
 use stoa_kit::{Error, Result};
 
 use super::checkpoint::copy_log;
@@ -23,7 +23,7 @@ use super::{Shared, connect};
 use crate::inspect::Statement;
 use crate::known::Known;
 use crate::run::{self, Waiting};
-use crate::{Commit, Committed, Reply, Written, kernel};
+use crate::{Commit, Committed, Reply, kernel};
 
 /// Commands in a batch at the most.
 const BATCH_MAX: usize = 256;
@@ -193,8 +193,9 @@ impl Writer {
         shared.watch.enter(commit.header.method, shared.world.uptime());
         shared.budget.start(&shared, shared.options.command_budget);
         let position = self.position + 1;
-        let mut session =
-            SqliteSession::new(&self.connection, &shared.inspector, &mut self.known, guarded);
+        let (connection, inspector) = (&self.connection, &shared.inspector);
+        let (known, before) = (&mut self.known, self.position);
+        let mut session = SqliteSession::new(connection, inspector, known, before, guarded);
         let started = shared.world.uptime();
         let mut outcome = if shared.options.rehearse {
             rehearse(&mut session, commit, stamp, position, started, &shared)
@@ -215,8 +216,9 @@ impl Writer {
         if keeps {
             self.position = position;
             let tenant = &member.waiting.commit.header.tenant;
-            let written = |table| Written { tenant: Arc::clone(tenant), table };
-            changed.tables.extend(session.trail.changes.into_keys().map(written));
+            for (table, (_, rows)) in session.trail.changes {
+                changed.tables.entry((Arc::clone(tenant), table)).or_default().add(&rows);
+            }
             if commit_has(&outcome, |done| done.events) {
                 changed.events.insert(Arc::clone(tenant));
             }
@@ -309,7 +311,7 @@ impl Writer {
 /// What a batch changed.
 #[derive(Default)]
 pub(super) struct Changed {
-    pub tables: BTreeSet<Written>,
+    pub tables: BTreeMap<(Arc<str>, Arc<str>), Extent>,
     pub events: BTreeSet<Arc<str>>,
     pub jobs: bool,
 }

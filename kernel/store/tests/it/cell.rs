@@ -12,14 +12,15 @@ use stoa_kit::{
     Caller, Error, Event, Message, Methods, Migration, Registry, Result, Service, Tx, View, World,
 };
 use stoa_store::{
-    Commit, Committed, Header, Keep, Key, Options, Outcome, Place, Read, Reply, Store, Written,
+    Commit, Committed, Header, Keep, Key, Notice, Options, Outcome, Place, Read, Reply, Store,
 };
 use stoa_testkit::postgres::Database;
 use tempfile::TempDir;
 
-/// A table of the main tenant that was written.
-pub(crate) fn written(table: &str) -> Written {
-    Written { tenant: "main".into(), table: table.into() }
+/// The tables of the main tenant that a notice tells of.
+pub(crate) fn written(notice: &Notice) -> Vec<&str> {
+    assert!(notice.tables.iter().all(|written| &*written.tenant == "main"));
+    notice.tables.iter().map(|written| &*written.table).collect()
 }
 
 /// An engine.

@@ -208,7 +208,7 @@ fn a_node_hears_of_another_ones_commits() {
             .unwrap();
         let notice = two.block_on(heard.recv()).unwrap();
         assert_eq!(notice.position, done.position);
-        assert_eq!(notice.tables, ["alpha_account", "alpha_entry"].map(cell::written));
+        assert_eq!(cell::written(&notice), ["alpha_account", "alpha_entry"]);
         assert!(notice.events == ["main".into()] && notice.jobs);
     }
 }

@@ -54,7 +54,7 @@ fn a_commit_is_recorded(on: On) {
         text("system"),
         text(Cell::header().method),
         text("00-ab-cd-01"),
-        text("alpha_account:2"),
+        text("alpha_account:2@e40c292c,e70c2de5"),
         text("account/a account/b"),
     );
     assert_eq!(row.unwrap(), expected);
@@ -245,7 +245,7 @@ fn a_commit_is_told(on: On) {
         .unwrap();
     let notice = cell.block_on(notices.recv()).unwrap();
     assert!(notice.position >= done.position);
-    assert_eq!(notice.tables, [cell::written("alpha_account")]);
+    assert_eq!(cell::written(&notice), ["alpha_account"]);
     assert!(notice.events == ["main".into()] && !notice.jobs);
     let jobs = vec![job("job_1", None)];
     let gathered = Gathered { jobs, ..Gathered::default() };

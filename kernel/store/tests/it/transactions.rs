@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use stoa_kit::session::Session;
+use stoa_kit::session::{Extent, Session};
 use stoa_kit::tx::Gathered;
 use stoa_kit::{Code, Error, Result, Tx};
 
@@ -107,7 +107,11 @@ fn an_attempt_undoes_only_what_it_tried(on: On) {
     let events = cell.kernel(subjects).unwrap();
     assert_eq!(events, ["before", "kept"]);
     let record = cell.kernel(move |view| record(view, done.position)).unwrap();
-    assert_eq!(record, ("alpha_account:3".to_owned(), "account/after".to_owned()));
+    let (tables, touched) = record;
+    let (table, rows, which) = stoa_store::kernel::changed(&tables).unwrap();
+    assert_eq!((table, rows, touched.as_str()), ("alpha_account", 3, "account/after"));
+    let Extent::Marks(marks) = which else { panic!("{tables}") };
+    assert_eq!(marks.len(), 3, "those of what was undone are not among them");
 }
 
 fn accounts(view: &stoa_kit::View) -> Result<Vec<String>> {
@@ -153,7 +157,8 @@ fn an_insert_is_seen_and_undone_like_every_statement(on: On) {
     let written = ["before", "first", "kept", "last"];
     assert_eq!(cell.view(accounts).unwrap(), written);
     let record = cell.kernel(move |view| record(view, position)).unwrap();
-    assert_eq!(record.0, "alpha_account:4");
+    let changed = stoa_store::kernel::changed(&record.0).unwrap();
+    assert_eq!((changed.0, changed.1), ("alpha_account", 4));
     let late = cell.commit(|tx| {
         tx.insert(PUT, ("more",))?;
         tx.insert(PUT, ("last",))

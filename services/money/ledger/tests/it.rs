@@ -8,6 +8,8 @@ mod books;
 mod conservation;
 #[path = "it/shares.rs"]
 mod shares;
+#[path = "it/watched.rs"]
+mod watched;
 
 use std::time::Duration;
 

@@ -1,0 +1,214 @@
+//! Groups: those who look at the same thing, and the one look for all of them.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::hash::Hash;
+use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use stoa_kit::session::Reads;
+use stoa_kit::{Code, Error, Result};
+use tokio::sync::watch;
+
+use super::hub::{Flag, Hub};
+use crate::Node;
+use crate::stopping::told;
+
+/// How soon a group looks again that has just looked: so often people see something move, and
+/// whoever is told may take that long.
+const PACE: Duration = Duration::from_millis(40);
+/// How long a group waits that could not look.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Something to look at.
+pub(crate) trait Look: Send + Sync + 'static {
+    /// What it is told from others by.
+    type Key: Clone + Eq + Hash + Send + Sync + 'static;
+    /// What is seen.
+    type Seen: Clone + Send + Sync + 'static;
+    /// How often it is looked at although no commit concerned it, for what changes by time alone.
+    const EVERY: Option<Duration>;
+    /// Whether whoever joins wants another look.
+    const ANEW: bool;
+
+    fn key(&self) -> Self::Key;
+
+    /// The tenant whose rows it rests on.
+    fn tenant(&self) -> &Arc<str>;
+
+    /// What there is now, and what that rests on.
+    fn look(&self, node: &Arc<Node>) -> BoxFuture<'_, Result<(Self::Seen, Reads)>>;
+
+    /// The groups of its kind.
+    fn groups(hub: &Hub) -> &Groups<Self>
+    where
+        Self: Sized;
+}
+
+/// All groups that look at things of one kind.
+pub(crate) struct Groups<L: Look>(Mutex<HashMap<L::Key, Arc<Group<L>>>>);
+
+/// Those who look at the same thing.
+struct Group<L: Look> {
+    state: watch::Sender<Numbered<L::Seen>>,
+    flag: Arc<Flag>,
+    /// Looks that have begun.
+    begun: AtomicU64,
+}
+
+/// What was seen last, and by which look; none before the first.
+type Numbered<T> = Option<(u64, Result<T>)>;
+
+/// What those in a group are told.
+pub(crate) struct State<T> {
+    told: watch::Receiver<Numbered<T>>,
+    /// The first look that counts.
+    from: u64,
+}
+
+impl<T: Clone> State<T> {
+    /// Waits until there may be news. Where this is not waited for to the end, nothing is lost.
+    pub(crate) async fn changed(&mut self) {
+        if self.told.changed().await.is_err() {
+            // The group ended with its last word, which was told.
+            std::future::pending().await
+        }
+    }
+
+    /// What is there now, if that is not too old.
+    ///
+    /// # Errors
+    /// What there is instead.
+    pub(crate) fn now(&mut self) -> Result<Option<T>> {
+        match &*self.told.borrow_and_update() {
+            Some((_, Err(error))) => Err(error.clone()),
+            Some((number, Ok(seen))) if *number >= self.from => Ok(Some(seen.clone())),
+            Some(_) | None => Ok(None),
+        }
+    }
+
+    /// Waits for what there is.
+    ///
+    /// # Errors
+    /// As [`State::now`].
+    pub(crate) async fn first(&mut self) -> Result<T> {
+        loop {
+            if let Some(seen) = self.now()? {
+                return Ok(seen);
+            }
+            self.changed().await;
+        }
+    }
+}
+
+impl<L: Look> Default for Groups<L> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<L: Look> Groups<L> {
+    /// Joins those who look at something. Where they have looked already they may look once more, so
+    /// that whoever joins finds what they did themselves before.
+    pub(crate) fn join(&self, node: &Arc<Node>, look: L) -> State<L::Seen> {
+        let mut all = self.all();
+        let (group, from) = match all.entry(look.key()) {
+            Entry::Occupied(known) if L::ANEW => {
+                let group = Arc::clone(known.get());
+                let next = group.begun.load(SeqCst) + 1;
+                group.flag.stale.notify_one();
+                (group, next)
+            }
+            Entry::Occupied(known) => (Arc::clone(known.get()), 0),
+            Entry::Vacant(place) => {
+                let flag = node.hub.flag(look.tenant());
+                let (state, begun) = (watch::Sender::new(None), AtomicU64::new(0));
+                let group = Arc::new(Group { state, flag, begun });
+                place.insert(Arc::clone(&group));
+                spawn(run(Arc::clone(node), look, Arc::clone(&group)));
+                (group, 0)
+            }
+        };
+        let mut told = group.state.subscribe();
+        told.mark_changed();
+        State { told, from }
+    }
+
+    fn all(&self) -> std::sync::MutexGuard<'_, HashMap<L::Key, Arc<Group<L>>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether nobody looks any more, and nobody will find the group again.
+    fn end(&self, key: &L::Key, group: &Group<L>) -> bool {
+        let mut all = self.all();
+        let is_over = group.state.receiver_count() == 0;
+        if is_over {
+            all.remove(key);
+        }
+        is_over
+    }
+}
+
+#[allow(clippy::disallowed_methods, reason = "a group ends with its last watcher, or the node")]
+pub(super) fn spawn(work: impl Future<Output = ()> + Send + 'static) {
+    tokio::spawn(work);
+}
+
+/// Looks for a group until nobody is in it any more, or what is looked at cannot be seen.
+async fn run<L: Look>(node: Arc<Node>, look: L, group: Arc<Group<L>>) {
+    let (hub, key) = (&node.hub, look.key());
+    let Group { state, flag, begun } = &*group;
+    let (mut reads, mut stopping) = (Reads::new(), node.stopping.subscribe());
+    loop {
+        let since = hub.heard();
+        let turn = hub.runs.acquire().await;
+        let number = begun.fetch_add(1, SeqCst) + 1;
+        let seen = look.look(&node).await;
+        drop(turn);
+        let mut pause = PACE;
+        match seen {
+            Ok((seen, read)) => {
+                hub.rest_on(flag, &mut reads, read, since);
+                state.send_replace(Some((number, Ok(seen))));
+            }
+            Err(error) if is_passing(&error) && state.borrow().is_some() => {
+                pause = PAUSE;
+                flag.stale.notify_one();
+            }
+            Err(error) => {
+                L::groups(hub).all().remove(&key);
+                state.send_replace(Some((number, Err(error))));
+                break;
+            }
+        }
+        let again = tokio::select! {
+            biased;
+            () = told(&mut stopping) => break,
+            () = state.closed() => false,
+            () = flag.stale.notified() => true,
+            () = ticks(&node, L::EVERY) => true,
+        };
+        if !again && L::groups(hub).end(&key, &group) {
+            break;
+        }
+        node.world().sleep(pause).await;
+    }
+    hub.rest_on(flag, &mut reads, Reads::new(), hub.heard());
+}
+
+async fn ticks(node: &Node, every: Option<Duration>) {
+    match every {
+        Some(every) => node.world().sleep(every).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Whether it is worth while to look again: the store was in the way, and not what is looked at.
+fn is_passing(error: &Error) -> bool {
+    matches!(
+        error.code(),
+        Code::Unavailable | Code::ResourceExhausted | Code::DeadlineExceeded | Code::Aborted
+    )
+}
