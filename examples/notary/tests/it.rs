@@ -11,8 +11,11 @@
 
 use std::process::Command;
 
+use futures::StreamExt;
 use serde_json::{Value, json};
-use stoa_example_notary::contract::{CONTRACT, FindDocumentRequest, RegisterRequest};
+use stoa_example_notary::contract::{
+    AskRequest, AskResponse, CONTRACT, FindDocumentRequest, RegisterRequest,
+};
 use stoa_example_notary::service;
 use stoa_kit::Service;
 use stoa_testkit::{Engine, Node, both};
@@ -55,6 +58,30 @@ both! {
         let found = node.call(&node.system(), found).await.unwrap().document;
         assert_eq!(found.into_option(), Some(document));
     }
+}
+
+#[test]
+fn a_session_says_that_it_is_still_there() {
+    stoa_testkit::run(Engine::Sqlite, services(), |node| async move {
+        let (ask, asked) = futures::channel::mpsc::unbounded();
+        let replies = node.converse::<AskRequest>(&node.nobody(), asked.boxed()).await.unwrap();
+        let mut replies = replies.map(Result::unwrap);
+        for _ in 0..3 {
+            let beat = tokio::spawn(async move { (replies.next().await, replies) });
+            while !beat.is_finished() {
+                node.skip(std::time::Duration::from_secs(1));
+                tokio::task::yield_now().await;
+            }
+            let (said, rest) = beat.await.unwrap();
+            assert_eq!(said, Some(AskResponse::default()));
+            replies = rest;
+        }
+        ask.unbounded_send(Ok(AskRequest { hash: AB.to_owned() })).unwrap();
+        let unknown = AskResponse { hash: AB.to_owned(), ..AskResponse::default() };
+        assert_eq!(replies.next().await, Some(unknown));
+        drop(ask);
+        assert_eq!(replies.next().await, None);
+    });
 }
 
 /// `buf curl` over a protocol, with some messages.

@@ -24,6 +24,7 @@ mod home;
 mod inside;
 mod node;
 pub mod postgres;
+mod streams;
 mod watched;
 mod web;
 mod world;

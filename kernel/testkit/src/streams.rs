@@ -1,0 +1,37 @@
+//! Streams of requests in tests.
+
+use futures::StreamExt;
+use stoa_contract::{AnyMessage, Request};
+use stoa_kit::{Caller, Result, Stream};
+use stoa_node::{Body, Conversation};
+
+use crate::Node;
+
+impl Node {
+    /// Calls a method that takes a stream and replies with one.
+    ///
+    /// # Errors
+    /// What the call comes to; what it ends with is the last reply.
+    pub async fn converse<R: Request>(
+        &self, caller: &Caller, requests: Stream<R>,
+    ) -> Result<Stream<R::Reply>> {
+        let requests =
+            requests.map(|request| request.map(|one| Box::new(one) as Box<dyn AnyMessage>));
+        let call = Conversation {
+            method: R::METHOD.path.to_owned(),
+            caller: caller.clone(),
+            request: requests.boxed(),
+            key: None,
+            fence: None,
+            trace: String::new(),
+            deadline: None,
+            address: "127.0.0.1".to_owned(),
+            position: None,
+        };
+        let Body::Stream(replies) = self.inner().converse(call).await?.body else {
+            panic!("{} does not stream", R::METHOD.path)
+        };
+        let reply = |reply: Box<dyn AnyMessage>| *reply.into_any().downcast().expect("its reply");
+        Ok(replies.map(move |item| item.map(reply)).boxed())
+    }
+}
