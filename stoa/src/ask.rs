@@ -4,8 +4,8 @@ use std::io::{IsTerminal, Write};
 use std::time::Duration;
 
 use clap::{Arg, ArgAction};
-use serde_json::Value;
-use stoa_cli::{Ask, Format, Method, Page};
+use serde_json::{Value, json};
+use stoa_cli::{Ask, Contracts, Format, Method, Page};
 use stoa_contract::Kind;
 use stoa_kit::{Code, Error, Result, Violation};
 
@@ -23,6 +23,12 @@ pub(crate) fn options(method: &Method) -> Vec<Arg> {
         let all_pages = Arg::new("@all").long("all").action(ArgAction::SetTrue);
         all.push(all_pages.help("Every page, as one list"));
     }
+    if method.kind == Kind::Command {
+        let dry_run = Arg::new("@dry-run").long("dry-run").action(ArgAction::SetTrue);
+        all.push(dry_run.help("Run it, show what it would write, and undo it"));
+    }
+    let explain = Arg::new("@explain").long("explain").action(ArgAction::SetTrue);
+    all.push(explain.help("Who may, and whether you may; it is not done"));
     if method.kind != Kind::Query && !method.streams() {
         let key = Arg::new("@key").long("key").value_name("KEY");
         all.push(
@@ -54,15 +60,18 @@ pub(crate) fn common() -> Vec<Arg> {
 ///
 /// # Errors
 /// What the node answers, with the options that say the fields at fault.
-pub(crate) fn run(mut ask: Ask, options: &Options<'_>) -> Result<()> {
+pub(crate) fn run(contracts: &Contracts, mut ask: Ask, options: &Options<'_>) -> Result<()> {
     if options.has("@all") {
         ask.widen();
     }
     let ask = &ask;
     let target = profile::target(options)?;
     let mut client = target.client()?;
-    let call = call(ask, options, &target)?;
     let page = page(options);
+    if options.has("@explain") {
+        return explain(contracts, ask, &mut client, &page);
+    }
+    let call = call(ask, options, &target)?;
     let outcome = block_on(async {
         if ask.method.streams() {
             let each = |reply: Value| say(&page.write(&ask.method, &reply)?);
@@ -72,6 +81,10 @@ pub(crate) fn run(mut ask: Ask, options: &Options<'_>) -> Result<()> {
             return all_pages(ask, &mut client, &call, &page).await;
         }
         let reply = client.insist(&call).await?;
+        if call.dry_run {
+            let told = reply.dry_run.ok_or_else(it_was_done)?;
+            return say(&page.dry_run(&ask.method, &reply.body, &told)?);
+        }
         say(&page.write(&ask.method, &reply.body)?)?;
         if let Some(position) = reply.position.filter(|_| std::io::stderr().is_terminal()) {
             let again = if reply.replayed { ", as before: it was not done again" } else { "" };
@@ -92,7 +105,10 @@ pub(crate) fn run(mut ask: Ask, options: &Options<'_>) -> Result<()> {
 pub(crate) fn call(ask: &Ask, options: &Options<'_>, target: &Profile) -> Result<Call> {
     let body = serde_json::to_vec(&ask.request).map_err(Error::internal)?;
     let is_query = ask.method.kind == Kind::Query;
+    let dry_run = options.has("@dry-run");
     let key = match options.text("@key") {
+        // Nothing happens under it.
+        _ if dry_run => None,
         Some(key) => Some(key),
         // Nobody has no key: there is nobody to remember it for.
         None if is_query || ask.method.streams() || target.token.is_none() => None,
@@ -100,7 +116,28 @@ pub(crate) fn call(ask: &Ask, options: &Options<'_>, target: &Profile) -> Result
     };
     let timeout = options.text("@timeout").and_then(|text| stoa_cli::duration(&text).ok());
     let timeout = timeout.filter(|timeout| *timeout > Duration::ZERO).unwrap_or(TIMEOUT);
-    Ok(Call { key, timeout, is_query, ..Call::new(ask.method.path(), body) })
+    Ok(Call { key, timeout, is_query, dry_run, ..Call::new(ask.method.path(), body) })
+}
+
+/// What the node says about who may call a method.
+fn explain(contracts: &Contracts, ask: &Ask, client: &mut Client, page: &Page) -> Result<()> {
+    let system = contracts.service("system");
+    let method = system.and_then(|system| system.method("explain-access"));
+    let method = method.ok_or_else(|| Error::internal("a node explains access"))?;
+    let request = json!({"method": ask.method.path()}).to_string();
+    let call = Call { is_query: true, ..Call::new(method.path(), request) };
+    let reply = block_on(client.insist(&call))?;
+    say(&page.write(method, &reply.body)?)
+}
+
+/// A node of an earlier version does not know the word, and does what it is asked.
+fn it_was_done() -> Error {
+    Error::new(
+        Code::FailedPrecondition,
+        "client.dry_run",
+        "the node knows no dry runs: it was done",
+    )
+    .help("Run a node of this version, and look at what was written.")
 }
 
 fn random_key() -> Result<String> {

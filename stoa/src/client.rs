@@ -47,6 +47,8 @@ pub struct Call {
     pub timeout: Duration,
     /// Whether it changes nothing, so that it can be made again whatever became of it.
     pub is_query: bool,
+    /// Whether the command is undone once it has told what it would write.
+    pub dry_run: bool,
 }
 
 /// A reply and what surrounds it.
@@ -58,13 +60,15 @@ pub struct Reply {
     pub position: Option<String>,
     /// Whether it was remembered from an earlier call with the same key.
     pub replayed: bool,
+    /// What would have been written, of a command that was undone.
+    pub dry_run: Option<Value>,
 }
 
 impl Call {
     /// A call of the method at a path.
     pub fn new(path: impl Into<String>, body: impl Into<Bytes>) -> Self {
         let (path, body) = (path.into(), body.into());
-        Self { path, body, key: None, timeout: TIMEOUT, is_query: false }
+        Self { path, body, key: None, timeout: TIMEOUT, is_query: false, dry_run: false }
     }
 
     /// The same, under an idempotency key.
@@ -211,6 +215,9 @@ impl Client {
         if let Some(key) = &call.key {
             request = request.header("idempotency-key", key);
         }
+        if call.dry_run {
+            request = request.header("stoa-dry-run", "true");
+        }
         request.body(Full::new(call.body.clone())).map_err(Error::internal)
     }
 
@@ -232,7 +239,8 @@ impl Client {
 /// Whether a call that failed may be made again.
 fn is_safe(call: &Call, error: &Error) -> bool {
     let nothing_sent = error.reason() == UNREACHABLE;
-    error.code() == Code::Unavailable && (nothing_sent || call.is_query || call.key.is_some())
+    let is_harmless = call.is_query || call.dry_run || call.key.is_some();
+    error.code() == Code::Unavailable && (nothing_sent || is_harmless)
 }
 
 /// What a node answered.
@@ -250,6 +258,7 @@ pub fn heard(response: Response<Bytes>) -> Result<Reply> {
         body: serde_json::from_slice(&body).map_err(Error::internal)?,
         position: text("stoa-position"),
         replayed: text("idempotency-replayed").is_some(),
+        dry_run: text("stoa-dry-run").and_then(|told| serde_json::from_str(&told).ok()),
     })
 }
 

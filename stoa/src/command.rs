@@ -41,14 +41,14 @@ pub(crate) fn root(contracts: &Contracts, words: &[String]) -> Command {
     let services = stoa_cli::commands(contracts, words, ask::options, now());
     let hidden = services.iter().filter(|command| !is_own(command)).cloned().collect::<Vec<_>>();
     let call = Command::new("call")
-        .about("Calls a method, of a service too that is called like a command of this program")
+        .about("Calls a method of a service that is called like one of these commands")
         .subcommand_required(true)
         .arg_required_else_help(true)
         .subcommand_value_name("SERVICE")
         .subcommand_help_heading("Services")
         .disable_help_subcommand(true)
         .subcommands(services);
-    let help = help(&own, &hidden);
+    let help = help(&[own.as_slice(), std::slice::from_ref(&call)].concat(), &hidden);
     Command::new("stoa")
         .about("A backend in one binary")
         .version(env!("CARGO_PKG_VERSION"))

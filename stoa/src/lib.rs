@@ -178,7 +178,7 @@ fn method(
 ) -> Result<()> {
     let Some(ask) = Ask::read(contracts, service, matches) else { return Ok(()) };
     let of_method = matches.subcommand().map(|(_, matches)| matches);
-    ask::run(ask?, &Options(of_method.into_iter().chain([root]).collect()))
+    ask::run(contracts, ask?, &Options(of_method.into_iter().chain([root]).collect()))
 }
 
 #[allow(clippy::print_stdout, reason = "a command line speaks to people here")]

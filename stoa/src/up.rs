@@ -117,6 +117,7 @@ async fn setup_code(node: &Arc<Node>) -> Result<Option<String>> {
         deadline: None,
         address: String::new(),
         position: None,
+        dry_run: false,
     };
     let Body::Message(reply) = node.call(call).await?.body else { return Ok(None) };
     let reply = reply.into_any().downcast::<<PrepareSetupRequest as Request>::Reply>();

@@ -54,7 +54,9 @@ impl Contracts {
             pool.decode_file_descriptor_set(set).map_err(Error::internal)?;
         }
         let services = pool.services().map(|service| Service::read(&service));
-        let services = services.filter(|service| !service.methods.is_empty()).collect();
+        let services = services.filter(|service| !service.methods.is_empty());
+        let mut services: Vec<Service> = services.collect();
+        services.sort_by(|one, other| one.name.cmp(&other.name));
         Ok(Self { services })
     }
 
@@ -65,7 +67,7 @@ impl Contracts {
         }
     }
 
-    /// The services, in the order in which they were given.
+    /// The services, in the order of their names.
     pub fn services(&self) -> &[Service] {
         &self.services
     }

@@ -168,10 +168,9 @@ impl Flag {
         let comment = comment_of(self.field());
         let first = comment.split("\n\n").next().unwrap_or("").replace('\n', " ");
         let first = first.trim_end_matches('.');
-        match is_required(self.field()) {
-            true => format!("{first} [required]"),
-            false => first.to_owned(),
-        }
+        let amount = if amount_of(self.field()).is_some() { "; or as 11.77EUR" } else { "" };
+        let required = if is_required(self.field()) { " [required]" } else { "" };
+        format!("{first}{amount}{required}")
     }
 }
 

@@ -26,7 +26,7 @@ pub fn commands(
             false => head(method),
         });
         Command::new(service.name.clone())
-            .about(first_line(&service.doc).to_owned())
+            .about(sentence(&service.doc))
             .long_about(service.doc.clone())
             .subcommand_required(true)
             .arg_required_else_help(true)
@@ -39,7 +39,7 @@ pub fn commands(
 }
 
 fn head(method: &Method) -> Command {
-    Command::new(method.command.clone()).about(first_line(&method.doc).to_owned())
+    Command::new(method.command.clone()).about(sentence(&method.doc))
 }
 
 /// The command of a method, whole.
@@ -104,8 +104,8 @@ fn long_about(method: &Method) -> String {
     format!("{}\n\n{what} {who}", method.doc)
 }
 
-pub(crate) fn first_line(doc: &str) -> &str {
-    // A sentence, where it does not end with the line.
-    let paragraph = doc.split("\n\n").next().unwrap_or("");
-    paragraph.lines().next().unwrap_or("").trim_end_matches('.')
+/// The first sentence, on one line.
+fn sentence(doc: &str) -> String {
+    let paragraph = doc.split("\n\n").next().unwrap_or("").replace('\n', " ");
+    paragraph.split(". ").next().unwrap_or("").trim_end_matches('.').to_owned()
 }

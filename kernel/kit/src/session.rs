@@ -133,6 +133,9 @@ pub trait Session {
     /// As [`Session::run`].
     fn rollback(&mut self) -> Result<()>;
 
+    /// The tables that were written so far and not undone since, each with how many rows.
+    fn written(&self) -> Vec<(String, u64)>;
+
     /// The time of what runs, given its stamp. A snapshot may ask for it only when somebody wants
     /// to know: it is not before the time of any commit that the snapshot shows.
     fn now(&mut self, stamp: Stamp) -> Micros {

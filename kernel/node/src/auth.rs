@@ -274,6 +274,7 @@ impl Node {
             deadline: None,
             address: String::new(),
             position: None,
+            dry_run: false,
         };
         self.call(call).await.map(drop)
     }

@@ -9,11 +9,11 @@ use stoa_kit::{Code, Error, Result};
 
 /// What a page may send along.
 const SENT: &str = "authorization, connect-protocol-version, connect-timeout-ms, content-type, \
-     grpc-timeout, idempotency-key, if-match, if-none-match, stoa-fence, stoa-position, stoa-tenant, traceparent, \
-     x-grpc-web, x-user-agent";
+     grpc-timeout, idempotency-key, if-match, if-none-match, stoa-dry-run, stoa-fence, stoa-position, \
+     stoa-tenant, traceparent, x-grpc-web, x-user-agent";
 /// What a page may read of an answer.
 const SHOWN: &str = "etag, grpc-message, grpc-status, grpc-status-details-bin, \
-     idempotency-replayed, ratelimit, ratelimit-policy, retry-after, stoa-position";
+     idempotency-replayed, ratelimit, ratelimit-policy, retry-after, stoa-dry-run, stoa-position";
 /// Seconds for which a browser need not ask again.
 const REMEMBERED: &str = "7200";
 const TEXT: &str = "application/grpc-web-text";

@@ -14,6 +14,7 @@ use stoa_store::{Commit, Committed, Header, Key, Outcome, Reply, Run};
 use tokio::sync::watch;
 
 use crate::Node;
+use crate::dry::{self, DryRun};
 use crate::fence::fenced;
 use crate::quota::Allowed;
 use crate::tenants::{Tenant, Tenants};
@@ -47,6 +48,8 @@ pub struct Asking<R> {
     pub address: String,
     /// The position that what it reads must have reached.
     pub position: Option<i64>,
+    /// Whether a command is undone once it has told what it would write.
+    pub dry_run: bool,
 }
 
 /// What a call came to.
@@ -57,6 +60,8 @@ pub struct Answer {
     pub position: Option<i64>,
     /// Whether the reply was remembered from an earlier call with the same key.
     pub replayed: bool,
+    /// What would have been written, of a command that was undone.
+    pub dry_run: Option<DryRun>,
 }
 
 /// What is replied.
@@ -130,6 +135,8 @@ impl Node {
         let tenants = self.tenants().await?;
         let tenant = let_in(bound, &call, &tenants, started)?;
         call.request.admit()?;
+        // Nothing happens under it.
+        call.key = call.key.filter(|_| !call.dry_run);
         let key = match (&call.key, bound.method.kind) {
             (None, _) | (_, Kind::Query) => None,
             (Some(_), Kind::Effect) if bound.method.streams => {
@@ -162,7 +169,8 @@ impl Node {
                 Ok((body, session.position()))
             })
             .await?;
-        Ok(Answer { body: Body::Message(body), position: Some(position), replayed: false })
+        let (body, position) = (Body::Message(body), Some(position));
+        Ok(Answer { body, position, replayed: false, dry_run: None })
     }
 
     async fn command(
@@ -186,9 +194,11 @@ impl Node {
         let asked = (bound.method.path, call.request);
         let fence = self.fence(&call.caller, call.fence.as_deref())?;
         let run = self.run_command(asked, call.caller, Cause::Request, allowed, false);
-        let run = fenced(fence, run);
-        let committed = self.store.commit(Commit { header, run }).await?;
-        answer(bound, committed)
+        let commit = Commit { header, run: fenced(fence, run) };
+        match call.dry_run {
+            true => self.dry_run(commit).await,
+            false => answer(bound, self.store.commit(commit).await?),
+        }
     }
 
     /// What the store runs for a command.
@@ -248,9 +258,20 @@ impl Node {
 impl<R> Asking<R> {
     /// The same call with what is asked put in another form.
     fn with<T>(self, form: impl FnOnce(R) -> T) -> Asking<T> {
-        let Self { method, caller, request, key, fence, trace, deadline, address, position } = self;
+        let Self {
+            method,
+            caller,
+            request,
+            key,
+            fence,
+            trace,
+            deadline,
+            address,
+            position,
+            dry_run,
+        } = self;
         let request = form(request);
-        Asking { method, caller, request, key, fence, trace, deadline, address, position }
+        Asking { method, caller, request, key, fence, trace, deadline, address, position, dry_run }
     }
 }
 
@@ -263,6 +284,9 @@ fn let_in<'a, R>(
     }
     let tenant = tenants.active(&call.caller.tenant)?;
     authorize(bound.method, &call.caller)?;
+    if call.dry_run {
+        dry::check(bound.method)?;
+    }
     Ok(tenant)
 }
 
@@ -299,13 +323,14 @@ pub(crate) fn answer(bound: &Bound, committed: Committed) -> Result<Answer> {
     let position = Some(committed.position);
     match committed.reply {
         Reply::Fresh(Some(reply)) => {
-            Ok(Answer { body: Body::Message(reply?), position, replayed: false })
+            Ok(Answer { body: Body::Message(reply?), position, replayed: false, dry_run: None })
         }
         Reply::Fresh(None) => Err(Error::internal("a command gave no reply")),
         Reply::Replayed(bytes) => Ok(Answer {
             body: Body::Message(bound.decode_reply(&bytes, Format::Binary)?),
             position,
             replayed: true,
+            dry_run: None,
         }),
         Reply::Withheld => Err(Error::new(
             Code::AlreadyExists,

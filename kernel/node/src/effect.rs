@@ -102,7 +102,7 @@ impl Node {
         } else {
             Body::Message(self.reply(bound, basis, call.request.as_ref()).await?)
         };
-        Ok(Answer { body, position: None, replayed: false })
+        Ok(Answer { body, position: None, replayed: false, dry_run: None })
     }
 
     /// Runs an effect that takes a stream.
@@ -124,7 +124,7 @@ impl Node {
                 Body::Message(self.within(deadline, running).await?)
             }
         };
-        Ok(Answer { body, position: None, replayed: false })
+        Ok(Answer { body, position: None, replayed: false, dry_run: None })
     }
 
     /// What the secrets of an effect follow from that is not remembered.

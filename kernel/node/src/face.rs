@@ -168,9 +168,10 @@ impl Visit {
 }
 
 impl Answer {
-    /// What is told beside the reply, as headers of HTTP: `stoa-position`, `idempotency-replayed`.
+    /// What is told beside the reply, as headers of HTTP: `stoa-position`, `idempotency-replayed`,
+    /// `stoa-dry-run`.
     pub fn headers(&self) -> HeaderMap {
-        let told = told(self.position, self.replayed).into_iter();
+        let told = told(self).into_iter();
         told.filter_map(|(name, value)| {
             Some((http::HeaderName::from_static(name), HeaderValue::try_from(value).ok()?))
         })

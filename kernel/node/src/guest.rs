@@ -9,6 +9,7 @@ use stoa_kit::{Caller, Result, Stream};
 
 use crate::auth::Visitor;
 use crate::call::{Answer, Asking, Body, authorize};
+use crate::dry::asked_for as dry_run;
 use crate::rpc::{header, trace, watched};
 use crate::spoken::deadline;
 use crate::{Call, Conversation, Node, Position};
@@ -150,6 +151,7 @@ impl Guest {
             deadline: deadline(headers).map(until),
             address: self.visitor.network.clone(),
             position: position.map(|position| position.0),
+            dry_run: dry_run(headers)?,
         })
     }
 }

@@ -15,6 +15,7 @@ use stoa_contract::{AnyMessage, Code, Error, Format, Kind, Method, Permission, r
 use stoa_kit::{Result, Stream};
 
 use crate::call::{Answer, Body, Call, Conversation, unknown};
+use crate::dry;
 use crate::guest::Guest;
 use crate::incoming::Flow;
 use crate::{Node, Position};
@@ -202,10 +203,11 @@ pub(crate) fn trace(headers: &HeaderMap) -> String {
 }
 
 /// What is told about an answer beside it, as headers.
-pub(crate) fn told(position: Option<i64>, replayed: bool) -> Vec<(&'static str, String)> {
-    let position = position.map(|position| ("stoa-position", Position(position).to_string()));
-    let replayed = replayed.then(|| ("idempotency-replayed", "true".to_owned()));
-    position.into_iter().chain(replayed).collect()
+pub(crate) fn told(answer: &Answer) -> Vec<(&'static str, String)> {
+    let position = answer.position.map(|place| ("stoa-position", Position(place).to_string()));
+    let replayed = answer.replayed.then(|| ("idempotency-replayed", "true".to_owned()));
+    let dry_run = answer.dry_run.as_ref().map(|told| (dry::HEADER, told.json()));
+    position.into_iter().chain(replayed).chain(dry_run).collect()
 }
 
 fn known(format: CodecFormat) -> Result<Format, ConnectError> {
@@ -217,11 +219,11 @@ fn known(format: CodecFormat) -> Result<Format, ConnectError> {
 }
 
 fn respond(answer: Answer, format: Format) -> Result<EncodedResponse> {
+    let told = told(&answer);
     let Body::Message(message) = answer.body else {
         return Err(Error::internal("a stream where a message was expected"));
     };
     let bytes = Bytes::from(message.encode(format)?);
-    let told = told(answer.position, answer.replayed);
     let response = Response::new(bytes.into());
     Ok(told.into_iter().fold(response, |response, (name, value)| response.with_header(name, value)))
 }

@@ -20,6 +20,7 @@ use crate::contract::Functions;
 pub(crate) fn service() -> Service {
     let functions = Functions {
         list_services: catalogue::list,
+        explain_access: catalogue::explain,
         get_commit: commits::get,
         list_jobs: jobs::list,
         retry_job: jobs::retry,

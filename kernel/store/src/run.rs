@@ -180,6 +180,11 @@ impl Trail {
         }
     }
 
+    /// The rows changed so far, by table.
+    pub(crate) fn written(&self) -> Vec<(String, u64)> {
+        self.changes.iter().map(|(table, rows)| (table.to_string(), *rows)).collect()
+    }
+
     /// A savepoint begins.
     pub(crate) fn savepoint(&mut self) {
         self.saved.push(self.changes.clone());

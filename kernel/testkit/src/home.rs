@@ -20,7 +20,7 @@ pub(crate) enum Home {
 }
 
 /// Everything that a store holds.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Kept {
     /// In an order of their own.
     pub(crate) rows: Vec<Row>,

@@ -519,5 +519,6 @@ fn asked(method: &str, caller: &Caller, request: Box<dyn AnyMessage>) -> Call {
         deadline: None,
         address: "127.0.0.1".to_owned(),
         position: None,
+        dry_run: false,
     }
 }

@@ -9,6 +9,7 @@ use std::process::{Output, Stdio};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::http::Request;
 use crate::process::{Node, stoa};
 
 /// Runs the binary with a folder for profiles, and something that is piped in.
@@ -98,6 +99,51 @@ fn what_is_said_in_words_is_done() {
     let after = ["--json", "{\"filter\":{}}", "system", "follow-events"];
     assert_eq!(run(folder.path(), &after, "").status.code(), Some(64), "that is of a method");
     drop(node);
+}
+
+#[test]
+fn a_dry_run_tells_and_leaves_nothing() {
+    let folder = TempDir::new().unwrap();
+    let node = signed_in(&folder);
+    let json = |words: &[&str]| {
+        let output = run(folder.path(), words, "");
+        assert!(output.status.success(), "{words:?}: {}", told(&output));
+        serde_json::from_str::<Value>(&out(&output)).unwrap()
+    };
+    let account =
+        ["ledger", "create-account", "--code", "a", "--currency", "EUR", "--kind", "asset"];
+    let dry = json(&[account.as_slice(), &["--dry-run"]].concat());
+    assert_eq!(dry["reply"]["account"]["code"], "a");
+    assert_eq!(dry["dryRun"]["rows"]["ledger_account"], 1);
+    assert_eq!(dry["dryRun"]["events"]["ledger.account"], 1);
+    let gone = run(folder.path(), &["ledger", "get-account", "a"], "");
+    assert_eq!(gone.status.code(), Some(66), "{}", out(&gone));
+
+    // The same word on REST.
+    let request = Request {
+        method: "POST".to_owned(),
+        path: "/v1/ledger/accounts".to_owned(),
+        headers: Vec::new(),
+        body: br#"{"code":"a","currency":"EUR","kind":"ACCOUNT_KIND_ASSET"}"#.to_vec(),
+    };
+    let token = out(&run(folder.path(), &["profile", "token"], ""));
+    let request = request.with("authorization", &format!("Bearer {}", token.trim()));
+    let request = request.with("content-type", "application/json").with("stoa-dry-run", "true");
+    let answer = request.send(node.address);
+    let header: Value = serde_json::from_str(answer.header("stoa-dry-run").unwrap()).unwrap();
+    assert_eq!((answer.status, &header), (200, &dry["dryRun"]));
+    assert!(answer.header("stoa-position").is_none());
+
+    let me = json(&["ledger", "create-account", "--explain"]);
+    assert_eq!(me["allowed"], true);
+    assert_eq!(
+        (&me["permission"], &me["kind"]),
+        (&json!("ledger.accounts.create"), &json!("command"))
+    );
+    let key = json(&["auth", "create-api-key", "--name", "k", "--permissions", "system.*"]);
+    let token = key["token"].as_str().unwrap();
+    let not = json(&["--token", token, "ledger", "create-account", "--explain"]);
+    assert_eq!((&not["allowed"], &not["reason"]), (&json!(null), &json!("auth.permission_denied")));
 }
 
 #[test]

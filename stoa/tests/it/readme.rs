@@ -117,6 +117,8 @@ fn what_the_page_about_the_command_line_says_is_so() {
     let printed = String::from_utf8_lossy(&output.stdout);
     assert!(printed.contains("\"amount\": \"1177\""), "{printed}");
     assert!(printed.contains("14.77 EUR"), "a table of accounts: {printed}");
+    assert!(printed.contains("  2 rows of ledger_entry\n"), "a dry run: {printed}");
+    assert!(printed.contains("ledger.transfers.create\n"), "who may: {printed}");
     let rows = text.lines().filter_map(|line| {
         let (status, when) = line.strip_prefix("| ")?.strip_suffix(" |")?.split_once(" | ")?;
         Some((status.parse::<u8>().ok()?, when))

@@ -4,7 +4,7 @@ mod cell;
 mod record;
 mod table;
 
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 use stoa_kit::{Error, Result};
 
 use crate::contracts::Method;
@@ -54,14 +54,38 @@ impl Page {
             Format::Json if method.streams() => {
                 serde_json::to_string(reply).map_err(Error::internal)?
             }
-            Format::Json => serde_json::to_string_pretty(reply).map_err(Error::internal)?,
-            Format::Yaml if method.streams() => {
-                format!("---\n{}", serde_yaml_ng::to_string(reply).map_err(Error::internal)?)
-            }
-            Format::Yaml => serde_yaml_ng::to_string(reply).map_err(Error::internal)?,
+            Format::Yaml if method.streams() => format!("---\n{}", self.data(reply)?),
+            Format::Json | Format::Yaml => self.data(reply)?,
             Format::Table | Format::Wide => record::reply(self, &method.descriptor.output(), reply),
         };
         Ok(format!("{}\n", text.trim_end()))
+    }
+
+    /// Writes what a command that was undone would have replied and written.
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    pub fn dry_run(&self, method: &Method, reply: &Json, told: &Json) -> Result<String> {
+        if matches!(self.format, Format::Json | Format::Yaml) {
+            let both = json!({"dryRun": told, "reply": reply});
+            return Ok(format!("{}\n", self.data(&both)?.trim_end()));
+        }
+        let mut out = format!("{}\n{}\n", self.write(method, reply)?, self.heading("would write"));
+        for kind in ["rows", "events", "jobs"] {
+            for (name, count) in told[kind].as_object().into_iter().flatten() {
+                out += &format!("  {count} {kind} of {}\n", cell::clean(name));
+            }
+        }
+        out += "nothing was written\n";
+        Ok(out)
+    }
+
+    /// JSON as programs take it.
+    fn data(&self, value: &Json) -> Result<String> {
+        match self.format {
+            Format::Yaml => serde_yaml_ng::to_string(value).map_err(Error::internal),
+            _ => serde_json::to_string_pretty(value).map_err(Error::internal),
+        }
     }
 
     fn is_wide(&self) -> bool {

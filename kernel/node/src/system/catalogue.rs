@@ -1,9 +1,13 @@
 //! What a node offers: its services and their methods.
 
 use stoa_contract::{Kind, Permission};
-use stoa_kit::{Result, View};
+use stoa_kit::{Error, Result, View};
 
-use crate::contract::{self as system, ListServicesRequest, ListServicesResponse, Method};
+use crate::call::{authorize, unknown};
+use crate::contract::{
+    self as system, ExplainAccessRequest, ExplainAccessResponse, ListServicesRequest,
+    ListServicesResponse, Method,
+};
 
 pub(super) fn list(view: &View, _: ListServicesRequest) -> Result<ListServicesResponse> {
     let services = view.registry().services().iter().filter_map(|service| {
@@ -20,22 +24,46 @@ pub(super) fn list(view: &View, _: ListServicesRequest) -> Result<ListServicesRe
     Ok(ListServicesResponse { services: services.collect() })
 }
 
+/// Who may call a method, and whether the caller may.
+pub(super) fn explain(view: &View, request: ExplainAccessRequest) -> Result<ExplainAccessResponse> {
+    let found = view.registry().method(&request.method).map(|bound| bound.method);
+    let found = found.filter(|method| method.permission != Permission::Internal);
+    let method = found.ok_or_else(|| unknown(&request.method))?;
+    let refusal = authorize(method, view.caller()).err();
+    let told = |what: fn(&Error) -> &str| refusal.as_ref().map_or("", what).to_owned();
+    Ok(ExplainAccessResponse {
+        permission: permission_of(method).to_owned(),
+        kind: kind_of(method).to_owned(),
+        subject: view.caller().subject.to_string(),
+        allowed: refusal.is_none(),
+        reason: told(Error::reason),
+        message: told(Error::message),
+        next: told(Error::next),
+    })
+}
+
 fn describe(method: &stoa_contract::Method) -> Method {
     Method {
         name: method.name.to_owned(),
-        kind: match method.kind {
-            Kind::Query => "query",
-            Kind::Command => "command",
-            Kind::Effect => "effect",
-        }
-        .to_owned(),
-        permission: match method.permission {
-            Permission::Public => "public",
-            Permission::Authenticated => "authenticated",
-            Permission::Internal => "internal",
-            Permission::Named(name) => name,
-        }
-        .to_owned(),
+        kind: kind_of(method).to_owned(),
+        permission: permission_of(method).to_owned(),
         doc: method.doc.to_owned(),
+    }
+}
+
+fn kind_of(method: &stoa_contract::Method) -> &'static str {
+    match method.kind {
+        Kind::Query => "query",
+        Kind::Command => "command",
+        Kind::Effect => "effect",
+    }
+}
+
+fn permission_of(method: &stoa_contract::Method) -> &'static str {
+    match method.permission {
+        Permission::Public => "public",
+        Permission::Authenticated => "authenticated",
+        Permission::Internal => "internal",
+        Permission::Named(name) => name,
     }
 }

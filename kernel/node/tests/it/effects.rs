@@ -220,6 +220,7 @@ fn what_wakes_past_its_deadline_commits_nothing(engine: Engine) {
             deadline: Some(soon),
             address: String::new(),
             position: None,
+            dry_run: false,
         };
         let frozen = node.clone();
         let frozen = tokio::spawn(async move { frozen.inner().call(call).await.map(|_| ()) });

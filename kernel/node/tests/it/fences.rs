@@ -35,6 +35,7 @@ async fn under<R: Request>(node: &Node, request: R, key: Option<&str>) -> Result
         deadline: None,
         address: "127.0.0.1".to_owned(),
         position: None,
+        dry_run: false,
     };
     node.inner().call(call).await
 }

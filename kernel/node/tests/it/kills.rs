@@ -157,6 +157,7 @@ async fn speak(node: &Arc<Node>, subject: &str, from: i64) {
             deadline: None,
             address: String::new(),
             position: None,
+            dry_run: false,
         };
         node.call(call).await.unwrap();
         // In one write: a line is there as a whole, or not.

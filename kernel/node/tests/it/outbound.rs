@@ -153,6 +153,7 @@ fn a_request_is_known_again_when_the_effect_runs_again() {
             deadline: None,
             address: String::new(),
             position: None,
+            dry_run: false,
         };
         for key in ["one", "one", "two"] {
             let error = node.inner().call(call(key)).await.err().unwrap();

@@ -163,6 +163,7 @@ async fn traced<R: Request>(node: &Node, caller: &Caller, request: R) {
         deadline: None,
         address: String::new(),
         position: None,
+        dry_run: false,
     };
     node.inner().call(call).await.unwrap();
 }

@@ -130,6 +130,10 @@ impl Session for PgSession<'_> {
         self.keep(sent)
     }
 
+    fn written(&self) -> Vec<(String, u64)> {
+        self.trail.written()
+    }
+
     fn savepoint(&mut self) -> Result<()> {
         // What fails from here on belongs to the attempt.
         self.flush()?;

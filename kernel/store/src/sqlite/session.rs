@@ -160,6 +160,10 @@ impl Session for SqliteSession<'_> {
         Ok(())
     }
 
+    fn written(&self) -> Vec<(String, u64)> {
+        self.trail.written()
+    }
+
     fn savepoint(&mut self) -> Result<()> {
         self.trail.whole()?;
         self.guard()?;

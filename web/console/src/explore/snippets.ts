@@ -14,7 +14,8 @@ export function curl({ desc }: Method, request: JsonObject, origin = location.or
 
 /** The same call by the command line. */
 export function shell({ service, name }: Method, request: JsonObject): string {
-  return `stoa call ${service} ${name} ${quoted(JSON.stringify(request))}`;
+  const command = name.replace(/(?<!^)[A-Z]/g, (letter) => `-${letter}`).toLowerCase();
+  return `stoa ${service} ${command} --json ${quoted(JSON.stringify(request))}`;
 }
 
 /** The same call in TypeScript. */
