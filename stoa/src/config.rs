@@ -158,6 +158,11 @@ pub const SETTINGS: &[Setting] = &[
         default: "100",
         help: "Calls a second of one address without a token [100]",
     },
+    Setting {
+        key: "mcp_session_calls",
+        default: "0",
+        help: "Calls that an agent may make in one session of MCP; 0 for no limit [0]",
+    },
 ];
 
 /// Variables that belong to other commands.
@@ -208,6 +213,8 @@ pub struct Config {
     pub calls_per_second: u32,
     /// Calls a second of one address without a token.
     pub anonymous_per_second: u32,
+    /// Calls in one session of MCP; 0 for no limit.
+    pub mcp_session_calls: u32,
     /// What services are told when a node starts.
     pub settings: Vec<Initial>,
 }
@@ -353,6 +360,7 @@ impl Config {
             commit_days: number("commit_days")?,
             calls_per_second: number("calls_per_second")?,
             anonymous_per_second: number("anonymous_per_second")?,
+            mcp_session_calls: number("mcp_session_calls")?,
             settings: Vec::new(),
         })
     }

@@ -10,6 +10,7 @@ use stoa_graphql::GraphQl;
 use stoa_kit::outbound::Http;
 use stoa_kit::ports::{Mailer, Ports};
 use stoa_kit::{Caller, Error, MAIN, Request, Result, world};
+use stoa_mcp::Mcp;
 use stoa_node::{Body, Call, Face, Node, Parts, RootKey};
 use stoa_rest::Rest;
 use stoa_smtp::{Patience, Smtp};
@@ -56,11 +57,7 @@ async fn serve(catalogue: &Catalogue, config: Config) -> Result<()> {
     .await?;
     let code = setup_code(&node).await?;
     let broken = node.store().broken();
-    let faces: Vec<Arc<dyn Face>> = vec![
-        Arc::new(Rest::new(node.registry())),
-        Arc::new(GraphQl::new(config.graphql_introspection)),
-        Arc::new(Console::new(node.registry())),
-    ];
+    let faces = faces(&node, &config);
     let server = stoa_node::serve(node, faces, config.listen).await?;
     say(&format!("listening http://{}", server.address))?;
     if let Some(code) = code {
@@ -74,6 +71,19 @@ async fn serve(catalogue: &Catalogue, config: Config) -> Result<()> {
     tracing::info!("draining");
     server.stop().await;
     ended
+}
+
+/// The ways to call a node besides RPC.
+fn faces(node: &Node, config: &Config) -> Vec<Arc<dyn Face>> {
+    let registry = node.registry();
+    let origins = config.listen.origins.clone();
+    let mcp = stoa_mcp::Settings { origins, session_calls: config.mcp_session_calls };
+    vec![
+        Arc::new(Rest::new(registry)),
+        Arc::new(GraphQl::new(config.graphql_introspection)),
+        Arc::new(Mcp::new(registry, mcp)),
+        Arc::new(Console::new(registry)),
+    ]
 }
 
 /// How a node stores.

@@ -86,7 +86,8 @@ impl Face for Rest {
                 Method::OPTIONS if is_document => options(openapi::ALLOW)?,
                 Method::OPTIONS => options(&routes.at(path)?.allow())?,
                 _ if is_document => {
-                    documents.respond(visit.caller(), visit.head.uri.query().unwrap_or_default())?
+                    let query = visit.head.uri.query().unwrap_or_default();
+                    documents.respond(visit.node().registry(), visit.caller(), query)?
                 }
                 _ => call(routes.at(path)?, &visit).await?,
             };

@@ -12,6 +12,7 @@ pub struct Schemas<'a> {
     described: &'a Described,
     /// Where in the document they stand: `#/$defs`.
     place: &'static str,
+    rules: bool,
     /// Those that were asked for, by their names.
     pub made: BTreeMap<String, Json>,
 }
@@ -19,7 +20,14 @@ pub struct Schemas<'a> {
 impl<'a> Schemas<'a> {
     /// None yet, of a document that has them at a place: `#/$defs`.
     pub fn new(described: &'a Described, place: &'static str) -> Self {
-        Self { described, place, made: BTreeMap::new() }
+        Self { described, place, rules: true, made: BTreeMap::new() }
+    }
+
+    /// The same for what is only read: rules are about what is sent, and JSON leaves out what is empty
+    /// although it is required.
+    #[must_use]
+    pub fn without_rules(self) -> Self {
+        Self { rules: false, ..self }
     }
 
     /// A reference to a message.
@@ -51,7 +59,7 @@ impl<'a> Schemas<'a> {
         let comment = self.described.comment(&message.parent_file(), message.path()).to_owned();
         let (mut properties, mut required) = (Map::new(), Vec::new());
         for field in message.fields().filter(|field| !without.contains(&field.name())) {
-            if is_required(&field) {
+            if self.rules && is_required(&field) {
                 required.push(field.json_name().to_owned());
             }
             let schema = self.field(&field);
@@ -77,7 +85,8 @@ impl<'a> Schemas<'a> {
             kind if field.is_list() => json!({"type": "array", "items": self.value(&kind)}),
             kind => self.value(&kind),
         };
-        if let Some(rules) = extension(&field.options(), "buf.validate.field")
+        if self.rules
+            && let Some(rules) = extension(&field.options(), "buf.validate.field")
             && let Some(rules) = rules.as_message()
         {
             constrain(&mut schema, field, rules);

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::OnceLock;
 
+use stoa_contract::described::Described;
 use stoa_contract::{EventType, Method, Permission};
 
 pub use crate::methods::{Bound, Methods};
@@ -28,6 +29,8 @@ pub struct Registry {
     needs: Vec<Vec<u16>>,
     /// Known once the store is open.
     ring: OnceLock<Ring>,
+    /// Made when it is first asked for.
+    described: OnceLock<Described>,
 }
 
 impl Registry {
@@ -76,7 +79,8 @@ impl Registry {
         let contracts = services.iter().filter_map(|service| service.contract);
         let events = contracts.flat_map(|contract| contract.events);
         let events = events.map(|event| (event.message, event)).collect();
-        Self { services, methods, events, needs, ring: OnceLock::new() }
+        let (ring, described) = (OnceLock::new(), OnceLock::new());
+        Self { services, methods, events, needs, ring, described }
     }
 
     /// The services, each after those it needs; the kernel first.
@@ -134,6 +138,20 @@ impl Registry {
             settings.ok_or_else(|| unknown(&one.service, &one.name))?.start(one)?;
         }
         Ok(())
+    }
+
+    /// The contracts as their descriptors tell them, for faces to describe them by.
+    ///
+    /// # Errors
+    /// `internal` for a contract that was not made by our generator.
+    pub fn described(&self) -> Result<&Described> {
+        if let Some(described) = self.described.get() {
+            return Ok(described);
+        }
+        let contracts: Vec<_> =
+            self.services.iter().filter_map(|service| service.contract).collect();
+        let made = Described::new(&contracts)?;
+        Ok(self.described.get_or_init(|| made))
     }
 
     /// Hands over the cell's keys; the first ones stay.

@@ -9,11 +9,12 @@ use stoa_kit::{Code, Error, Result};
 
 /// What a page may send along.
 const SENT: &str = "authorization, connect-protocol-version, connect-timeout-ms, content-type, \
-     grpc-timeout, idempotency-key, if-match, if-none-match, stoa-dry-run, stoa-fence, stoa-position, \
-     stoa-tenant, traceparent, x-grpc-web, x-user-agent";
+     grpc-timeout, idempotency-key, if-match, if-none-match, mcp-protocol-version, mcp-session-id, \
+     stoa-dry-run, stoa-fence, stoa-position, stoa-tenant, traceparent, x-grpc-web, x-user-agent";
 /// What a page may read of an answer.
 const SHOWN: &str = "etag, grpc-message, grpc-status, grpc-status-details-bin, \
-     idempotency-replayed, ratelimit, ratelimit-policy, retry-after, stoa-dry-run, stoa-position";
+     idempotency-replayed, mcp-session-id, ratelimit, ratelimit-policy, retry-after, stoa-dry-run, \
+     stoa-position";
 /// Seconds for which a browser need not ask again.
 const REMEMBERED: &str = "7200";
 const TEXT: &str = "application/grpc-web-text";
@@ -67,6 +68,11 @@ impl Origins {
                 .help("Write an origin as https://shop.example, without a path."))
         };
         texts.map(origin).collect::<Result<_>>().map(Self)
+    }
+
+    /// Whether the pages of the origin that a request comes from may call; not where it names none.
+    pub fn name(&self, headers: &HeaderMap) -> bool {
+        self.allowed(headers).is_some()
     }
 
     /// The origin of a request, if its pages may call.

@@ -155,7 +155,7 @@ impl Door {
         let method = self.methods.lookup(path(&head));
         let entered = match spoken::check(&head, method) {
             Ok(()) => {
-                let entered = self.enter(&head, line, self.wanted(&head, line)).await;
+                let entered = self.enter(&head, line, (self.wanted(&head, line), true)).await;
                 entered.map_err(|error| told(&error, head.uri.path(), &head.headers))
             }
             Err(refusal) => Err(refusal),
@@ -236,13 +236,14 @@ impl Door {
         }
     }
 
-    /// Lets in whoever sends a request, by its head, if they may call a method.
+    /// Lets in whoever sends a request, by its head, if they may call a method; with a bad token as if
+    /// with none, where that is forgiven and the method is for everybody.
     pub(crate) async fn enter(
-        &self, head: &Parts, line: &Line, wanted: Option<&'static Method>,
+        &self, head: &Parts, line: &Line, (wanted, forgives): (Option<&'static Method>, bool),
     ) -> Result<Guest> {
         let entering = async {
             let visitor = self.visitor(head, line)?;
-            let guest = Guest::of(&self.node, visitor, wanted).await?;
+            let guest = Guest::of(&self.node, visitor, wanted, forgives).await?;
             self.outgoing.open(&guest.caller, &guest.visitor.network).take(0)?;
             Ok(guest)
         };

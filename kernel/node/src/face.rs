@@ -50,6 +50,13 @@ pub trait Face: Send + Sync + 'static {
     /// What the request is refused with, before anybody asks who sends it.
     fn asked(&self, head: &Parts) -> Result<Asked>;
 
+    /// Whether a token that is not good is taken for none where everybody may ask, as by RPC: who signs
+    /// in again with an old one in hand is not kept out by it. A face that does not is asked again
+    /// without it.
+    fn forgives(&self) -> bool {
+        true
+    }
+
     /// Answers somebody who was let in.
     fn answer(&self, visit: Visit) -> BoxFuture<'static, Result<Response<Content>>>;
 
@@ -139,6 +146,15 @@ impl Visit {
     pub fn allowance(&self) -> Option<Allowance> {
         let Guest { caller, visitor, node } = &self.guest;
         node.limits.left(caller, &visitor.network, node.world().uptime())
+    }
+
+    /// Whether who sent the request may still call a method: they, or what they may, can have changed
+    /// since they were let in.
+    ///
+    /// # Errors
+    /// Those of [`Node::still_good`].
+    pub async fn still_may(&self, method: &Method) -> Result<()> {
+        self.node().still_good(&self.guest.visitor, method).await
     }
 
     /// Calls a method for whoever sends the request, with the idempotency key, the trace, the
@@ -286,7 +302,10 @@ impl Door {
         (line, until): (&Line, Option<Duration>),
     ) -> Result<Response<Outgoing>> {
         let entered = match face.asked(&head) {
-            Ok(asked) => self.enter(&head, line, asked.method).await.map(|guest| (asked, guest)),
+            Ok(asked) => {
+                let wanted = (asked.method, face.forgives());
+                self.enter(&head, line, wanted).await.map(|guest| (asked, guest))
+            }
             Err(error) => Err(error),
         };
         let (asked, guest) = match entered {

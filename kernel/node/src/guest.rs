@@ -23,12 +23,13 @@ pub struct Guest {
 }
 
 impl Guest {
-    /// Lets in a visitor, if they may call a method; none is what is for everybody.
+    /// Lets in a visitor, if they may call a method; none is what is for everybody, to which a bad
+    /// token is none where that is forgiven.
     pub(crate) async fn of(
-        node: &Arc<Node>, visitor: Visitor, wanted: Option<&Method>,
+        node: &Arc<Node>, visitor: Visitor, wanted: Option<&Method>, forgives: bool,
     ) -> Result<Self> {
         let public = wanted.is_none_or(|method| method.permission == Permission::Public);
-        let caller = node.identify(&visitor, public).await?;
+        let caller = node.identify(&visitor, public && forgives).await?;
         wanted.map_or(Ok(()), |method| authorize(method, &caller))?;
         Ok(Self { caller, visitor, node: Arc::clone(node) })
     }
@@ -49,7 +50,7 @@ impl Guest {
     /// # Errors
     /// Those of [`Node::identify`], and those of a caller who may not.
     pub async fn enter(&mut self, method: Option<&Method>) -> Result<()> {
-        *self = Self::of(&self.node, self.visitor.clone(), method).await?;
+        *self = Self::of(&self.node, self.visitor.clone(), method, true).await?;
         Ok(())
     }
 

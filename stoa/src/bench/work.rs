@@ -15,15 +15,17 @@ use crate::setup::{Api, Secrets, administrator, key, text};
 use crate::wire::{Prefix, push_number};
 
 /// Everything that can be asked for.
-pub(crate) const NAMES: [&str; 12] = [
+pub(crate) const NAMES: [&str; 14] = [
     "transfer",
     "transfer_rest",
     "transfer_graphql",
+    "transfer_mcp",
     "transfer_hot",
     "order",
     "get_account",
     "get_account_graphql",
     "get_account_busy",
+    "get_account_mcp",
     "list_orders",
     "append",
     "start",
@@ -34,6 +36,8 @@ pub(crate) const NAMES: [&str; 12] = [
 const ACCOUNTS: usize = 10_000;
 /// The customers who order.
 const CUSTOMERS: usize = 1_000;
+/// Where agents call.
+const MCP: &str = "/mcp";
 /// Calls at once while accounts are opened.
 const LANES: usize = 64;
 /// What the load does, and no more.
@@ -93,11 +97,13 @@ impl Work {
             self.transfers(1),
             self.transfers_by("transfer_rest", "/v1/ledger/transfers", 64),
             self.transfers_by_graphql(),
+            as_tool(self.transfers_by("transfer_mcp", MCP, 64), "ledger_create_transfer"),
             self.hot(),
             self.orders(),
             self.reads("get_account", 64),
             self.reads_by_graphql(),
             self.reads("get_account_busy", 16),
+            as_tool(self.reads_by("get_account_mcp", MCP, 64), "ledger_get_account"),
             self.lists(),
             self.appends(),
         ]
@@ -181,13 +187,16 @@ impl Work {
     }
 
     fn reads(&self, name: &'static str, callers: usize) -> Case {
+        self.reads_by(name, "/stoa.ledger.v1.LedgerService/GetAccount", callers)
+    }
+
+    fn reads_by(&self, name: &'static str, path: &str, callers: usize) -> Case {
         let accounts = Arc::clone(&self.accounts);
         let body = move |random: &mut Random, out: &mut Vec<u8>| {
             out.extend_from_slice(b"{\"account\":\"");
             out.extend_from_slice(accounts[random.below(accounts.len())].as_bytes());
             out.extend_from_slice(b"\"}");
         };
-        let path = "/stoa.ledger.v1.LedgerService/GetAccount";
         self.case(name, callers, path, false, Arc::new(body))
     }
 
@@ -242,6 +251,21 @@ impl Work {
         let bytes: u64 = logs.filter_map(|file| file.metadata().ok()).map(|data| data.len()).sum();
         bytes as f64 / f64::from(1 << 20)
     }
+}
+
+/// The same call, of a tool of agents.
+fn as_tool(case: Case, tool: &str) -> Case {
+    let before = format!(
+        "{{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/call\",\
+          \"params\":{{\"name\":\"{tool}\",\"arguments\":"
+    );
+    let arguments = Arc::clone(&case.body);
+    let body = move |random: &mut Random, out: &mut Vec<u8>| {
+        out.extend_from_slice(before.as_bytes());
+        arguments(random, out);
+        out.extend_from_slice(b"}}");
+    };
+    Case { body: Arc::new(body), ..case }
 }
 
 fn leg(out: &mut Vec<u8>, debit: &str, credit: &str) {

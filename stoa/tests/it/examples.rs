@@ -5,6 +5,7 @@ mod cli;
 mod connect;
 mod graphql;
 mod grpc;
+mod mcp;
 mod rest;
 
 use std::path::Path;
@@ -19,6 +20,7 @@ use cli::Cli;
 use connect::Connect;
 use graphql::GraphQlFace;
 use grpc::{Grpc, GrpcWeb};
+use mcp::McpFace;
 use rest::RestFace;
 
 fn sent(ask: &Ask, mut request: http::request::Builder, body: String) -> Request<Bytes> {
@@ -54,7 +56,8 @@ fn folder(name: &str) -> std::path::PathBuf {
 #[allow(clippy::print_stdout, reason = "how much was compared")]
 fn examples_are_the_same_by_way_of_every_face() {
     let graphql = GraphQlFace::new();
-    let speakers: [&dyn Speaker; 6] = [&Connect, &Grpc, &GrpcWeb, &RestFace, &graphql, &Cli];
+    let speakers: [&dyn Speaker; 7] =
+        [&Connect, &Grpc, &GrpcWeb, &RestFace, &graphql, &McpFace, &Cli];
     let (mut questions, mut replies) = (0, 0);
     std::thread::scope(|scope| {
         let asking = services().into_iter().map(|service| {

@@ -5,7 +5,6 @@
 mod operation;
 
 use std::collections::BTreeMap;
-use std::sync::OnceLock;
 
 use bytes::Bytes;
 use http::{HeaderValue, Response, header};
@@ -30,21 +29,22 @@ const KEPT_MAX: usize = 32;
 /// What the node's services promise.
 pub(crate) struct Documents {
     contracts: Vec<&'static Contract>,
-    described: OnceLock<Described>,
     kept: Cache<Vec<&'static str>, Bytes>,
 }
 
 impl Documents {
     pub(crate) fn new(registry: &Registry) -> Self {
         let contracts = registry.services().iter().filter_map(|service| service.contract).collect();
-        Self { contracts, described: OnceLock::new(), kept: Cache::new(KEPT_MAX) }
+        Self { contracts, kept: Cache::new(KEPT_MAX) }
     }
 
     /// The document for a reader; `query` may name services.
     ///
     /// # Errors
     /// `resource.not_found` for a service that is not here.
-    pub(crate) fn respond(&self, caller: &Caller, query: &str) -> Result<Response<Content>> {
+    pub(crate) fn respond(
+        &self, registry: &Registry, caller: &Caller, query: &str,
+    ) -> Result<Response<Content>> {
         let asked: Vec<&str> =
             query.split('&').filter_map(|pair| pair.strip_prefix("service=")).collect();
         for name in &asked {
@@ -65,7 +65,8 @@ impl Documents {
             .collect();
         let names = shown.iter().flat_map(|(_, methods)| methods).map(|method| method.path);
         let names: Vec<&'static str> = names.collect();
-        let text = self.kept.get_or_insert_with(&names, || self.document(&shown))?;
+        let text =
+            self.kept.get_or_insert_with(&names, || document(registry.described()?, &shown))?;
         let mut response = Response::new(Content::from(text));
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -73,53 +74,46 @@ impl Documents {
         headers.insert(header::VARY, HeaderValue::from_static("authorization"));
         Ok(response)
     }
+}
 
-    fn document(&self, shown: &[(&Contract, Vec<&'static Method>)]) -> Result<Bytes> {
-        let described = match self.described.get() {
-            Some(described) => described,
-            None => {
-                let made = Described::new(&self.contracts)?;
-                self.described.get_or_init(|| made)
-            }
-        };
-        let mut schemas = Schemas::new(described, "#/components/schemas");
-        let (mut paths, mut tags, mut responses) = (Map::new(), Vec::new(), BTreeMap::new());
-        for (contract, methods) in shown.iter().filter(|(_, methods)| !methods.is_empty()) {
-            tags.push(json!({"name": contract.name, "description": contract.doc}));
-            let mut operations = Operations::new(described, contract, &mut schemas);
-            responses.extend(operations.refusals());
-            for &method in methods {
-                for (path, verb, operation) in operations.of(method)? {
-                    let item: &mut Json = paths.entry(path).or_insert_with(|| json!({}));
-                    item[verb] = operation;
-                }
+fn document(described: &Described, shown: &[(&Contract, Vec<&'static Method>)]) -> Result<Bytes> {
+    let mut schemas = Schemas::new(described, "#/components/schemas");
+    let (mut paths, mut tags, mut responses) = (Map::new(), Vec::new(), BTreeMap::new());
+    for (contract, methods) in shown.iter().filter(|(_, methods)| !methods.is_empty()) {
+        tags.push(json!({"name": contract.name, "description": contract.doc}));
+        let mut operations = Operations::new(described, contract, &mut schemas);
+        responses.extend(operations.refusals());
+        for &method in methods {
+            for (path, verb, operation) in operations.of(method)? {
+                let item: &mut Json = paths.entry(path).or_insert_with(|| json!({}));
+                item[verb] = operation;
             }
         }
-        let mut made = schemas.made;
-        made.insert("Problem".to_owned(), problem());
-        let document = json!({
-            "openapi": "3.1.0",
-            "info": {
-                "title": "Stoa",
-                "version": env!("CARGO_PKG_VERSION"),
-                "description": "The methods of this node that whoever asked may call. \
-                    A value in a path that holds a slash or a colon is sent percent-encoded.",
-            },
-            "servers": [{"url": "/"}],
-            "tags": tags,
-            "paths": paths,
-            "components": {
-                "schemas": made,
-                "responses": responses,
-                "securitySchemes": {"bearer": {
-                    "type": "http",
-                    "scheme": "bearer",
-                    "description": "A session's or an API key's token.",
-                }},
-            },
-        });
-        serde_json::to_vec(&document).map(Bytes::from).map_err(Error::internal)
     }
+    let mut made = schemas.made;
+    made.insert("Problem".to_owned(), problem());
+    let document = json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Stoa",
+            "version": env!("CARGO_PKG_VERSION"),
+            "description": "The methods of this node that whoever asked may call. \
+                A value in a path that holds a slash or a colon is sent percent-encoded.",
+        },
+        "servers": [{"url": "/"}],
+        "tags": tags,
+        "paths": paths,
+        "components": {
+            "schemas": made,
+            "responses": responses,
+            "securitySchemes": {"bearer": {
+                "type": "http",
+                "scheme": "bearer",
+                "description": "A session's or an API key's token.",
+            }},
+        },
+    });
+    serde_json::to_vec(&document).map(Bytes::from).map_err(Error::internal)
 }
 
 /// A problem, as [`crate::problem`] writes it.

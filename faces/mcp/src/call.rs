@@ -1,0 +1,237 @@
+//! Calls of tools.
+
+use std::borrow::Cow;
+
+use http::{HeaderName, HeaderValue};
+use rmcp::model::ProgressToken;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use stoa_contract::{AnyMessage, Format, Method};
+use stoa_kit::{Code, Error, Result};
+use stoa_node::{Answer, Body};
+
+use crate::head::takes_events;
+use crate::message::{params, raw};
+use crate::refusal::Refusal;
+use crate::search::{self, Named, Query, Relayed};
+use crate::serve::{Asking, Reply};
+use crate::tools::Entry;
+use crate::{elicit, gather, hints};
+
+/// What is asked of a tool. Its arguments stay text: what is read of them is what was written, and
+/// what is wrong with them the decoder of the message says.
+#[derive(Deserialize)]
+pub(crate) struct Params<'a> {
+    #[serde(borrow)]
+    name: Cow<'a, str>,
+    #[serde(borrow, default)]
+    arguments: Option<&'a RawValue>,
+    #[serde(borrow, default, rename = "_meta")]
+    meta: Option<Meta<'a>>,
+}
+
+/// What is said beside it. What has a header as well is the same there.
+#[derive(Deserialize)]
+struct Meta<'a> {
+    #[serde(default, rename = "progressToken")]
+    progress: Option<ProgressToken>,
+    #[serde(borrow, default, rename = "stoa/idempotency-key")]
+    key: Option<Cow<'a, str>>,
+    #[serde(borrow, default, rename = "stoa/position")]
+    position: Option<Cow<'a, str>>,
+}
+
+/// A call that can be made.
+pub(crate) struct Call {
+    pub(crate) asking: Asking,
+    pub(crate) method: &'static Method,
+    pub(crate) request: Box<dyn AnyMessage>,
+    pub(crate) progress: Option<ProgressToken>,
+}
+
+/// The result of a call.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Called<'a> {
+    content: [Text<'a>; 1],
+    structured_content: &'a RawValue,
+    is_error: bool,
+    #[serde(rename = "_meta", skip_serializing_if = "Told::is_empty")]
+    told: Told,
+}
+
+/// The same for those who read no structured content.
+#[derive(Serialize)]
+struct Text<'a> {
+    r#type: &'static str,
+    text: &'a str,
+}
+
+/// What is told beside a reply.
+#[derive(Serialize, Default)]
+struct Told {
+    #[serde(rename = "stoa/position", skip_serializing_if = "Option::is_none")]
+    position: Option<String>,
+    #[serde(rename = "stoa/replayed", skip_serializing_if = "std::ops::Not::not")]
+    replayed: bool,
+}
+
+impl Told {
+    fn is_empty(&self) -> bool {
+        self.position.is_none() && !self.replayed
+    }
+}
+
+/// # Errors
+/// Those of the protocol, as for a tool that is not there. What a method refuses is a result.
+pub(crate) async fn call(mut asking: Asking, asked: Params<'_>) -> Result<Reply> {
+    let meta = asked.meta.unwrap_or(Meta { progress: None, key: None, position: None });
+    asking.say("stoa-position", meta.position)?;
+    asking.say("idempotency-key", meta.key)?;
+    let (name, arguments) = (asked.name, asked.arguments);
+    match &*name {
+        search::SEARCH => {
+            let query: Query<'_> = params(arguments)?;
+            let tools = asking.server.tools.of(asking.visit.caller(), &asking.chosen()?);
+            found(&query.answer(&tools))
+        }
+        search::DESCRIBE => {
+            let named: Named<'_> = params(arguments)?;
+            let described = asking.visit.node().registry().described()?;
+            let entry = asking.tool(&named.name)?;
+            found(&search::describe(&named.name, entry, described)?)
+        }
+        search::CALL => {
+            let Relayed { name, arguments, key } = params(arguments)?;
+            asking.say("idempotency-key", key)?;
+            let method = asking.tool(&name)?.method;
+            of_method(asking, method, arguments, meta.progress).await
+        }
+        name => {
+            let method = asking.tool(name)?.method;
+            of_method(asking, method, arguments, meta.progress).await
+        }
+    }
+}
+
+impl Asking {
+    /// Says something of the call that has a header on other faces.
+    fn say(&mut self, name: &'static str, value: Option<Cow<'_, str>>) -> Result<()> {
+        let Some(value) = value else { return Ok(()) };
+        let value = HeaderValue::try_from(&*value).map_err(|_| {
+            let message = format!("`{name}` holds what is no visible ASCII");
+            Error::new(Code::InvalidArgument, "request.header", message)
+                .help("Send it as it was given to you.")
+        })?;
+        self.visit.head.headers.insert(HeaderName::from_static(name), value);
+        Ok(())
+    }
+
+    /// A tool of the services that were chosen. Whether it may be called is found out by calling it.
+    fn tool(&self, name: &str) -> Result<&Entry> {
+        let chosen = self.chosen()?;
+        let tool = self.server.tools.get(name);
+        let tool = tool.filter(|tool| chosen.is_empty() || chosen.contains(&tool.method.service));
+        tool.ok_or_else(|| {
+            let shown: String = name.chars().take(64).collect();
+            let message = format!("there is no tool `{shown}`");
+            Error::new(Code::Unimplemented, "node.no_such_method", message)
+                .help("List the tools, or search for one, and call it by its name.")
+        })
+    }
+
+    /// Takes a call out of what the session may make.
+    ///
+    /// # Errors
+    /// `mcp.budget`, and `mcp.no_session` where calls are counted and there is none to count them.
+    pub(crate) fn take_call(&self) -> Result<()> {
+        let most = self.server.settings.session_calls;
+        match &self.session {
+            Some(session) => session.take_call(most),
+            None if most == 0 => Ok(()),
+            None => {
+                let message = "calls are counted by session here";
+                Err(Error::new(Code::FailedPrecondition, "mcp.no_session", message)
+                    .help("Begin with `initialize`, and send `Mcp-Session-Id` with each message."))
+            }
+        }
+    }
+}
+
+async fn of_method(
+    asking: Asking, method: &'static Method, arguments: Option<&RawValue>,
+    progress: Option<ProgressToken>,
+) -> Result<Reply> {
+    let text = arguments.map_or("", RawValue::get);
+    let request = asking.take_call().and_then(|()| {
+        let bound = asking.visit.node().registry().method(method.path);
+        let bound = bound.ok_or_else(|| Error::internal("a tool of no method"))?;
+        bound.decode_request(text.as_bytes(), Format::Json)
+    });
+    let request = match request {
+        Ok(request) => request,
+        Err(error) => return refused(&asking.visit.trace(), &error),
+    };
+    let elicits = asking.session.as_ref().filter(|session| session.elicits).cloned();
+    let call = Call { asking, method, request, progress };
+    match elicits {
+        Some(session)
+            if hints::takes_away(method) && takes_events(&call.asking.visit.head.headers) =>
+        {
+            elicit::ask(&session, call, text)
+        }
+        _ => call.run().await,
+    }
+}
+
+impl Call {
+    /// # Errors
+    /// `auth.required`; everything else that goes wrong is a result.
+    pub(crate) async fn run(self) -> Result<Reply> {
+        let Self { asking, method, request, progress } = self;
+        let trace = asking.visit.trace();
+        match asking.visit.call(method, request).await {
+            Ok(Answer { body: Body::Stream(items), .. }) => {
+                gather::reply(asking, progress, items).await
+            }
+            Ok(answer) => replied(answer),
+            Err(error) if error.reason() == "auth.required" => Err(error),
+            Err(error) => refused(&trace, &error),
+        }
+    }
+}
+
+fn replied(answer: Answer) -> Result<Reply> {
+    let position = answer.headers().remove("stoa-position");
+    let position = position.and_then(|position| position.to_str().ok().map(str::to_owned));
+    let told = Told { position, replayed: answer.replayed };
+    let Body::Message(message) = answer.body else {
+        return Err(Error::internal("a stream where a message was expected"));
+    };
+    let text = String::from_utf8(message.encode(Format::Json)?).map_err(Error::internal)?;
+    let reply = RawValue::from_string(text).map_err(Error::internal)?;
+    Ok(Reply::Result(called(&reply, false, told)?))
+}
+
+fn found(what: &serde_json::Value) -> Result<Reply> {
+    Ok(Reply::Result(result(&raw(what)?)?))
+}
+
+/// A result that is no error.
+pub(crate) fn result(reply: &RawValue) -> Result<Box<RawValue>> {
+    called(reply, false, Told::default())
+}
+
+/// A result that is an error.
+pub(crate) fn refusal(refusal: &Refusal<'_>) -> Result<Box<RawValue>> {
+    called(&raw(refusal)?, true, Told::default())
+}
+
+fn refused(trace: &str, error: &Error) -> Result<Reply> {
+    Ok(Reply::Result(refusal(&Refusal::new(trace, error))?))
+}
+
+fn called(structured: &RawValue, is_error: bool, told: Told) -> Result<Box<RawValue>> {
+    let text = Text { r#type: "text", text: structured.get() };
+    raw(&Called { content: [text], structured_content: structured, is_error, told })
+}

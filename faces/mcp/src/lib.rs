@@ -1,0 +1,104 @@
+//! MCP: every method of every contract as a tool of agents, over streamable HTTP.
+//!
+//! A message of JSON-RPC is one request of HTTP, and its answer is what comes back: a whole message,
+//! or a stream of events where there is more to say than the answer. `rmcp` has the words of the
+//! protocol; its server would bring a listener, tasks and an unbounded memory of sessions of its own,
+//! so what carries the words is here, behind the node's door.
+//!
+//! **Invariant:** no service is named here. A contract that is in the catalogue has its tools.
+//!
+//! **Invariant:** a call of a tool is one call of a method, and what is wrong with its arguments is
+//! wrong for the same reason, at the same path, as on Connect: they are handed over as they were
+//! written.
+//!
+//! **Invariant:** what is remembered between two messages is bounded, belongs to the caller whom it
+//! was begun for, and can be lost: whoever comes with a session that is gone begins another one.
+
+#![forbid(unsafe_code)]
+
+mod call;
+mod elicit;
+mod gather;
+mod head;
+mod hints;
+mod message;
+mod refusal;
+mod resources;
+mod search;
+mod serve;
+mod session;
+mod tools;
+
+use std::sync::Arc;
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use http::request::Parts;
+use http::{HeaderValue, Method, Response, header};
+use stoa_kit::{Error, Registry, Result};
+use stoa_node::{Asked, Content, Face, Origins, Visit};
+
+use crate::serve::Server;
+
+/// Where it is.
+const PATH: &str = "/mcp";
+/// What can be done there. Nothing is said to whoever does not ask, so there is nothing to GET.
+const ALLOW: &str = "POST, DELETE";
+
+/// MCP, as a face of a node.
+pub struct Mcp(Arc<Server>);
+
+/// What an operator decides.
+#[derive(Debug, Clone, Default)]
+pub struct Settings {
+    /// The origins whose pages may call, besides those of the machine that the node is on.
+    pub origins: Origins,
+    /// How many calls a session may make; 0 for no limit.
+    pub session_calls: u32,
+}
+
+impl Mcp {
+    /// MCP for the services of a node.
+    pub fn new(registry: &Registry, settings: Settings) -> Self {
+        Self(Arc::new(Server::new(registry, settings)))
+    }
+}
+
+impl Face for Mcp {
+    fn name(&self) -> &str {
+        "mcp"
+    }
+
+    fn prefixes(&self) -> Vec<String> {
+        vec![PATH.to_owned()]
+    }
+
+    fn asked(&self, head: &Parts) -> Result<Asked> {
+        head::check(head, &self.0.settings.origins)?;
+        Ok(Asked { method: None, body_max: None })
+    }
+
+    /// A token that is no longer good is answered by 401, says the protocol.
+    fn forgives(&self) -> bool {
+        false
+    }
+
+    fn answer(&self, visit: Visit) -> BoxFuture<'static, Result<Response<Content>>> {
+        let server = Arc::clone(&self.0);
+        async move { server.answer(visit).await }.boxed()
+    }
+
+    fn refuse(&self, _: &str, trace: &str, error: &Error) -> Response<Content> {
+        let mut refusal = refusal::respond(trace, error);
+        if error.reason() == "request.method" {
+            refusal.headers_mut().insert(header::ALLOW, HeaderValue::from_static(ALLOW));
+        }
+        refusal
+    }
+}
+
+fn wrong_method(method: &Method) -> Error {
+    let message = format!("this is not asked for by {method}");
+    Error::new(stoa_kit::Code::Unimplemented, "request.method", message)
+        .help(format!("Send one of: {ALLOW}."))
+}
