@@ -182,7 +182,7 @@ impl Trail {
 
     /// The rows changed so far, by table.
     pub(crate) fn written(&self) -> Vec<(String, u64)> {
-        self.changes.iter().map(|(table, rows)| (table.to_string(), *rows)).collect()
+        self.changes.iter().map(|(table, (rows, _))| (table.to_string(), *rows)).collect()
     }
 
     /// A savepoint begins.

@@ -10,6 +10,7 @@ mod examples;
 mod faces;
 mod keyed;
 mod listed;
+mod narrowed;
 mod watched;
 
 use std::collections::{BTreeMap, BTreeSet};
