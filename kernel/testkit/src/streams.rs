@@ -27,6 +27,7 @@ impl Node {
             deadline: None,
             address: "127.0.0.1".to_owned(),
             position: None,
+            dry_run: false,
         };
         let Body::Stream(replies) = self.inner().converse(call).await?.body else {
             panic!("{} does not stream", R::METHOD.path)
