@@ -67,7 +67,7 @@ fn who_has_read_enough_is_no_fault() {
     let directory = TempDir::new().unwrap();
     let mut node = Node::start(directory.path(), &[]);
     let token = node.set_up();
-    let mut services = stoa(&["services", "--url", &node.url(), "--token", &token]);
+    let mut services = stoa(&["system", "list-services", "--url", &node.url(), "--token", &token]);
     let mut services = services.spawn().unwrap();
     drop(services.stdout.take());
     let ended = services.wait_with_output().unwrap();
