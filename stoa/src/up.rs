@@ -10,6 +10,7 @@ use stoa_graphql::GraphQl;
 use stoa_kit::outbound::Http;
 use stoa_kit::ports::{Mailer, Ports};
 use stoa_kit::{Caller, Error, MAIN, Request, Result, world};
+use stoa_live::Live;
 use stoa_mcp::Mcp;
 use stoa_node::{Body, Call, Face, Node, Parts, RootKey};
 use stoa_rest::Rest;
@@ -82,6 +83,7 @@ fn faces(node: &Node, config: &Config) -> Vec<Arc<dyn Face>> {
         Arc::new(Rest::new(registry)),
         Arc::new(GraphQl::new(config.graphql_introspection)),
         Arc::new(Mcp::new(registry, mcp)),
+        Arc::new(Live),
         Arc::new(Console::new(registry)),
     ]
 }

@@ -36,5 +36,6 @@ mod requests;
 mod rest;
 mod settings;
 mod strangers;
+mod systems;
 mod tenants;
 mod up;
