@@ -8,7 +8,7 @@
 //! The arguments of a field become the JSON of the method's message, which is read by the same strict
 //! decoder that reads Connect's. What GraphQL is — its language, its rules, introspection — is
 //! `apollo-compiler`'s work; the walk through a selection is ours
-//! ([why](../../../docs/adr/0020-graphql-is-walked-by-levels.md)).
+//! ([why](../../../docs/adr/0021-graphql-is-walked-by-levels.md)).
 //!
 //! **Invariant:** no service is named here. A contract that is in the catalogue has its fields.
 //!
