@@ -4,8 +4,9 @@
 //! behind the same faces:
 //!
 //! ```no_run
-//! # fn my_service() -> stoa_kit::Service { todo!() }
+//! # fn program(my_service: fn() -> stoa_kit::Service) {
 //! stoa::Catalogue::standard().with(my_service).main();
+//! # }
 //! ```
 
 #![forbid(unsafe_code)]
