@@ -12,9 +12,9 @@ const EVERYTHING: &str = "
 
 #[test]
 fn every_value_comes_back() {
-    with_graphql(async |library| {
+    with_graphql(async |lending| {
         let query = format!(
-            r#"query ($crates: JSON, $anything: JSON) {{ library {{ echo(
+            r#"query ($crates: JSON, $anything: JSON) {{ lending {{ echo(
                 small: -7, large: 9007199254740993, unsigned: "18446744073709551615",
                 word: 4294967295, real: 0.5, flag: true, raw: "AAEC", binding: BINDING_CLOTH,
                 sinceTime: "2026-11-29T07:00:00Z", wait: "1.500s",
@@ -26,9 +26,9 @@ fn every_value_comes_back() {
         let crates = json!({"a/b": {"count": "3"}});
         let anything = json!({"list": [1.0, null, {"deep": true}]});
         let variables = json!({"crates": crates, "anything": anything});
-        let said = library.ask_as("", &query, variables).await.data();
+        let said = lending.ask_as("", &query, variables).await.data();
         assert_eq!(
-            said["library"]["echo"]["asked"],
+            said["lending"]["echo"]["asked"],
             json!({
                 "small": -7, "large": "9007199254740993", "unsigned": "18446744073709551615",
                 "word": 4294967295_u32, "real": 0.5, "flag": true, "raw": "AAEC",
@@ -44,11 +44,11 @@ fn every_value_comes_back() {
 
 #[test]
 fn what_is_absent_is_what_its_type_says() {
-    with_graphql(async |library| {
-        let query = format!("{{ library {{ echo {{ asked {{ {EVERYTHING} }} }} }} }}");
-        let said = library.ask(&query).await.data();
+    with_graphql(async |lending| {
+        let query = format!("{{ lending {{ echo {{ asked {{ {EVERYTHING} }} }} }} }}");
+        let said = lending.ask(&query).await.data();
         assert_eq!(
-            said["library"]["echo"]["asked"],
+            said["lending"]["echo"]["asked"],
             json!({
                 "small": 0, "large": "0", "unsigned": "0", "word": 0, "real": 0, "flag": false,
                 "raw": "", "binding": "BINDING_UNSPECIFIED", "sinceTime": null, "wait": null,
@@ -57,48 +57,48 @@ fn what_is_absent_is_what_its_type_says() {
                 "nothing": null,
             })
         );
-        let nan = r#"query ($n: Float) { library { echo(real: $n) { asked { real } } } }"#;
-        let none = library.ask(r#"{ library { echo(real: 1e400) { asked { real } } } }"#).await;
+        let nan = r#"query ($n: Float) { lending { echo(real: $n) { asked { real } } } }"#;
+        let none = lending.ask(r#"{ lending { echo(real: 1e400) { asked { real } } } }"#).await;
         assert_ne!(none.json()["errors"], Value::Null);
-        let some = library.ask_as("", nan, json!({"n": 2.5})).await.data();
-        assert_eq!(some["library"]["echo"]["asked"]["real"], 2.5);
+        let some = lending.ask_as("", nan, json!({"n": 2.5})).await.data();
+        assert_eq!(some["lending"]["echo"]["asked"]["real"], 2.5);
     });
 }
 
 #[test]
 fn keys_stand_in_the_order_in_which_they_were_asked_for() {
-    with_graphql(async |library| {
+    with_graphql(async |lending| {
         let query = r#"
             query Q($no: Boolean!) {
-              z: library { ...Books b: book(id: "book2") { title id } }
-              library { book(id: "book1") { title ... { id @include(if: $no) } } }
-              a: library { book(id: "book3") { id @skip(if: $no) title @include(if: false) } }
-              library { book(id: "book1") { authorId ...T } }
+              z: lending { ...Books b: book(id: "book2") { title id } }
+              lending { book(id: "book1") { title ... { id @include(if: $no) } } }
+              a: lending { book(id: "book3") { id @skip(if: $no) title @include(if: false) } }
+              lending { book(id: "book1") { authorId ...T } }
             }
-            fragment Books on LibraryQuery { a: book(id: "book9") { ...T } }
-            fragment T on LibraryBook { id }"#;
-        let said = library.ask_as("", query, json!({"no": false})).await;
+            fragment Books on LendingQuery { a: book(id: "book9") { ...T } }
+            fragment T on LendingBook { id }"#;
+        let said = lending.ask_as("", query, json!({"no": false})).await;
         let text = String::from_utf8(said.body.to_vec()).unwrap();
         assert_eq!(
             text,
-            r#"{"data":{"z":{"a":{"id":"book9"},"b":{"title":"Volume 2","id":"book2"}},"library":{"book":{"title":"Volume 1","authorId":"author1","id":"book1"}},"a":{"book":{"id":"book3"}}}}"#
+            r#"{"data":{"z":{"a":{"id":"book9"},"b":{"title":"Volume 2","id":"book2"}},"lending":{"book":{"title":"Volume 1","authorId":"author1","id":"book1"}},"a":{"book":{"id":"book3"}}}}"#
         );
     });
 }
 
 #[test]
 fn what_fails_leaves_the_rest_as_it_is() {
-    with_graphql(async |library| {
-        let query = r#"{ library {
+    with_graphql(async |lending| {
+        let query = r#"{ lending {
             good: book(id: "book1") { id }
             bad: book(id: "book100") { id }
             denied: batchGetAuthors(ids: ["author1"]) { authors { name } } } }"#;
-        let said = library.ask_as("", query, json!({})).await.json();
-        let data = json!({"library": {"good": {"id": "book1"}, "bad": null, "denied": null}});
+        let said = lending.ask_as("", query, json!({})).await.json();
+        let data = json!({"lending": {"good": {"id": "book1"}, "bad": null, "denied": null}});
         assert_eq!(said["data"], data);
         let errors = said["errors"].as_array().unwrap();
         assert_eq!(errors.len(), 2);
-        assert_eq!(errors[0]["path"], json!(["library", "bad"]));
+        assert_eq!(errors[0]["path"], json!(["lending", "bad"]));
         assert_eq!(errors[0]["locations"], json!([{"line": 3, "column": 13}]));
         assert_eq!(errors[0]["extensions"]["code"], "not_found");
         assert_eq!(errors[0]["extensions"]["reason"], "resource.not_found");
@@ -108,14 +108,14 @@ fn what_fails_leaves_the_rest_as_it_is() {
 
 #[test]
 fn commands_run_one_after_another_each_once() {
-    with_graphql(async |library| {
+    with_graphql(async |lending| {
         let query = r#"mutation {
-            c: libraryPutBook(title: "third") { place title }
-            a: libraryPutBook(title: "first") { place }
-            broken: libraryPutBook(title: "forbidden") { place }
-            b: libraryPutBook(title: "second") { place }
-            a: libraryPutBook(title: "first") { title } }"#;
-        let said = library.ask(query).await.json();
+            c: lendingPutBook(title: "third") { place title }
+            a: lendingPutBook(title: "first") { place }
+            broken: lendingPutBook(title: "forbidden") { place }
+            b: lendingPutBook(title: "second") { place }
+            a: lendingPutBook(title: "first") { title } }"#;
+        let said = lending.ask(query).await.json();
         assert_eq!(
             said["data"],
             json!({
@@ -126,30 +126,30 @@ fn commands_run_one_after_another_each_once() {
         );
         assert_eq!(said["errors"][0]["path"], json!(["broken"]));
         let unread = r#"mutation {
-            a: libraryPutBook(title: "a") { place } b: libraryPutBook(title: "b", copies: "many") { place } }"#;
-        assert_eq!(library.ask(unread).await.json()["data"], Value::Null);
-        let next = library.ask(r#"mutation { libraryPutBook(title: "x") { place } }"#).await.data();
-        assert_eq!(next["libraryPutBook"]["place"], "4", "nothing ran of what could not be read");
+            a: lendingPutBook(title: "a") { place } b: lendingPutBook(title: "b", copies: "many") { place } }"#;
+        assert_eq!(lending.ask(unread).await.json()["data"], Value::Null);
+        let next = lending.ask(r#"mutation { lendingPutBook(title: "x") { place } }"#).await.data();
+        assert_eq!(next["lendingPutBook"]["place"], "4", "nothing ran of what could not be read");
     });
 }
 
 #[test]
 fn a_key_makes_each_command_happen_once() {
-    with_graphql(async |library| {
+    with_graphql(async |lending| {
         let put = async |key: &str, query: &str| {
             let request = Request::post("/graphql").header("content-type", "application/json");
             let request = request.header("authorization", "Bearer user:usr_ada");
             let body = json!({"query": query}).to_string();
-            library.send(request.header("idempotency-key", key), body).await
+            lending.send(request.header("idempotency-key", key), body).await
         };
-        let one = r#"mutation { libraryPutBook(title: "one") { place } }"#;
+        let one = r#"mutation { lendingPutBook(title: "one") { place } }"#;
         let first = put("k", one).await;
         assert!(first.headers.contains_key("stoa-position"));
         let again = put("k", one).await;
         assert_eq!((again.data(), first.data()), (first.data(), again.data()));
         assert_eq!(again.headers["idempotency-replayed"], "true");
         let both = r#"mutation {
-            a: libraryPutBook(title: "two") { place } b: libraryPutBook(title: "two") { place } }"#;
+            a: lendingPutBook(title: "two") { place } b: lendingPutBook(title: "two") { place } }"#;
         let said = put("l", both).await.data();
         assert_eq!(said, json!({"a": {"place": "2"}, "b": {"place": "3"}}));
         assert_eq!(put("l", both).await.data(), said);

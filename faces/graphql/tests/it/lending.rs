@@ -1,4 +1,4 @@
-//! A library: books that are made up when they are asked for, and a table of those that were put.
+//! A house that lends books: some are made up when they are asked for, some were put into a table.
 
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
@@ -11,19 +11,19 @@ use stoa_kit::{
 use contract::{
     Author, BatchGetAuthorsRequest, BatchGetAuthorsResponse, Book, EchoRequest, EchoResponse,
     ForgetRequest, ForgetResponse, GetBookRequest, GetBookResponse, GetBooksRequest,
-    GetBooksResponse, GetShelfRequest, GetShelfResponse, LibraryService, ListBooksRequest,
+    GetBooksResponse, GetShelfRequest, GetShelfResponse, LendingService, ListBooksRequest,
     ListBooksResponse, PutBookRequest, PutBookResponse, ReadBooksRequest, ReadBooksResponse, Shelf,
 };
 
 pub(crate) mod contract {
-    stoa_contract::contract!("library", "tests/proto");
+    stoa_contract::contract!("lending", "tests/proto");
 }
 
 /// How often authors, and shelves, were asked for.
 pub(crate) static AUTHORS: AtomicUsize = AtomicUsize::new(0);
 pub(crate) static SHELVES: AtomicUsize = AtomicUsize::new(0);
 
-struct Library;
+struct Lending;
 
 fn book(nth: usize) -> Book {
     Book {
@@ -40,7 +40,7 @@ fn number(id: &str, kind: &str) -> Option<usize> {
     id.strip_prefix(kind)?.parse().ok()
 }
 
-impl LibraryService for Library {
+impl LendingService for Lending {
     fn get_book(&self, _: &View, request: GetBookRequest) -> Result<GetBookResponse> {
         let nth = number(&request.id, "book").filter(|nth| *nth < 100);
         let nth = nth.ok_or_else(|| Error::not_found("book", &request.id))?;
@@ -83,13 +83,13 @@ impl LibraryService for Library {
 
     fn put_book(&self, tx: &mut Tx, request: PutBookRequest) -> Result<PutBookResponse> {
         if request.title == "forbidden" {
-            return Err(Error::new(Code::FailedPrecondition, "library.forbidden", "not this one"));
+            return Err(Error::new(Code::FailedPrecondition, "lending.forbidden", "not this one"));
         }
         let last =
-            "SELECT place FROM library_put WHERE tenant = :tenant ORDER BY place DESC LIMIT 1";
+            "SELECT place FROM lending_put WHERE tenant = :tenant ORDER BY place DESC LIMIT 1";
         let last: Option<(i64,)> = tx.row(last, ())?;
         let place = last.map_or(1, |(last,)| last + 1);
-        tx.execute("INSERT INTO library_put (tenant, place) VALUES (:tenant, $1)", (place,))?;
+        tx.execute("INSERT INTO lending_put (tenant, place) VALUES (:tenant, $1)", (place,))?;
         Ok(PutBookResponse { place, title: request.title })
     }
 
@@ -102,17 +102,17 @@ impl LibraryService for Library {
     ) -> Result<Stream<ReadBooksResponse>> {
         let books =
             (0..request.count as usize).map(|nth| Ok(ReadBooksResponse { book: book(nth).into() }));
-        let over = Error::new(Code::OutOfRange, "library.over", "there are no more").help("Stop.");
+        let over = Error::new(Code::OutOfRange, "lending.over", "there are no more").help("Stop.");
         Ok(futures::stream::iter(books.chain([Err(over)])).boxed())
     }
 }
 
 /// The service. A token is the name of its bearer; one that begins with `bad` is none.
 pub(crate) fn service() -> Service {
-    let table = "CREATE TABLE library_put (tenant TEXT NOT NULL, place BIGINT NOT NULL, PRIMARY KEY (tenant, place));";
+    let table = "CREATE TABLE lending_put (tenant TEXT NOT NULL, place BIGINT NOT NULL, PRIMARY KEY (tenant, place));";
     let migrations: &'static [Migration] =
-        Box::leak(Box::new([Migration::expand("0001_library", table)]));
-    Service::new(contract::serve(Library)).migrations(migrations).authenticates(Authenticator {
+        Box::leak(Box::new([Migration::expand("0001_lending", table)]));
+    Service::new(contract::serve(Lending)).migrations(migrations).authenticates(Authenticator {
         tables: &[],
         tenant: |_| Some(MAIN),
         run: |_, token| {

@@ -8,25 +8,25 @@ use crate::with_graphql;
 
 #[test]
 fn what_is_too_much_is_refused_before_any_of_it_is_done() {
-    with_graphql(async |library| {
+    with_graphql(async |lending| {
         let calls: String = (0..33).fold(String::new(), |mut text, nth| {
-            let _ = write!(text, r#"c{nth}: libraryPutBook(title: "x") {{ place }} "#);
+            let _ = write!(text, r#"c{nth}: lendingPutBook(title: "x") {{ place }} "#);
             text
         });
         let deep = format!("{}id{}", "sequel { ".repeat(14), " }".repeat(14));
         let doubled: String = (0..30).fold(String::new(), |mut text, nth| {
-            let _ = write!(text, "fragment F{nth} on LibraryBook {{ a{nth}: sequel {{ ...F{} }} b{nth}: sequel {{ ...F{} }} }} ", nth + 1, nth + 1);
+            let _ = write!(text, "fragment F{nth} on LendingBook {{ a{nth}: sequel {{ ...F{} }} b{nth}: sequel {{ ...F{} }} }} ", nth + 1, nth + 1);
             text
         });
         let doubled = format!(
-            r#"{{ library {{ book(id: "book1") {{ ...F0 }} }} }} {doubled} fragment F30 on LibraryBook {{ id }}"#
+            r#"{{ lending {{ book(id: "book1") {{ ...F0 }} }} }} {doubled} fragment F30 on LendingBook {{ id }}"#
         );
         for (query, said) in [
             (format!("mutation {{ {calls} }}"), "33 calls"),
-            (format!(r#"{{ library {{ book(id: "book1") {{ {deep} }} }} }}"#), "17 levels deep"),
+            (format!(r#"{{ lending {{ book(id: "book1") {{ {deep} }} }} }}"#), "17 levels deep"),
             (doubled, "levels deep"),
         ] {
-            let refused = library.ask(&query).await.json();
+            let refused = lending.ask(&query).await.json();
             assert_eq!(refused["data"], Value::Null);
             assert_eq!(
                 refused["errors"][0]["extensions"]["reason"], "graphql.too_much",
@@ -35,22 +35,22 @@ fn what_is_too_much_is_refused_before_any_of_it_is_done() {
             let message = refused["errors"][0]["message"].as_str().unwrap();
             assert!(message.contains(said), "{message}");
         }
-        let put = library.ask(r#"mutation { libraryPutBook(title: "x") { place } }"#).await.data();
-        assert_eq!(put["libraryPutBook"]["place"], "1");
+        let put = lending.ask(r#"mutation { lendingPutBook(title: "x") { place } }"#).await.data();
+        assert_eq!(put["lendingPutBook"]["place"], "1");
     });
 }
 
 #[test]
 fn what_is_nested_without_end_is_refused() {
-    with_graphql(async |library| {
+    with_graphql(async |lending| {
         for query in [
             "{".repeat(60_000),
-            format!("{{ library {{ echo(anything: {}) {{ __typename }} }} }}", "[".repeat(60_000)),
+            format!("{{ lending {{ echo(anything: {}) {{ __typename }} }} }}", "[".repeat(60_000)),
             format!("{{ {} }}", "__typename ".repeat(30_000)),
-            r"{ library { ...A } } fragment A on LibraryQuery { ...B } fragment B on LibraryQuery { ...A }".to_owned(),
-            r#"{ library { book(id: "book1") { ...A } } } fragment A on LibraryBook { sequel { ...A } }"#.to_owned(),
+            r"{ lending { ...A } } fragment A on LendingQuery { ...B } fragment B on LendingQuery { ...A }".to_owned(),
+            r#"{ lending { book(id: "book1") { ...A } } } fragment A on LendingBook { sequel { ...A } }"#.to_owned(),
         ] {
-            let reason = library.ask(&query).await.refusal().0;
+            let reason = lending.ask(&query).await.refusal().0;
             assert_eq!(reason, "graphql.invalid");
         }
     });
@@ -58,14 +58,14 @@ fn what_is_nested_without_end_is_refused() {
 
 #[test]
 fn a_response_is_bounded() {
-    with_graphql(async |library| {
+    with_graphql(async |lending| {
         let fields: String = (0..300).fold(String::new(), |mut text, nth| {
             let _ = write!(text, "t{nth}: title ");
             text
         });
-        let query = format!("{{ library {{ books(pageSize: 1000) {{ books {{ {fields} }} }} }} }}");
-        let said = library.ask(&query).await.json();
-        assert_eq!(said["data"], json!({"library": {"books": null}}));
+        let query = format!("{{ lending {{ books(pageSize: 1000) {{ books {{ {fields} }} }} }} }}");
+        let said = lending.ask(&query).await.json();
+        assert_eq!(said["data"], json!({"lending": {"books": null}}));
         assert_eq!(said["errors"][0]["extensions"]["reason"], "graphql.too_much");
     });
 }

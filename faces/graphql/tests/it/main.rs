@@ -3,7 +3,7 @@
 #![cfg(test)]
 
 mod answers;
-mod library;
+mod lending;
 mod limits;
 mod many;
 mod mutated;
@@ -38,16 +38,16 @@ fn listen() -> Listen {
 }
 
 /// Runs a test on a port with GraphQL, whose schema those see who signed in.
-fn with_graphql(test: impl AsyncFnOnce(Library)) {
-    run(Engine::Sqlite, vec![library::service()], |node| async move {
+fn with_graphql(test: impl AsyncFnOnce(Lending)) {
+    run(Engine::Sqlite, vec![lending::service()], |node| async move {
         let graphql = Arc::new(GraphQl::new(Introspection::SignedIn));
         let port = Port::new(node.inner(), vec![graphql], listen()).unwrap();
-        test(Library { port }).await;
+        test(Lending { port }).await;
     });
 }
 
 /// A node, from outside.
-struct Library {
+struct Lending {
     port: Arc<Port>,
 }
 
@@ -82,7 +82,7 @@ impl Said {
     }
 }
 
-impl Library {
+impl Lending {
     async fn send(&self, request: http::request::Builder, body: impl Into<Bytes>) -> Said {
         let peer = SocketAddr::from(([192, 0, 2, 1], 4711));
         let request = request.body(body.into()).unwrap();
@@ -107,7 +107,7 @@ impl Library {
 
     /// A method by Connect: the reason of its refusal, and the paths.
     async fn connect(&self, method: &str, body: &Value) -> (String, Vec<String>) {
-        let request = Request::post(format!("/stoa.library.v1.LibraryService/{method}"));
+        let request = Request::post(format!("/stoa.lending.v1.LendingService/{method}"));
         let request = request.header("content-type", "application/json");
         let request = request.header("authorization", "Bearer user:usr_ada");
         let error = self.send(request, body.to_string()).await.json();

@@ -9,12 +9,12 @@ use serde_json::{Value, json};
 use crate::with_graphql;
 
 const GOOD: [&str; 6] = [
-    r#"query Q($id: String! = "book1", $no: Boolean = false) { library { book(id: $id) { ...B sequel @skip(if: $no) { id } } } } fragment B on LibraryBook { id title author { name } helpers { id } }"#,
-    r#"{ library { echo(small: 1, large: "2", tags: ["a", "b"], price: {amount: "1", currency: "EUR"}, crate: {count: 1, inner: {count: 2}}) { asked { small large tags price { amount } crate { inner { count } } } } } }"#,
-    r#"mutation { a: libraryPutBook(title: "x") { place } b: libraryPutBook(title: """y""") { title } }"#,
-    "{ library { books(pageSize: 3) { books { shelfShelf { room } author { firstBook { title } } } nextPageToken } } }",
+    r#"query Q($id: String! = "book1", $no: Boolean = false) { lending { book(id: $id) { ...B sequel @skip(if: $no) { id } } } } fragment B on LendingBook { id title author { name } helpers { id } }"#,
+    r#"{ lending { echo(small: 1, large: "2", tags: ["a", "b"], price: {amount: "1", currency: "EUR"}, crate: {count: 1, inner: {count: 2}}) { asked { small large tags price { amount } crate { inner { count } } } } } }"#,
+    r#"mutation { a: lendingPutBook(title: "x") { place } b: lendingPutBook(title: """y""") { title } }"#,
+    "{ lending { books(pageSize: 3) { books { shelfShelf { room } author { firstBook { title } } } nextPageToken } } }",
     "{ __schema { types { name fields { name type { name kind ofType { name } } } } } __type(name: \"Money\") { name } }",
-    "subscription { libraryReadBooks(count: 1) { book { id } } }",
+    "subscription { lendingReadBooks(count: 1) { book { id } } }",
 ];
 
 /// What mutations put in: words of the language and of the schema, and what is none.
@@ -33,9 +33,9 @@ const WORDS: [&str; 24] = [
     "@skip(if: true)",
     "id",
     "book",
-    "library",
+    "lending",
     "query",
-    "fragment B on LibraryBook",
+    "fragment B on LendingBook",
     "null",
     "-1",
     "1e400",
@@ -88,7 +88,7 @@ fn edited(text: &str, edits: &[Edit]) -> String {
 #[test]
 fn whatever_is_asked_is_answered_or_refused() {
     const CASES: usize = 400;
-    with_graphql(async |library| {
+    with_graphql(async |lending| {
         let mut runner = TestRunner::deterministic();
         let strategy = (0..GOOD.len(), edits(), any::<bool>());
         let (mut answered, mut refused) = (0, 0);
@@ -96,7 +96,7 @@ fn whatever_is_asked_is_answered_or_refused() {
             let (good, edits, known) = strategy.new_tree(&mut runner).unwrap().current();
             let document = edited(GOOD[good], &edits);
             let token = if known { "user:usr_ada" } else { "" };
-            let said = library.ask_as(token, &document, json!({"id": "book2"})).await;
+            let said = lending.ask_as(token, &document, json!({"id": "book2"})).await;
             assert!(said.status.as_u16() < 500, "{document}");
             let answer = said.json();
             let errors = answer["errors"].as_array().cloned().unwrap_or_default();

@@ -7,12 +7,12 @@ use crate::with_graphql;
 const FIELDS: &str = r#"{
   __schema { queryType { fields { name } } mutationType { fields { name } }
     subscriptionType { fields { name } } }
-  library: __type(name: "LibraryQuery") { fields(includeDeprecated: true) {
+  lending: __type(name: "LendingQuery") { fields(includeDeprecated: true) {
     name description isDeprecated args { name type { ...T } } type { ...T } } }
-  book: __type(name: "LibraryBook") { fields { name type { ...T } } }
-  asked: __type(name: "LibraryEchoRequest") { fields { name type { ...T } } }
-  taken: __type(name: "LibraryCrate_Input") { inputFields { name } }
-  binding: __type(name: "LibraryBinding") { enumValues { name description } }
+  book: __type(name: "LendingBook") { fields { name type { ...T } } }
+  asked: __type(name: "LendingEchoRequest") { fields { name type { ...T } } }
+  taken: __type(name: "LendingCrate_Input") { inputFields { name } }
+  binding: __type(name: "LendingBinding") { enumValues { name description } }
 }
 fragment T on __Type { kind name ofType { kind name ofType { kind name ofType { kind name } } } }"#;
 
@@ -37,28 +37,28 @@ fn names(list: &Value) -> Vec<&str> {
 
 #[test]
 fn methods_are_called_by_one_rule() {
-    with_graphql(async |library| {
-        let schema = library.ask(FIELDS).await.data();
+    with_graphql(async |lending| {
+        let schema = lending.ask(FIELDS).await.data();
         let roots = &schema["__schema"];
-        assert_eq!(names(&roots["queryType"]["fields"]), ["system", "library"]);
+        assert_eq!(names(&roots["queryType"]["fields"]), ["system", "lending"]);
         let commands = names(&roots["mutationType"]["fields"]);
-        let ours = commands.into_iter().filter(|name| name.starts_with("library"));
-        assert_eq!(ours.collect::<Vec<_>>(), ["libraryPutBook", "libraryForget"]);
+        let ours = commands.into_iter().filter(|name| name.starts_with("lending"));
+        assert_eq!(ours.collect::<Vec<_>>(), ["lendingPutBook", "lendingForget"]);
         let streams = names(&roots["subscriptionType"]["fields"]);
-        assert!(streams.contains(&"libraryReadBooks"), "{streams:?}");
+        assert!(streams.contains(&"lendingReadBooks"), "{streams:?}");
         assert_eq!(
-            types(&schema["library"]),
+            types(&schema["lending"]),
             [
-                "book: LibraryBook",
+                "book: LendingBook",
                 // `ListBooks` stands first, so it has the short name.
-                "books: LibraryListBooksResponse",
-                "getBooks: LibraryGetBooksResponse",
-                "batchGetAuthors: LibraryBatchGetAuthorsResponse",
-                "shelf: LibraryShelf",
-                "echo: LibraryEchoResponse",
+                "books: LendingListBooksResponse",
+                "getBooks: LendingGetBooksResponse",
+                "batchGetAuthors: LendingBatchGetAuthorsResponse",
+                "shelf: LendingShelf",
+                "echo: LendingEchoResponse",
             ]
         );
-        let fields = schema["library"]["fields"].as_array().unwrap();
+        let fields = schema["lending"]["fields"].as_array().unwrap();
         assert_eq!(fields[0]["description"], "Gets a book.\n\nFor everybody.");
         assert_eq!(written(&fields[0]["args"][0]["type"]), "String!", "no book without a name");
         assert_eq!(fields[2]["isDeprecated"], true);
@@ -71,8 +71,8 @@ fn methods_are_called_by_one_rule() {
 
 #[test]
 fn nullability_tells_the_truth() {
-    with_graphql(async |library| {
-        let schema = library.ask(FIELDS).await.data();
+    with_graphql(async |lending| {
+        let schema = lending.ask(FIELDS).await.data();
         assert_eq!(
             types(&schema["book"]),
             [
@@ -82,10 +82,10 @@ fn nullability_tells_the_truth() {
                 "helperIds: [String!]!",
                 "shelf: String!",
                 "sequelId: String!",
-                "author: LibraryAuthor",
-                "helpers: [LibraryAuthor]",
-                "shelfShelf: LibraryShelf",
-                "sequel: LibraryBook",
+                "author: LendingAuthor",
+                "helpers: [LendingAuthor]",
+                "shelfShelf: LendingShelf",
+                "sequel: LendingBook",
             ]
         );
         assert_eq!(
@@ -98,19 +98,19 @@ fn nullability_tells_the_truth() {
                 "real: Float",
                 "flag: Boolean!",
                 "raw: Bytes!",
-                "binding: LibraryBinding!",
+                "binding: LendingBinding!",
                 "sinceTime: Timestamp",
                 "wait: Duration",
                 "price: Money",
                 "tags: [String!]!",
-                "bindings: [LibraryBinding!]!",
+                "bindings: [LendingBinding!]!",
                 "note: String",
                 "crates: JSON!",
                 "anything: JSON",
                 "boxed: Int64",
                 "left: String",
                 "right: Int64",
-                "crate: LibraryCrate",
+                "crate: LendingCrate",
                 "nothing: Empty",
             ]
         );
@@ -120,13 +120,13 @@ fn nullability_tells_the_truth() {
 
 #[test]
 fn the_schema_is_for_those_who_signed_in() {
-    with_graphql(async |library| {
+    with_graphql(async |lending| {
         let asked = "{ __schema { queryType { name } } }";
-        let nobody = library.ask_as("", asked, json!({})).await;
+        let nobody = lending.ask_as("", asked, json!({})).await;
         assert_eq!(nobody.refusal().0, "graphql.introspection");
-        assert_eq!(library.ask(asked).await.data()["__schema"]["queryType"]["name"], "Query");
-        let typename = library.ask_as("", "{ __typename library { __typename } }", json!({})).await;
-        let names = json!({"__typename": "Query", "library": {"__typename": "LibraryQuery"}});
+        assert_eq!(lending.ask(asked).await.data()["__schema"]["queryType"]["name"], "Query");
+        let typename = lending.ask_as("", "{ __typename lending { __typename } }", json!({})).await;
+        let names = json!({"__typename": "Query", "lending": {"__typename": "LendingQuery"}});
         assert_eq!(typename.data(), names, "what a type is called is no secret");
     });
 }

@@ -4,16 +4,16 @@ use std::sync::atomic::Ordering::SeqCst;
 
 use serde_json::{Value, json};
 
-use crate::library::{AUTHORS, SHELVES};
+use crate::lending::{AUTHORS, SHELVES};
 use crate::with_graphql;
 
 #[test]
 fn a_level_is_one_question() {
-    with_graphql(async |library| {
-        let query = "{ library { books(pageSize: 60) { books {
+    with_graphql(async |lending| {
+        let query = "{ lending { books(pageSize: 60) { books {
             author { name } helpers { id } shelfShelf { room } } } } }";
-        let said = library.ask(query).await.data();
-        let books = said["library"]["books"]["books"].as_array().unwrap();
+        let said = lending.ask(query).await.data();
+        let books = said["lending"]["books"]["books"].as_array().unwrap();
         assert_eq!(books.len(), 60);
         // Seven authors, of whom a batch takes four; two shelves, each got by itself.
         assert_eq!((AUTHORS.load(SeqCst), SHELVES.load(SeqCst)), (2, 2));
@@ -31,11 +31,11 @@ fn a_level_is_one_question() {
 
 #[test]
 fn a_level_leads_to_the_next_one() {
-    with_graphql(async |library| {
-        let query = r#"{ library { book(id: "book1") { sequel { id author { firstBook { id
+    with_graphql(async |lending| {
+        let query = r#"{ lending { book(id: "book1") { sequel { id author { firstBook { id
             sequel { id } author { name } } } } } } }"#;
-        let said = library.ask(query).await.json();
-        let expected = json!({"library": {"book": {"sequel": {"id": "book2", "author": {
+        let said = lending.ask(query).await.json();
+        let expected = json!({"lending": {"book": {"sequel": {"id": "book2", "author": {
             "firstBook": {"id": "book99", "sequel": null, "author": {"name": "AUTHOR1"}}}}}}});
         assert_eq!(said, json!({"data": expected}));
         assert_eq!(AUTHORS.load(SeqCst), 2, "one a level");
@@ -44,13 +44,13 @@ fn a_level_leads_to_the_next_one() {
 
 #[test]
 fn a_reference_is_followed_as_whoever_asks() {
-    with_graphql(async |library| {
-        let query = "{ library { books(pageSize: 2) { books { id author { name } } } } }";
-        let said = library.ask_as("", query, json!({})).await.json();
+    with_graphql(async |lending| {
+        let query = "{ lending { books(pageSize: 2) { books { id author { name } } } } }";
+        let said = lending.ask_as("", query, json!({})).await.json();
         let books = json!([{"id": "book0", "author": null}, {"id": "book1", "author": null}]);
-        assert_eq!(said["data"]["library"]["books"]["books"], books);
+        assert_eq!(said["data"]["lending"]["books"]["books"], books);
         assert_eq!(said["errors"].as_array().unwrap().len(), 2);
-        assert_eq!(said["errors"][1]["path"], json!(["library", "books", "books", 1, "author"]));
+        assert_eq!(said["errors"][1]["path"], json!(["lending", "books", "books", 1, "author"]));
         assert_eq!(said["errors"][1]["extensions"]["reason"], "auth.required");
         assert_eq!(AUTHORS.load(SeqCst), 0);
     });

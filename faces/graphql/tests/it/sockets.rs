@@ -8,12 +8,12 @@ use tokio::io::DuplexStream;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message as Frame;
 
-use crate::{Library, with_graphql};
+use crate::{Lending, with_graphql};
 
 struct Client(WebSocketStream<DuplexStream>);
 
 impl Client {
-    async fn open(library: &Library, protocol: &str) -> Self {
+    async fn open(lending: &Lending, protocol: &str) -> Self {
         let request = Request::get("ws://node.example/graphql")
             .header("host", "node.example")
             .header("connection", "Upgrade")
@@ -24,12 +24,12 @@ impl Client {
             "" => request,
             protocol => request.header("sec-websocket-protocol", protocol),
         };
-        Self(open_socket(&library.port, request.body(()).unwrap()).await.unwrap())
+        Self(open_socket(&lending.port, request.body(()).unwrap()).await.unwrap())
     }
 
     /// One who signed in by the first message.
-    async fn signed_in(library: &Library) -> Self {
-        let mut client = Self::open(library, "graphql-transport-ws").await;
+    async fn signed_in(lending: &Lending) -> Self {
+        let mut client = Self::open(lending, "graphql-transport-ws").await;
         let payload = json!({"authorization": "Bearer user:usr_ada"});
         client.say(json!({"type": "connection_init", "payload": payload})).await;
         assert_eq!(client.heard().await, json!({"type": "connection_ack"}));
@@ -62,30 +62,30 @@ impl Client {
 
 #[test]
 fn questions_of_every_kind_are_asked_on_one_connection() {
-    with_graphql(async |library| {
-        let mut client = Client::signed_in(&library).await;
-        client.subscribe("q", r#"{ library { book(id: "book1") { author { name } } } }"#).await;
-        let book = json!({"library": {"book": {"author": {"name": "AUTHOR1"}}}});
+    with_graphql(async |lending| {
+        let mut client = Client::signed_in(&lending).await;
+        client.subscribe("q", r#"{ lending { book(id: "book1") { author { name } } } }"#).await;
+        let book = json!({"lending": {"book": {"author": {"name": "AUTHOR1"}}}});
         assert_eq!(
             client.heard().await,
             json!({"type": "next", "id": "q", "payload": {"data": book}})
         );
         assert_eq!(client.heard().await, json!({"type": "complete", "id": "q"}));
-        client.subscribe("m", r#"mutation { libraryPutBook(title: "x") { place } }"#).await;
-        assert_eq!(client.heard().await["payload"]["data"]["libraryPutBook"]["place"], "1");
+        client.subscribe("m", r#"mutation { lendingPutBook(title: "x") { place } }"#).await;
+        assert_eq!(client.heard().await["payload"]["data"]["lendingPutBook"]["place"], "1");
         assert_eq!(client.heard().await["type"], "complete");
-        client.subscribe("s", "subscription { libraryReadBooks(count: 2) { book { id } } }").await;
+        client.subscribe("s", "subscription { lendingReadBooks(count: 2) { book { id } } }").await;
         for nth in 0..2 {
             let told = client.heard().await;
             assert_eq!(
-                told["payload"]["data"]["libraryReadBooks"]["book"]["id"],
+                told["payload"]["data"]["lendingReadBooks"]["book"]["id"],
                 format!("book{nth}")
             );
         }
         let over = client.heard().await;
-        assert_eq!(over["payload"]["errors"][0]["extensions"]["reason"], "library.over");
+        assert_eq!(over["payload"]["errors"][0]["extensions"]["reason"], "lending.over");
         assert_eq!(client.heard().await, json!({"type": "complete", "id": "s"}));
-        client.subscribe("w", "{ library { book(id: 5) { id } } }").await;
+        client.subscribe("w", "{ lending { book(id: 5) { id } } }").await;
         let refused = client.heard().await;
         assert_eq!((&refused["type"], &refused["id"]), (&json!("error"), &json!("w")));
         assert_eq!(refused["payload"][0]["extensions"]["violations"][0]["path"], "id");
@@ -96,11 +96,11 @@ fn questions_of_every_kind_are_asked_on_one_connection() {
 
 #[test]
 fn who_did_not_sign_in_is_nobody() {
-    with_graphql(async |library| {
-        let mut client = Client::open(&library, "graphql-transport-ws").await;
+    with_graphql(async |lending| {
+        let mut client = Client::open(&lending, "graphql-transport-ws").await;
         client.say(json!({"type": "connection_init"})).await;
         client.heard().await;
-        client.subscribe("m", r#"mutation { libraryPutBook(title: "x") { place } }"#).await;
+        client.subscribe("m", r#"mutation { lendingPutBook(title: "x") { place } }"#).await;
         let said = client.heard().await;
         assert_eq!(said["payload"]["errors"][0]["extensions"]["reason"], "auth.required");
     });
@@ -108,10 +108,10 @@ fn who_did_not_sign_in_is_nobody() {
 
 #[test]
 fn what_the_protocol_forbids_closes_the_connection() {
-    with_graphql(async |library| {
+    with_graphql(async |lending| {
         let forged = json!({"type": "connection_init", "payload": {"authorization": "Bearer bad"}});
         let init = json!({"type": "connection_init"});
-        let stream = "subscription { libraryReadBooks(count: 9) { book { id } } }";
+        let stream = "subscription { lendingReadBooks(count: 9) { book { id } } }";
         let follow = json!({"type": "subscribe", "id": "a", "payload": {"query": stream}});
         for (said, code) in [
             (
@@ -127,12 +127,12 @@ fn what_the_protocol_forbids_closes_the_connection() {
             (vec![init, json!({"type": "subscribe", "payload": {}})], 4400),
             (vec![forged], 4403),
         ] {
-            let mut client = Client::open(&library, "graphql-transport-ws").await;
+            let mut client = Client::open(&lending, "graphql-transport-ws").await;
             for message in &said {
                 client.say(message.clone()).await;
             }
             assert_eq!(client.closed().await, code, "{said:?}");
         }
-        assert_eq!(Client::open(&library, "").await.closed().await, 4406);
+        assert_eq!(Client::open(&lending, "").await.closed().await, 4406);
     });
 }

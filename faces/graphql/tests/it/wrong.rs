@@ -6,7 +6,7 @@ use crate::with_graphql;
 
 #[test]
 fn a_wrong_argument_is_refused_as_on_connect() {
-    with_graphql(async |library| {
+    with_graphql(async |lending| {
         for (arguments, json) in [
             ("smal: 5", json!({"smal": 5})),
             ("small: \"x\"", json!({"small": "x"})),
@@ -27,59 +27,59 @@ fn a_wrong_argument_is_refused_as_on_connect() {
             ("crate: {inner: {count: \"x\"}}", json!({"crate": {"inner": {"count": "x"}}})),
             ("left: \"l\", right: 1", json!({"left": "l", "right": 1})),
         ] {
-            let query = format!("{{ library {{ echo({arguments}) {{ __typename }} }} }}");
-            let found = library.ask(&query).await.refusal();
-            assert_eq!(found, library.connect("Echo", &json).await, "{arguments}");
+            let query = format!("{{ lending {{ echo({arguments}) {{ __typename }} }} }}");
+            let found = lending.ask(&query).await.refusal();
+            assert_eq!(found, lending.connect("Echo", &json).await, "{arguments}");
         }
     });
 }
 
 #[test]
 fn a_wrong_variable_is_refused_as_on_connect() {
-    with_graphql(async |library| {
+    with_graphql(async |lending| {
         for (kind, name, value) in [
             ("Int", "small", json!("x")),
             ("Int", "small", json!(2147483648_u32)),
             ("Int64", "large", json!("much")),
-            ("LibraryBinding", "binding", json!("SILK")),
+            ("LendingBinding", "binding", json!("SILK")),
             ("MoneyInput", "price", json!({"amont": 5})),
             ("[String!]", "tags", json!([1])),
             ("Timestamp", "sinceTime", json!("today")),
         ] {
             let query =
-                format!("query($v: {kind}) {{ library {{ echo({name}: $v) {{ __typename }} }} }}");
-            let found = library.ask_as("user:usr_ada", &query, json!({"v": value})).await.refusal();
-            assert_eq!(found, library.connect("Echo", &json!({ name: value })).await, "{name}");
+                format!("query($v: {kind}) {{ lending {{ echo({name}: $v) {{ __typename }} }} }}");
+            let found = lending.ask_as("user:usr_ada", &query, json!({"v": value})).await.refusal();
+            assert_eq!(found, lending.connect("Echo", &json!({ name: value })).await, "{name}");
         }
     });
 }
 
 #[test]
 fn a_missing_argument_is_refused_as_on_connect() {
-    with_graphql(async |library| {
-        let found = library.ask("{ library { book { id } } }").await;
-        assert_eq!(found.refusal(), library.connect("GetBook", &json!({})).await);
-        let query = "query($id: String!) { library { book(id: $id) { id } } }";
-        let found = library.ask_as("user:usr_ada", query, json!({})).await;
-        assert_eq!(found.refusal(), library.connect("GetBook", &json!({})).await);
+    with_graphql(async |lending| {
+        let found = lending.ask("{ lending { book { id } } }").await;
+        assert_eq!(found.refusal(), lending.connect("GetBook", &json!({})).await);
+        let query = "query($id: String!) { lending { book(id: $id) { id } } }";
+        let found = lending.ask_as("user:usr_ada", query, json!({})).await;
+        assert_eq!(found.refusal(), lending.connect("GetBook", &json!({})).await);
     });
 }
 
 #[test]
 fn who_may_not_is_told_so_before_what_is_wrong() {
-    with_graphql(async |library| {
-        let wrong = "mutation { libraryPutBook(titel: 5) { place } }";
-        let right = r#"mutation { libraryPutBook(title: "x") { place } }"#;
+    with_graphql(async |lending| {
+        let wrong = "mutation { lendingPutBook(titel: 5) { place } }";
+        let right = r#"mutation { lendingPutBook(title: "x") { place } }"#;
         for query in [wrong, right] {
-            let nobody = library.ask_as("", query, json!({})).await.refusal();
+            let nobody = lending.ask_as("", query, json!({})).await.refusal();
             assert_eq!(nobody.0, "auth.required", "{query}");
-            let forged = library.ask_as("bad", query, json!({})).await.refusal();
+            let forged = lending.ask_as("bad", query, json!({})).await.refusal();
             assert_eq!(forged.0, "auth.token_invalid", "{query}");
         }
         let public =
-            library.ask_as("bad", r#"{ library { book(id: "book1") { id } } }"#, json!({}));
-        assert_eq!(public.await.data()["library"]["book"]["id"], "book1");
-        let forget = library.ask("mutation { libraryForget }").await.refusal();
+            lending.ask_as("bad", r#"{ lending { book(id: "book1") { id } } }"#, json!({}));
+        assert_eq!(public.await.data()["lending"]["book"]["id"], "book1");
+        let forget = lending.ask("mutation { lendingForget }").await.refusal();
         assert_eq!(forget.0, "auth.permission_denied");
     });
 }
