@@ -4,6 +4,8 @@
 //! **Invariant:** the commands of a mutation run one after another, in the order of the document; none
 //! runs unless the requests of all of them could be read.
 
+use std::sync::Arc;
+
 use apollo_compiler::executable::OperationType;
 use apollo_compiler::introspection;
 use apollo_compiler::response::{JsonMap, JsonValue};
@@ -17,10 +19,11 @@ use stoa_node::tell;
 
 use crate::asker::Asker;
 use crate::question::Question;
-use crate::references::{Needs, Resources};
+use crate::references::{Asks, Needs, Resources};
 use crate::said::{Said, Step, invalid};
 use crate::schema::{Call, Schema};
 use crate::walk::{Selections, Task, Walk, What, put};
+use crate::watches::Watches;
 use crate::{arguments, reply};
 
 /// Queries of one level that are asked at once.
@@ -61,37 +64,47 @@ pub(crate) async fn answer(
 ) -> Result<Response, Vec<Said>> {
     let whole = |error: Error| asker.said(&error);
     let operation = question.operation().map_err(whole)?;
-    let mut walk = Walk::new(schema, &question.document, &question.variables);
-    let sets = [&operation.selection_set];
-    let mut data = walk.object(&sets, &JsonValue::Null, &mut Vec::new()).map_err(whole)?;
+    let (mut writing, mut walk) = Writing::begin(schema, asker, question)?;
     let asked = read(&mut walk, asker, question).await?;
     if operation.is_query() {
         let shown = introspected(schema, asker, question).map_err(whole)?;
-        if let Some(data) = data.as_object_mut() {
+        if let Some(data) = writing.data.as_object_mut() {
             data.extend(shown);
         }
     }
-    let mut writing = Writing { asker, question, response: Response::default(), data };
     writing.calls(&mut walk, asked, operation.operation_type).await;
-    writing.references(&mut walk).await;
+    writing.references(&mut walk, &mut Asks::Once(asker)).await;
     Ok(writing.finish())
 }
 
-/// What one message of a stream comes to.
+/// What one message of a stream comes to, or what ended it.
 pub(crate) async fn told(
     schema: &Schema, asker: &Asker, question: &Question, message: Result<JsonValue>,
 ) -> Result<Response, Vec<Said>> {
-    let whole = |error: Error| asker.said(&error);
-    let operation = question.operation().map_err(whole)?;
-    let mut walk = Walk::new(schema, &question.document, &question.variables);
-    let sets = [&operation.selection_set];
-    let data = walk.object(&sets, &JsonValue::Null, &mut Vec::new()).map_err(whole)?;
-    let mut writing = Writing { asker, question, response: Response::default(), data };
+    let (mut writing, mut walk) = Writing::begin(schema, asker, question)?;
     for task in std::mem::take(&mut walk.next) {
         writing.write(&mut walk, task, message.clone());
     }
-    writing.references(&mut walk).await;
+    writing.references(&mut walk, &mut Asks::Once(asker)).await;
     Ok(writing.finish())
+}
+
+/// What queries that are watched say now; or, in its place, why that is over.
+pub(crate) async fn state(
+    schema: &Schema, watches: &mut Watches, question: &Question,
+) -> Result<Result<Response>, Vec<Said>> {
+    let asker = Arc::clone(&watches.asker);
+    let (mut writing, mut walk) = Writing::begin(schema, &asker, question)?;
+    for task in std::mem::take(&mut walk.next) {
+        let (&What::Call(call), Some(field)) = (&task.what, task.fields.first()) else { continue };
+        let text = arguments::json(&schema.types, field, walk.variables);
+        match watches.query(call.method, &text).await {
+            Ok(reply) => writing.write(&mut walk, task, Ok(call.given(reply))),
+            Err(error) => return Ok(Err(error)),
+        }
+    }
+    writing.references(&mut walk, &mut Asks::Watched(watches)).await;
+    Ok(watches.over.take().map_or_else(|| Ok(writing.finish()), Err))
 }
 
 /// A call of a question, its request read.
@@ -150,6 +163,18 @@ struct Writing<'v> {
 }
 
 impl<'v> Writing<'v> {
+    /// Begins the response to a question, with all that is known without asking anybody.
+    fn begin(
+        schema: &'v Schema, asker: &'v Asker, question: &'v Question,
+    ) -> Result<(Self, Walk<'v>), Vec<Said>> {
+        let whole = |error: Error| asker.said(&error);
+        let operation = question.operation().map_err(whole)?;
+        let mut walk = Walk::new(schema, &question.document, &question.variables);
+        let sets = [&operation.selection_set];
+        let data = walk.object(&sets, &JsonValue::Null, &mut Vec::new()).map_err(whole)?;
+        Ok((Self { asker, question, response: Response::default(), data }, walk))
+    }
+
     /// Calls what the question asks for.
     async fn calls<'a>(&mut self, walk: &mut Walk<'a>, asked: Vec<Asked<'a>>, kind: OperationType) {
         let (several, asker) = (asked.len() > 1, self.asker);
@@ -175,16 +200,14 @@ impl<'v> Writing<'v> {
         while let Some((task, call, answer)) = answers.next().await {
             let source = answer.and_then(|answer| {
                 self.response.told.extend(answer.headers());
-                let reply = reply::reply(answer)?;
-                let part = call.part.as_ref().map(|part| reply::part(&reply, part).clone());
-                Ok(part.unwrap_or(reply))
+                Ok(call.given(reply::reply(answer)?))
             });
             self.write(walk, task, source);
         }
     }
 
     /// Follows references, a level at a time, as far as they are asked for.
-    async fn references(&mut self, walk: &mut Walk<'_>) {
+    async fn references(&mut self, walk: &mut Walk<'_>, asks: &mut Asks<'_>) {
         let mut resources = Resources::default();
         while !walk.next.is_empty() {
             let level = std::mem::take(&mut walk.next);
@@ -195,7 +218,7 @@ impl<'v> Writing<'v> {
                 let (_, all) = needed.or_insert_with(|| (edge.by.clone(), Default::default()));
                 all.extend(ids.iter().cloned());
             }
-            resources.load(self.asker, needs).await;
+            resources.load(asks, needs).await;
             for task in level {
                 let What::Edge(edge, ids, many) = &task.what else { continue };
                 let found = ids.iter().map(|id| resources.get(&edge.by, id));

@@ -3,7 +3,7 @@
 use http::{HeaderMap, HeaderValue};
 use stoa_contract::{AnyMessage, Format, Method};
 use stoa_kit::{Error, Result};
-use stoa_node::{Answer, Guest, Visit, tell};
+use stoa_node::{Answer, Guest, Visit, Watch, tell};
 
 use crate::Introspection;
 use crate::said::Said;
@@ -73,5 +73,14 @@ impl Asker {
             }
             _ => self.guest.call(method, request, &self.headers).await,
         }
+    }
+
+    /// Watches a query with a request as text.
+    ///
+    /// # Errors
+    /// Those of the decoder, and those of the watch.
+    pub(crate) async fn watch(&self, method: &'static Method, text: &[u8]) -> Result<Watch> {
+        self.guest.may_call(method).await?;
+        self.guest.watch(method, self.read(method, text)?, "").await
     }
 }

@@ -1,10 +1,12 @@
 //! Responses as server-sent events, by the protocol "distinct connections" of GraphQL over SSE: an
 //! event `next` for each response, and `complete` at the end.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use futures::StreamExt as _;
 use http::{HeaderValue, header};
-use stoa_kit::Stream;
+use stoa_kit::{Stream, World};
 use stoa_node::Content;
 
 use crate::answer::Response;
@@ -18,10 +20,12 @@ pub(crate) fn once(response: &Response) -> http::Response<Content> {
 }
 
 /// The answer that tells responses as they come.
-pub(crate) fn stream(responses: Stream<Response>) -> http::Response<Content> {
+pub(crate) fn stream(
+    responses: Stream<Response>, world: &Arc<dyn World>,
+) -> http::Response<Content> {
     let told = responses.map(|response| Ok(next(&response?)));
     let end = futures::stream::once(async { Ok(Bytes::from_static(COMPLETE)) });
-    events(Content::Stream(told.chain(end).boxed()))
+    events(Content::events(told.chain(end).boxed(), world))
 }
 
 fn next(response: &Response) -> Bytes {

@@ -1,9 +1,9 @@
 //! GraphQL: every method of every contract, in one schema, at `/graphql`.
 //!
 //! Queries are fields by service (`{ ledger { account(account: "cash") { balance } } }`), commands are
-//! mutations (`ledgerCreateTransfer`), streams are subscriptions. A field that holds the identifier of a
-//! resource of another contract (`(stoa.v1.references)`) leads to it. `docs/faces.md` says how things
-//! are called.
+//! mutations (`ledgerCreateTransfer`). Subscriptions are streams, and the same queries, watched. A field
+//! that holds the identifier of a resource of another contract (`(stoa.v1.references)`) leads to it.
+//! `docs/faces.md` says how things are called.
 //!
 //! The arguments of a field become the JSON of the method's message, which is read by the same strict
 //! decoder that reads Connect's. What GraphQL is — its language, its rules, introspection — is
@@ -30,6 +30,7 @@ mod schema;
 mod socket;
 mod stream;
 mod walk;
+mod watches;
 
 use std::sync::{Arc, OnceLock};
 
@@ -163,8 +164,11 @@ impl Inner {
         let answered = match (operation.is_subscription(), wanted) {
             (false, _) => answer::answer(&schema, &asker, &question).await,
             (true, Wanted::Events) => {
-                let begun = stream::begin(schema, Arc::new(asker), question).await;
-                return Ok(begun.map_or_else(|errors| refused(errors, wanted), events::stream));
+                let world = Arc::clone(asker.guest.node().world());
+                return Ok(match stream::begin(schema, Arc::new(asker), question).await {
+                    Ok(responses) => events::stream(responses, &world),
+                    Err(errors) => refused(errors, wanted),
+                });
             }
             (true, _) => Err(asker.said(&needs_events())),
         };

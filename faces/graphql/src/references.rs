@@ -14,11 +14,20 @@ use crate::limits::REFERENCES_MAX;
 use crate::reply::{part, reply};
 use crate::said::too_much;
 use crate::schema::By;
+use crate::watches::Watches;
 
 /// What a response knows of resources: none where there is none, or none that whoever asks may see.
 #[derive(Default)]
 pub(crate) struct Resources {
     known: HashMap<(&'static str, String), Result<Option<JsonValue>>>,
+}
+
+/// How resources are got.
+pub(crate) enum Asks<'a> {
+    /// Once.
+    Once(&'a Asker),
+    /// And watched from then on.
+    Watched(&'a mut Watches),
 }
 
 /// What a level needs, by how it is got.
@@ -32,14 +41,14 @@ impl Resources {
     }
 
     /// Gets what a level needs and is not known yet.
-    pub(crate) async fn load(&mut self, asker: &Asker, needs: Needs) {
+    pub(crate) async fn load(&mut self, asks: &mut Asks<'_>, needs: Needs) {
         for (path, (by, ids)) in needs {
             let is_new = |id: &String| !self.known.contains_key(&(path, id.clone()));
             let ids: Vec<String> = ids.into_iter().filter(is_new).collect();
             for ids in ids.chunks(by.at_once.unwrap_or(1)) {
                 let got = match self.known.len() + ids.len() > REFERENCES_MAX {
                     true => Err(crowded()),
-                    false => ask(asker, &by, ids).await,
+                    false => ask(asks, &by, ids).await,
                 };
                 self.keep(&by, ids, got);
             }
@@ -64,15 +73,21 @@ impl Resources {
     }
 }
 
-async fn ask(asker: &Asker, by: &By, ids: &[String]) -> Result<JsonValue> {
+async fn ask(asks: &mut Asks<'_>, by: &By, ids: &[String]) -> Result<JsonValue> {
     let asked = match (by.at_once, ids) {
         (None, [id]) => json!({ &by.takes: id }),
         _ => json!({ &by.takes: ids }),
     };
-    asker.guest.count()?;
-    let answer = asker.call(by.method, asked.to_string().as_bytes(), None).await;
+    let text = asked.to_string();
+    let answer = match asks {
+        Asks::Watched(watches) => watches.query(by.method, text.as_bytes()).await,
+        Asks::Once(asker) => {
+            asker.guest.count()?;
+            asker.call(by.method, text.as_bytes(), None).await.and_then(reply)
+        }
+    };
     match answer {
-        Ok(answer) => Ok(part(&reply(answer)?, &by.gives).clone()),
+        Ok(answer) => Ok(part(&answer, &by.gives).clone()),
         // Somebody else's looks the same as none.
         Err(error) if by.at_once.is_none() && error.code() == Code::NotFound => Ok(JsonValue::Null),
         Err(error) => Err(error),

@@ -30,8 +30,8 @@ pub(crate) const PROTOCOL: &str = "graphql-transport-ws";
 pub(crate) const MESSAGE_MAX: usize = 256 << 10;
 /// How long somebody may be there without saying who they are.
 const INIT_MAX: Duration = Duration::from_secs(10);
-/// Questions that are at work on one connection.
-const AT_ONCE_MAX: usize = 32;
+/// Questions that are at work on one connection: a page has many that it watches.
+const AT_ONCE_MAX: usize = 100;
 /// The longest name that a client may give to a question.
 const ID_MAX: usize = 128;
 

@@ -32,7 +32,11 @@ pub(crate) fn respond(visit: &Visit, items: Stream<Box<dyn AnyMessage>>) -> Resp
         let text = item.and_then(|item| item.encode(Format::Json));
         Ok(lines.write(&trace, text))
     });
-    let mut response = Response::new(Content::Stream(pieces.boxed()));
+    let content = match lines {
+        Lines::Events => Content::events(pieces.boxed(), visit.node().world()),
+        Lines::Json => Content::Stream(pieces.boxed()),
+    };
+    let mut response = Response::new(content);
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));

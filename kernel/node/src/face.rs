@@ -15,11 +15,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures::StreamExt;
 use futures::future::BoxFuture;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Request, Response};
 use stoa_contract::{AnyMessage, Kind, Method};
-use stoa_kit::{Caller, Code, Error, Registry, Result, Stream};
+use stoa_kit::{Caller, Code, Error, Registry, Result, Stream, World};
 
 use crate::call::Answer;
 use crate::door::{Coming, Door, Line};
@@ -34,6 +35,8 @@ use crate::{Call, Conversation, Node};
 
 /// The paths that the node answers itself.
 const OWN: [&str; 3] = ["/health", "/ready", "/metrics"];
+/// How often somebody to whom no event is told hears that the connection stands.
+const BEAT: Duration = Duration::from_secs(10);
 
 /// A way to call the services of a node.
 pub trait Face: Send + Sync + 'static {
@@ -95,6 +98,23 @@ pub enum Content {
 impl<T: Into<Bytes>> From<T> for Content {
     fn from(bytes: T) -> Self {
         Self::Whole(bytes.into())
+    }
+}
+
+impl Content {
+    /// Server-sent events, of HTML, as they come, and between them now and then a comment: that the
+    /// connection stands.
+    pub fn events(events: Stream<Bytes>, world: &Arc<dyn World>) -> Self {
+        let state = (events, Arc::clone(world));
+        let pieces = futures::stream::unfold(state, |(mut events, world)| async move {
+            let piece = tokio::select! {
+                biased;
+                event = events.next() => event?,
+                () = world.sleep(BEAT) => Ok(Bytes::from_static(b":\n\n")),
+            };
+            Some((piece, (events, world)))
+        });
+        Self::Stream(pieces.boxed())
     }
 }
 

@@ -95,6 +95,12 @@ impl Guest {
         }
     }
 
+    /// Waits until they may make one call more, and counts it: of somebody who stays, and is told as
+    /// fast as they may be.
+    pub async fn pace(&self) {
+        self.node.pace(&self.caller, &self.visitor.network).await;
+    }
+
     /// Calls a method, with the idempotency key, the trace, the deadline and the position that headers
     /// name. A stream that this gives looks again, before each message, whether they may still have
     /// it.

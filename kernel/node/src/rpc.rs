@@ -129,7 +129,7 @@ fn paced(guest: Arc<Guest>, messages: Stream<Bytes>) -> Stream<Bytes> {
         let guest = Arc::clone(&guest);
         async move {
             if place > 0 {
-                guest.node.pace(&guest.caller, &guest.visitor.network).await;
+                guest.pace().await;
             }
             message
         }

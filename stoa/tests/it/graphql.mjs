@@ -73,6 +73,52 @@ async function followed(client, name) {
   return { asked, topic: heard.data.systemFollowEvents.events[0].topic };
 }
 
+// The states of an account that is watched, with its owner: before and after a transfer, and once its
+// owner is called something else.
+async function watched(client, name) {
+  const ask = async (query, variables) => {
+    for await (const { data, errors } of client.iterate({ query, variables })) {
+      if (errors) throw new Error(JSON.stringify(errors));
+      return data;
+    }
+  };
+  const opened = await ask(
+    `mutation ($handle: String!, $email: String!) {
+      usersCreateUser(handle: $handle, email: $email, displayName: "Ann") { user { id } } }`,
+    { handle: name, email: `${name}@example.com` },
+  );
+  const { id } = opened.usersCreateUser.user;
+  const account = `mutation ($code: String!, $owner: String) {
+    ledgerCreateAccount(code: $code, ownerId: $owner, currency: "EUR", kind: ACCOUNT_KIND_LIABILITY) { account { id } } }`;
+  await ask(account, { code: `${name}/own`, owner: id });
+  await ask(account, { code: `${name}/house` });
+  const states = client.iterate({
+    query: 'subscription ($account: String!) { ledger { account(account: $account) { balance owner { displayName } } } }',
+    variables: { account: `${name}/own` },
+  });
+  const next = async () => {
+    const { value } = await states.next();
+    if (value.errors) throw new Error(JSON.stringify(value.errors));
+    const { balance, owner } = value.data.ledger.account;
+    return [balance, owner.displayName];
+  };
+  const heard = [await next()];
+  await ask(
+    `mutation ($debit: String!, $credit: String!) {
+      ledgerCreateTransfer(currency: "EUR", legs: [{debit: $debit, credit: $credit, amount: 7}]) { transfer { id } } }`,
+    { debit: `${name}/house`, credit: `${name}/own` },
+  );
+  heard.push(await next());
+  await ask(
+    'mutation ($id: String!) { usersUpdateUser(id: $id, displayName: "Bob", updateMask: "displayName") { user { id } } }',
+    { id },
+  );
+  heard.push(await next());
+  await states.return();
+  return heard;
+}
+
+const events = sse.createClient({ url: endpoint, headers });
 const socket = ws.createClient({
   url: endpoint.replace('http', 'ws'),
   webSocketImpl: require('ws'),
@@ -82,8 +128,8 @@ const report = {
   audit: await audited(),
   types: await introspected(),
   urql: await urql(),
-  sse: await followed(sse.createClient({ url: endpoint, headers }), 'sse'),
-  ws: await followed(socket, 'ws'),
+  sse: { ...(await followed(events, 'sse')), states: await watched(events, 'bob') },
+  ws: { ...(await followed(socket, 'ws')), states: await watched(socket, 'eve') },
 };
 await socket.dispose();
 console.log(JSON.stringify(report));

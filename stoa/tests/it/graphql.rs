@@ -34,6 +34,8 @@ fn clients_of_others_ask_as_they_do_elsewhere() {
     assert_eq!(refused["violations"][0]["path"], "currency");
     for client in ["sse", "ws"] {
         let asked = json!([{"auth": {"whoAmI": {"subject": subject}}}]);
-        assert_eq!(heard[client], json!({"asked": asked, "topic": "ledger.account"}));
+        let states = json!([["0", "Ann"], ["7", "Ann"], ["7", "Bob"]]);
+        let expected = json!({"asked": asked, "topic": "ledger.account", "states": states});
+        assert_eq!(heard[client], expected);
     }
 }

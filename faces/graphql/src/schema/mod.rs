@@ -26,6 +26,8 @@ use stoa_kit::{Error, Result};
 
 pub(crate) use edges::{By, Edge};
 
+use crate::reply::part;
+
 /// What a node's contracts are in GraphQL.
 pub(crate) struct Schema {
     /// As it is checked against.
@@ -55,6 +57,16 @@ pub(crate) struct Call {
     pub(crate) method: &'static Method,
     /// The part of the reply that is the field, by its name in JSON; none for the whole reply.
     pub(crate) part: Option<String>,
+}
+
+impl Call {
+    /// What the field is, of a reply.
+    pub(crate) fn given(&self, reply: JsonValue) -> JsonValue {
+        match &self.part {
+            Some(name) => part(&reply, name).clone(),
+            None => reply,
+        }
+    }
 }
 
 /// A part of a message.

@@ -15,7 +15,11 @@ use super::{Call, Field, Fields, edges, names, scalars};
 const ROOTS: [(&str, &str); 3] = [
     ("Query", "What can be read, by service."),
     ("Mutation", "What can be done. What stands in one request is done one after another."),
-    ("Subscription", "What tells more as it comes."),
+    (
+        "Subscription",
+        "What tells more as it comes: streams, and what can be read, by service, told again whenever \
+        it says something else.",
+    ),
 ];
 
 /// The schema of contracts, and where its fields lead.
@@ -58,13 +62,16 @@ impl Writer<'_> {
         }
         if !queries.is_empty() {
             let said = self::described(contract.doc, "  ");
-            let _ = writeln!(self.roots[0], "{said}  {}: {of_service}!", contract.name);
+            // What is asked once and what is watched have one shape, and one type.
+            for root in [0, 2] {
+                let _ = writeln!(self.roots[root], "{said}  {}: {of_service}!", contract.name);
+                self.put(ROOTS[root].0, contract.name.to_owned(), Field::Service);
+            }
             let _ = writeln!(
                 self.messages.text,
                 "{}type {of_service} {{\n{queries}}}",
                 self::described(contract.doc, "")
             );
-            self.put(ROOTS[0].0, contract.name.to_owned(), Field::Service);
         }
         for method in shown.into_iter().filter(|method| method.kind != Kind::Query) {
             let root = if method.streams { 2 } else { 1 };

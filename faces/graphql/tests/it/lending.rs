@@ -1,5 +1,6 @@
 //! A house that lends books: some are made up when they are asked for, some were put into a table.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
 use futures::StreamExt;
@@ -11,8 +12,10 @@ use stoa_kit::{
 use contract::{
     Author, BatchGetAuthorsRequest, BatchGetAuthorsResponse, Book, EchoRequest, EchoResponse,
     ForgetRequest, ForgetResponse, GetBookRequest, GetBookResponse, GetBooksRequest,
-    GetBooksResponse, GetShelfRequest, GetShelfResponse, LendingService, ListBooksRequest,
-    ListBooksResponse, PutBookRequest, PutBookResponse, ReadBooksRequest, ReadBooksResponse, Shelf,
+    GetBooksResponse, GetNewestRequest, GetNewestResponse, GetShelfRequest, GetShelfResponse,
+    LendingService, ListBooksRequest, ListBooksResponse, Newest, PutBookRequest, PutBookResponse,
+    ReadBooksRequest, ReadBooksResponse, RenameAuthorRequest, RenameAuthorResponse, Shelf,
+    ShutOutRequest, ShutOutResponse,
 };
 
 pub(crate) mod contract {
@@ -57,13 +60,16 @@ impl LendingService for Lending {
     }
 
     fn batch_get_authors(
-        &self, _: &View, request: BatchGetAuthorsRequest,
+        &self, view: &View, request: BatchGetAuthorsRequest,
     ) -> Result<BatchGetAuthorsResponse> {
         AUTHORS.fetch_add(1, SeqCst);
+        let named = "SELECT id, name FROM lending_author WHERE tenant = :tenant AND id = ANY ($1)";
+        let named: Vec<(String, String)> = view.rows(named, (&request.ids,))?;
+        let named: HashMap<_, _> = named.into_iter().collect();
         // The sixth is known to nobody.
         let known = request.ids.into_iter().filter(|id| id != "author6");
         let author = |id: String| {
-            let name = id.to_uppercase();
+            let name = named.get(&id).cloned().unwrap_or_else(|| id.to_uppercase());
             Author { id, name, first_book_id: "book99".to_owned() }
         };
         Ok(BatchGetAuthorsResponse { authors: known.map(author).collect() })
@@ -89,8 +95,32 @@ impl LendingService for Lending {
             "SELECT place FROM lending_put WHERE tenant = :tenant ORDER BY place DESC LIMIT 1";
         let last: Option<(i64,)> = tx.row(last, ())?;
         let place = last.map_or(1, |(last,)| last + 1);
-        tx.execute("INSERT INTO lending_put (tenant, place) VALUES (:tenant, $1)", (place,))?;
+        let put = "INSERT INTO lending_put (tenant, place, title) VALUES (:tenant, $1, $2)";
+        tx.execute(put, (place, &request.title))?;
         Ok(PutBookResponse { place, title: request.title })
+    }
+
+    fn get_newest(&self, view: &View, _: GetNewestRequest) -> Result<GetNewestResponse> {
+        let last = "SELECT place, title FROM lending_put WHERE tenant = :tenant ORDER BY place DESC LIMIT 1";
+        let last: Option<(i64, String)> = view.row(last, ())?;
+        let (place, title) = last.ok_or_else(|| Error::not_found("book", "newest"))?;
+        let author_id = format!("author{}", place % 2);
+        Ok(GetNewestResponse { newest: Newest { place, title, author_id }.into() })
+    }
+
+    fn rename_author(
+        &self, tx: &mut Tx, request: RenameAuthorRequest,
+    ) -> Result<RenameAuthorResponse> {
+        let named = "INSERT INTO lending_author (tenant, id, name) VALUES (:tenant, $1, $2) \
+            ON CONFLICT (tenant, id) DO UPDATE SET name = excluded.name";
+        tx.execute(named, (&request.id, &request.name))?;
+        Ok(RenameAuthorResponse {})
+    }
+
+    fn shut_out(&self, tx: &mut Tx, request: ShutOutRequest) -> Result<ShutOutResponse> {
+        let out = "INSERT INTO lending_out (tenant, token) VALUES (:tenant, $1)";
+        tx.execute(out, (&request.token,))?;
+        Ok(ShutOutResponse {})
     }
 
     fn forget(&self, _: &mut Tx, _: ForgetRequest) -> Result<ForgetResponse> {
@@ -107,18 +137,28 @@ impl LendingService for Lending {
     }
 }
 
-/// The service. A token is the name of its bearer; one that begins with `bad` is none.
+/// The service. A token is the name of its bearer; one that begins with `bad` is none, nor is one
+/// that was shut out.
 pub(crate) fn service() -> Service {
-    let table = "CREATE TABLE lending_put (tenant TEXT NOT NULL, place BIGINT NOT NULL, PRIMARY KEY (tenant, place));";
+    let tables = "
+        CREATE TABLE lending_put (
+            tenant TEXT NOT NULL, place BIGINT NOT NULL, title TEXT NOT NULL,
+            PRIMARY KEY (tenant, place));
+        CREATE TABLE lending_author (
+            tenant TEXT NOT NULL, id TEXT NOT NULL, name TEXT NOT NULL, PRIMARY KEY (tenant, id));
+        CREATE TABLE lending_out (
+            tenant TEXT NOT NULL, token TEXT NOT NULL, PRIMARY KEY (tenant, token));";
     let migrations: &'static [Migration] =
-        Box::leak(Box::new([Migration::expand("0001_lending", table)]));
+        Box::leak(Box::new([Migration::expand("0001_lending", tables)]));
     Service::new(contract::serve(Lending)).migrations(migrations).authenticates(Authenticator {
-        tables: &[],
+        tables: &["lending_out"],
         tenant: |_| Some(MAIN),
-        run: |_, token| {
+        run: |view, token| {
+            let out = "SELECT 1 FROM lending_out WHERE tenant = :tenant AND token = $1";
+            let is_out = view.row::<(i64,)>(out, (token,))?.is_some();
             let caller = Caller::of(MAIN, token, &[]);
             let known = Authenticated { caller, until: Micros(i64::MAX), due: None };
-            Ok((!token.starts_with("bad")).then_some(known))
+            Ok((!token.starts_with("bad") && !is_out).then_some(known))
         },
         principal: |_, _, _| Ok(None),
         prepare: |_, _| Ok(false),

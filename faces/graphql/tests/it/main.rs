@@ -11,6 +11,7 @@ mod names;
 mod references;
 mod sockets;
 mod streams;
+mod watched;
 mod wire;
 mod wrong;
 

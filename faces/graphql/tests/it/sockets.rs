@@ -10,7 +10,7 @@ use tokio_tungstenite::tungstenite::Message as Frame;
 
 use crate::{Lending, with_graphql};
 
-struct Client(WebSocketStream<DuplexStream>);
+pub(crate) struct Client(WebSocketStream<DuplexStream>);
 
 impl Client {
     async fn open(lending: &Lending, protocol: &str) -> Self {
@@ -28,7 +28,7 @@ impl Client {
     }
 
     /// One who signed in by the first message.
-    async fn signed_in(lending: &Lending) -> Self {
+    pub(crate) async fn signed_in(lending: &Lending) -> Self {
         let mut client = Self::open(lending, "graphql-transport-ws").await;
         let payload = json!({"authorization": "Bearer user:usr_ada"});
         client.say(json!({"type": "connection_init", "payload": payload})).await;
@@ -36,15 +36,15 @@ impl Client {
         client
     }
 
-    async fn say(&mut self, message: Value) {
+    pub(crate) async fn say(&mut self, message: Value) {
         self.0.send(Frame::text(message.to_string())).await.unwrap();
     }
 
-    async fn subscribe(&mut self, id: &str, query: &str) {
+    pub(crate) async fn subscribe(&mut self, id: &str, query: &str) {
         self.say(json!({"type": "subscribe", "id": id, "payload": {"query": query}})).await;
     }
 
-    async fn heard(&mut self) -> Value {
+    pub(crate) async fn heard(&mut self) -> Value {
         let text = self.0.next().await.unwrap().unwrap().into_text().unwrap();
         serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
     }
