@@ -118,6 +118,21 @@ impl Page {
         rows.truncate(shown);
         rows.last().map_or_else(|| Ok(String::new()), |row| token(&self.seal, &keys(row)))
     }
+
+    /// The same for a list that looked only as far as some keys: where it shows no row too many, the
+    /// next page begins behind them.
+    ///
+    /// # Errors
+    /// As [`Page::cut`].
+    pub fn cut_at<T: Message>(
+        &self, rows: &mut Vec<T>, keys: impl FnOnce(&T) -> Vec<String>,
+        looked_to: Option<Vec<String>>,
+    ) -> Result<String> {
+        match (self.cut(rows, keys)?, looked_to) {
+            (next, Some(keys)) if next.is_empty() => token(&self.seal, &keys),
+            (next, _) => Ok(next),
+        }
+    }
 }
 
 fn foreign() -> Error {

@@ -252,11 +252,9 @@ impl Authenticated {
     }
 }
 
-/// How a node recognises the bearer of a token.
+/// How a node recognises the bearer of a token. An answer is kept until a commit writes a row that
+/// it was read from: what is read of it by keys is what others may change often.
 pub struct Authenticator {
-    /// The tables that the answer rests on: a commit that writes one of them makes every
-    /// answer of the same tenant that was kept worthless.
-    pub tables: &'static [&'static str],
     /// The tenant that a token names, whether it is good or not: where its bearer is looked for.
     pub tenant: fn(token: &str) -> Option<&str>,
     /// Finds the bearer; none for a token that is unknown, expired or revoked.

@@ -1,24 +1,17 @@
 //! Who calls: tokens are looked up by the one service that knows them, in the tenant that they name,
-//! and answers are kept until a commit touches what they rest on.
+//! and [answers are kept](crate::bearers) until a commit touches what they rest on.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use quick_cache::unsync::Cache;
 use stoa_contract::{Code, Format, Method, Permission};
 use stoa_kit::session::{Session, Stamp};
 use stoa_kit::tx::Run;
-use stoa_kit::{Authenticated, Authenticator, Caller, Cause, Error, Result};
-use stoa_store::{Notice, Store, Written};
-use tokio::sync::broadcast::Receiver;
-use tokio::sync::broadcast::error::TryRecvError;
+use stoa_kit::{Caller, Cause, Error, Result};
 
 use crate::call::authorize;
 use crate::{Call, Node};
 
-/// Answers that are kept.
-const KEPT_MAX: usize = 65_536;
 /// How old what the store knows of other nodes may be, for a kept answer to be good.
 const FRESH: Duration = Duration::from_secs(1);
 
@@ -49,57 +42,6 @@ impl Visitor {
             Error::new(Code::Unauthenticated, "auth.malformed", "not a bearer token")
                 .help("Send `Authorization: Bearer <token>`.")
         }))
-    }
-}
-
-/// Answers to "whose token is this".
-pub(crate) struct Tokens(Mutex<Kept>);
-
-struct Kept {
-    answers: Cache<[u8; 16], (Generation, Authenticated)>,
-    notices: Receiver<Notice>,
-    /// What was touched for all tenants, and for each of them.
-    generation: u64,
-    generations: HashMap<Arc<str>, u64>,
-}
-
-/// Grows with every commit that touched what the answers of a tenant rest on.
-type Generation = (u64, u64);
-
-impl Tokens {
-    pub(crate) fn new(store: &Store) -> Self {
-        let (answers, generations) = (Cache::new(KEPT_MAX), HashMap::new());
-        Self(Mutex::new(Kept { answers, notices: store.notices(), generation: 0, generations }))
-    }
-
-    fn kept(&self, tables: &[&str]) -> std::sync::MutexGuard<'_, Kept> {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.listen(tables);
-        kept
-    }
-}
-
-impl Kept {
-    /// Makes the answers of a tenant worthless if a commit since the last look touched one of the
-    /// tables for it. A commit tells of itself before its reply leaves, so whoever revoked a token and
-    /// was answered never sees it used again on this node.
-    fn listen(&mut self, tables: &[&str]) {
-        loop {
-            match self.notices.try_recv() {
-                Ok(notice) => {
-                    let touched = |written: &&Written| tables.contains(&&*written.table);
-                    for written in notice.tables.iter().filter(touched) {
-                        *self.generations.entry(Arc::clone(&written.tenant)).or_default() += 1;
-                    }
-                }
-                Err(TryRecvError::Lagged(_)) => self.generation += 1,
-                Err(TryRecvError::Empty | TryRecvError::Closed) => break,
-            }
-        }
-    }
-
-    fn generation(&self, tenant: &str) -> Generation {
-        (self.generation, self.generations.get(tenant).copied().unwrap_or(0))
     }
 }
 
@@ -173,7 +115,7 @@ impl Node {
     pub async fn authenticate(self: &Arc<Self>, token: &str) -> Result<Caller> {
         let registry = Arc::clone(&self.registry);
         let (provider, by) = registry.authenticator().ok_or_else(refused)?;
-        let Authenticator { tables, run, .. } = *by;
+        let run = by.run;
         let tenants = self.tenants().await?;
         let tenant = (by.tenant)(token).filter(|tenant| tenants.knows(tenant));
         let tenant = Arc::clone(&tenants.active(tenant.ok_or_else(refused)?)?.name);
@@ -181,27 +123,28 @@ impl Node {
             return Ok(caller);
         }
         let name = self.keys.token(token);
-        let generation = self.tokens.kept(tables).generation(&tenant);
+        let heard = self.bearers.heard();
         let (registry, bearers) = (Arc::clone(&registry), Arc::clone(&tenant));
         let token = token.to_owned();
         let read = move |session: &mut dyn Session, stamp: Stamp| {
             let (caller, cause) = (Caller::system(&bearers), Cause::Request);
             let (registry, caller, cause) = (&registry, &caller, &cause);
+            session.watch();
             let query = Run { registry, caller, cause, stamp, nested: true };
-            query.query(session, provider, |view| run(view, &token))
+            let found = query.query(session, provider, |view| run(view, &token))?;
+            Ok((found, session.reads()))
         };
-        let mut found = self.read(None, read).await?.ok_or_else(refused)?;
+        let (found, rests_on) = self.read(None, read).await?;
+        let mut found = found.ok_or_else(refused)?;
         if let Some((method, request)) = found.due.take() {
             // A use that cannot be noted is still a use: the store may be full, or busy.
             if let Err(error) = self.note(&tenant, method, &request).await {
                 tracing::warn!(%error, method, "the use of a token was not noted");
             }
         }
-        let mut kept = self.tokens.kept(tables);
-        if kept.generation(&tenant) == generation {
-            kept.answers.insert(name, (generation, found.clone()));
-        }
-        Ok(found.caller)
+        let caller = found.caller.clone();
+        self.bearers.keep(name, found, rests_on, heard);
+        Ok(caller)
     }
 
     /// Who a job's method runs as, on behalf of somebody: as they are now, where it takes a
@@ -248,15 +191,10 @@ impl Node {
     /// The bearer of a token, where the answer was kept and nothing can have changed it: the store
     /// says how long ago it knew of every commit, and a node that was asleep knows of none since.
     fn remembered(&self, token: &str) -> Option<Caller> {
-        let (_, Authenticator { tables, .. }) = self.registry.authenticator()?;
         if self.world.uptime().saturating_sub(self.store.fresh_since()) > FRESH {
             return None;
         }
-        let (name, now) = (self.keys.token(token), self.world.now());
-        let kept = self.tokens.kept(tables);
-        let (generation, known) = kept.answers.get(&name)?;
-        let is_good = known.until > now && kept.generation(&known.caller.tenant) == *generation;
-        is_good.then(|| known.caller.clone())
+        self.bearers.find(self.keys.token(token), self.world.now())
     }
 
     /// Runs a command that the provider asked for.

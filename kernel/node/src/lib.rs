@@ -13,6 +13,7 @@
 
 mod auth;
 mod background;
+mod bearers;
 mod browser;
 mod budget;
 mod call;
@@ -73,7 +74,7 @@ pub use serve::{Listen, Port, Server, serve};
 pub use watch::{Reply, Watch};
 pub use whence::Proxies;
 
-use auth::Tokens;
+use bearers::Bearers;
 use keys::Keys;
 use limit::Limits;
 use metrics::Metrics;
@@ -125,7 +126,7 @@ pub struct Node {
     reach: Reach,
     keys: Keys,
     directory: Directory,
-    tokens: Tokens,
+    bearers: Bearers,
     limits: Limits,
     quotas: Quotas,
     hub: watch::Hub,
@@ -181,7 +182,7 @@ impl Node {
         registry.hand_over(ring);
         Ok(Arc::new(Self {
             directory: Directory::new(&store),
-            tokens: Tokens::new(&store),
+            bearers: Bearers::new(&store),
             limits: Limits::new(parts.calls_per_second, parts.anonymous_per_second),
             quotas: Quotas::new(),
             hub: watch::Hub::new(),

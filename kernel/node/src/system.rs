@@ -22,6 +22,7 @@ pub(crate) fn service() -> Service {
         list_services: catalogue::list,
         explain_access: catalogue::explain,
         get_commit: commits::get,
+        list_commits: commits::list,
         list_jobs: jobs::list,
         retry_job: jobs::retry,
         retry_jobs: jobs::retry_all,

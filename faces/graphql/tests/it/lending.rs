@@ -151,7 +151,6 @@ pub(crate) fn service() -> Service {
     let migrations: &'static [Migration] =
         Box::leak(Box::new([Migration::expand("0001_lending", tables)]));
     Service::new(contract::serve(Lending)).migrations(migrations).authenticates(Authenticator {
-        tables: &["lending_out"],
         tenant: |_| Some(MAIN),
         run: |view, token| {
             let out = "SELECT 1 FROM lending_out WHERE tenant = :tenant AND token = $1";

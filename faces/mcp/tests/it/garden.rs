@@ -63,7 +63,6 @@ impl GardenService for Garden {
 /// The service. A token is the name of its bearer, and whoever is a gardener may delete.
 pub(crate) fn service() -> Service {
     Service::new(contract::serve(Garden)).authenticates(Authenticator {
-        tables: &[],
         tenant: |_| Some(MAIN),
         run: |_, token| {
             let granted: &[&str] = match token {

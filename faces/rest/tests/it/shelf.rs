@@ -44,7 +44,6 @@ impl ShelfService for Shelf {
 /// The service. A token is the name of its bearer.
 pub(crate) fn service() -> Service {
     Service::new(contract::serve(Shelf)).authenticates(Authenticator {
-        tables: &[],
         tenant: |_| Some(MAIN),
         run: |_, token| {
             let caller = Caller::of(MAIN, token, &[]);

@@ -12,6 +12,7 @@
 mod calls;
 mod catalogue;
 mod chores;
+mod commits;
 mod dry;
 mod echo;
 mod effects;

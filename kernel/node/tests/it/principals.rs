@@ -108,7 +108,6 @@ fn service(done: Arc<Mutex<Vec<String>>>) -> Service {
             async { Ok(Money::default()) }
         });
     Service::new(methods).migrations(TABLES).authenticates(Authenticator {
-        tables: &["deeds_may"],
         tenant: |_| Some(MAIN),
         run: |_, _| Ok(None),
         principal,

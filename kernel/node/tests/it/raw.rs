@@ -101,7 +101,6 @@ fn service(says: Says) -> Service {
         .raw::<Mine>("/mine", 8)
         .raw::<Drip>("/drip", 0)
         .authenticates(Authenticator {
-            tables: &["echo_none"],
             tenant: |_| Some(MAIN),
             run: |_, token| {
                 let caller = Caller::of(MAIN, &format!("user:{token}"), &[]);

@@ -35,7 +35,8 @@ CREATE TABLE auth_network (
 );
 CREATE INDEX auth_network_time ON auth_network (tenant, time);
 
--- Sessions that can still be used, by the hash of their token. What is BYTEA besides is sealed.
+-- Sessions that can still be used, by the hash of their token: that of the one whose token is shown is read by
+-- its key. What is BYTEA besides is sealed.
 CREATE TABLE auth_session (
     tenant TEXT NOT NULL,
     id TEXT NOT NULL,
@@ -45,9 +46,9 @@ CREATE TABLE auth_session (
     address BYTEA NOT NULL,
     create_time BIGINT NOT NULL,
     expire_time BIGINT NOT NULL,
-    PRIMARY KEY (tenant, id)
+    PRIMARY KEY (tenant, token_hash)
 );
-CREATE UNIQUE INDEX auth_session_token ON auth_session (tenant, token_hash);
+CREATE UNIQUE INDEX auth_session_id ON auth_session (tenant, id);
 CREATE INDEX auth_session_user ON auth_session (tenant, user_id, id);
 CREATE INDEX auth_session_expire ON auth_session (tenant, expire_time);
 
@@ -61,30 +62,19 @@ CREATE TABLE auth_api_key (
     token_hash BYTEA NOT NULL,
     create_time BIGINT NOT NULL,
     expire_time BIGINT NOT NULL,
-    PRIMARY KEY (tenant, id)
+    PRIMARY KEY (tenant, token_hash)
 );
-CREATE UNIQUE INDEX auth_api_key_token ON auth_api_key (tenant, token_hash);
+CREATE UNIQUE INDEX auth_api_key_id ON auth_api_key (tenant, id);
 CREATE INDEX auth_api_key_owner ON auth_api_key (tenant, owner, id);
 CREATE INDEX auth_api_key_expire ON auth_api_key (tenant, expire_time);
 
--- When a session or a key was last used. Apart from the rows it is about, so that noting a use
--- does not make the node forget whom tokens belong to.
+-- When a session or a key was last used.
 CREATE TABLE auth_use (
     tenant TEXT NOT NULL,
     credential_id TEXT NOT NULL,
     time BIGINT NOT NULL,
     PRIMARY KEY (tenant, credential_id)
 );
-
--- What was revoked, and when. Its rows are gone from the tables above; that a commit writes here
--- is what makes every node forget whom tokens belong to.
-CREATE TABLE auth_revocation (
-    tenant TEXT NOT NULL,
-    credential_id TEXT NOT NULL,
-    time BIGINT NOT NULL,
-    PRIMARY KEY (tenant, credential_id)
-);
-CREATE INDEX auth_revocation_time ON auth_revocation (tenant, time);
 
 -- Names that programs act under.
 CREATE TABLE auth_service_account (

@@ -29,11 +29,6 @@ use stoa_kit::{Authenticator, Migration, Service};
 const MIGRATIONS: &[Migration] =
     &[Migration::expand("0001_auth", include_str!("../migrations/0001_auth.sql"))];
 
-/// The tables that can make a good token bad or change what it is good for. Opening a session
-/// writes none of them. The last one belongs to `users`: it says who is disabled.
-const TOKENS_REST_ON: &[&str] =
-    &["auth_revocation", "auth_role", "auth_role_grant", "users_disabled"];
-
 /// Who calls, and what they may: passwords, sessions, API keys, roles.
 pub fn service() -> Service {
     Service::new(api::methods())
@@ -43,7 +38,6 @@ pub fn service() -> Service {
         .erases(store::erase)
         .settings(&model::settings())
         .authenticates(Authenticator {
-            tables: TOKENS_REST_ON,
             tenant: token::tenant,
             run: token::authenticate,
             principal: token::principal,

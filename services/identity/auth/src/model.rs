@@ -24,8 +24,6 @@ pub(crate) const KEY_LIFE_DEFAULT: Duration = days(90);
 pub(crate) const KEY_LIFE_MAX: Duration = days(400);
 /// Uses of a session or a key that lie closer together are noted as one.
 pub(crate) const USE_NOTED_EVERY: Duration = minutes(5);
-/// How long the record of a revocation is kept.
-pub(crate) const REVOCATION_KEPT: Duration = days(90);
 
 /// Failed attempts from one network are counted over so long, from the first one.
 const WINDOW: Duration = minutes(15);

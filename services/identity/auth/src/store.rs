@@ -154,15 +154,11 @@ pub(crate) fn note_network(tx: &mut Tx, user_id: &str, network: &str) -> Result<
     Ok(())
 }
 
-fn note_revoked(tx: &mut Tx, credential_id: &str) -> Result<()> {
+/// Forgets when a session or key that is over was used.
+fn forget_use(tx: &mut Tx, credential_id: &str) -> Result<()> {
     tx.execute(
         "DELETE FROM auth_use WHERE tenant = :tenant AND credential_id = $1",
         (credential_id,),
-    )?;
-    tx.execute(
-        "INSERT INTO auth_revocation (tenant, credential_id, time) VALUES (:tenant, $1, $2) \
-         ON CONFLICT (tenant, credential_id) DO NOTHING",
-        (credential_id, tx.now().0),
     )?;
     Ok(())
 }
@@ -193,14 +189,12 @@ pub(crate) fn next_deletion(view: &View) -> Result<Option<Micros>> {
     const KEY: &str = "SELECT MIN(expire_time) FROM auth_api_key WHERE tenant = :tenant";
     const ATTEMPT: &str = "SELECT MIN(since) FROM auth_attempt WHERE tenant = :tenant";
     const NETWORK: &str = "SELECT MIN(time) FROM auth_network WHERE tenant = :tenant";
-    const REVOCATION: &str = "SELECT MIN(time) FROM auth_revocation WHERE tenant = :tenant";
     let mut next: Option<Micros> = None;
     for (first, kept) in [
         (SESSION, Duration::ZERO),
         (KEY, Duration::ZERO),
         (ATTEMPT, model::WINDOW_LONGEST),
         (NETWORK, model::NETWORK_KNOWN),
-        (REVOCATION, model::REVOCATION_KEPT),
     ] {
         let first = view.row::<(Option<i64>,)>(first, ())?.and_then(|(first,)| first);
         let over = first.map(|first| Micros(first).after(kept + LINGER));
@@ -209,8 +203,7 @@ pub(crate) fn next_deletion(view: &View) -> Result<Option<Micros>> {
     Ok(next)
 }
 
-/// Deletes some of what is over, and what was noted about it. What ended by the clock needs no
-/// revocation: nobody keeps an answer longer than a credential lives.
+/// Deletes some of what is over, and what was noted about it.
 pub(crate) fn delete_expired(tx: &mut Tx) -> Result<()> {
     const SESSIONS: &str = "DELETE FROM auth_session WHERE tenant = :tenant AND id IN \
          (SELECT id FROM auth_session WHERE tenant = :tenant AND expire_time <= $1 \
@@ -218,29 +211,24 @@ pub(crate) fn delete_expired(tx: &mut Tx) -> Result<()> {
     const KEYS: &str = "DELETE FROM auth_api_key WHERE tenant = :tenant AND id IN \
          (SELECT id FROM auth_api_key WHERE tenant = :tenant AND expire_time <= $1 \
           ORDER BY expire_time, id LIMIT $2) RETURNING id";
-    const USE: &str = "DELETE FROM auth_use WHERE tenant = :tenant AND credential_id = $1";
     const ATTEMPTS: &str = "DELETE FROM auth_attempt WHERE tenant = :tenant AND bucket IN \
          (SELECT bucket FROM auth_attempt WHERE tenant = :tenant AND since <= $1 \
           ORDER BY since, bucket LIMIT $2)";
     const NETWORKS: &str = "DELETE FROM auth_network WHERE tenant = :tenant \
          AND (user_id, network) IN (SELECT user_id, network FROM auth_network \
           WHERE tenant = :tenant AND time <= $1 ORDER BY time, user_id, network LIMIT $2)";
-    const REVOCATIONS: &str = "DELETE FROM auth_revocation WHERE tenant = :tenant \
-         AND credential_id IN (SELECT credential_id FROM auth_revocation \
-          WHERE tenant = :tenant AND time <= $1 ORDER BY time, credential_id LIMIT $2)";
     let now = tx.now();
     let mut full = false;
     for delete in [SESSIONS, KEYS] {
         let gone = tx.rows::<(String,)>(delete, (now.0, CHUNK))?;
         full |= gone.len() as i64 == CHUNK;
         for (id,) in gone {
-            tx.execute(USE, (id,))?;
+            forget_use(tx, &id)?;
         }
     }
     for (delete, before) in [
         (ATTEMPTS, now.before(model::WINDOW_LONGEST)),
         (NETWORKS, now.before(model::NETWORK_KNOWN)),
-        (REVOCATIONS, now.before(model::REVOCATION_KEPT)),
     ] {
         full |= tx.execute(delete, (before, CHUNK))? == CHUNK as u64;
     }

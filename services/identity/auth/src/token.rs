@@ -100,8 +100,8 @@ pub(crate) fn principal(view: &View, subject: &str, credential: &str) -> Result<
     }
 }
 
-/// A caller, good until the credential ends and no longer than uses are noted as one: looking
-/// again is what notes them.
+/// A caller, good until the credential ends or its next use is to be noted: looking again is what
+/// notes it.
 fn bearer(
     view: &View, subject: &str, credential: &str, permissions: &[String], end: Micros,
     last_use: Option<Micros>,
@@ -109,11 +109,12 @@ fn bearer(
     let permissions: Vec<&str> = permissions.iter().map(String::as_str).collect();
     let mut caller = Caller::of(&view.caller().tenant, subject, &permissions);
     caller.credential = credential.into();
-    let until = end.min(view.now().after(model::USE_NOTED_EVERY));
+    let noted = last_use.filter(|last_use| !model::is_noted_again(*last_use, view.now()));
+    let until = end.min(noted.unwrap_or(view.now()).after(model::USE_NOTED_EVERY));
     let found = Authenticated { caller, until, due: None };
-    match last_use {
-        Some(last_use) if !model::is_noted_again(last_use, view.now()) => found,
-        _ => found.then(&RecordUseRequest { credential_id: credential.to_owned() }),
+    match noted {
+        Some(_) => found,
+        None => found.then(&RecordUseRequest { credential_id: credential.to_owned() }),
     }
 }
 

@@ -9,6 +9,7 @@ CREATE TABLE users_user (
     locale BYTEA NOT NULL,
     time_zone BYTEA NOT NULL,
     preferences BYTEA NOT NULL,
+    state TEXT NOT NULL,
     create_time BIGINT NOT NULL,
     update_time BIGINT NOT NULL,
     PRIMARY KEY (tenant, id)
@@ -23,15 +24,6 @@ CREATE TABLE users_login (
     key BYTEA NOT NULL,
     user_id TEXT NOT NULL,
     PRIMARY KEY (tenant, key)
-);
-
--- Who is disabled, and since when. A table of its own: what rests on it, such as the answers to
--- "whose token is this", need not be forgotten whenever somebody edits their profile.
-CREATE TABLE users_disabled (
-    tenant TEXT NOT NULL,
-    user_id TEXT NOT NULL,
-    time BIGINT NOT NULL,
-    PRIMARY KEY (tenant, user_id)
 );
 
 -- Who administers, as `auth` says: of them, one stays active.

@@ -1,12 +1,12 @@
 //! The contract's functions.
 
-use stoa_kit::{Access, Error, Reason as _, Result, Tx, View};
+use stoa_kit::{Access, Error, Event, Reason as _, Result, Tx, View, Wanted as _};
 use stoa_users_v1::{
     BatchGetUsersRequest, BatchGetUsersResponse, CreateUserRequest, CreateUserResponse,
     DisableUserRequest, DisableUserResponse, EnableUserRequest, EnableUserResponse, GetUserRequest,
     GetUserResponse, ListUsersRequest, ListUsersResponse, LookupUserRequest, LookupUserRequestBy,
     LookupUserResponse, Reason, SetAdministratorRequest, SetAdministratorResponse,
-    UpdateUserRequest, UpdateUserResponse, User, UserCreated, UserDisabled, UserEnabled,
+    UpdateUserRequest, UpdateUserResponse, User, UserCreated, UserDisabled, UserEnabled, UserState,
     UsersService,
 };
 
@@ -28,6 +28,7 @@ impl UsersService for Users {
             locale: request.locale,
             time_zone: request.time_zone,
             preferences: request.preferences,
+            state: UserState::Active.into(),
             ..User::default()
         };
         claim(tx, &user.handle, &user.id, Reason::HandleTaken)?;
@@ -35,23 +36,26 @@ impl UsersService for Users {
         let key = model::normal(&user.handle);
         let user = tx.add_with(user, "handle_key", &key)?;
         tx.emit(&UserCreated { user_id: user.id.clone() });
-        Ok(CreateUserResponse { user: existing(tx, &user.id)?.into() })
+        Ok(CreateUserResponse { user: user.into() })
     }
 
     fn get_user(&self, view: &View, request: GetUserRequest) -> Result<GetUserResponse> {
-        let user = view.visible(store::user(view, &request.id)?, &request.id)?;
+        let user = view.load::<User>(&request.id)?;
         Ok(GetUserResponse { user: user.into() })
     }
 
     fn list_users(&self, view: &View, request: ListUsersRequest) -> Result<ListUsersResponse> {
         let page = view.page(&request, 1)?;
         let (from, to) = model::range(&request.handle_prefix);
-        let disabled = model::is_disabled(request.state.as_known().unwrap_or_default());
+        let state = request.state;
         let mut users = match view.access::<User>() {
-            Access::All => store::list(view, (&from, &to), disabled, page.after(), page.limit())?,
+            Access::All => store::list(view, (&from, &to), state, page.after(), page.limit())?,
             Access::Own(id) => {
-                let mut own: Vec<User> = store::user(view, &id)?.into_iter().collect();
-                own.retain(|user| model::matches(user, (&from, &to), disabled, page.after()));
+                let mut own: Vec<User> = view.get(&id)?.into_iter().collect();
+                own.retain(|user| {
+                    (!state.is_given() || user.state == state)
+                        && model::matches(user, (&from, &to), page.after())
+                });
                 own
             }
             Access::Granted(_) | Access::None => Vec::new(),
@@ -63,13 +67,12 @@ impl UsersService for Users {
     fn batch_get_users(
         &self, view: &View, request: BatchGetUsersRequest,
     ) -> Result<BatchGetUsersResponse> {
-        let (users, _missing) =
-            view.visible_many(store::users(view, &request.ids)?, &request.ids)?;
+        let (users, _missing) = view.load_many(&request.ids)?;
         Ok(BatchGetUsersResponse { users })
     }
 
     fn update_user(&self, tx: &mut Tx, request: UpdateUserRequest) -> Result<UpdateUserResponse> {
-        let before = tx.visible(store::user(tx, &request.id)?, &request.id)?;
+        let before = tx.load::<User>(&request.id)?;
         let own = tx.caller().user() == Some(before.id.as_str());
         if !own && !tx.is_nested() && !tx.caller().may(UPDATE_ALL) {
             return Err(Reason::NotYours.because("the profile of somebody else"));
@@ -89,22 +92,16 @@ impl UsersService for Users {
         if tx.caller().user() == Some(request.id.as_str()) {
             return Err(Reason::OwnAccount.because("you cannot disable yourself"));
         }
-        let user = existing(tx, &request.id)?;
         one_stays(tx, &request.id)?;
-        if store::disable(tx, &request.id)? {
-            tx.save(user)?;
-            tx.emit(&UserDisabled { user_id: request.id.clone() });
-        }
-        Ok(DisableUserResponse { user: existing(tx, &request.id)?.into() })
+        let disabled = UserDisabled { user_id: request.id.clone() };
+        let user = set_state(tx, &request.id, UserState::Disabled, &disabled)?;
+        Ok(DisableUserResponse { user: user.into() })
     }
 
     fn enable_user(&self, tx: &mut Tx, request: EnableUserRequest) -> Result<EnableUserResponse> {
-        let user = existing(tx, &request.id)?;
-        if store::enable(tx, &request.id)? {
-            tx.save(user)?;
-            tx.emit(&UserEnabled { user_id: request.id.clone() });
-        }
-        Ok(EnableUserResponse { user: existing(tx, &request.id)?.into() })
+        let enabled = UserEnabled { user_id: request.id.clone() };
+        let user = set_state(tx, &request.id, UserState::Active, &enabled)?;
+        Ok(EnableUserResponse { user: user.into() })
     }
 
     fn set_administrator(
@@ -129,7 +126,7 @@ impl UsersService for Users {
             None => (None, String::new()),
         };
         let user = match id {
-            Some(id) => store::user(view, &id)?,
+            Some(id) => view.get(&id)?,
             None => None,
         };
         Ok(LookupUserResponse { user: user.into(), login })
@@ -138,19 +135,24 @@ impl UsersService for Users {
 
 /// Lets go of a user who is erased: what they are found by, and what others call them by.
 pub(crate) fn erase(tx: &mut Tx, id: &str) -> Result<()> {
-    let Some(user) = store::user(tx, id)? else { return Ok(()) };
+    let Some(user) = tx.get::<User>(id)? else { return Ok(()) };
     one_stays(tx, id)?;
     store::release(tx, &model::normal(&user.handle))?;
     store::release(tx, &model::normal(&user.email))?;
     store::dismiss(tx, id)?;
-    store::enable(tx, id)?;
     tx.delete::<User>(id)?;
     Ok(())
 }
 
-/// A user, for those who were granted the method itself.
-fn existing(view: &View, id: &str) -> Result<User> {
-    store::user(view, id)?.ok_or_else(|| Error::not_found("user", id))
+/// Gives a user another state, and tells of it, unless they have it: for those who were granted the
+/// method itself.
+fn set_state(tx: &mut Tx, id: &str, state: UserState, event: &impl Event) -> Result<User> {
+    let user = tx.get::<User>(id)?.ok_or_else(|| Error::not_found("user", id))?;
+    if user.state == state {
+        return Ok(user);
+    }
+    tx.emit(event);
+    tx.save(User { state: state.into(), ..user })
 }
 
 /// Refuses to lose the last administrator who is active.

@@ -1,6 +1,6 @@
 //! The names of users, and who is in a list of them.
 
-use stoa_users_v1::{User, UserState};
+use stoa_users_v1::User;
 
 /// The form in which names are compared: no white space around, lower case. The contract admits
 /// only ASCII, so that no two of these look the same to people; names in any script belong into
@@ -17,23 +17,8 @@ pub(crate) fn range(prefix: &str) -> (String, String) {
     (from, to)
 }
 
-/// Whether a list is of disabled users or of active ones; none for either.
-pub(crate) fn is_disabled(state: UserState) -> Option<bool> {
-    match state {
-        UserState::USER_STATE_UNSPECIFIED => None,
-        UserState::USER_STATE_ACTIVE => Some(false),
-        UserState::USER_STATE_DISABLED => Some(true),
-    }
-}
-
-/// What a list's statement asks of a row, of one user who was read already.
-pub(crate) fn matches(
-    user: &User, (from, to): (&str, &str), disabled: Option<bool>, after: &str,
-) -> bool {
+/// What a list's statement asks of a handle, of one user who was read already.
+pub(crate) fn matches(user: &User, (from, to): (&str, &str), after: &str) -> bool {
     let key = normal(&user.handle);
-    let is = user.state == UserState::Disabled;
-    key.as_str() > after
-        && key.as_str() >= from
-        && key.as_str() < to
-        && disabled.unwrap_or(is) == is
+    key.as_str() > after && key.as_str() >= from && key.as_str() < to
 }

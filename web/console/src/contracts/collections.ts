@@ -17,6 +17,8 @@ export interface Collection {
   /** The field of the reply that holds the things. */
   items: DescField;
   item: DescMessage;
+  /** What commits call one that they touched, before its name: `users.user`. */
+  kind: string;
   /** Fields of the request that narrow what is listed. */
   filters: DescField[];
   isPaged: boolean;
@@ -60,6 +62,7 @@ function collection(list: Method, methods: Method[]): Collection | undefined {
     list,
     items,
     item,
+    kind: `${list.service}.${snake(item.name)}`,
     filters: list.desc.input.fields.filter(
       (field) =>
         !PAGING.includes(field.name) &&

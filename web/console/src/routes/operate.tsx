@@ -1,9 +1,13 @@
+import type { JsonObject } from "@bufbuild/protobuf";
+import { useNavigate } from "@tanstack/react-router";
+
 import { Page } from "../frame/page.js";
 import { Events } from "../operate/events.js";
 import type { Shown } from "../rows/rows.js";
 import { type Lists, Part, Parts, useLists } from "./parts.js";
 
 const LISTS: Lists = [
+  ["system", "commits"],
   ["system", "jobs"],
   ["system", "subscriptions"],
   ["system", "parked"],
@@ -23,10 +27,20 @@ export function OperatePage({
   onShow: (shown: Shown) => void;
 }) {
   const lists = useLists(LISTS);
+  const navigate = useNavigate();
+  const story = ({ position }: JsonObject) =>
+    void navigate({
+      to: "/operate/commits/$position",
+      params: { position: String(position) },
+    });
   const parts = ["events", ...lists.map(({ name }) => name)];
   return (
     <Page title="Operate" tabs={<Parts place="operate" parts={parts} current={part} />}>
-      {part === "events" ? <Events /> : <Part lists={lists} part={part} {...rest} />}
+      {part === "events" ? (
+        <Events />
+      ) : (
+        <Part lists={lists} part={part} onOpen={part === "commits" ? story : undefined} {...rest} />
+      )}
     </Page>
   );
 }

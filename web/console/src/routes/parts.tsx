@@ -1,3 +1,4 @@
+import type { JsonObject } from "@bufbuild/protobuf";
 import { Empty, links } from "@stoa/ui";
 import { Link } from "@tanstack/react-router";
 
@@ -43,6 +44,7 @@ interface Props {
   part: string;
   shown: Shown;
   onShow: (shown: Shown) => void;
+  onOpen?: ((thing: JsonObject) => void) | undefined;
 }
 
 /** One of them. */

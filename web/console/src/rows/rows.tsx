@@ -27,10 +27,12 @@ interface Props {
   collection: Collection;
   shown: Shown;
   onShow: (shown: Shown) => void;
+  /** Where one leads; it is shown beside the rows, where nothing is said. */
+  onOpen?: ((thing: JsonObject) => void) | undefined;
 }
 
 /** Everything of one kind as a table, made of its contract. */
-export function Rows({ collection, shown, onShow }: Props) {
+export function Rows({ collection, shown, onShow, onOpen }: Props) {
   const { contracts, may } = useKnown();
   const { list, items, isPaged } = collection;
   const filter = shown.filter ?? {};
@@ -92,7 +94,7 @@ export function Rows({ collection, shown, onShow }: Props) {
           columns={columns}
           rows={things}
           keyOf={(thing) => keyOf(collection, thing)}
-          onOpen={(thing) => onShow({ ...shown, open: keyOf(collection, thing) })}
+          onOpen={onOpen ?? ((thing) => onShow({ ...shown, open: keyOf(collection, thing) }))}
           opened={shown.open}
           onEnd={onEnd}
         />

@@ -8,6 +8,7 @@ import { useKnown } from "../known.js";
 import { call, failure } from "../node.js";
 import { Tree } from "../reply/tree.js";
 import { short, words } from "../values.js";
+import { History } from "./history.js";
 import css from "./rows.module.css";
 
 interface Props {
@@ -60,6 +61,7 @@ export function Thing({ collection, id, thing, onClose }: Props) {
       {shown ? (
         <div className={css.body}>
           <Tree desc={item} value={shown} />
+          <History touched={`${collection.kind}/${String(shown[collection.id.jsonName] ?? id)}`} />
         </div>
       ) : found.error ? (
         <Failed {...failure(found.error)} />

@@ -3,7 +3,7 @@
 use stoa_auth_v1::{ApiKey, ServiceAccount};
 use stoa_kit::{Micros, Result, Tx, View};
 
-use super::note_revoked;
+use super::forget_use;
 
 /// The key with this hash of a token.
 pub(crate) fn key_of(view: &View, token_hash: &[u8]) -> Result<Option<ApiKey>> {
@@ -47,8 +47,19 @@ pub(crate) fn keys(
 
 /// Revokes a key.
 pub(crate) fn revoke_key(tx: &mut Tx, id: &str) -> Result<()> {
-    tx.delete::<ApiKey>(id)?;
-    note_revoked(tx, id)
+    let row = tx.row::<(Vec<u8>,)>(
+        "SELECT token_hash FROM auth_api_key WHERE tenant = :tenant AND id = $1",
+        id,
+    )?;
+    row.map_or(Ok(()), |(token_hash,)| end(tx, id, &token_hash))
+}
+
+fn end(tx: &mut Tx, id: &str, token_hash: &[u8]) -> Result<()> {
+    tx.execute(
+        "DELETE FROM auth_api_key WHERE tenant = :tenant AND token_hash = $1",
+        (token_hash,),
+    )?;
+    forget_use(tx, id)
 }
 
 /// Whether this is a service account.
@@ -65,12 +76,10 @@ pub(crate) fn delete_service_account(tx: &mut Tx, id: &str) -> Result<bool> {
 
 /// Revokes all keys of an owner.
 pub(crate) fn revoke_keys(tx: &mut Tx, owner: &str) -> Result<()> {
-    let keys = tx.rows::<(String,)>(
-        "DELETE FROM auth_api_key WHERE tenant = :tenant AND owner = $1 RETURNING id",
+    let keys = tx.rows::<(String, Vec<u8>)>(
+        "SELECT id, token_hash FROM auth_api_key \
+         WHERE tenant = :tenant AND owner = $1 ORDER BY id",
         (owner,),
     )?;
-    for (key,) in &keys {
-        note_revoked(tx, key)?;
-    }
-    Ok(())
+    keys.iter().try_for_each(|(id, token_hash)| end(tx, id, token_hash))
 }

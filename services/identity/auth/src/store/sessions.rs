@@ -5,7 +5,7 @@ use std::time::Duration;
 use stoa_auth_v1::{Session, Settings};
 use stoa_kit::{Micros, Result, Tx, View};
 
-use super::note_revoked;
+use super::{forget_use, last_use};
 use crate::model;
 
 macro_rules! select_sessions {
@@ -35,11 +35,15 @@ fn used(view: &View, idle: Duration, (session, (last_use,)): (Session, (Micros,)
     }
 }
 
-/// The session with this hash of a token.
+/// The session with this hash of a token. It is read by keys alone, so that the node, which keeps
+/// what this comes to, forgets it for no other session's sake.
 pub(crate) fn session_of(view: &View, token_hash: &[u8]) -> Result<Option<Session>> {
-    let rows = view.select_with(select_sessions!("AND s.token_hash = $1"), (token_hash,))?;
-    let idle = idle(view)?;
-    Ok(rows.into_iter().next().map(|row| used(view, idle, row)))
+    let Some(session) = view.find::<Session>("token_hash = $1", (token_hash,))? else {
+        return Ok(None);
+    };
+    let opened = Micros::of(&session.create_time);
+    let last_use = last_use(view, &session.id)?.unwrap_or(opened);
+    Ok(Some(used(view, idle(view)?, (session, (last_use,)))))
 }
 
 /// A session by its identifier.
@@ -72,22 +76,33 @@ pub(crate) fn sessions(
 
 /// Ends sessions of a user, but for one; gives how many there were.
 pub(crate) fn revoke_sessions(tx: &mut Tx, user_id: &str, but: &str) -> Result<usize> {
-    let revoked = tx.rows::<(String,)>(
-        "DELETE FROM auth_session WHERE tenant = :tenant AND user_id = $1 AND id <> $2 \
-         RETURNING id",
+    let ended = tx.rows::<(String, Vec<u8>)>(
+        "SELECT id, token_hash FROM auth_session \
+         WHERE tenant = :tenant AND user_id = $1 AND id <> $2 ORDER BY id",
         (user_id, but),
     )?;
-    for (id,) in &revoked {
-        note_revoked(tx, id)?;
+    for (id, token_hash) in &ended {
+        end(tx, id, token_hash)?;
     }
-    Ok(revoked.len())
+    Ok(ended.len())
 }
 
 /// Ends a session; false if there is none.
 pub(crate) fn revoke_session(tx: &mut Tx, id: &str) -> Result<bool> {
-    let deleted = tx.delete::<Session>(id)?;
-    if deleted {
-        note_revoked(tx, id)?;
+    let row = tx.row::<(Vec<u8>,)>(
+        "SELECT token_hash FROM auth_session WHERE tenant = :tenant AND id = $1",
+        id,
+    )?;
+    match row {
+        Some((token_hash,)) => end(tx, id, &token_hash).map(|()| true),
+        None => Ok(false),
     }
-    Ok(deleted)
+}
+
+fn end(tx: &mut Tx, id: &str, token_hash: &[u8]) -> Result<()> {
+    tx.execute(
+        "DELETE FROM auth_session WHERE tenant = :tenant AND token_hash = $1",
+        (token_hash,),
+    )?;
+    forget_use(tx, id)
 }

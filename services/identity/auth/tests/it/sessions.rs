@@ -1,5 +1,7 @@
 //! Sessions: how they end, and who sees them.
 
+use std::sync::atomic::Ordering::SeqCst;
+
 use stoa_auth_v1::{
     IntrospectTokenRequest, ListSessionsRequest, RevokeAllSessionsRequest, RevokeSessionRequest,
     SignOutRequest, WhoAmIRequest,
@@ -8,7 +10,7 @@ use stoa_kit::{Caller, Code, Service};
 use stoa_testkit::{Node, both};
 use stoa_users_v1::{DisableUserRequest, EnableUserRequest};
 
-use crate::{DAY, MINUTE, PASSWORD, bearer, fails, person, sign_in};
+use crate::{DAY, MINUTE, PASSWORD, bearer, fails, grant, person, sign_in};
 
 fn services() -> Vec<Service> {
     crate::services()
@@ -224,5 +226,36 @@ both! {
         assert_eq!((found.subject, found.permissions), (who.subject, who.permissions));
         let found = node.call(&node.admin(), ask("stoa_s_00")).await.unwrap();
         assert_eq!(found, Default::default(), "nothing is said of one that is not good");
+    }
+}
+
+both! {
+    async fn whoever_comes_and_goes_costs_nobody_else_a_look(node: Node) {
+        let ada = person(&node, "ada").await;
+        let hers = open(&node, "ada").await;
+        let looks = async || {
+            let reads = || node.inner().store().metrics().reads.load(SeqCst);
+            let before = reads();
+            bearer(&node, &hers).await.unwrap();
+            reads() - before
+        };
+        // The first answers are for the node to learn what they rest on, and to note the use.
+        for _ in 0..3 {
+            looks().await;
+        }
+        assert_eq!(looks().await, 0, "an answer is kept");
+        let bob = person(&node, "bob").await;
+        let (his, other) = (open(&node, "bob").await, open(&node, "bob").await);
+        let caller = bearer(&node, &his).await.unwrap();
+        bearer(&node, &other).await.unwrap();
+        node.call(&caller, SignOutRequest {}).await.unwrap();
+        node.call(&node.admin(), RevokeAllSessionsRequest { user_id: bob.clone(), ..Default::default() }).await.unwrap();
+        node.call(&node.admin(), DisableUserRequest { id: bob }).await.unwrap();
+        assert_eq!(looks().await, 0, "what bob does is nothing to ada");
+        grant(&node, &ada, "clerk", &["orders.read"]).await;
+        assert_eq!(looks().await, 1, "what she may is");
+        assert_eq!(looks().await, 0);
+        node.call(&node.admin(), DisableUserRequest { id: ada }).await.unwrap();
+        invalid(bearer(&node, &hers).await);
     }
 }
