@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use http::{HeaderName, HeaderValue};
-use rmcp::model::ProgressToken;
+use rmcp::model::{ContentBlock, ProgressToken};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use stoa_contract::{AnyMessage, Format, Method};
@@ -14,9 +14,9 @@ use crate::head::takes_events;
 use crate::message::{params, raw};
 use crate::refusal::Refusal;
 use crate::search::{self, Named, Query, Relayed};
-use crate::serve::{Asking, Reply};
+use crate::serve::{Asking, Reply, no_session};
 use crate::tools::Entry;
-use crate::{elicit, gather, hints};
+use crate::{content, elicit, gather, hints};
 
 /// What is asked of a tool. Its arguments stay text: what is read of them is what was written, and
 /// what is wrong with them the decoder of the message says.
@@ -31,7 +31,7 @@ pub(crate) struct Params<'a> {
 }
 
 /// What is said beside it. What has a header as well is the same there.
-#[derive(Deserialize)]
+#[derive(Deserialize, Default)]
 struct Meta<'a> {
     #[serde(default, rename = "progressToken")]
     progress: Option<ProgressToken>,
@@ -39,6 +39,10 @@ struct Meta<'a> {
     key: Option<Cow<'a, str>>,
     #[serde(borrow, default, rename = "stoa/position")]
     position: Option<Cow<'a, str>>,
+    #[serde(borrow, default, rename = "stoa/fence")]
+    fence: Option<Cow<'a, str>>,
+    #[serde(default, rename = "stoa/dry-run")]
+    dry_run: bool,
 }
 
 /// A call that can be made.
@@ -53,18 +57,11 @@ pub(crate) struct Call {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Called<'a> {
-    content: [Text<'a>; 1],
+    content: Vec<ContentBlock>,
     structured_content: &'a RawValue,
     is_error: bool,
     #[serde(rename = "_meta", skip_serializing_if = "Told::is_empty")]
     told: Told,
-}
-
-/// The same for those who read no structured content.
-#[derive(Serialize)]
-struct Text<'a> {
-    r#type: &'static str,
-    text: &'a str,
 }
 
 /// What is told beside a reply.
@@ -74,20 +71,35 @@ struct Told {
     position: Option<String>,
     #[serde(rename = "stoa/replayed", skip_serializing_if = "std::ops::Not::not")]
     replayed: bool,
+    /// What would have been written.
+    #[serde(rename = "stoa/dry-run", skip_serializing_if = "Option::is_none")]
+    dry_run: Option<Box<RawValue>>,
 }
 
 impl Told {
+    fn of(answer: &Answer) -> Self {
+        let mut headers = answer.headers();
+        let mut said = |name: &str| headers.remove(name)?.to_str().ok().map(str::to_owned);
+        Self {
+            position: said("stoa-position"),
+            replayed: answer.replayed,
+            dry_run: said("stoa-dry-run").and_then(|text| RawValue::from_string(text).ok()),
+        }
+    }
+
     fn is_empty(&self) -> bool {
-        self.position.is_none() && !self.replayed
+        self.position.is_none() && !self.replayed && self.dry_run.is_none()
     }
 }
 
 /// # Errors
 /// Those of the protocol, as for a tool that is not there. What a method refuses is a result.
 pub(crate) async fn call(mut asking: Asking, asked: Params<'_>) -> Result<Reply> {
-    let meta = asked.meta.unwrap_or(Meta { progress: None, key: None, position: None });
+    let meta = asked.meta.unwrap_or_default();
     asking.say("stoa-position", meta.position)?;
     asking.say("idempotency-key", meta.key)?;
+    asking.say("stoa-fence", meta.fence)?;
+    asking.say("stoa-dry-run", meta.dry_run.then_some("true".into()))?;
     let (name, arguments) = (asked.name, asked.arguments);
     match &*name {
         search::SEARCH => {
@@ -149,11 +161,7 @@ impl Asking {
         match &self.session {
             Some(session) => session.take_call(most),
             None if most == 0 => Ok(()),
-            None => {
-                let message = "calls are counted by session here";
-                Err(Error::new(Code::FailedPrecondition, "mcp.no_session", message)
-                    .help("Begin with `initialize`, and send `Mcp-Session-Id` with each message."))
-            }
+            None => Err(no_session()),
         }
     }
 }
@@ -175,42 +183,59 @@ async fn of_method(
     let elicits = asking.session.as_ref().filter(|session| session.elicits).cloned();
     let call = Call { asking, method, request, progress };
     match elicits {
-        Some(session)
-            if hints::takes_away(method) && takes_events(&call.asking.visit.head.headers) =>
-        {
-            elicit::ask(&session, call, text)
-        }
+        Some(session) if call.needs_consent() => elicit::ask(&session, call, text),
         _ => call.run().await,
     }
 }
 
 impl Call {
+    /// Whether a person is to be asked first: where it takes something away, and is no trial.
+    fn needs_consent(&self) -> bool {
+        let headers = &self.asking.visit.head.headers;
+        hints::takes_away(self.method)
+            && headers.get("stoa-dry-run").is_none_or(|said| said != "true")
+            && takes_events(headers)
+    }
+
     /// # Errors
     /// `auth.required`; everything else that goes wrong is a result.
     pub(crate) async fn run(self) -> Result<Reply> {
         let Self { asking, method, request, progress } = self;
         let trace = asking.visit.trace();
+        let arguments = match method.reply.has_content() {
+            true => request.encode(Format::Json)?,
+            false => Vec::new(),
+        };
         match asking.visit.call(method, request).await {
             Ok(Answer { body: Body::Stream(items), .. }) => {
-                gather::reply(asking, progress, items).await
+                gather::reply(asking, method, progress, items).await
             }
-            Ok(answer) => replied(answer),
+            Ok(answer) => replied(&asking, method, &arguments, answer),
             Err(error) if error.reason() == "auth.required" => Err(error),
             Err(error) => refused(&trace, &error),
         }
     }
 }
 
-fn replied(answer: Answer) -> Result<Reply> {
-    let position = answer.headers().remove("stoa-position");
-    let position = position.and_then(|position| position.to_str().ok().map(str::to_owned));
-    let told = Told { position, replayed: answer.replayed };
+fn replied(
+    asking: &Asking, method: &'static Method, arguments: &[u8], answer: Answer,
+) -> Result<Reply> {
+    let told = Told::of(&answer);
     let Body::Message(message) = answer.body else {
         return Err(Error::internal("a stream where a message was expected"));
     };
-    let text = String::from_utf8(message.encode(Format::Json)?).map_err(Error::internal)?;
+    let mut reply = message.encode(Format::Json)?;
+    let mut blocks = Vec::new();
+    if method.reply.has_content() {
+        let mut whole = serde_json::from_slice(&reply).map_err(Error::internal)?;
+        let arguments = serde_json::from_slice(arguments).map_err(Error::internal)?;
+        let address = asking.server.resources.address(method, &arguments);
+        blocks = content::blocks(content::take(method.reply, &mut whole), &address);
+        reply = whole.to_string().into_bytes();
+    }
+    let text = String::from_utf8(reply).map_err(Error::internal)?;
     let reply = RawValue::from_string(text).map_err(Error::internal)?;
-    Ok(Reply::Result(called(&reply, false, told)?))
+    Ok(Reply::Result(called(&reply, blocks, false, told)?))
 }
 
 fn found(what: &serde_json::Value) -> Result<Reply> {
@@ -219,19 +244,23 @@ fn found(what: &serde_json::Value) -> Result<Reply> {
 
 /// A result that is no error.
 pub(crate) fn result(reply: &RawValue) -> Result<Box<RawValue>> {
-    called(reply, false, Told::default())
+    called(reply, Vec::new(), false, Told::default())
 }
 
 /// A result that is an error.
 pub(crate) fn refusal(refusal: &Refusal<'_>) -> Result<Box<RawValue>> {
-    called(&raw(refusal)?, true, Told::default())
+    called(&raw(refusal)?, Vec::new(), true, Told::default())
 }
 
 fn refused(trace: &str, error: &Error) -> Result<Reply> {
     Ok(Reply::Result(refusal(&Refusal::new(trace, error))?))
 }
 
-fn called(structured: &RawValue, is_error: bool, told: Told) -> Result<Box<RawValue>> {
-    let text = Text { r#type: "text", text: structured.get() };
-    raw(&Called { content: [text], structured_content: structured, is_error, told })
+/// The structure comes as text too, for those who read no structure, and contents behind it.
+fn called(
+    structured: &RawValue, blocks: Vec<ContentBlock>, is_error: bool, told: Told,
+) -> Result<Box<RawValue>> {
+    let mut content = vec![ContentBlock::text(structured.get())];
+    content.extend(blocks);
+    raw(&Called { content, structured_content: structured, is_error, told })
 }

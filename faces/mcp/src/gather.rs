@@ -1,6 +1,7 @@
-//! Streams as results: what comes within some time, as far as an agent can take it in, with a
-//! notification of progress for each message.
+//! Streams as results: what comes within some time, as far as an agent can take it in. Each message is
+//! told as it comes, as progress or as what is logged, to whoever wants that.
 
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,8 +12,9 @@ use rmcp::model::{
     ProgressToken, RequestId,
 };
 use serde::Serialize;
+use serde_json::json;
 use serde_json::value::RawValue;
-use stoa_contract::{AnyMessage, Format};
+use stoa_contract::{AnyMessage, Format, Method};
 use stoa_kit::{Error, Result, Stream};
 
 use crate::call;
@@ -54,34 +56,43 @@ enum Step {
     Result(Box<RawValue>),
 }
 
+/// What is told of each message as it comes.
+struct Telling {
+    progress: Option<ProgressToken>,
+    /// What comes is logged, as of this.
+    logger: Option<String>,
+}
+
 /// # Errors
 /// `internal`.
 pub(crate) async fn reply(
-    asking: Asking, progress: Option<ProgressToken>, items: Stream<Box<dyn AnyMessage>>,
+    asking: Asking, method: &Method, progress: Option<ProgressToken>,
+    items: Stream<Box<dyn AnyMessage>>,
 ) -> Result<Reply> {
     let over = asking.visit.node().world().sleep(WAIT_MAX);
     let (trace, messages) = (asking.visit.trace(), Vec::new());
     let mut gathering = Gathering { items, over, trace, messages, bytes: 0 };
-    match progress {
-        Some(token) if takes_events(&asking.visit.head.headers) => {
-            Ok(Reply::Events(events(gathering, token, asking.id)))
+    let logs = asking.session.as_ref().is_some_and(|session| session.logs.load(Relaxed));
+    let telling = Telling { progress, logger: logs.then(|| method.scope()) };
+    let tells = telling.progress.is_some() || telling.logger.is_some();
+    if tells && takes_events(&asking.visit.head.headers) {
+        return Ok(Reply::Events(events(gathering, telling, asking.id)));
+    }
+    loop {
+        if let Step::Result(result) = gathering.step().await? {
+            return Ok(Reply::Result(result));
         }
-        _ => loop {
-            if let Step::Result(result) = gathering.step().await? {
-                return Ok(Reply::Result(result));
-            }
-        },
     }
 }
 
 /// Notifications, and the answer as the last one.
-fn events(gathering: Gathering, token: ProgressToken, id: RequestId) -> Stream<Bytes> {
-    let steps = stream::unfold(Some(gathering), move |gathering| {
-        let (token, id) = (token.clone(), id.clone());
+fn events(gathering: Gathering, telling: Telling, id: RequestId) -> Stream<Bytes> {
+    let steps = stream::unfold(Some((gathering, telling)), move |state| {
+        let id = id.clone();
         async move {
-            let mut gathering = gathering?;
+            let (mut gathering, telling) = state?;
             Some(match gathering.step().await {
-                Ok(Step::More) => (event(&gathering.progress(token)), Some(gathering)),
+                Ok(Step::More) => (telling.of(&gathering.messages), Some((gathering, telling))),
                 Ok(Step::Result(result)) => (event(&answer(id, &result)), None),
                 Err(error) => {
                     let refused = refusal::message(Some(id), &gathering.trace, &error);
@@ -91,6 +102,31 @@ fn events(gathering: Gathering, token: ProgressToken, id: RequestId) -> Stream<B
         }
     });
     steps.map(Ok).boxed()
+}
+
+impl Telling {
+    /// The events about the last message.
+    fn of(&self, messages: &[Box<RawValue>]) -> Bytes {
+        let last = messages.last();
+        let progress = self.progress.clone().map(|token| event(&progress(token, messages)));
+        let logged = self.logger.as_ref().map(|logger| {
+            let params = json!({"level": "info", "logger": logger, "data": last});
+            let method = "notifications/message";
+            event(&text(&json!({"jsonrpc": "2.0", "method": method, "params": params})))
+        });
+        [progress, logged].into_iter().flatten().flatten().collect()
+    }
+}
+
+/// How many messages there are, with the last one if it is short.
+fn progress(token: ProgressToken, messages: &[Box<RawValue>]) -> Bytes {
+    let mut progress = ProgressNotificationParam::new(token, messages.len() as f64);
+    let last = messages.last().map(|message| message.get());
+    if let Some(last) = last.filter(|last| last.len() <= SHOWN_MAX) {
+        progress = progress.with_message(last);
+    }
+    let notification = ProgressNotification::new(progress);
+    text(&JsonRpcNotification { jsonrpc: JsonRpcVersion2_0, notification })
 }
 
 impl Gathering {
@@ -121,16 +157,5 @@ impl Gathering {
     fn result(&self, ended: bool) -> Result<Step> {
         let gathered = raw(&Gathered { messages: &self.messages, ended })?;
         Ok(Step::Result(call::result(&gathered)?))
-    }
-
-    /// How many messages there are, with the last one if it is short.
-    fn progress(&self, token: ProgressToken) -> Bytes {
-        let mut progress = ProgressNotificationParam::new(token, self.messages.len() as f64);
-        let last = self.messages.last().map(|message| message.get());
-        if let Some(last) = last.filter(|last| last.len() <= SHOWN_MAX) {
-            progress = progress.with_message(last);
-        }
-        let notification = ProgressNotification::new(progress);
-        text(&JsonRpcNotification { jsonrpc: JsonRpcVersion2_0, notification })
     }
 }

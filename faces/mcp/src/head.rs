@@ -29,6 +29,7 @@ pub(crate) fn check(head: &Parts, origins: &Origins) -> Result<()> {
     match head.method {
         Method::POST => check_body(&head.headers)?,
         Method::DELETE => {}
+        Method::GET if takes_events(&head.headers) => {}
         _ => return Err(wrong_method(&head.method)),
     }
     let revision = head.headers.get("mcp-protocol-version").map(|value| value.as_bytes());

@@ -17,16 +17,20 @@
 #![forbid(unsafe_code)]
 
 mod call;
+mod complete;
+mod content;
 mod elicit;
 mod gather;
 mod head;
 mod hints;
 mod message;
+mod prompts;
 mod refusal;
 mod resources;
 mod search;
 mod serve;
 mod session;
+mod subscribe;
 mod tools;
 
 use std::sync::Arc;
@@ -42,8 +46,8 @@ use crate::serve::Server;
 
 /// Where it is.
 const PATH: &str = "/mcp";
-/// What can be done there. Nothing is said to whoever does not ask, so there is nothing to GET.
-const ALLOW: &str = "POST, DELETE";
+/// What can be done there. By GET, a session is told of what it subscribed to.
+const ALLOW: &str = "GET, POST, DELETE";
 
 /// MCP, as a face of a node.
 pub struct Mcp(Arc<Server>);

@@ -1,13 +1,16 @@
 //! What is answered to a message, by its method.
 
+use std::borrow::Cow;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, Response, StatusCode, header};
 use rmcp::model::{
-    ElicitationCapability, Implementation, InitializeRequestParams, InitializeResult, RequestId,
-    ResourcesCapability, ServerCapabilities, ToolsCapability,
+    ElicitationCapability, Implementation, InitializeRequestParams, InitializeResult, JsonObject,
+    PromptsCapability, RequestId, ResourcesCapability, ServerCapabilities, ToolsCapability,
 };
+use serde::Deserialize;
 use serde_json::json;
 use serde_json::value::RawValue;
 use stoa_kit::{Code, Error, Registry, Result, Stream};
@@ -18,7 +21,7 @@ use crate::message::{self, Incoming, params, raw};
 use crate::resources::Resources;
 use crate::session::{self, Session, Sessions};
 use crate::tools::Tools;
-use crate::{Settings, call, refusal};
+use crate::{Settings, call, complete, prompts, refusal, subscribe};
 
 const INSTRUCTIONS: &str = "Each tool is a method of a service. A result with `isError` says in \
     `reason` what went wrong, in `violations` which arguments, and in `next` what to do. Amounts of \
@@ -26,6 +29,17 @@ const INSTRUCTIONS: &str = "Each tool is a method of a service. A result with `i
     in pages: ask again with `pageToken` as `nextPageToken` said. A call whose answer was lost can be \
     sent again with the same idempotency key, by the `_meta` key `stoa/idempotency-key`, by the header \
     `Idempotency-Key`, or as `idempotencyKey` of `call_tool`: it happens once.";
+
+/// How much is logged: all that is behind the one that is set.
+const LEVELS: [&str; 8] =
+    ["debug", "info", "notice", "warning", "error", "critical", "alert", "emergency"];
+
+/// What is asked of `logging/setLevel`.
+#[derive(Deserialize)]
+struct Level<'a> {
+    #[serde(borrow)]
+    level: Cow<'a, str>,
+}
 
 /// What the face has of a node, and what it remembers.
 pub(crate) struct Server {
@@ -68,6 +82,11 @@ impl Server {
             return plain(StatusCode::NO_CONTENT);
         }
         let session = self.sessions.named(&visit.head.headers, visit.caller())?;
+        if visit.head.method == Method::GET {
+            let session = session.ok_or_else(no_session)?;
+            let told = subscribe::listen(session, visit.guest().clone());
+            return typed("text/event-stream", Content::Stream(told));
+        }
         let body = visit.body.clone();
         let (id, method, params) = match message::read(&body)? {
             Incoming::Request { id, method, params } => (id, method, params),
@@ -114,6 +133,12 @@ impl Asking {
                 Ok(Reply::Result(raw(&list)?))
             }
             "resources/read" => server.resources.read(&self, params(given)?).await,
+            "resources/subscribe" => subscribe::subscribe(&self, params(given)?).await,
+            "resources/unsubscribe" => subscribe::unsubscribe(&self, &params(given)?),
+            "prompts/list" => prompts::list(&self, &params(given)?),
+            "prompts/get" => prompts::get(&self, params(given)?).await,
+            "completion/complete" => complete::complete(&self, params(given)?).await,
+            "logging/setLevel" => self.set_level(&params(given)?),
             _ => {
                 let shown: String = method.chars().take(64).collect();
                 let message = format!("`{shown}` is asked for in vain");
@@ -128,7 +153,12 @@ impl Asking {
         let revision = if asked.protocol_version == older { older } else { newest };
         let mut capabilities = ServerCapabilities::default();
         capabilities.tools = Some(ToolsCapability::default());
-        capabilities.resources = Some(ResourcesCapability::default());
+        let mut resources = ResourcesCapability::default();
+        resources.subscribe = Some(true);
+        capabilities.resources = Some(resources);
+        capabilities.prompts = Some(PromptsCapability::default());
+        capabilities.completions = Some(JsonObject::new());
+        capabilities.logging = Some(JsonObject::new());
         let us = Implementation::new("stoa", env!("CARGO_PKG_VERSION")).with_title("Stoa");
         let result = InitializeResult::new(capabilities)
             .with_protocol_version(revision)
@@ -138,6 +168,26 @@ impl Asking {
         let (world, caller) = (self.visit.node().world(), self.visit.caller());
         let session = self.server.sessions.begin(world.as_ref(), caller, elicits);
         Ok(Reply::Begun(raw(&result)?, session))
+    }
+
+    /// Has what comes of a stream logged, or not.
+    fn set_level(&self, asked: &Level<'_>) -> Result<Reply> {
+        let place = LEVELS.iter().position(|level| **level == *asked.level).ok_or_else(|| {
+            let message = format!("`level` is one of {}", LEVELS.join(", "));
+            Error::new(Code::InvalidArgument, "mcp.params", message)
+                .help("Send the parameters that the protocol names for this method.")
+        })?;
+        let logs = LEVELS[place..].contains(&"info");
+        self.session()?.logs.store(logs, Relaxed);
+        Ok(Reply::Result(raw(&json!({}))?))
+    }
+
+    /// The session that the request is of.
+    ///
+    /// # Errors
+    /// `mcp.no_session`.
+    pub(crate) fn session(&self) -> Result<&Arc<Session>> {
+        self.session.as_ref().ok_or_else(no_session)
     }
 
     /// The services that the address chooses, `?services=ledger,orders`; none where it chooses none.
@@ -161,6 +211,12 @@ impl Asking {
         }
         Ok(names)
     }
+}
+
+pub(crate) fn no_session() -> Error {
+    let message = "this is remembered by session, or counted by it";
+    Error::new(Code::FailedPrecondition, "mcp.no_session", message)
+        .help("Begin with `initialize`, and send `Mcp-Session-Id` with each message.")
 }
 
 /// One that says nothing of how it asks does so by a form: there was no other way once.

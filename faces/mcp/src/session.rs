@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::convert::Infallible;
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures::channel::oneshot;
@@ -10,6 +10,8 @@ use http::{HeaderMap, HeaderValue};
 use quick_cache::sync::Cache;
 use rmcp::model::{ElicitResult, RequestId};
 use stoa_kit::{Caller, Code, Error, Result, World};
+
+use crate::subscribe::Subscriptions;
 
 /// Callers whose sessions are remembered. Past this, who did not come for long is forgotten.
 const CALLERS_MAX: usize = 4_096;
@@ -32,6 +34,9 @@ type Owned = VecDeque<(String, Arc<Session>)>;
 pub(crate) struct Session {
     /// Whether a person can be asked.
     pub(crate) elicits: bool,
+    /// Whether it is told what is of interest while a call goes on.
+    pub(crate) logs: AtomicBool,
+    pub(crate) subscriptions: Subscriptions,
     calls: AtomicU32,
     questions: Mutex<HashMap<RequestId, oneshot::Sender<Option<ElicitResult>>>>,
 }
@@ -44,7 +49,13 @@ impl Sessions {
     /// Begins a session, and gives its name.
     pub(crate) fn begin(&self, world: &dyn World, caller: &Caller, elicits: bool) -> String {
         let name = drawn(world);
-        let session = Session { elicits, calls: AtomicU32::new(0), questions: Mutex::default() };
+        let session = Session {
+            elicits,
+            logs: AtomicBool::new(false),
+            subscriptions: Subscriptions::default(),
+            calls: AtomicU32::new(0),
+            questions: Mutex::default(),
+        };
         let owned = self.of(caller);
         let mut owned = lock(&owned);
         let most = if caller.is_anonymous() { SESSIONS_MAX.1 } else { SESSIONS_MAX.0 };
@@ -77,7 +88,9 @@ impl Sessions {
     pub(crate) fn end(&self, headers: &HeaderMap, caller: &Caller) -> Result<()> {
         let owned = self.of(caller);
         let ended = headers.get(HEADER).and_then(|name| take(&mut lock(&owned), name));
-        ended.map(drop).ok_or_else(gone)
+        let (_, session) = ended.ok_or_else(gone)?;
+        session.subscriptions.end();
+        Ok(())
     }
 
     fn of(&self, caller: &Caller) -> Arc<Mutex<Owned>> {
@@ -146,7 +159,7 @@ impl Drop for Question {
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

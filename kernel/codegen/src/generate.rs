@@ -21,10 +21,11 @@ pub struct Generated {
 }
 
 /// What contracts may import besides their own files. A node holds these descriptors once.
-const COMMON: [&str; 6] = [
+const COMMON: [&str; 7] = [
     "buf/validate/validate.proto",
     "google/api/annotations.proto",
     "google/rpc/error_details.proto",
+    "stoa/v1/content.proto",
     "stoa/v1/http.proto",
     "stoa/v1/money.proto",
     "stoa/v1/options.proto",

@@ -30,6 +30,8 @@ pub(crate) struct Method {
     pub(crate) batch_gets: Option<String>,
     pub(crate) permission: String,
     pub(crate) job: Option<Job>,
+    pub(crate) prompt: bool,
+    pub(crate) price: Option<Price>,
     /// Whether it takes HTTP as it comes.
     pub(crate) raw: bool,
     pub(crate) http: Vec<Binding>,
@@ -52,6 +54,12 @@ pub(crate) struct Job {
     pub(crate) backoff_max_ms: u32,
     pub(crate) timeout_ms: u32,
     pub(crate) at_once: u32,
+}
+
+/// What a call costs.
+pub(crate) struct Price {
+    pub(crate) amount: i64,
+    pub(crate) currency: String,
 }
 
 impl Contract {
@@ -135,6 +143,8 @@ impl Reader<'_> {
             http: http::bindings(rule, (&permission, service), raw || takes_stream, &mut wrong),
             permission,
             job,
+            prompt: prompt(method, kind, &mut wrong),
+            price: price(&options, &mut wrong),
             request: method.input(),
             reply: method.output(),
         };
@@ -247,6 +257,41 @@ fn job(value: &Value, kind: Kind) -> Job {
         timeout_ms: number("timeout_ms", 30_000),
         at_once: number("at_once", 16),
     }
+}
+
+/// Whether a method is what somebody asks a language model for them.
+fn prompt(method: &MethodDescriptor, kind: Kind, wrong: &mut dyn FnMut(String)) -> bool {
+    let said = extension(&method.options(), "stoa.v1.prompt");
+    if said.and_then(|value| value.as_bool()) != Some(true) {
+        return false;
+    }
+    let is_plain = |field: FieldDescriptor| !field.is_list() && field.kind().as_message().is_none();
+    let gives = |field: FieldDescriptor| {
+        let kind = field.kind();
+        kind.as_message().is_some_and(|of| of.full_name() == "stoa.v1.Content")
+    };
+    let (request, reply) = (method.input(), method.output());
+    if kind != Kind::Query || !request.fields().all(is_plain) || !reply.fields().any(gives) {
+        wrong(
+            "is a prompt, so it must be a query that takes single scalars alone, and give one or more \
+             stoa.v1.Content"
+                .into(),
+        );
+    }
+    true
+}
+
+/// What a call of a method costs.
+fn price(options: &DynamicMessage, wrong: &mut dyn FnMut(String)) -> Option<Price> {
+    let value = extension(options, "stoa.v1.price")?;
+    let money = value.as_message()?;
+    let amount = money.get_field_by_name("amount")?.as_i64().unwrap_or_default();
+    let currency = text_of(money, "currency");
+    let is_code = currency.len() == 3 && currency.bytes().all(|byte| byte.is_ascii_uppercase());
+    if amount <= 0 || !is_code {
+        wrong("has a price that is none; say `{amount: 5, currency: \"EUR\"}`".into());
+    }
+    Some(Price { amount, currency })
 }
 
 /// What a message says about being an event.

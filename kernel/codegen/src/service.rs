@@ -40,6 +40,12 @@ fn request(package: &Package<'_>, contract: &Contract, method: &Method) -> Strin
             job.max_attempts, job.backoff_ms, job.backoff_max_ms, job.timeout_ms, job.at_once
         )
     });
+    let price = method.price.as_ref().map_or_else(none, |price| {
+        format!(
+            "::core::option::Option::Some({c}::Price {{ amount: {}, currency: {:?} }})",
+            price.amount, price.currency
+        )
+    });
     let http: String = method.http.iter().map(|http| binding(c, http)).collect();
     format!(
         "\nimpl {c}::Request for {request} {{\n\
@@ -56,6 +62,8 @@ fn request(package: &Package<'_>, contract: &Contract, method: &Method) -> Strin
          batch_gets: {batch_gets},\n\
          permission: {c}::Permission::{permission},\n\
          job: {job},\n\
+         prompt: {prompt},\n\
+         price: {price},\n\
          http: &[\n{http}],\n\
          request: <{request} as {c}::Message>::SHAPE,\n\
          reply: <{reply} as {c}::Message>::SHAPE,\n}};\n\
@@ -67,6 +75,7 @@ fn request(package: &Package<'_>, contract: &Contract, method: &Method) -> Strin
         doc = first_paragraph(&method.doc),
         streams = method.streams,
         takes_stream = method.takes_stream,
+        prompt = method.prompt,
         batch_gets = method
             .batch_gets
             .as_ref()

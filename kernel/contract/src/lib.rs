@@ -28,8 +28,8 @@ pub use check::Check;
 pub use error::{Code, Error, Reason, Result, Violation};
 pub use message::{Event, Field, Form, Leaf, Message, Paged, Resource, Shape, Value, Words};
 pub use method::{
-    Binding, Command, Contract, Effect, EventType, Job, Kind, Method, Permission, Query, Raw,
-    Request, Segment, Variable,
+    Binding, Command, Contract, Effect, EventType, Job, Kind, Method, Permission, Price, Query,
+    Raw, Request, Segment, Variable,
 };
 
 // What generated code names, so that crates of contracts need not.
@@ -40,7 +40,12 @@ pub use stoa_macros::contract;
 
 /// The messages of `stoa.v1` that every contract may use.
 pub mod v1 {
-    stoa_macros::messages!("stoa/v1/http.proto", "stoa/v1/money.proto", "stoa/v1/options.proto");
+    stoa_macros::messages!(
+        "stoa/v1/content.proto",
+        "stoa/v1/http.proto",
+        "stoa/v1/money.proto",
+        "stoa/v1/options.proto"
+    );
 }
 
 /// The typed details of errors on RPC, by Google's published shapes.

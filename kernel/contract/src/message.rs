@@ -138,6 +138,19 @@ impl Shape {
         self.any(8, |field| field.personal)
     }
 
+    /// Whether a field within reach is a [`Content`](crate::v1::Content).
+    pub fn has_content(&self) -> bool {
+        self.any(8, |field| match field.value {
+            Value::Message(shape) | Value::List(shape) | Value::Map(shape) => shape.is_content(),
+            Value::Leaf(_) | Value::Leaves(_) | Value::LeafMap(_) => false,
+        })
+    }
+
+    /// Whether this is [`Content`](crate::v1::Content) itself.
+    pub fn is_content(&self) -> bool {
+        self.name == crate::v1::Content::NAME
+    }
+
     fn any(&self, depth: u8, is: fn(&Field) -> bool) -> bool {
         self.fields.iter().any(|field| {
             is(field)

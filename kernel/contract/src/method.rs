@@ -1,7 +1,7 @@
 //! Methods: what kind of work each is, who may call it, which messages it takes and gives.
 
 use crate::message::{Event, Message, Shape};
-use crate::v1::{HttpRequest, HttpResponse};
+use crate::v1::{HttpRequest, HttpResponse, Money};
 use crate::{Error, Format, Result};
 
 /// A service as its contract describes it.
@@ -69,6 +69,11 @@ pub struct Method {
     pub permission: Permission,
     /// How it is tried when run as a job.
     pub job: Option<Job>,
+    /// Whether its reply is what somebody asks a language model for them: a query that takes single
+    /// scalars and gives [`Content`](crate::v1::Content).
+    pub prompt: bool,
+    /// What one call costs whoever runs the node.
+    pub price: Option<Price>,
     /// Where REST serves it. No request could ask for two methods of a service, and paths begin
     /// with `/v1/<service>`.
     pub http: &'static [Binding],
@@ -175,6 +180,21 @@ pub struct Job {
     pub timeout_ms: u32,
     /// Attempts that one node runs at once, of all jobs of the method.
     pub at_once: u32,
+}
+
+/// What one call of a method costs, as [`Money`](crate::v1::Money) that is known when it is compiled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Price {
+    /// The amount, in the minor unit of the currency.
+    pub amount: i64,
+    /// The ISO 4217 code.
+    pub currency: &'static str,
+}
+
+impl From<Price> for Money {
+    fn from(price: Price) -> Self {
+        Self { amount: price.amount, currency: price.currency.to_owned() }
+    }
 }
 
 /// A message that asks for one method; the type of the request finds the method.

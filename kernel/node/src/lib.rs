@@ -71,6 +71,7 @@ pub use refusal::status;
 pub use ring::{RootKey, rotate_root};
 pub use rpc::tell;
 pub use serve::{Listen, Port, Server, serve};
+pub use stopping::until_stopped;
 pub use watch::{Reply, Watch};
 pub use whence::Proxies;
 

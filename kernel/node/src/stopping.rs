@@ -20,7 +20,7 @@ pub(crate) fn stopping(help: &'static str) -> Error {
 }
 
 /// What comes in a conversation, until the node is told to stop.
-pub(crate) fn until_stopped<T: Send + 'static>(node: &Node, items: Stream<T>) -> Stream<T> {
+pub fn until_stopped<T: Send + 'static>(node: &Node, items: Stream<T>) -> Stream<T> {
     let state = (items, node.stopping.subscribe());
     let steps = futures::stream::unfold(state, |(mut items, mut stop)| async {
         let item = tokio::select! {

@@ -31,6 +31,8 @@ fn lending(nth: usize) -> &'static Contract {
             batch_gets: method.batch_gets.map(named),
             permission: method.permission,
             job: None,
+            prompt: false,
+            price: None,
             http: method.http,
             request: renamed(request),
             reply: renamed(reply),

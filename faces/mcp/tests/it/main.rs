@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+mod contents;
 mod elicits;
 mod garden;
 mod protocol;
@@ -9,6 +10,7 @@ mod reads;
 mod sessions;
 mod strangers;
 mod streams;
+mod subscriptions;
 mod suite;
 mod tools;
 

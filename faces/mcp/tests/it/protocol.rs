@@ -21,7 +21,13 @@ fn a_client_begins_in_either_revision() {
             let result = agent.result("initialize", initialize(asked, json!({}))).await;
             assert_eq!(result["protocolVersion"], given);
             assert_eq!(result["serverInfo"]["name"], "stoa");
-            assert_eq!(result["capabilities"], json!({"tools": {}, "resources": {}}));
+            assert_eq!(
+                result["capabilities"],
+                json!({
+                    "tools": {}, "resources": {"subscribe": true}, "prompts": {},
+                    "completions": {}, "logging": {},
+                })
+            );
         }
         let told = json!({"jsonrpc": "2.0", "method": "notifications/initialized"});
         let said = agent.send(agent.post("/mcp"), told.to_string()).await;
@@ -62,7 +68,7 @@ fn what_is_no_message_is_refused() {
                 -32602,
             ),
             (
-                r#"{"jsonrpc":"2.0","id":1,"method":"resources/read","params":{"uri":"stoa://no"}}"#,
+                r#"{"jsonrpc":"2.0","id":1,"method":"resources/read","params":{"uri":"garden://no"}}"#,
                 200,
                 "resource.not_found",
                 -32002,
@@ -89,7 +95,8 @@ fn what_is_not_carried_as_the_protocol_says_is_refused_by_its_head() {
             post
         };
         for (request, status, reason) in [
-            (get(), 405, "request.method"),
+            (get(), 400, "mcp.no_session"),
+            (Request::get("/mcp"), 405, "request.method"),
             (Request::options("/mcp"), 405, "request.method"),
             (agent.post("/mcp/x"), 404, "node.no_such_method"),
             (post("content-type", "text/plain"), 415, "request.content_type"),
@@ -104,7 +111,8 @@ fn what_is_not_carried_as_the_protocol_says_is_refused_by_its_head() {
             let said = agent.send(request, ping).await;
             assert_eq!(said.refusal(), (status, reason.to_owned()));
         }
-        assert_eq!(agent.send(get(), "").await.headers["allow"], "POST, DELETE");
+        let refusal = agent.send(Request::get("/mcp"), "").await;
+        assert_eq!(refusal.headers["allow"], "GET, POST, DELETE");
         for origin in ["http://localhost:6274", "http://127.0.0.1", "http://[::1]:1"] {
             assert_eq!(agent.send(post("origin", origin), ping).await.status, 200, "{origin}");
         }
@@ -133,7 +141,7 @@ fn value() -> impl Strategy<Value = Value> {
         any::<bool>().prop_map(Value::from),
         any::<i64>().prop_map(Value::from),
         "[a-z/:%?=. ]{0,12}".prop_map(Value::from),
-        "stoa://garden/[a-z%/?=:]{0,16}".prop_map(Value::from),
+        "garden://[a-z%/?=:]{0,16}".prop_map(Value::from),
         "garden_(get|create|move|delete|watch)_plant|call_tool|search_tools".prop_map(Value::from),
     ];
     leaf.prop_recursive(3, 16, 4, |inner| {
@@ -148,8 +156,8 @@ fn value() -> impl Strategy<Value = Value> {
 
 #[test]
 fn nonsense_is_never_our_fault() {
-    let method =
-        "tools/(call|list)|resources/(list|read|templates/list)|initialize|ping|[a-z/]{0,9}";
+    let method = "tools/(call|list)|resources/(list|read|subscribe|templates/list)|prompts/(list|get)|\
+         completion/complete|logging/setLevel|initialize|ping|[a-z/]{0,9}";
     let name = "garden_(get|create|move|delete|watch)_plants?|search_tools|describe_tool|call_tool";
     let messages = (method, name, value(), value(), 0..200usize);
     with_mcp(Settings::default(), async |_, agent| {

@@ -66,9 +66,9 @@ fn a_session_makes_as_many_calls_as_it_may() {
         let relayed = json!({"name": "garden_get_plant", "arguments": call});
         assert_eq!(agent.call("garden_get_plant", call.clone()).await["isError"], false);
         assert_eq!(agent.call("call_tool", relayed).await["isError"], false);
-        agent.result("resources/read", json!({"uri": "stoa://garden/plants"})).await;
+        agent.result("resources/read", json!({"uri": "garden://plants"})).await;
         assert_eq!(agent.refused("garden_get_plant", call.clone()).await, "mcp.budget");
-        let said = agent.ask("resources/read", json!({"uri": "stoa://garden/plants"})).await;
+        let said = agent.ask("resources/read", json!({"uri": "garden://plants"})).await;
         assert_eq!(said.refusal(), (200, "mcp.budget".to_owned()));
         agent.session = None;
         agent.begin(json!({})).await;

@@ -131,6 +131,8 @@ impl<const N: usize> Request for Put<N> {
         batch_gets: None,
         permission: Permission::Authenticated,
         job: None,
+        prompt: false,
+        price: None,
         http: &[],
         request: Money::SHAPE,
         reply: Money::SHAPE,

@@ -72,6 +72,8 @@ macro_rules! chore {
                 batch_gets: None,
                 permission: Permission::Public,
                 job: $job,
+                prompt: false,
+                price: None,
                 http: &[],
                 request: Money::SHAPE,
                 reply: Money::SHAPE,

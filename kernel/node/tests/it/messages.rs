@@ -126,6 +126,8 @@ macro_rules! method {
                 batch_gets: None,
                 permission: Permission::Public,
                 job: $job,
+                prompt: false,
+                price: None,
                 http: &[],
                 request: Money::SHAPE,
                 reply: $reply,

@@ -68,6 +68,8 @@ macro_rules! deed {
                 takes_stream: false,
                 permission: $permission,
                 job: $job,
+                prompt: false,
+                price: None,
                 http: &[],
                 batch_gets: None,
                 request: Money::SHAPE,

@@ -64,6 +64,8 @@ macro_rules! message {
                 batch_gets: None,
                 permission: Permission::Public,
                 job: None,
+                prompt: false,
+                price: None,
                 http: &[],
                 request: Money::SHAPE,
                 reply: Money::SHAPE,

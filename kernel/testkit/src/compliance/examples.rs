@@ -219,6 +219,8 @@ mod tests {
             batch_gets: None,
             permission,
             job: None,
+            prompt: false,
+            price: None,
             http: &[],
             request: &ASKED,
             reply,
