@@ -14,11 +14,13 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use stoa_contract::Code;
+use stoa_contract::v1::Money;
 use stoa_graphql::Introspection;
 use stoa_http::Egress;
 use stoa_kit::outbound::Hosts;
 use stoa_kit::settings::Initial;
 use stoa_kit::{Error, Result};
+use stoa_mcp::Issuer;
 use stoa_node::{Listen, LogFormat, Origins, Proxies};
 use stoa_store::Place;
 use strsim::levenshtein;
@@ -163,6 +165,21 @@ pub const SETTINGS: &[Setting] = &[
         default: "0",
         help: "Calls that an agent may make in one session of MCP; 0 for no limit [0]",
     },
+    Setting {
+        key: "mcp_session_money",
+        default: "",
+        help: "What the calls of one session of MCP may cost together, such as 5.00EUR; no limit if empty",
+    },
+    Setting {
+        key: "mcp_issuer",
+        default: "",
+        help: "Authorization server whose tokens are good here, as an address; clients of MCP are told to sign in there",
+    },
+    Setting {
+        key: "mcp_url",
+        default: "",
+        help: "Address under which clients reach MCP, such as https://stoa.example/mcp, where there is an issuer",
+    },
 ];
 
 /// Variables that belong to other commands.
@@ -215,6 +232,10 @@ pub struct Config {
     pub anonymous_per_second: u32,
     /// Calls in one session of MCP; 0 for no limit.
     pub mcp_session_calls: u32,
+    /// What the calls of one session of MCP may cost together.
+    pub mcp_session_money: Option<Money>,
+    /// Who gives tokens to clients of MCP.
+    pub mcp_issuer: Option<Issuer>,
     /// What services are told when a node starts.
     pub settings: Vec<Initial>,
 }
@@ -361,6 +382,20 @@ impl Config {
             calls_per_second: number("calls_per_second")?,
             anonymous_per_second: number("anonymous_per_second")?,
             mcp_session_calls: number("mcp_session_calls")?,
+            mcp_session_money: match text("mcp_session_money") {
+                "" => None,
+                money => Some(
+                    Money::read(money)
+                        .map_err(|wrong| invalid(format!("mcp_session_money: {wrong}")))?,
+                ),
+            },
+            mcp_issuer: match (text("mcp_issuer"), text("mcp_url")) {
+                ("", _) => None,
+                (issuer, url) => Some(
+                    Issuer::new(issuer, url)
+                        .map_err(|wrong| invalid(format!("mcp_issuer and mcp_url: {wrong}")))?,
+                ),
+            },
             settings: Vec::new(),
         })
     }
@@ -531,6 +566,8 @@ mod tests {
             ("outbound_plain", "a b"),
             ("outbound_roots", "/no/such/file"),
             ("tenant_header", "some"),
+            ("mcp_session_money", "5"),
+            ("mcp_issuer", "https://id.example"),
         ] {
             assert_eq!(merge("", &[], &[(key, value)]).unwrap_err().reason(), "config.invalid");
         }

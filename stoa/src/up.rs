@@ -78,7 +78,12 @@ async fn serve(catalogue: &Catalogue, config: Config) -> Result<()> {
 fn faces(node: &Node, config: &Config) -> Vec<Arc<dyn Face>> {
     let registry = node.registry();
     let origins = config.listen.origins.clone();
-    let mcp = stoa_mcp::Settings { origins, session_calls: config.mcp_session_calls };
+    let mcp = stoa_mcp::Settings {
+        origins,
+        session_calls: config.mcp_session_calls,
+        session_money: config.mcp_session_money.clone(),
+        issuer: config.mcp_issuer.clone(),
+    };
     vec![
         Arc::new(Rest::new(registry)),
         Arc::new(GraphQl::new(config.graphql_introspection)),

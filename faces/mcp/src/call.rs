@@ -6,6 +6,7 @@ use http::{HeaderName, HeaderValue};
 use rmcp::model::{ContentBlock, ProgressToken};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use stoa_contract::v1::Money;
 use stoa_contract::{AnyMessage, Format, Method};
 use stoa_kit::{Code, Error, Result};
 use stoa_node::{Answer, Body};
@@ -16,7 +17,7 @@ use crate::refusal::Refusal;
 use crate::search::{self, Named, Query, Relayed};
 use crate::serve::{Asking, Reply, no_session};
 use crate::tools::Entry;
-use crate::{content, elicit, gather, hints};
+use crate::{Settings, content, elicit, gather, hints};
 
 /// What is asked of a tool. Its arguments stay text: what is read of them is what was written, and
 /// what is wrong with them the decoder of the message says.
@@ -140,7 +141,7 @@ impl Asking {
     }
 
     /// A tool of the services that were chosen. Whether it may be called is found out by calling it.
-    fn tool(&self, name: &str) -> Result<&Entry> {
+    pub(crate) fn tool(&self, name: &str) -> Result<&Entry> {
         let chosen = self.chosen()?;
         let tool = self.server.tools.get(name);
         let tool = tool.filter(|tool| chosen.is_empty() || chosen.contains(&tool.method.service));
@@ -152,17 +153,26 @@ impl Asking {
         })
     }
 
-    /// Takes a call out of what the session may make.
+    /// Takes a call of a method out of what the session may make, and its price out of what that may
+    /// cost. What a trial would cost is not spent.
     ///
     /// # Errors
     /// `mcp.budget`, and `mcp.no_session` where calls are counted and there is none to count them.
-    pub(crate) fn take_call(&self) -> Result<()> {
-        let most = self.server.settings.session_calls;
-        match &self.session {
-            Some(session) => session.take_call(most),
-            None if most == 0 => Ok(()),
-            None => Err(no_session()),
-        }
+    pub(crate) fn take_call(&self, method: &Method) -> Result<()> {
+        let Settings { session_calls, session_money, .. } = &self.server.settings;
+        let price = method.price.filter(|_| !self.is_trial());
+        let cost = price.map(Money::from).zip(session_money.as_ref());
+        let Some(session) = &self.session else {
+            let is_counted = *session_calls > 0 || cost.is_some();
+            return if is_counted { Err(no_session()) } else { Ok(()) };
+        };
+        session.take_call(*session_calls)?;
+        cost.map_or(Ok(()), |(price, most)| session.spend(&price, most))
+    }
+
+    /// Whether it is only tried, and then undone.
+    fn is_trial(&self) -> bool {
+        self.visit.head.headers.get("stoa-dry-run").is_some_and(|said| said == "true")
     }
 }
 
@@ -171,7 +181,7 @@ async fn of_method(
     progress: Option<ProgressToken>,
 ) -> Result<Reply> {
     let text = arguments.map_or("", RawValue::get);
-    let request = asking.take_call().and_then(|()| {
+    let request = asking.take_call(method).and_then(|()| {
         let bound = asking.visit.node().registry().method(method.path);
         let bound = bound.ok_or_else(|| Error::internal("a tool of no method"))?;
         bound.decode_request(text.as_bytes(), Format::Json)
@@ -191,10 +201,9 @@ async fn of_method(
 impl Call {
     /// Whether a person is to be asked first: where it takes something away, and is no trial.
     fn needs_consent(&self) -> bool {
-        let headers = &self.asking.visit.head.headers;
         hints::takes_away(self.method)
-            && headers.get("stoa-dry-run").is_none_or(|said| said != "true")
-            && takes_events(headers)
+            && !self.asking.is_trial()
+            && takes_events(&self.asking.visit.head.headers)
     }
 
     /// # Errors

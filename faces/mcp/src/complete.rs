@@ -135,7 +135,7 @@ impl List {
 
     /// The identifiers on its first page.
     async fn identifiers(&self, asking: &Asking) -> Result<Values> {
-        asking.take_call()?;
+        asking.take_call(self.method)?;
         let bound = asking.visit.node().registry().method(self.method.path);
         let bound = bound.ok_or_else(|| Error::internal("a list of no method"))?;
         let request = bound.decode_request(b"{}", Format::Json)?;

@@ -7,7 +7,7 @@ use rmcp::model::ProtocolVersion;
 use stoa_kit::{Code, Error, Result};
 use stoa_node::Origins;
 
-use crate::{PATH, wrong_method};
+use crate::{ALLOW, PATH, wrong_method};
 
 /// The revisions that a session can be of, the newest first.
 pub(crate) const REVISIONS: [ProtocolVersion; 2] =
@@ -30,7 +30,7 @@ pub(crate) fn check(head: &Parts, origins: &Origins) -> Result<()> {
         Method::POST => check_body(&head.headers)?,
         Method::DELETE => {}
         Method::GET if takes_events(&head.headers) => {}
-        _ => return Err(wrong_method(&head.method)),
+        _ => return Err(wrong_method(&head.method, ALLOW)),
     }
     let revision = head.headers.get("mcp-protocol-version").map(|value| value.as_bytes());
     let known = || REVISIONS.into_iter().chain([UNNAMED]);

@@ -23,6 +23,7 @@ mod elicit;
 mod gather;
 mod head;
 mod hints;
+mod issuer;
 mod message;
 mod prompts;
 mod refusal;
@@ -38,11 +39,14 @@ use std::sync::Arc;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use http::request::Parts;
-use http::{HeaderValue, Method, Response, header};
+use http::{HeaderValue, Method, Response, StatusCode, header};
+use stoa_contract::v1::Money;
 use stoa_kit::{Error, Registry, Result};
 use stoa_node::{Asked, Content, Face, Origins, Visit};
 
 use crate::serve::Server;
+
+pub use crate::issuer::Issuer;
 
 /// Where it is.
 const PATH: &str = "/mcp";
@@ -59,6 +63,10 @@ pub struct Settings {
     pub origins: Origins,
     /// How many calls a session may make; 0 for no limit.
     pub session_calls: u32,
+    /// What the calls of a session may cost together; none for no limit.
+    pub session_money: Option<Money>,
+    /// Who gives tokens, and for which address.
+    pub issuer: Option<Issuer>,
 }
 
 impl Mcp {
@@ -74,11 +82,16 @@ impl Face for Mcp {
     }
 
     fn prefixes(&self) -> Vec<String> {
-        vec![PATH.to_owned()]
+        let known = self.0.settings.issuer.iter().map(|_| issuer::PATH.to_owned());
+        known.chain([PATH.to_owned()]).collect()
     }
 
     fn asked(&self, head: &Parts) -> Result<Asked> {
-        head::check(head, &self.0.settings.origins)?;
+        if issuer::is_asked(head) {
+            issuer::check(&head.method)?;
+        } else {
+            head::check(head, &self.0.settings.origins)?;
+        }
         Ok(Asked { method: None, body_max: None })
     }
 
@@ -89,20 +102,33 @@ impl Face for Mcp {
 
     fn answer(&self, visit: Visit) -> BoxFuture<'static, Result<Response<Content>>> {
         let server = Arc::clone(&self.0);
-        async move { server.answer(visit).await }.boxed()
+        async move {
+            match server.settings.issuer.as_ref().filter(|_| issuer::is_asked(&visit.head)) {
+                Some(issuer) => issuer.answer(),
+                None => server.answer(visit).await,
+            }
+        }
+        .boxed()
     }
 
-    fn refuse(&self, _: &str, trace: &str, error: &Error) -> Response<Content> {
+    fn refuse(&self, path: &str, trace: &str, error: &Error) -> Response<Content> {
         let mut refusal = refusal::respond(trace, error);
+        if refusal.status() == StatusCode::UNAUTHORIZED {
+            let issuer = self.0.settings.issuer.as_ref();
+            let bearer = HeaderValue::from_static("Bearer");
+            let challenge = issuer.and_then(Issuer::challenge).unwrap_or(bearer);
+            refusal.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+        }
         if error.reason() == "request.method" {
-            refusal.headers_mut().insert(header::ALLOW, HeaderValue::from_static(ALLOW));
+            let allow = if path.starts_with(issuer::PATH) { issuer::ALLOW } else { ALLOW };
+            refusal.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allow));
         }
         refusal
     }
 }
 
-fn wrong_method(method: &Method) -> Error {
+fn wrong_method(method: &Method, allow: &str) -> Error {
     let message = format!("this is not asked for by {method}");
     Error::new(stoa_kit::Code::Unimplemented, "request.method", message)
-        .help(format!("Send one of: {ALLOW}."))
+        .help(format!("Send one of: {allow}."))
 }

@@ -66,7 +66,7 @@ pub(crate) async fn get(asking: &Asking, asked: Params<'_>) -> Result<Reply> {
         put(&mut message, method.request, &name, text);
     }
     let message = Json::Object(message);
-    asking.take_call()?;
+    asking.take_call(method)?;
     let bound = asking.visit.node().registry().method(method.path);
     let bound = bound.ok_or_else(|| Error::internal("a prompt of no method"))?;
     let request = bound.decode_request(message.to_string().as_bytes(), Format::Json)?;

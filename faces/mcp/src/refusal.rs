@@ -3,7 +3,7 @@
 //! What a method refuses is what its tool says, for an agent to read and to do better: the result of
 //! a call that is an error. Only what is wrong with the protocol itself is an error of JSON-RPC.
 
-use http::{HeaderValue, Response, StatusCode, header};
+use http::{HeaderValue, Response, header};
 use rmcp::model::{ErrorCode, ErrorData, JsonRpcError, RequestId};
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -83,10 +83,6 @@ pub(crate) fn respond(trace: &str, error: &Error) -> Response<Content> {
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if let Some(seconds) = seconds(error) {
         headers.insert(header::RETRY_AFTER, seconds.into());
-    }
-    if response.status() == StatusCode::UNAUTHORIZED {
-        let scheme = HeaderValue::from_static("Bearer");
-        response.headers_mut().insert(header::WWW_AUTHENTICATE, scheme);
     }
     response
 }

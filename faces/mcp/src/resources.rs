@@ -152,7 +152,7 @@ impl Resources {
         let found = found
             .filter(|(readable, _)| chosen.is_empty() || chosen.contains(&readable.method.service));
         let (Readable { method, .. }, message) = found.ok_or_else(|| nothing(address))?;
-        asking.take_call()?;
+        asking.take_call(method)?;
         let bound = asking.visit.node().registry().method(method.path);
         let bound = bound.ok_or_else(|| Error::internal("a resource of no method"))?;
         Ok((method, bound.decode_request(message.to_string().as_bytes(), Format::Json)?))

@@ -2,13 +2,14 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::convert::Infallible;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures::channel::oneshot;
 use http::{HeaderMap, HeaderValue};
 use quick_cache::sync::Cache;
 use rmcp::model::{ElicitResult, RequestId};
+use stoa_contract::v1::Money;
 use stoa_kit::{Caller, Code, Error, Result, World};
 
 use crate::subscribe::Subscriptions;
@@ -38,6 +39,8 @@ pub(crate) struct Session {
     pub(crate) logs: AtomicBool,
     pub(crate) subscriptions: Subscriptions,
     calls: AtomicU32,
+    /// What its calls have cost, in the currency of what they may.
+    spent: AtomicI64,
     questions: Mutex<HashMap<RequestId, oneshot::Sender<Option<ElicitResult>>>>,
 }
 
@@ -54,6 +57,7 @@ impl Sessions {
             logs: AtomicBool::new(false),
             subscriptions: Subscriptions::default(),
             calls: AtomicU32::new(0),
+            spent: AtomicI64::new(0),
             questions: Mutex::default(),
         };
         let owned = self.of(caller);
@@ -109,6 +113,28 @@ impl Session {
         let taken = |made: u32| (most == 0 || made < most).then(|| made.saturating_add(1));
         self.calls.fetch_update(Relaxed, Relaxed, taken).map(drop).map_err(|_| {
             let message = format!("this session has made all of its {most} calls");
+            Error::new(Code::ResourceExhausted, "mcp.budget", message)
+                .help("Have a person look at what was done, and begin another session.")
+        })
+    }
+
+    /// Takes a price out of what the calls of the session may cost.
+    ///
+    /// # Errors
+    /// `mcp.budget`, also where the price is in another currency.
+    pub(crate) fn spend(&self, price: &Money, most: &Money) -> Result<()> {
+        let within = |spent: i64| {
+            let spent = spent.checked_add(price.amount)?;
+            (spent <= most.amount && price.currency == most.currency).then_some(spent)
+        };
+        self.spent.fetch_update(Relaxed, Relaxed, within).map(drop).map_err(|spent| {
+            let spent = Money { amount: spent, currency: most.currency.clone() };
+            let message = format!(
+                "this costs {}, and of {} the session has spent {}",
+                price.words(),
+                most.words(),
+                spent.words()
+            );
             Error::new(Code::ResourceExhausted, "mcp.budget", message)
                 .help("Have a person look at what was done, and begin another session.")
         })

@@ -13,7 +13,7 @@ use futures::channel::mpsc;
 use futures::stream::{AbortHandle, Abortable, BoxStream, SelectAll};
 use futures::{FutureExt, StreamExt, stream};
 use serde_json::json;
-use stoa_contract::{AnyMessage, Format, Method};
+use stoa_contract::{Format, Method};
 use stoa_kit::{Code, Error, Result, Stream};
 use stoa_node::{Guest, Reply as Told};
 
@@ -197,14 +197,16 @@ fn follow(guest: Guest, subscription: Arc<Subscription>) -> BoxStream<'static, F
     drop(kept);
     let followed = Arc::clone(&subscription);
     let watched = async move {
-        let started = watch(&guest, &followed).await;
+        let started = watch(guest, &followed).await;
         started.unwrap_or_else(|error| stream::iter([Err(error)]).boxed())
     };
     let told = watched.flatten_stream().map(move |told| (Arc::clone(&subscription), told));
     Abortable::new(told, registration).boxed()
 }
 
-async fn watch(guest: &Guest, followed: &Subscription) -> Result<Stream<Option<Arc<Told>>>> {
+async fn watch(mut guest: Guest, followed: &Subscription) -> Result<Stream<Option<Arc<Told>>>> {
+    // Who listens for long may be somebody else by now.
+    guest.enter(Some(followed.method)).await?;
     let bound = guest.node().registry().method(followed.method.path);
     let bound = bound.ok_or_else(|| Error::internal("a resource of no method"))?;
     let request = bound.decode_request(&followed.request, Format::Json)?;

@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, OnceLock};
 
 use prost_reflect::MessageDescriptor;
-use rmcp::model::{JsonObject, ListToolsResult, Tool};
+use rmcp::model::{JsonObject, ListToolsResult, MetaObject, Tool};
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
 use stoa_contract::described::Described;
 use stoa_contract::schema::Schemas;
+use stoa_contract::v1::Money;
 use stoa_contract::{Contract, Method, Permission};
 use stoa_kit::{Caller, Code, Error, Result};
 
@@ -159,7 +160,11 @@ impl Entry {
         let found = described.method(method.path);
         let found = found.ok_or_else(|| Error::internal("a method without a descriptor"))?;
         let comment = described.comment(&found.parent_file(), found.path());
+        let price = method.price.map(Money::from);
         let mut description = format!("{comment}\n\n{}", who(method));
+        if let Some(price) = &price {
+            description = format!("{description} A call costs {}.", price.words());
+        }
         let mut input = object(Schemas::new(described, "#/$defs"), &found.input());
         input.insert("additionalProperties".to_owned(), Json::Bool(false));
         let mut output =
@@ -169,7 +174,11 @@ impl Entry {
             output = gathered(output);
         }
         let tool = Tool::new(name.to_owned(), description, Arc::new(input));
-        let tool = tool.with_raw_output_schema(Arc::new(output));
+        let mut tool = tool.with_raw_output_schema(Arc::new(output));
+        tool.meta = price.map(|Money { amount, currency }| {
+            let price = json!({"amount": amount.to_string(), "currency": currency});
+            MetaObject(JsonObject::from_iter([("stoa/price".to_owned(), price)]))
+        });
         Ok(tool.with_title(hints::title(method)).with_annotations(hints::of(method)))
     }
 }
@@ -214,54 +223,14 @@ fn gathered(mut message: JsonObject) -> JsonObject {
 }
 
 #[cfg(test)]
-#[allow(
-    clippy::unwrap_used,
-    clippy::disallowed_methods,
-    reason = "tests fail, and measure real time"
-)]
+#[allow(clippy::unwrap_used, reason = "tests fail")]
 mod tests {
-    use std::time::{Duration, Instant};
+    use stoa_testkit::{Cost, made_up};
 
     use super::*;
 
     mod contract {
         stoa_contract::contract!("garden", "tests/proto");
-    }
-
-    /// The garden's contract under another name of the same length, for which its descriptors need
-    /// no other bytes.
-    fn made_up(number: usize) -> &'static Contract {
-        let names =
-            [("garden", format!("gard{number:02}")), ("Garden", format!("Gard{number:02}"))];
-        let renamed = |text: &str| -> &'static str {
-            let name = |text: String, (old, new): &(&str, String)| text.replace(old, new);
-            names.iter().fold(text.to_owned(), name).leak()
-        };
-        let known = &contract::CONTRACT;
-        let methods = known.methods.iter().map(|&method| {
-            let (path, service) = (renamed(method.path), renamed(method.service));
-            &*Box::leak(Box::new(Method { path, service, ..*method }))
-        });
-        let mut descriptors = known.descriptors.to_vec();
-        for (old, new) in &names {
-            while let Some(place) = descriptors.windows(6).position(|six| six == old.as_bytes()) {
-                descriptors[place..place + 6].copy_from_slice(new.as_bytes());
-            }
-        }
-        Box::leak(Box::new(Contract {
-            name: renamed(known.name),
-            full_name: renamed(known.full_name),
-            methods: methods.collect::<Vec<_>>().leak(),
-            descriptors: descriptors.leak(),
-            ..*known
-        }))
-    }
-
-    /// The memory of this process, in KiB.
-    fn memory() -> u64 {
-        let status = std::fs::read_to_string("/proc/self/status").unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-        line.split_whitespace().next().unwrap().parse().unwrap()
     }
 
     fn page(cursor: Option<String>) -> Paged {
@@ -270,34 +239,38 @@ mod tests {
 
     #[test]
     fn ninety_services_are_listed_within_a_second_and_little_memory() {
-        let contracts: Vec<&'static Contract> = (0..90).map(made_up).collect();
+        let contracts = made_up(&contract::CONTRACT, 90);
         let caller = Caller::of("main", "user:usr_ada", &["*"]);
-        let (before, start) = (memory(), Instant::now());
-        let tools = Tools::new(contracts.iter().copied());
-        let described = Described::new(&contracts).unwrap();
-        let listed = tools.list(&described, &caller, &[], &page(None)).unwrap();
-        let names: Vec<_> = listed.tools.iter().map(|tool| &*tool.name).collect();
-        assert_eq!((names, listed.next_cursor), (search::NAMES.to_vec(), None));
-        let one = tools.list(&described, &caller, &["gard07"], &page(None)).unwrap();
-        assert_eq!(one.tools.len(), 6);
-        let first = start.elapsed();
-        assert!(first < Duration::from_secs(1), "{first:?}");
-
         let all: Vec<&str> = contracts.iter().map(|contract| contract.name).collect();
-        let (mut seen, mut next) = (Vec::new(), None);
-        loop {
-            let listed = tools.list(&described, &caller, &all, &page(next)).unwrap();
-            assert!(listed.tools.len() <= PAGE);
-            seen.extend(listed.tools.into_iter().map(|tool| tool.name));
-            next = listed.next_cursor;
-            if next.is_none() {
-                break;
+        let ((tools, described), cost) = Cost::of(|| {
+            let tools = Tools::new(contracts.iter().copied());
+            let described = Described::new(&contracts).unwrap();
+            let listed = tools.list(&described, &caller, &[], &page(None)).unwrap();
+            let names: Vec<_> = listed.tools.iter().map(|tool| &*tool.name).collect();
+            assert_eq!((names, listed.next_cursor), (search::NAMES.to_vec(), None));
+            let one = tools.list(&described, &caller, &["gard07"], &page(None)).unwrap();
+            assert_eq!(one.tools.len(), 6);
+            (tools, described)
+        });
+        cost.is_bearable();
+        let made = tools.0.values().filter(|entry| entry.made.get().is_some());
+        assert_eq!(made.count(), 6, "what nobody was shown is not made");
+
+        let (seen, cost) = Cost::of(|| {
+            let (mut seen, mut next) = (Vec::new(), None);
+            loop {
+                let listed = tools.list(&described, &caller, &all, &page(next)).unwrap();
+                assert!(listed.tools.len() <= PAGE);
+                seen.extend(listed.tools.into_iter().map(|tool| tool.name));
+                next = listed.next_cursor;
+                if next.is_none() {
+                    return seen;
+                }
             }
-        }
+        });
+        cost.is_bearable();
         assert_eq!(seen.len(), 90 * 6);
         assert!(seen.is_sorted(), "each is listed once");
-        let more = memory().saturating_sub(before);
-        assert!(more < 40 << 10, "{more} KiB");
     }
 
     #[test]

@@ -22,6 +22,7 @@
 pub mod compliance;
 mod home;
 mod inside;
+mod many;
 mod node;
 pub mod postgres;
 mod streams;
@@ -30,6 +31,7 @@ mod web;
 mod world;
 
 pub use home::Kept;
+pub use many::{Cost, made_up};
 pub use node::{Engine, Node, run, run_at_most, run_forgetful, run_with_faults, run_with_ports};
 pub use watched::Watched;
 pub use web::{answer, open_socket};

@@ -130,6 +130,12 @@ fn nobody_is_asked_where_nothing_is_taken_away_or_nobody_can_be_asked() {
         assert_eq!(agent.call("garden_create_plant", plant).await["isError"], false);
         let wrong = agent.refused("garden_delete_plant", json!({"name": "rose"})).await;
         assert_eq!(wrong, "request.invalid", "nobody is asked about what cannot be done");
+        let tried = json!({
+            "name": "garden_delete_plant", "arguments": {"id": "rose"},
+            "_meta": {"stoa/dry-run": true},
+        });
+        let tried = agent.result("tools/call", tried).await;
+        assert_eq!(tried["isError"], false, "nothing is taken away by a trial");
         agent.begin(json!({"elicitation": {"url": {}}})).await;
         let rose = || json!({"id": "rose"});
         assert_eq!(agent.call("garden_delete_plant", rose()).await["isError"], false);

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};
-use stoa_mcp::Settings;
+use stoa_mcp::{Issuer, Settings};
 use stoa_node::Origins;
 
 use crate::{initialize, with_mcp};
@@ -126,12 +126,44 @@ fn what_is_not_carried_as_the_protocol_says_is_refused_by_its_head() {
 #[test]
 fn pages_call_from_where_the_operator_says() {
     let origins = Origins::parse("https://shop.example").unwrap();
-    with_mcp(Settings { origins, session_calls: 0 }, async |_, agent| {
+    with_mcp(Settings { origins, ..Settings::default() }, async |_, agent| {
         let ping = r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#;
         let from = |origin: &str| agent.post("/mcp").header("origin", origin);
         assert_eq!(agent.send(from("https://shop.example"), ping).await.status, 200);
         assert_eq!(agent.send(from("https://shop.example.evil.example"), ping).await.status, 403);
     });
+}
+
+#[test]
+fn who_has_to_sign_in_is_told_where() {
+    let issuer = Issuer::new("https://id.example", "https://stoa.example/mcp").unwrap();
+    let settings = Settings { issuer: Some(issuer), ..Settings::default() };
+    with_mcp(settings, async |_, agent| {
+        let call = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":
+            {"name":"garden_delete_plant","arguments":{"id":"rose"}}}"#;
+        let said = agent.of("").send(agent.of("").post("/mcp"), call).await;
+        assert_eq!(said.status, 401);
+        let known = "/.well-known/oauth-protected-resource/mcp";
+        let challenge = format!("Bearer resource_metadata=\"https://stoa.example{known}\"");
+        assert_eq!(said.headers["www-authenticate"], challenge);
+        let said = agent.send(Request::get(known), "").await;
+        assert_eq!(
+            said.json(),
+            json!({
+                "resource": "https://stoa.example/mcp",
+                "resource_name": "Stoa",
+                "authorization_servers": ["https://id.example"],
+                "bearer_methods_supported": ["header"],
+            })
+        );
+        let said = agent.send(Request::post(known), "").await;
+        assert_eq!(said.refusal(), (405, "request.method".to_owned()));
+        assert_eq!(said.headers["allow"], "GET");
+    });
+    for (issuer, resource) in [("id.example", "https://a.example/mcp"), ("https://id.example", "")]
+    {
+        assert!(Issuer::new(issuer, resource).is_err(), "{issuer} {resource}");
+    }
 }
 
 /// Values of JSON with names that mean something here.

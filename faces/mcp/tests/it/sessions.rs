@@ -2,6 +2,7 @@
 
 use http::Request;
 use serde_json::json;
+use stoa_contract::v1::Money;
 use stoa_mcp::Settings;
 
 use crate::{GARDENER, with_mcp};
@@ -73,5 +74,49 @@ fn a_session_makes_as_many_calls_as_it_may() {
         agent.session = None;
         agent.begin(json!({})).await;
         assert_eq!(agent.call("garden_get_plant", call).await["isError"], false);
+    });
+}
+
+#[test]
+fn a_session_costs_as_much_as_it_may() {
+    let most = Money::read("0.60EUR").unwrap();
+    let settings = Settings { session_money: Some(most), ..Settings::default() };
+    with_mcp(settings, async |_, mut agent| {
+        let rose = || json!({"id": "rose", "bed": "a"});
+        assert_eq!(agent.refused("garden_move_plant", rose()).await, "mcp.no_session");
+        assert_eq!(
+            agent.call("garden_get_plant", rose()).await["isError"],
+            false,
+            "it is for free"
+        );
+        agent.begin(json!({})).await;
+        for _ in 0..2 {
+            assert_eq!(agent.call("garden_move_plant", rose()).await["isError"], false);
+        }
+        let tried = json!({
+            "name": "garden_move_plant", "arguments": rose(), "_meta": {"stoa/dry-run": true},
+        });
+        assert_eq!(
+            agent.result("tools/call", tried).await["isError"],
+            false,
+            "a trial is for free"
+        );
+        let refusal = agent.call("garden_move_plant", rose()).await;
+        let refusal = &refusal["structuredContent"];
+        assert_eq!(refusal["reason"], "mcp.budget");
+        let said = "this costs 0.25 EUR, and of 0.60 EUR the session has spent 0.50 EUR";
+        assert_eq!(refusal["message"], said);
+        assert_eq!(agent.call("garden_get_plant", rose()).await["isError"], false);
+    });
+    let dollars =
+        Settings { session_money: Some(Money::read("9USD").unwrap()), ..Settings::default() };
+    with_mcp(dollars, async |_, mut agent| {
+        agent.begin(json!({})).await;
+        let rose = json!({"id": "rose", "bed": "a"});
+        assert_eq!(
+            agent.refused("garden_move_plant", rose).await,
+            "mcp.budget",
+            "nobody changes money"
+        );
     });
 }

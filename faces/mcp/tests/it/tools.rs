@@ -165,6 +165,38 @@ fn what_is_wrong_with_arguments_is_said_with_its_path() {
 }
 
 #[test]
+fn a_tool_says_what_a_call_costs() {
+    with_mcp(Settings::default(), async |_, agent| {
+        let list = agent.result("tools/list", json!({})).await;
+        let priced =
+            list["tools"].as_array().unwrap().iter().filter(|tool| !tool["_meta"].is_null());
+        let priced: Vec<_> = priced.collect();
+        assert_eq!(priced.len(), 1, "{priced:?}");
+        assert_eq!(priced[0]["name"], "garden_move_plant");
+        assert_eq!(priced[0]["_meta"], json!({"stoa/price": {"amount": "25", "currency": "EUR"}}));
+        let said = priced[0]["description"].as_str().unwrap();
+        assert!(said.ends_with("A call costs 0.25 EUR."), "{said}");
+    });
+}
+
+#[test]
+fn a_call_can_be_tried_and_be_under_a_fence() {
+    with_mcp(Settings::default(), async |_, agent| {
+        let call = |meta: Value| {
+            json!({
+                "name": "garden_create_plant", "arguments": {"plant": {"id": "rose"}}, "_meta": meta,
+            })
+        };
+        let tried = agent.result("tools/call", call(json!({"stoa/dry-run": true}))).await;
+        assert_eq!(tried["_meta"]["stoa/dry-run"], json!({"rows": {}, "events": {}, "jobs": {}}));
+        assert_eq!(tried["_meta"]["stoa/position"], Value::Null, "nothing was written");
+        let fenced = agent.result("tools/call", call(json!({"stoa/fence": "stale"}))).await;
+        let reason = fenced["structuredContent"]["reason"].as_str().unwrap();
+        assert!(reason.starts_with("request.") || reason.starts_with("fence"), "{fenced}");
+    });
+}
+
+#[test]
 fn whoever_may_not_is_told_so() {
     with_mcp(Settings::default(), async |_, agent| {
         let refused = agent.refused("garden_delete_plant", json!({"id": "rose"})).await;
