@@ -87,14 +87,16 @@ impl Node {
     }
 
     /// Whether a visitor who came in may still call a method: what an open stream asks before it
-    /// tells anything more.
+    /// tells anything more. Who came in as somebody does not go on as nobody.
     ///
     /// # Errors
     /// Those of [`Node::identify`], and those of a caller who may not.
-    pub async fn still_good(self: &Arc<Self>, visitor: &Visitor, method: &Method) -> Result<()> {
+    pub async fn still_good(
+        self: &Arc<Self>, visitor: &Visitor, came_as: &Caller, method: &Method,
+    ) -> Result<()> {
         let tenants = self.tenants().await?;
         let found = self.bearer(visitor.token()).await;
-        let public = method.permission == Permission::Public;
+        let public = method.permission == Permission::Public && came_as.is_anonymous();
         let caller = tenants.meant(visitor)?.caller(found, public)?;
         tenants.active(&caller.tenant)?;
         authorize(method, &caller)

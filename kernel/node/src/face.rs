@@ -174,7 +174,7 @@ impl Visit {
     /// # Errors
     /// Those of [`Node::still_good`].
     pub async fn still_may(&self, method: &Method) -> Result<()> {
-        self.node().still_good(&self.guest.visitor, method).await
+        self.guest.still_good(method).await
     }
 
     /// Calls a method for whoever sends the request, with the idempotency key, the trace, the

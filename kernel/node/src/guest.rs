@@ -75,11 +75,14 @@ impl Guest {
     /// `auth.required`, `auth.permission_denied`, and those of a bad token.
     pub async fn may_call(&self, method: &Method) -> Result<()> {
         match authorize(method, &self.caller) {
-            Err(_) if self.caller.is_anonymous() => {
-                self.node.still_good(&self.visitor, method).await
-            }
+            Err(_) if self.caller.is_anonymous() => self.still_good(method).await,
             asked => asked,
         }
+    }
+
+    /// Whether they may still call a method, as whoever they came in.
+    pub(crate) async fn still_good(&self, method: &Method) -> Result<()> {
+        self.node.still_good(&self.visitor, &self.caller, method).await
     }
 
     /// Counts one call more than the one that was counted when they were let in, for a request that

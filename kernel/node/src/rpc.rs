@@ -159,7 +159,7 @@ pub(crate) fn watched(
                     () = access.changed() => None,
                     item = items.next() => Some(item?),
                 };
-                if let Err(error) = guest.node.still_good(&guest.visitor, method).await {
+                if let Err(error) = guest.still_good(method).await {
                     return Some((Err(error), None));
                 }
                 if let Some(item) = item {

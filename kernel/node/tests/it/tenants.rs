@@ -258,7 +258,7 @@ both! {
         };
         let caller = node.inner().identify(&visitor, true).await.unwrap();
         assert_eq!((&*caller.tenant, caller.is_anonymous()), ("beta", true));
-        let still = async || node.inner().still_good(&visitor, &PUBLIC).await;
+        let still = async || node.inner().still_good(&visitor, &caller, &PUBLIC).await;
         still().await.unwrap();
         node.ask(&node.admin(), "SuspendTenant", json!({"name": "beta"})).await.unwrap();
         assert_eq!(refused(still().await), (Code::FailedPrecondition, "tenant.suspended".to_owned()));
