@@ -215,11 +215,17 @@ impl Node {
     /// As [`Node::crash`], but the node that comes is another one, with a name of its own.
     pub async fn replace(&self, name: &'static str, services: Vec<Service>) -> Self {
         self.inner.close().await;
-        let (log_kept, ports) = (self.log_kept, self.ports.clone());
-        let setup = Setup { name, log_kept, ports, ..Setup::default() };
-        let next = Self::open(self.engine, services, self.options.clone(), setup).await;
+        let next = self.beside(name, services).await;
         next.pass(self.now().since(next.now()));
         next
+    }
+
+    /// Another node beside this one, with a clock of its own, on the database that both share; whoever
+    /// asks for it closes it. An embedded database has one node.
+    pub async fn beside(&self, name: &'static str, services: Vec<Service>) -> Self {
+        let (log_kept, ports) = (self.log_kept, self.ports.clone());
+        let setup = Setup { name, log_kept, ports, ..Setup::default() };
+        Self::open(self.engine, services, self.options.clone(), setup).await
     }
 
     /// The node itself.
@@ -414,6 +420,11 @@ impl Node {
     /// Lets time pass also for what is at work.
     pub fn skip(&self, by: Duration) {
         self.world.skip(by);
+    }
+
+    /// Lets no time pass any more for what is at work, but what is [skipped](Node::skip).
+    pub fn stop(&self) {
+        self.world.stop();
     }
 
     /// Sets the clock back, as people do who find that it is fast.

@@ -18,15 +18,29 @@ const START: i64 = 1_767_225_600_000_000;
 pub struct TestWorld {
     real: Arc<Real>,
     now: AtomicI64,
-    skipped: watch::Sender<Duration>,
+    passed: watch::Sender<Passed>,
     frozen_ms: AtomicU64,
+}
+
+/// Time that passed otherwise than by itself.
+#[derive(Debug, Default, Clone, Copy)]
+struct Passed {
+    skipped: Duration,
+    /// Since when nothing passes by itself.
+    stopped: Option<Duration>,
+}
+
+impl Passed {
+    fn uptime(self, real: &Real) -> Duration {
+        self.stopped.unwrap_or_else(|| real.uptime()) + self.skipped
+    }
 }
 
 impl TestWorld {
     /// A world at the beginning of 2026.
     pub fn new() -> Arc<Self> {
-        let (now, skipped) = (AtomicI64::new(START), watch::Sender::new(Duration::ZERO));
-        Arc::new(Self { real: Real::new(), now, skipped, frozen_ms: AtomicU64::new(0) })
+        let (now, passed) = (AtomicI64::new(START), watch::Sender::new(Passed::default()));
+        Arc::new(Self { real: Real::new(), now, passed, frozen_ms: AtomicU64::new(0) })
     }
 
     /// Lets uptime go on without anybody who waits being woken, as for a process that was stopped.
@@ -42,7 +56,13 @@ impl TestWorld {
     /// Lets time pass also for what is at work: the time of day, uptime, and whoever sleeps.
     pub fn skip(&self, by: Duration) {
         self.advance(by);
-        self.skipped.send_modify(|skipped| *skipped += by);
+        self.passed.send_modify(|passed| passed.skipped += by);
+    }
+
+    /// Lets no time pass any more, but what is skipped: who sleeps wakes by that alone.
+    pub fn stop(&self) {
+        let now = self.real.uptime();
+        self.passed.send_modify(|passed| passed.stopped = Some(now));
     }
 
     /// Sets the clock back, as whoever corrects one does.
@@ -58,7 +78,7 @@ impl World for TestWorld {
 
     fn uptime(&self) -> Duration {
         let frozen = Duration::from_millis(self.frozen_ms.load(SeqCst));
-        self.real.uptime() + *self.skipped.borrow() + frozen
+        self.passed.borrow().uptime(&self.real) + frozen
     }
 
     fn entropy(&self, buffer: &mut [u8]) {
@@ -66,15 +86,16 @@ impl World for TestWorld {
     }
 
     fn sleep(&self, wait: Duration) -> BoxFuture<'static, ()> {
-        let (real, mut skipped) = (Arc::clone(&self.real), self.skipped.subscribe());
-        let end = real.uptime() + *skipped.borrow_and_update() + wait;
+        let (real, mut passed) = (Arc::clone(&self.real), self.passed.subscribe());
+        let end = passed.borrow_and_update().uptime(&real) + wait;
         Box::pin(async move {
             loop {
-                let now = real.uptime() + *skipped.borrow_and_update();
-                let left = real.sleep(end.saturating_sub(now));
+                let known = *passed.borrow_and_update();
+                let left = end.saturating_sub(known.uptime(&real));
                 tokio::select! {
-                    () = left => return,
-                    Ok(()) = skipped.changed() => {}
+                    () = real.sleep(left), if left.is_zero() || known.stopped.is_none() => return,
+                    Ok(()) = passed.changed() => {}
+                    else => std::future::pending().await,
                 }
             }
         })

@@ -2,6 +2,8 @@
 
 #![cfg(test)]
 
+mod cut_off;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;

@@ -10,7 +10,7 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use stoa_kit::session::Reads;
 use stoa_kit::{Code, Error, Result};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use super::hub::{Flag, Hub};
 use crate::Node;
@@ -19,6 +19,8 @@ use crate::stopping::told;
 /// How soon a group looks again that has just looked: so often people see something move, and
 /// whoever is told may take that long.
 const PACE: Duration = Duration::from_millis(40);
+/// Looks at a time: whoever calls comes first.
+const TURNS: usize = 4;
 /// How long a group waits that could not look.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -48,7 +50,11 @@ pub(crate) trait Look: Send + Sync + 'static {
 }
 
 /// All groups that look at things of one kind.
-pub(crate) struct Groups<L: Look>(Mutex<HashMap<L::Key, Arc<Group<L>>>>);
+pub(crate) struct Groups<L: Look> {
+    all: Mutex<HashMap<L::Key, Arc<Group<L>>>>,
+    /// Each kind has its own: whoever is to be cut off does not wait for ten thousand queries.
+    turns: Semaphore,
+}
 
 /// Those who look at the same thing.
 struct Group<L: Look> {
@@ -105,7 +111,7 @@ impl<T: Clone> State<T> {
 
 impl<L: Look> Default for Groups<L> {
     fn default() -> Self {
-        Self(Mutex::default())
+        Self { all: Mutex::default(), turns: Semaphore::new(TURNS) }
     }
 }
 
@@ -137,7 +143,7 @@ impl<L: Look> Groups<L> {
     }
 
     fn all(&self) -> std::sync::MutexGuard<'_, HashMap<L::Key, Arc<Group<L>>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.all.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether nobody looks any more, and nobody will find the group again.
@@ -163,7 +169,7 @@ async fn run<L: Look>(node: Arc<Node>, look: L, group: Arc<Group<L>>) {
     let (mut reads, mut stopping) = (Reads::new(), node.stopping.subscribe());
     loop {
         let since = hub.heard();
-        let turn = hub.runs.acquire().await;
+        let turn = L::groups(hub).turns.acquire().await;
         let number = begun.fetch_add(1, SeqCst) + 1;
         let seen = look.look(&node).await;
         drop(turn);
@@ -183,17 +189,23 @@ async fn run<L: Look>(node: Arc<Node>, look: L, group: Arc<Group<L>>) {
                 break;
             }
         }
+        // It rests first: who was left alone for a while is told of the next commit at once.
+        let rested = async {
+            node.world().sleep(pause).await;
+            tokio::select! {
+                () = flag.stale.notified() => {}
+                () = ticks(&node, L::EVERY) => {}
+            }
+        };
         let again = tokio::select! {
             biased;
             () = told(&mut stopping) => break,
             () = state.closed() => false,
-            () = flag.stale.notified() => true,
-            () = ticks(&node, L::EVERY) => true,
+            () = rested => true,
         };
         if !again && L::groups(hub).end(&key, &group) {
             break;
         }
-        node.world().sleep(pause).await;
     }
     hub.rest_on(flag, &mut reads, Reads::new(), hub.heard());
 }

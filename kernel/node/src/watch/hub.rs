@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use stoa_kit::MAIN;
 use stoa_kit::session::{Extent, Reads};
 use stoa_store::{Notice, Written};
+use tokio::sync::Notify;
 use tokio::sync::broadcast::error::RecvError;
-use tokio::sync::{Notify, Semaphore};
 
 use super::access::Access;
 use super::group::{Groups, spawn};
@@ -17,8 +17,6 @@ use crate::budget::Budget;
 
 /// Watches at a time, of all and of strangers; one caller has a quarter of either.
 const WATCHES: (usize, usize) = (100_000, 10_000);
-/// Looks at a time: whoever calls comes first.
-const RUNS: usize = 4;
 /// Notices that are remembered for those who were just looking.
 const RECENT: usize = 1_024;
 
@@ -26,7 +24,6 @@ const RECENT: usize = 1_024;
 pub(crate) struct Hub {
     pub(super) queries: Groups<Query>,
     pub(super) accesses: Groups<Access>,
-    pub(super) runs: Semaphore,
     pub(super) room: Arc<Budget>,
     index: Mutex<Index>,
 }
@@ -60,7 +57,6 @@ impl Hub {
         Self {
             queries: Groups::default(),
             accesses: Groups::default(),
-            runs: Semaphore::new(RUNS),
             room: Budget::new(WATCHES.0, WATCHES.1),
             index: Mutex::default(),
         }
