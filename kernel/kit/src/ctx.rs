@@ -19,6 +19,7 @@ use crate::outbound::{Fetch, Fetched};
 use crate::ports::{self, Port, Ports};
 use crate::registry::{Registry, ServiceId};
 use crate::session::{Session, Stamp};
+use crate::topic::{Place, Topic, Topics};
 use crate::tx::Cause;
 use crate::{Error, Micros, Result, Seal, View, World};
 
@@ -93,6 +94,9 @@ pub trait Runner: Send + Sync + 'static {
 
     /// What drivers provide.
     fn ports(&self) -> &Ports;
+
+    /// What is in topics.
+    fn topics(&self) -> &dyn Topics;
 
     /// Follows the cell's events: for the node's own contract.
     fn extension(&self) -> &(dyn std::any::Any + Send + Sync);
@@ -251,6 +255,22 @@ impl Ctx {
             return Err(Error::internal(what));
         }
         Ok(runner.ports().get::<P>())
+    }
+
+    /// A topic of this service: what is so only for as long as somebody says it.
+    pub fn topic(&self, name: &str) -> Topic {
+        let Inner { basis, runner, .. } = &*self.0;
+        let tenant = Arc::clone(&basis.caller.tenant);
+        let service = runner.registry().service(basis.service).name;
+        Topic::new(self, Place { tenant, service, name: name.into() })
+    }
+
+    pub(crate) fn topics(&self) -> &dyn Topics {
+        self.0.runner.topics()
+    }
+
+    pub(crate) fn entropy(&self, buffer: &mut [u8]) {
+        self.0.runner.world().entropy(buffer);
     }
 
     /// The node behind this context, for the node's own contract.

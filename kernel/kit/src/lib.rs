@@ -154,6 +154,16 @@
 //! let charge = ctx.fetch(charge).await?.success()?;
 //! ```
 //!
+//! What is so only for as long as somebody says it, who is there or who is typing, is in a
+//! [topic](Ctx::topic), which is told to whoever watches it and never written. A stream that holds the
+//! [`Presence`] of its caller keeps them there until the connection ends:
+//!
+//! ```ignore
+//! let room = ctx.topic(&request.room);
+//! let here = room.enter(&Guest { name: request.name })?;
+//! let states = room.watch::<Guest>().map_ok(move |guests| { let _ = &here; reply(guests) });
+//! ```
+//!
 //! What others call by HTTP of their own making, a webhook with a signed body for example, is an
 //! effect whose request is `stoa.v1.HttpRequest http` and whose reply is `stoa.v1.HttpResponse http`.
 //! The manifest says where it answers and how much it takes, `.raw::<ReceiveRequest>("/hooks/stripe",
@@ -196,6 +206,7 @@ pub mod settings;
 mod sweep;
 mod table;
 mod time;
+pub mod topic;
 pub mod tx;
 pub mod value;
 mod visible;
@@ -225,6 +236,7 @@ pub use stoa_contract::{
 };
 pub use table::{Table, tagged};
 pub use time::Micros;
+pub use topic::{Presence, Topic};
 pub use tx::{Cause, JobOptions, Tx, View};
 pub use world::World;
 

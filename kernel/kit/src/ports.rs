@@ -51,8 +51,16 @@ impl Ports {
 
     /// The driver of a port, if there is one.
     pub fn get<P: Port + ?Sized>(&self) -> Option<&P> {
-        let driver = self.0.get(&TypeId::of::<P>())?;
-        driver.downcast_ref::<Arc<P>>().map(|driver| &**driver)
+        self.kept().map(|driver| &**driver)
+    }
+
+    /// The same, to be kept.
+    pub fn shared<P: Port + ?Sized>(&self) -> Option<Arc<P>> {
+        self.kept().cloned()
+    }
+
+    fn kept<P: Port + ?Sized>(&self) -> Option<&Arc<P>> {
+        self.0.get(&TypeId::of::<P>())?.downcast_ref::<Arc<P>>()
     }
 }
 

@@ -44,6 +44,7 @@ mod spoken;
 mod stopping;
 mod system;
 mod tenants;
+mod topics;
 mod unwound;
 mod watch;
 mod whence;
@@ -53,6 +54,7 @@ use std::time::Duration;
 
 use stoa_kit::ports::{self, Ports};
 use stoa_kit::settings::Initial;
+use stoa_kit::topic::Topics;
 use stoa_kit::{Error, Registry, Result, Service, World};
 use stoa_store::{Options, Store};
 
@@ -131,6 +133,7 @@ pub struct Node {
     limits: Limits,
     quotas: Quotas,
     hub: watch::Hub,
+    topics: Arc<dyn Topics>,
     metrics: Metrics,
     pool: runner::Pool,
     in_flight: call::InFlight,
@@ -187,6 +190,7 @@ impl Node {
             limits: Limits::new(parts.calls_per_second, parts.anonymous_per_second),
             quotas: Quotas::new(),
             hub: watch::Hub::new(),
+            topics: topics::of(&parts.ports, &parts.world),
             metrics: Metrics::new(&registry),
             pool: runner::Pool::start(&parts.world)?,
             in_flight: call::InFlight::default(),
@@ -222,6 +226,11 @@ impl Node {
     /// The world.
     pub fn world(&self) -> &Arc<dyn World> {
         &self.world
+    }
+
+    /// What is in topics.
+    pub fn topics(&self) -> &dyn Topics {
+        &*self.topics
     }
 
     /// Whether it can take calls: what is wrong, if not.

@@ -8,6 +8,7 @@ use futures::future::BoxFuture;
 use stoa_contract::{AnyMessage, Format, Kind};
 use stoa_kit::outbound::{Fetch, Fetched};
 use stoa_kit::ports::Ports;
+use stoa_kit::topic::Topics;
 use stoa_kit::tx::Run;
 use stoa_kit::{Basis, Cause, Error, Look, Registry, Result, World};
 use stoa_store::{Commit, Header, Reply};
@@ -81,6 +82,10 @@ impl stoa_kit::Runner for Runner {
 
     fn ports(&self) -> &Ports {
         &self.0.ports
+    }
+
+    fn topics(&self) -> &dyn Topics {
+        &*self.0.topics
     }
 
     fn extension(&self) -> &(dyn std::any::Any + Send + Sync) {

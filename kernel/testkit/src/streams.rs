@@ -8,6 +8,18 @@ use stoa_node::{Body, Conversation};
 use crate::Node;
 
 impl Node {
+    /// Calls a method that replies with a stream.
+    ///
+    /// # Errors
+    /// What the call comes to; what it ends with is the last reply.
+    pub async fn stream<R: Request>(
+        &self, caller: &Caller, request: R,
+    ) -> Result<Stream<R::Reply>> {
+        let path = R::METHOD.path;
+        let answer = self.dispatch(path, caller, "127.0.0.1", None, Box::new(request)).await?;
+        Ok(replies::<R>(answer.body))
+    }
+
     /// Calls a method that takes a stream and replies with one.
     ///
     /// # Errors
@@ -29,10 +41,12 @@ impl Node {
             position: None,
             dry_run: false,
         };
-        let Body::Stream(replies) = self.inner().converse(call).await?.body else {
-            panic!("{} does not stream", R::METHOD.path)
-        };
-        let reply = |reply: Box<dyn AnyMessage>| *reply.into_any().downcast().expect("its reply");
-        Ok(replies.map(move |item| item.map(reply)).boxed())
+        Ok(replies::<R>(self.inner().converse(call).await?.body))
     }
+}
+
+fn replies<R: Request>(body: Body) -> Stream<R::Reply> {
+    let Body::Stream(replies) = body else { panic!("{} does not stream", R::METHOD.path) };
+    let reply = |reply: Box<dyn AnyMessage>| *reply.into_any().downcast().expect("its reply");
+    replies.map(move |item| item.map(reply)).boxed()
 }
