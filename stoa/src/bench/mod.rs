@@ -7,6 +7,7 @@ mod cluster;
 mod events;
 mod load;
 mod raw;
+mod watch;
 mod work;
 
 use std::io::Write;
@@ -162,6 +163,9 @@ fn on_a_node(
     let mut secrets = Secrets::open(&site.directory.join("bench.json"))?;
     let work = runtime.block_on(Work::prepare(engine, &child, site, &mut secrets))?;
     let measured = runtime.block_on(cases(&work, wanted))?;
+    if wanted.name("watch") {
+        runtime.block_on(watch::run(&work, &child, wanted.seconds))?;
+    }
     child.stop();
     if wanted.name("start") {
         let again = Child::start(site)?;

@@ -1,5 +1,6 @@
 //! What is measured: the accounts and the stock it needs, and the requests.
 
+use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use crate::setup::{Api, Secrets, administrator, key, text};
 use crate::wire::{Prefix, push_number};
 
 /// Everything that can be asked for.
-pub(crate) const NAMES: [&str; 14] = [
+pub(crate) const NAMES: [&str; 15] = [
     "transfer",
     "transfer_rest",
     "transfer_graphql",
@@ -28,6 +29,7 @@ pub(crate) const NAMES: [&str; 14] = [
     "get_account_mcp",
     "list_orders",
     "append",
+    "watch",
     "start",
     "events",
 ];
@@ -38,6 +40,8 @@ const ACCOUNTS: usize = 10_000;
 const CUSTOMERS: usize = 1_000;
 /// Where agents call.
 const MCP: &str = "/mcp";
+/// The code of the account that everybody pays.
+pub(crate) const HOT: &str = "hot";
 /// Calls at once while accounts are opened.
 const LANES: usize = 64;
 /// What the load does, and no more.
@@ -74,20 +78,28 @@ impl Work {
         let mut api = Api::new(child, Some(token.clone()));
         let goods = json!({"lines": [{"sku": "CD", "quantity": 1_000_000_000}]});
         api.call("inventory", "Receive", &goods, Some("stock")).await?;
-        let hot = json!({"currency": "USD", "kind": "ACCOUNT_KIND_INCOME", "code": "hot"});
-        api.call("ledger", "CreateAccount", &hot, Some("hot")).await?;
-        let floor =
-            json!({"currency": "USD", "kind": "ACCOUNT_KIND_ASSET", "floor": -1_000_000_000});
-        let floor = floor.to_string().into_bytes();
-        let open = |number| Item { key: format!("account-{number}"), body: floor.clone() };
-        let lane = |lane| (lane..ACCOUNTS).step_by(LANES).map(open).collect();
-        let prefix = Prefix::call("/stoa.ledger.v1.LedgerService/CreateAccount", &token);
-        send(child, &prefix, (0..LANES).map(lane).collect(), ("accounts", 0)).await?;
-        let request = json!({"currency": "USD", "kind": "ACCOUNT_KIND_ASSET"});
-        let listed = api.list(("ledger", "ListAccounts"), "accounts", request).await?;
-        let accounts = listed.iter().map(|account| text(&account["id"]).to_owned()).collect();
+        let hot = json!({"currency": "USD", "kind": "ACCOUNT_KIND_INCOME", "code": HOT});
+        api.call("ledger", "CreateAccount", &hot, Some(HOT)).await?;
+        let accounts = open_accounts(child, &mut api, &token, &[]).await?.into();
         let (directory, state) = (site.directory.clone(), child.state());
         Ok(Self { engine, token, accounts, directory, state })
+    }
+
+    /// As many accounts as there are, again, which no other measurement touches.
+    pub(crate) async fn more_accounts(&self, child: &Child) -> Result<Vec<String>> {
+        let mut api = Api::new(child, Some(self.token.clone()));
+        open_accounts(child, &mut api, &self.token, &self.accounts).await
+    }
+
+    /// The identifier of the account that everybody pays.
+    pub(crate) async fn hot_account(&self, child: &Child) -> Result<String> {
+        let mut api = Api::new(child, Some(self.token.clone()));
+        let reply = api.call("ledger", "GetAccount", &json!({"account": HOT}), None).await?;
+        Ok(text(&reply.body["account"]["id"]).to_owned())
+    }
+
+    pub(crate) fn token(&self) -> &str {
+        &self.token
     }
 
     /// The measurements, in their order.
@@ -166,7 +178,7 @@ impl Work {
     fn hot(&self) -> Case {
         let accounts = Arc::clone(&self.accounts);
         let body = move |random: &mut Random, out: &mut Vec<u8>| {
-            leg(out, &accounts[random.below(accounts.len())], "hot");
+            leg(out, &accounts[random.below(accounts.len())], HOT);
         };
         let path = "/stoa.ledger.v1.LedgerService/CreateTransfer";
         self.case("transfer_hot", 64, path, true, Arc::new(body))
@@ -253,6 +265,23 @@ impl Work {
     }
 }
 
+/// Opens accounts beside those that are known.
+async fn open_accounts(
+    child: &Child, api: &mut Api, token: &str, known: &[String],
+) -> Result<Vec<String>> {
+    let floor = json!({"currency": "USD", "kind": "ACCOUNT_KIND_ASSET", "floor": -1_000_000_000});
+    let (floor, first) = (floor.to_string().into_bytes(), known.len());
+    let open = |number| Item { key: format!("account-{}", first + number), body: floor.clone() };
+    let lane = |lane| (lane..ACCOUNTS).step_by(LANES).map(open).collect();
+    let prefix = Prefix::call("/stoa.ledger.v1.LedgerService/CreateAccount", token);
+    send(child, &prefix, (0..LANES).map(lane).collect(), ("accounts", 0)).await?;
+    let request = json!({"currency": "USD", "kind": "ACCOUNT_KIND_ASSET"});
+    let listed = api.list(("ledger", "ListAccounts"), "accounts", request).await?;
+    let known: HashSet<&str> = known.iter().map(String::as_str).collect();
+    let ids = listed.iter().map(|account| text(&account["id"]).to_owned());
+    Ok(ids.filter(|id| !known.contains(&**id)).collect())
+}
+
 /// The same call, of a tool of agents.
 fn as_tool(case: Case, tool: &str) -> Case {
     let before = format!(
@@ -268,7 +297,8 @@ fn as_tool(case: Case, tool: &str) -> Case {
     Case { body: Arc::new(body), ..case }
 }
 
-fn leg(out: &mut Vec<u8>, debit: &str, credit: &str) {
+/// Writes a transfer of one unit.
+pub(crate) fn leg(out: &mut Vec<u8>, debit: &str, credit: &str) {
     out.extend_from_slice(b"{\"currency\":\"USD\",\"legs\":[{\"debit\":\"");
     out.extend_from_slice(debit.as_bytes());
     out.extend_from_slice(b"\",\"credit\":\"");
