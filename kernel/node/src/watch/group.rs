@@ -62,6 +62,8 @@ struct Group<L: Look> {
     flag: Arc<Flag>,
     /// Looks that have begun.
     begun: AtomicU64,
+    /// The last look that somebody who joined waits for.
+    wanted: AtomicU64,
 }
 
 /// What was seen last, and by which look; none before the first.
@@ -124,14 +126,16 @@ impl<L: Look> Groups<L> {
             Entry::Occupied(known) if L::ANEW => {
                 let group = Arc::clone(known.get());
                 let next = group.begun.load(SeqCst) + 1;
+                group.wanted.fetch_max(next, SeqCst);
                 group.flag.stale.notify_one();
                 (group, next)
             }
             Entry::Occupied(known) => (Arc::clone(known.get()), 0),
             Entry::Vacant(place) => {
                 let flag = node.hub.flag(look.tenant());
-                let (state, begun) = (watch::Sender::new(None), AtomicU64::new(0));
-                let group = Arc::new(Group { state, flag, begun });
+                let (begun, wanted) = (AtomicU64::new(0), AtomicU64::new(0));
+                let group = Group { state: watch::Sender::new(None), flag, begun, wanted };
+                let group = Arc::new(group);
                 place.insert(Arc::clone(&group));
                 spawn(run(Arc::clone(node), look, Arc::clone(&group)));
                 (group, 0)
@@ -144,6 +148,17 @@ impl<L: Look> Groups<L> {
 
     fn all(&self) -> std::sync::MutexGuard<'_, HashMap<L::Key, Arc<Group<L>>>> {
         self.all.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Ends a group whose look failed, unless somebody joined since it began: what they did before they
+    /// came may be what was missing.
+    fn fail(&self, key: &L::Key, group: &Group<L>, number: u64) -> bool {
+        let mut all = self.all();
+        let is_over = group.wanted.load(SeqCst) <= number;
+        if is_over {
+            all.remove(key);
+        }
+        is_over
     }
 
     /// Whether nobody looks any more, and nobody will find the group again.
@@ -165,7 +180,7 @@ pub(super) fn spawn(work: impl Future<Output = ()> + Send + 'static) {
 /// Looks for a group until nobody is in it any more, or what is looked at cannot be seen.
 async fn run<L: Look>(node: Arc<Node>, look: L, group: Arc<Group<L>>) {
     let (hub, key) = (&node.hub, look.key());
-    let Group { state, flag, begun } = &*group;
+    let Group { state, flag, begun, .. } = &*group;
     let (mut reads, mut stopping) = (Reads::new(), node.stopping.subscribe());
     loop {
         let since = hub.heard();
@@ -183,11 +198,11 @@ async fn run<L: Look>(node: Arc<Node>, look: L, group: Arc<Group<L>>) {
                 pause = PAUSE;
                 flag.stale.notify_one();
             }
-            Err(error) => {
-                L::groups(hub).all().remove(&key);
+            Err(error) if L::groups(hub).fail(&key, &group, number) => {
                 state.send_replace(Some((number, Err(error))));
                 break;
             }
+            Err(_) => {}
         }
         // It rests first: who was left alone for a while is told of the next commit at once.
         let rested = async {

@@ -38,6 +38,7 @@ mod subscriptions;
 mod sweeping;
 mod tenants;
 mod timers;
+mod topics;
 
 /// Makes `case::sqlite` and `case::postgres` of each function `case` of an engine.
 macro_rules! on_both {
