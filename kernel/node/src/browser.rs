@@ -7,6 +7,8 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, header};
 use stoa_kit::{Code, Error, Result};
 
+use crate::socket;
+
 /// What a page may send along.
 const SENT: &str = "authorization, connect-protocol-version, connect-timeout-ms, content-type, \
      grpc-timeout, idempotency-key, if-match, if-none-match, mcp-protocol-version, mcp-session-id, \
@@ -35,9 +37,27 @@ pub fn is_own_page(headers: &HeaderMap) -> bool {
         && site.is_none_or(|site| site == "same-origin")
 }
 
+/// Whether a WebSocket is asked for by a page of this node. It can send no header of its own, and whence
+/// it comes is what every browser says of it.
+fn is_own_socket(headers: &HeaderMap) -> bool {
+    let site = headers.get("sec-fetch-site");
+    socket::is_wanted(headers)
+        && is_own_origin(headers)
+        && site.is_none_or(|site| site == "same-origin")
+}
+
+/// Whether a request names the origin that it is sent to.
+fn is_own_origin(headers: &HeaderMap) -> bool {
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    let authority = text(header::ORIGIN).and_then(|origin| origin.split_once("://"));
+    authority.is_some_and(|(_, authority)| {
+        text(header::HOST).is_some_and(|host| host.eq_ignore_ascii_case(authority))
+    })
+}
+
 /// The token in the cookie of a request, if it comes from a page of this node.
 pub(crate) fn session(headers: &HeaderMap) -> Option<&str> {
-    if !is_own_page(headers) {
+    if !is_own_page(headers) && !is_own_socket(headers) {
         return None;
     }
     let lines = headers.get_all(header::COOKIE).iter().filter_map(|line| line.to_str().ok());
@@ -88,13 +108,8 @@ impl Origins {
     /// # Errors
     /// `request.origin` for another one: no browser asks before it opens one, and every page may.
     pub(crate) fn check(&self, headers: &HeaderMap) -> Result<()> {
-        let Some(origin) = headers.get(header::ORIGIN) else { return Ok(()) };
-        let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
-        let authority = origin.to_str().ok().and_then(|origin| origin.split_once("://"));
-        let is_own = authority.is_some_and(|(_, authority)| {
-            host.is_some_and(|host| host.eq_ignore_ascii_case(authority))
-        });
-        if is_own || self.allowed(headers).is_some() {
+        let names_none = !headers.contains_key(header::ORIGIN);
+        if names_none || is_own_origin(headers) || self.allowed(headers).is_some() {
             return Ok(());
         }
         let message = "pages of this origin may not open a WebSocket here";
@@ -208,6 +223,23 @@ mod tests {
             &[said],
             &[("cookie", "stoa_session="), said],
             &[("cookie", "not_stoa_session=x"), said],
+        ] {
+            assert_eq!(token(wrong), None, "{wrong:?}");
+        }
+        let (upgrade, host) = (("upgrade", "websocket"), ("host", "stoa.example:8080"));
+        let origin = |origin| ("origin", origin);
+        let own = origin("http://stoa.example:8080");
+        let socket = [cookie, upgrade, host, own, from("same-origin")];
+        assert_eq!(token(&socket).as_deref(), Some("stoa_s_x"));
+        assert_eq!(token(&socket[..4]).as_deref(), Some("stoa_s_x"));
+        for wrong in [
+            &[cookie, host, own][..],
+            &[cookie, upgrade, host],
+            &[cookie, upgrade, own],
+            &[cookie, upgrade, host, own, from("same-site")],
+            &[cookie, upgrade, host, origin("http://stoa.example")],
+            &[cookie, upgrade, host, origin("https://other.example")],
+            &[cookie, upgrade, host, origin("null")],
         ] {
             assert_eq!(token(wrong), None, "{wrong:?}");
         }
