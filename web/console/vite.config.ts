@@ -23,6 +23,8 @@ function packed(): Plugin {
   };
 }
 
+const NODE = process.env.STOA_URL ?? "http://127.0.0.1:8080";
+
 export default defineConfig(async ({ command }) => {
   // The folder stays, and the file in it that git knows: what embeds it looks there.
   if (command === "build") await rm(`${DIST}/assets`, { recursive: true, force: true });
@@ -31,7 +33,8 @@ export default defineConfig(async ({ command }) => {
     // Whatever is no page is the node's.
     server: {
       proxy: {
-        "^/(-/|v1/|ready$|metrics$|stoa\\.)": process.env.STOA_URL ?? "http://127.0.0.1:8080",
+        "^/(-/|v1/|ready$|metrics$|stoa\\.)": NODE,
+        "^/live$": { target: NODE, ws: true },
       },
     },
     build: {

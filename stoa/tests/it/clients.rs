@@ -114,6 +114,8 @@ fn the_typescript_sdk_does_what_it_promises() {
     let mut node = Node::start(directory.path(), &[]);
     let code = node.said("set-up code ");
     let mut sdk = Command::new("node");
+    // Node has WebSockets by itself from 22 on.
+    sdk.arg("--experimental-websocket");
     sdk.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/../web/sdk/tests/on-a-node.mjs"));
     sdk.args([&node.url(), &code]);
     let (ended, said, complaint) = run(sdk);

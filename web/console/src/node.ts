@@ -1,6 +1,6 @@
 import { type DescMethodUnary, fromJson, type JsonValue, toJson } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { connect, StoaError } from "@stoa/sdk";
+import { connect, StoaError, watched } from "@stoa/sdk";
 
 import type { Contracts, Method } from "./contracts/load.js";
 
@@ -43,6 +43,26 @@ export async function call(
     isReplay: reply.header.has("idempotency-replayed"),
     took: performance.now() - start,
   };
+}
+
+/**
+ * Watches a query that is known at run time only, in JSON, while this tab is shown: `told` hears what it
+ * says and each time that changes, and `undefined` where it cannot be watched. Gives what ends it.
+ */
+export function follow(
+  { registry }: Contracts,
+  { desc }: Method,
+  request: JsonValue,
+  told: (json: JsonValue | undefined) => void,
+): () => void {
+  if (desc.methodKind !== "unary") throw new Error(`${desc.name} is a stream`);
+  const { input, output } = desc;
+  const query = watched(stoa, desc as DescMethodUnary, fromJson(input, request, { registry }));
+  return query.subscribe(() => {
+    const { reply, error } = query.seen();
+    const isThere = reply !== undefined && error === undefined;
+    told(isThere ? toJson(output, reply, { registry, alwaysEmitImplicit: true }) : undefined);
+  });
 }
 
 /** Opens a session. The browser keeps its token where no script can read it. */

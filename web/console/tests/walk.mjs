@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { mkdirSync } from "node:fs";
 
+import { AccountKind, LedgerService } from "@stoa/sdk/ledger";
 import { FORMS, inaccessible, launch, open } from "./browser.mjs";
 import { openShop } from "./shop.mjs";
 
@@ -17,6 +18,7 @@ try {
   await Promise.all(Object.keys(FORMS).map((form) => everyPage(form, session)));
   await everyMethod(session);
   await placeAnOrder(session);
+  await rowsAreLive(session, stoa);
   await lostConnection(session);
   await expired(session, stoa);
 } finally {
@@ -190,6 +192,32 @@ async function placeAnOrder(session) {
   await look(page, "light", "refused");
   await watching.context.close();
   await context.close();
+}
+
+/** What others do is seen where it is looked at, without asking again. */
+async function rowsAreLive(session, stoa) {
+  const ledger = stoa.client(LedgerService);
+  const lists = await open(browser, "light", session);
+  await lists.page.goto(`${url}/data/ledger/accounts`);
+  await lists.page.getByText("live", { exact: true }).waitFor();
+  const { account } = await ledger.createAccount({
+    code: "till",
+    currency: "EUR",
+    kind: AccountKind.ASSET,
+  });
+  const row = lists.page.locator("tbody tr", { hasText: "till" });
+  await row.waitFor();
+  const { page, context, wrong: own } = await open(browser, "light", session);
+  await page.goto(`${url}/data/ledger/accounts?open=${account.id}`);
+  const detail = page.getByRole("dialog");
+  await detail.getByText("till").waitFor();
+  const transfer = { currency: "EUR", legs: [{ debit: "till", credit: "bank", amount: 4711n }] };
+  await ledger.createTransfer(transfer);
+  await detail.getByText("47.11").first().waitFor();
+  await row.getByText("47.11").first().waitFor();
+  wrong.push(...own, ...lists.wrong);
+  await context.close();
+  await lists.context.close();
 }
 
 /** Without a connection a page says so, and goes on once there is one. */

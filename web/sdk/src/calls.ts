@@ -12,7 +12,6 @@ export interface Memory {
 
 /** How calls are made. */
 export interface Manner {
-  renew?: () => Promise<string>;
   tenant?: string;
   cookie?: boolean;
   attempts?: number;
@@ -24,8 +23,11 @@ const BACKOFF_MS = 50;
 const WAIT_MAX_MS = 10_000;
 
 /** Brings to every call of a caller what {@link connect} promises. */
-export function calls(memory: Memory, manner: Manner): Interceptor {
-  const renew = shared(manner.renew);
+export function calls(
+  memory: Memory,
+  manner: Manner,
+  renew: (() => Promise<string>) | undefined,
+): Interceptor {
   return (next) => async (request) => {
     const isOurs = !request.header.has(AUTHORIZATION);
     const reads = request.method.idempotency === Idempotency.NO_SIDE_EFFECTS;
@@ -108,7 +110,9 @@ function pause(ms: number, signal: AbortSignal): Promise<void> {
 }
 
 /** Whoever asks while an answer is on its way gets that one. */
-function shared(ask: (() => Promise<string>) | undefined): (() => Promise<string>) | undefined {
+export function shared(
+  ask: (() => Promise<string>) | undefined,
+): (() => Promise<string>) | undefined {
   if (ask === undefined) return undefined;
   let coming: Promise<string> | undefined;
   return () => {

@@ -16,6 +16,15 @@ export interface Violation {
   message: string;
 }
 
+/** An error as a node writes it where there is no protocol of RPC. */
+export interface Told {
+  code: string;
+  reason: string;
+  message: string;
+  violations: readonly Violation[];
+  next: string;
+}
+
 /** Why a call failed. */
 export class StoaError extends ConnectError {
   /** What programs can rely on: `ledger.insufficient_funds`. Empty where the node was not reached. */
@@ -27,17 +36,18 @@ export class StoaError extends ConnectError {
   /** How long to wait before another attempt, where the node says so. */
   readonly retryAfterMs: number | undefined;
 
-  private constructor(error: ConnectError) {
+  private constructor(error: ConnectError, told?: Told) {
     super(error.rawMessage, error.code, error.metadata, undefined, error.cause);
     this.details = error.details;
-    this.reason = this.findDetails(ErrorInfoSchema)[0]?.reason ?? "";
+    this.reason = told?.reason ?? this.findDetails(ErrorInfoSchema)[0]?.reason ?? "";
     const fields = this.findDetails(BadRequestSchema).flatMap((bad) => bad.fieldViolations);
-    this.violations = fields.map(({ field, reason, description }) => ({
+    const violations = fields.map(({ field, reason, description }) => ({
       path: field,
       rule: reason,
       message: description,
     }));
-    this.next = this.findDetails(HelpSchema)[0]?.links[0]?.description ?? "";
+    this.violations = told?.violations ?? violations;
+    this.next = told?.next ?? this.findDetails(HelpSchema)[0]?.links[0]?.description ?? "";
     const seconds = Number(error.metadata.get("retry-after") ?? Number.NaN);
     this.retryAfterMs = Number.isFinite(seconds) ? seconds * 1000 : undefined;
   }
@@ -53,16 +63,23 @@ export class StoaError extends ConnectError {
     const error = ConnectError.from(thrown);
     // What `fetch` throws where nobody answers.
     if (error.code === Code.Unknown && error.cause instanceof TypeError) {
-      return new StoaError(
-        new ConnectError(
-          "the node was not reached",
-          Code.Unavailable,
-          undefined,
-          undefined,
-          thrown,
-        ),
-      );
+      return StoaError.away(thrown);
     }
     return new StoaError(error);
+  }
+
+  /** An error as a node wrote it. */
+  static told(told: Told): StoaError {
+    const name = told.code.replaceAll(/(?:^|_)([a-z])/g, (_, letter: string) =>
+      letter.toUpperCase(),
+    );
+    const code = Code[name as keyof typeof Code] ?? Code.Unknown;
+    return new StoaError(new ConnectError(told.message, code), told);
+  }
+
+  /** Nobody answered. */
+  static away(cause?: unknown): StoaError {
+    const message = "the node was not reached";
+    return new StoaError(new ConnectError(message, Code.Unavailable, undefined, undefined, cause));
   }
 }

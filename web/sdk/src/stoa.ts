@@ -2,7 +2,7 @@ import type { DescService } from "@bufbuild/protobuf";
 import { type Client, createClient, type Transport } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-web";
 
-import { calls, type Memory } from "./calls.js";
+import { calls, type Memory, shared } from "./calls.js";
 
 /** How a node is reached, and as whom. */
 export interface Options {
@@ -26,6 +26,8 @@ export interface Options {
   attempts?: number;
   /** What to fetch with, where it is not `globalThis.fetch`. */
   fetch?: typeof globalThis.fetch;
+  /** What to watch queries by, where it is not `globalThis.WebSocket`. */
+  webSocket?: typeof globalThis.WebSocket;
   /** Speak JSON instead of binary: larger, and readable in a browser's network panel. */
   json?: boolean;
 }
@@ -36,6 +38,12 @@ export interface Stoa {
   client<S extends DescService>(service: S): Client<S>;
   /** What calls travel by: for libraries that bring clients of their own. */
   readonly transport: Transport;
+  /** Where the node is. */
+  readonly url: string;
+  /** As {@link Options.webSocket}. */
+  readonly webSocket: typeof globalThis.WebSocket | undefined;
+  /** As {@link Options.renew}; calls and watches that wait for a token share one answer. */
+  readonly renew: (() => Promise<string>) | undefined;
   /** The token that calls are made with; assign another one to call as somebody else. */
   token: string | undefined;
   /**
@@ -48,14 +56,19 @@ export interface Stoa {
 /** Makes clients for a node. Nothing is sent yet. */
 export function connect(options: Options): Stoa {
   const memory: Memory = { token: options.token, position: undefined };
+  const url = options.url.replace(/\/+$/, "");
+  const renew = shared(options.renew);
   const transport = createConnectTransport({
-    baseUrl: options.url.replace(/\/+$/, ""),
+    baseUrl: url,
     useBinaryFormat: options.json !== true,
-    interceptors: [calls(memory, options)],
+    interceptors: [calls(memory, options, renew)],
     ...(options.fetch === undefined ? {} : { fetch: options.fetch }),
   });
   return Object.assign(memory, {
     transport,
+    url,
+    webSocket: options.webSocket,
+    renew,
     client: <S extends DescService>(service: S) => createClient(service, transport),
   });
 }

@@ -1,7 +1,7 @@
 // The TypeScript SDK, as a program has it: against a node, from its set-up code on.
 import assert from "node:assert/strict";
 
-import { connect, StoaError, signIn, signingIn, signOut, withKey } from "@stoa/sdk";
+import { connect, StoaError, signIn, signingIn, signOut, watch, withKey } from "@stoa/sdk";
 import { AuthService } from "@stoa/sdk/auth";
 import { AccountKind, LedgerService } from "@stoa/sdk/ledger";
 import { SystemService } from "@stoa/sdk/system";
@@ -90,6 +90,28 @@ for await (const { events: some } of events) {
 }
 following.abort();
 
+// A query is watched: its states are an iterator, and what was seen is not told again.
+const states = watch(stoa, LedgerService.method.getBalance, { account: "wallets/ada" });
+const { value: now } = await states.next();
+assert.equal(now.reply.balance.amount, 3750n);
+await ledger.createTransfer(transfer);
+const { value: then } = await states.next();
+assert.equal(then.reply.balance.amount, 5000n);
+const { etag } = then;
+const again = watch(stoa, LedgerService.method.getBalance, { account: "wallets/ada" }, { etag });
+const waiting = again.next();
+await ledger.createTransfer(transfer);
+assert.equal((await waiting).value.reply.balance.amount, 6250n);
+await again.return();
+const nothing = watch(stoa, LedgerService.method.getBalance, { account: "nothing" });
+await assert.rejects(nothing.next(), { reason: "resource.not_found" });
+
 await signOut(stoa);
+await assert.rejects(
+  (async () => {
+    for await (const _ of states);
+  })(),
+  { reason: "auth.token_invalid" },
+);
 await assert.rejects(auth.whoAmI({}), { reason: "auth.required" });
 console.log("ok");

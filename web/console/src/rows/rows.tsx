@@ -1,4 +1,4 @@
-import { type DescField, type JsonObject, ScalarType } from "@bufbuild/protobuf";
+import { type DescField, type JsonObject, type JsonValue, ScalarType } from "@bufbuild/protobuf";
 import { Button, type Column, Empty, Failed, input, Table, Waiting } from "@stoa/ui";
 import { useInfiniteQuery } from "@tanstack/react-query";
 import { useCallback, useMemo } from "react";
@@ -10,6 +10,7 @@ import { call, failure } from "../node.js";
 import { isAmount, Value } from "../reply/value.js";
 import { words } from "../values.js";
 import { csv, save } from "./export.js";
+import { type Loaded, useLivePages } from "./live.js";
 import css from "./rows.module.css";
 import { Thing } from "./thing.js";
 
@@ -36,23 +37,27 @@ export function Rows({ collection, shown, onShow, onOpen }: Props) {
   const { contracts, may } = useKnown();
   const { list, items, isPaged } = collection;
   const filter = shown.filter ?? {};
+  const queryKey = ["rows", list.service, list.name, filter];
+  const request = (token: string): JsonObject => {
+    const paging = isPaged ? { pageSize: PAGE, ...(token ? { pageToken: token } : {}) } : {};
+    return { ...filter, ...paging };
+  };
+  const read = (json: JsonValue): Loaded => {
+    const reply = json as JsonObject;
+    return {
+      things: (reply[items.jsonName] ?? []) as JsonObject[],
+      next: String(reply.nextPageToken ?? ""),
+    };
+  };
   const page = useInfiniteQuery({
-    queryKey: ["rows", list.service, list.name, filter],
-    queryFn: async ({ pageParam, signal }) => {
-      const paging = isPaged
-        ? { pageSize: PAGE, ...(pageParam ? { pageToken: pageParam } : {}) }
-        : {};
-      const reply = await call(contracts, list, { ...filter, ...paging }, { signal });
-      const json = reply.json as JsonObject;
-      return {
-        things: (json[items.jsonName] ?? []) as JsonObject[],
-        next: String(json.nextPageToken ?? ""),
-      };
-    },
+    queryKey,
+    queryFn: async ({ pageParam, signal }) =>
+      read((await call(contracts, list, request(pageParam), { signal })).json),
     initialPageParam: "",
     getNextPageParam: ({ next }) => next || undefined,
     enabled: may(list),
   });
+  const isLive = useLivePages({ list, request, read, queryKey, data: page.data });
   const things = useMemo(() => page.data?.pages.flatMap(({ things }) => things) ?? [], [page.data]);
   const columns = useMemo(() => columnsOf(collection, things), [collection, things]);
   const { hasNextPage, isFetchingNextPage, fetchNextPage } = page;
@@ -73,7 +78,10 @@ export function Rows({ collection, shown, onShow, onOpen }: Props) {
             }
           />
         ))}
-        <span className={css.count}>{page.data ? counted(things.length, hasNextPage) : ""}</span>
+        <span className={css.count}>
+          {page.data ? counted(things.length, hasNextPage) : ""}
+          {isLive ? <span className={css.live}>live</span> : null}
+        </span>
         {things.length > 0 ? <Export name={collection.name} things={things} /> : null}
       </div>
       {!may(list) ? (

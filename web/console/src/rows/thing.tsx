@@ -9,6 +9,7 @@ import { call, failure } from "../node.js";
 import { Tree } from "../reply/tree.js";
 import { short, words } from "../values.js";
 import { History } from "./history.js";
+import { useLiveThing } from "./live.js";
 import css from "./rows.module.css";
 
 interface Props {
@@ -35,7 +36,7 @@ export function Thing({ collection, id, thing, onClose }: Props) {
     },
     enabled: thing === undefined && get !== undefined && may(get.method),
   });
-  const shown = thing ?? found.data;
+  const shown = useLiveThing(collection, id) ?? thing ?? found.data;
   const actions = collection.actions.filter(({ method }) => may(method));
   return (
     <Drawer
