@@ -1,6 +1,7 @@
 //! A method of a node, asked by the command line.
 
 use std::io::{IsTerminal, Write};
+use std::os::fd::AsFd;
 use std::time::Duration;
 
 use clap::{Arg, ArgAction};
@@ -8,10 +9,13 @@ use serde_json::{Value, json};
 use stoa_cli::{Ask, Contracts, Format, Method, Page};
 use stoa_contract::Kind;
 use stoa_kit::{Code, Error, Result, Violation};
+use tokio::io::Interest;
+use tokio::net::unix::pipe::Sender;
 
 use crate::client::{Call, Client, TIMEOUT};
 use crate::profile::{self, Options, Profile};
 use crate::setup::entropy;
+use crate::watch;
 
 /// Why it ends where who reads has seen enough, as in `stoa system list-services | head`.
 pub(crate) const ENOUGH: &str = "cli.enough";
@@ -26,6 +30,10 @@ pub(crate) fn options(method: &Method) -> Vec<Arg> {
     if method.kind == Kind::Command {
         let dry_run = Arg::new("@dry-run").long("dry-run").action(ArgAction::SetTrue);
         all.push(dry_run.help("Run it, show what it would write, and undo it"));
+    }
+    if method.kind == Kind::Query && !method.streams() {
+        let watch = Arg::new("@watch").long("watch").action(ArgAction::SetTrue);
+        all.push(watch.help("What it says now, and again whenever that changes, until Ctrl-C"));
     }
     let explain = Arg::new("@explain").long("explain").action(ArgAction::SetTrue);
     all.push(explain.help("Who may, and whether you may; it is not done"));
@@ -61,6 +69,11 @@ pub(crate) fn common() -> Vec<Arg> {
 /// # Errors
 /// What the node answers, with the options that say the fields at fault.
 pub(crate) fn run(contracts: &Contracts, mut ask: Ask, options: &Options<'_>) -> Result<()> {
+    if options.has("@all") && options.has("@watch") {
+        let message = "--all asks for pages one after another, and --watch watches one";
+        return Err(Error::new(Code::InvalidArgument, "cli.usage", message)
+            .help("Say --page-size to watch a longer page."));
+    }
     if options.has("@all") {
         ask.widen();
     }
@@ -72,10 +85,13 @@ pub(crate) fn run(contracts: &Contracts, mut ask: Ask, options: &Options<'_>) ->
         return explain(contracts, ask, &mut client, &page);
     }
     let call = call(ask, options, &target)?;
+    if options.has("@watch") {
+        let outcome = watch::run(contracts, ask, &target, page);
+        return outcome.map_err(|error| in_words_of_options(ask, &call, error));
+    }
     let outcome = block_on(async {
         if ask.method.streams() {
-            let each = |reply: Value| say(&page.write(&ask.method, &reply)?);
-            return client.follow(&call, each).await;
+            return while_somebody_reads(follow(ask, &mut client, &call, &page)).await;
         }
         if options.has("@all") {
             return all_pages(ask, &mut client, &call, &page).await;
@@ -86,7 +102,8 @@ pub(crate) fn run(contracts: &Contracts, mut ask: Ask, options: &Options<'_>) ->
             return say(&page.dry_run(&ask.method, &reply.body, &told)?);
         }
         say(&page.write(&ask.method, &reply.body)?)?;
-        if let Some(position) = reply.position.filter(|_| std::io::stderr().is_terminal()) {
+        let is_told = !call.is_query && std::io::stderr().is_terminal();
+        if let Some(position) = reply.position.filter(|_| is_told) {
             let again = if reply.replayed { ", as before: it was not done again" } else { "" };
             note(&format!("committed at {position}{again}"))?;
         }
@@ -117,6 +134,15 @@ pub(crate) fn call(ask: &Ask, options: &Options<'_>, target: &Profile) -> Result
     let timeout = options.text("@timeout").and_then(|text| stoa_cli::duration(&text).ok());
     let timeout = timeout.filter(|timeout| *timeout > Duration::ZERO).unwrap_or(TIMEOUT);
     Ok(Call { key, timeout, is_query, dry_run, ..Call::new(ask.method.path(), body) })
+}
+
+/// Writes replies as they come.
+async fn follow(ask: &Ask, client: &mut Client, call: &Call, page: &Page) -> Result<()> {
+    let mut replies = client.follow(call).await?;
+    while let Some(reply) = replies.next().await? {
+        say(&page.write(&ask.method, &reply)?)?;
+    }
+    Ok(())
 }
 
 /// What the node says about who may call a method.
@@ -222,6 +248,31 @@ pub(crate) fn say(text: &str) -> Result<()> {
     })
 }
 
-fn note(line: &str) -> Result<()> {
+/// Does what writes from time to time, until nobody reads any more, as far as that is told before
+/// something is written.
+///
+/// # Errors
+/// [`ENOUGH`] then, or what it fails with.
+pub(crate) async fn while_somebody_reads(writing: impl Future<Output = Result<()>>) -> Result<()> {
+    let unread = async {
+        let out = std::io::stdout().as_fd().try_clone_to_owned();
+        let gone = match out.and_then(Sender::from_owned_fd_unchecked) {
+            Ok(out) => out.ready(Interest::ERROR).await.is_ok(),
+            Err(_) => false,
+        };
+        match gone {
+            true => Err(Error::new(Code::Canceled, ENOUGH, "nobody reads")),
+            // A file is always there.
+            false => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        biased;
+        outcome = writing => outcome,
+        outcome = unread => outcome,
+    }
+}
+
+pub(crate) fn note(line: &str) -> Result<()> {
     writeln!(std::io::stderr().lock(), "{line}").map_err(Error::internal)
 }

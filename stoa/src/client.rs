@@ -1,34 +1,37 @@
 //! A client of a node's public API: JSON over HTTP/1.1, as any other client would speak it.
 
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use bytes::{Buf, Bytes, BytesMut};
+use http::request::Builder;
 use http::{HeaderValue, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full};
-use hyper::client::conn::http1::{SendRequest, handshake};
-use hyper_util::rt::TokioIo;
+use hyper::body::Incoming;
+use hyper::client::conn::http1::SendRequest;
 use serde_json::Value;
 use stoa_contract::{Code, Violation};
 use stoa_kit::{Error, Result};
-use tokio::net::TcpStream;
+
+use crate::dial::{Origin, UNREACHABLE};
 
 /// How long a call may take, unless something else is said. Every call says so: one that had all the
 /// time in the world could still happen after a later attempt was refused, and to be refused would
 /// mean nothing.
 pub const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Why nothing was sent.
-const UNREACHABLE: &str = "client.unreachable";
 /// The largest message of a stream, as large as a node takes one.
 const MESSAGE_MAX: usize = 4 << 20;
 /// How often a call is made that is safe to be made again.
-const ATTEMPTS_MAX: u32 = 5;
+pub(crate) const ATTEMPTS_MAX: u32 = 5;
 /// The wait before the second attempt, doubled for each later one.
-const BACKOFF: Duration = Duration::from_millis(100);
+pub(crate) const BACKOFF: Duration = Duration::from_millis(100);
 
 /// One connection to a node.
 pub struct Client {
-    authority: String,
+    origin: Origin,
+    /// The file of those who speak for it over TLS; those whom this machine believes if absent.
+    authorities: Option<PathBuf>,
     token: Option<String>,
     tenant: Option<String>,
     sender: Option<SendRequest<Full<Bytes>>>,
@@ -82,16 +85,16 @@ impl Client {
     /// A client of the node at a URL such as `http://127.0.0.1:8080`.
     ///
     /// # Errors
-    /// `client.url` for anything else.
+    /// `client.url` for what is no such URL.
     pub fn new(url: &str, token: Option<String>) -> Result<Self> {
-        let authority = url.strip_prefix("http://").map(|rest| rest.trim_end_matches('/'));
-        let authority = authority.filter(|rest| !rest.is_empty() && !rest.contains('/'));
-        let authority = authority.ok_or_else(|| {
-            Error::new(Code::InvalidArgument, "client.url", format!("`{url}` is not a node's URL"))
-                .help("Write it as http://127.0.0.1:8080.")
-        })?;
-        let authority = authority.to_owned();
-        Ok(Self { authority, token, tenant: None, sender: None })
+        let origin = Origin::read(url)?;
+        Ok(Self { origin, authorities: None, token, tenant: None, sender: None })
+    }
+
+    /// The same, which believes the authorities in a file.
+    #[must_use]
+    pub fn believing(self, authorities: Option<PathBuf>) -> Self {
+        Self { authorities, ..self }
     }
 
     /// The same, for a tenant that the node's host does not mean.
@@ -153,20 +156,16 @@ impl Client {
             Ok(outcome) => outcome,
             Err(_) => {
                 self.sender = None;
-                Err(Error::new(Code::DeadlineExceeded, "client.timeout", "the time is over").help(
-                    "It may still have happened: ask again with the same key, and more time.",
-                ))
+                Err(late())
             }
         }
     }
 
-    /// Makes a call whose replies come one by one, and hands each on.
+    /// Makes a call whose replies come one by one.
     ///
     /// # Errors
-    /// What the node answers, `client.unreachable`, `client.lost`, or what `each` gives.
-    pub async fn follow(
-        &mut self, call: &Call, mut each: impl FnMut(Value) -> Result<()>,
-    ) -> Result<()> {
+    /// What the node answers, `client.unreachable`, or `client.lost`.
+    pub async fn follow(&mut self, call: &Call) -> Result<Following> {
         const STREAM: HeaderValue = HeaderValue::from_static("application/connect+json");
         let length = u32::try_from(call.body.len()).map_err(Error::internal)?;
         let body = [&[0], &length.to_be_bytes()[..], &call.body].concat();
@@ -176,25 +175,31 @@ impl Client {
         // It lasts as long as somebody listens.
         headers.remove("connect-timeout-ms");
         let response = self.connected().await?.send_request(request).await.map_err(lost)?;
-        let (head, mut body) = response.into_parts();
-        if head.headers.get(header::CONTENT_TYPE) != Some(&STREAM) {
-            let body = body.collect().await.map_err(lost)?.to_bytes();
-            return heard(http::Response::from_parts(head, body)).map(drop);
+        let (head, body) = response.into_parts();
+        if head.headers.get(header::CONTENT_TYPE) == Some(&STREAM) {
+            return Ok(Following { body, came: BytesMut::new() });
         }
-        let mut came = BytesMut::new();
-        while let Some(frame) = body.frame().await {
-            let Ok(data) = frame.map_err(lost)?.into_data() else { continue };
-            came.extend_from_slice(&data);
-            while let Some((is_last, message)) = message(&mut came)? {
-                let message: Value = serde_json::from_slice(&message).map_err(Error::internal)?;
-                match (is_last, &message["error"]) {
-                    (false, _) => each(message)?,
-                    (true, Value::Null) => return Ok(()),
-                    (true, error) => return Err(refusal(StatusCode::OK, error)),
-                }
-            }
+        let body = body.collect().await.map_err(lost)?.to_bytes();
+        let said = heard(http::Response::from_parts(head, body));
+        Err(said.err().unwrap_or_else(|| Error::internal("a reply came instead of a stream")))
+    }
+
+    /// What the node shows at a path that is no method; nothing where that is what an `ETag` names.
+    ///
+    /// # Errors
+    /// What the node answers, `client.unreachable`, `client.lost`, or `client.timeout`.
+    pub(crate) async fn fetch(
+        &mut self, path: &str, etag: &str, timeout: Duration,
+    ) -> Result<Option<Bytes>> {
+        let request = self.addressed(Request::get(path)).header(header::IF_NONE_MATCH, etag);
+        let request = request.body(Full::default()).map_err(Error::internal)?;
+        let answer = tokio::time::timeout(timeout, self.exchange(request)).await;
+        let (head, body) = answer.map_err(|_| late())??.into_parts();
+        match head.status {
+            StatusCode::OK => Ok(Some(body)),
+            StatusCode::NOT_MODIFIED => Ok(None),
+            status => Err(refusal(status, &serde_json::from_slice(&body).unwrap_or_default())),
         }
-        Err(lost("the stream broke off"))
     }
 
     /// A call, as it is sent.
@@ -202,16 +207,10 @@ impl Client {
     /// # Errors
     /// Where a header of it cannot be sent.
     pub fn request(&self, call: &Call) -> Result<Request<Full<Bytes>>> {
-        let mut request = Request::post(format!("/{}", call.path))
-            .header(header::HOST, &self.authority)
+        let mut request = self
+            .addressed(Request::post(format!("/{}", call.path)))
             .header(header::CONTENT_TYPE, "application/json")
             .header("connect-timeout-ms", call.timeout.as_millis().to_string());
-        if let Some(token) = &self.token {
-            request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
-        }
-        if let Some(tenant) = &self.tenant {
-            request = request.header("stoa-tenant", tenant);
-        }
         if let Some(key) = &call.key {
             request = request.header("idempotency-key", key);
         }
@@ -219,6 +218,18 @@ impl Client {
             request = request.header("stoa-dry-run", "true");
         }
         request.body(Full::new(call.body.clone())).map_err(Error::internal)
+    }
+
+    /// A request that says whom it is for, and who sends it.
+    fn addressed(&self, request: Builder) -> Builder {
+        let mut request = request.header(header::HOST, &self.origin.authority);
+        if let Some(token) = &self.token {
+            request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
+        }
+        if let Some(tenant) = &self.tenant {
+            request = request.header("stoa-tenant", tenant);
+        }
+        request
     }
 
     async fn exchange(&mut self, request: Request<Full<Bytes>>) -> Result<Response<Bytes>> {
@@ -230,9 +241,38 @@ impl Client {
 
     async fn connected(&mut self) -> Result<&mut SendRequest<Full<Bytes>>> {
         if self.sender.as_ref().is_none_or(SendRequest::is_closed) {
-            self.sender = Some(connect(&self.authority).await?);
+            self.sender = Some(self.origin.connect(self.authorities.as_deref()).await?);
         }
         self.sender.as_mut().ok_or_else(|| Error::internal("no connection"))
+    }
+}
+
+/// Replies that come one by one.
+pub struct Following {
+    body: Incoming,
+    came: BytesMut,
+}
+
+impl Following {
+    /// The next one; none at the end.
+    ///
+    /// # Errors
+    /// What the node ended it with, or `client.lost`.
+    pub async fn next(&mut self) -> Result<Option<Value>> {
+        loop {
+            if let Some((is_last, message)) = message(&mut self.came)? {
+                let message: Value = serde_json::from_slice(&message).map_err(Error::internal)?;
+                return match (is_last, &message["error"]) {
+                    (false, _) => Ok(Some(message)),
+                    (true, Value::Null) => Ok(None),
+                    (true, error) => Err(refusal(StatusCode::OK, error)),
+                };
+            }
+            let frame = self.body.frame().await.ok_or_else(|| lost("the stream broke off"))?;
+            if let Ok(data) = frame.map_err(lost)?.into_data() {
+                self.came.extend_from_slice(&data);
+            }
+        }
     }
 }
 
@@ -278,23 +318,8 @@ fn message(came: &mut BytesMut) -> Result<Option<(bool, Bytes)>> {
     Ok(Some((flags & 2 != 0, came.split_to(length).freeze())))
 }
 
-#[allow(clippy::disallowed_methods, reason = "a client's connection is driven in the background")]
-async fn connect(authority: &str) -> Result<SendRequest<Full<Bytes>>> {
-    // What says no port means that of HTTP.
-    let address = match authority.rsplit_once(':').filter(|(_, port)| port.parse::<u16>().is_ok()) {
-        Some(_) => authority.to_owned(),
-        None => format!("{authority}:80"),
-    };
-    let socket = TcpStream::connect(address).await.map_err(unreachable)?;
-    socket.set_nodelay(true).map_err(unreachable)?;
-    let (sender, connection) = handshake(TokioIo::new(socket)).await.map_err(unreachable)?;
-    // The connection ends when its sender is dropped.
-    drop(tokio::spawn(connection));
-    Ok(sender)
-}
-
 #[allow(clippy::disallowed_methods, reason = "a client outside the node waits on the real clock")]
-async fn pause(time: Duration) {
+pub(crate) async fn pause(time: Duration) {
     tokio::time::sleep(time).await;
 }
 
@@ -303,14 +328,14 @@ fn now() -> Instant {
     Instant::now()
 }
 
-fn unreachable(error: impl std::fmt::Display) -> Error {
-    Error::unavailable(UNREACHABLE, format!("the node does not answer: {error}"))
-        .help("Is it running? Start one with `stoa up`.")
+/// What was sent may have happened.
+pub(crate) fn lost(error: impl std::fmt::Display) -> Error {
+    Error::unavailable("client.lost", format!("the connection to the node was lost: {error}"))
 }
 
-/// What was sent may have happened.
-fn lost(error: impl std::fmt::Display) -> Error {
-    Error::unavailable("client.lost", format!("the connection to the node was lost: {error}"))
+fn late() -> Error {
+    Error::new(Code::DeadlineExceeded, "client.timeout", "the time is over")
+        .help("It may still have happened: ask again with the same key, and more time.")
 }
 
 /// An error as the node told it.

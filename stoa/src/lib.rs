@@ -18,11 +18,14 @@ pub mod client;
 mod command;
 pub mod config;
 mod demo;
+mod dial;
+mod known;
 mod login;
 mod private;
 mod profile;
 mod setup;
 mod up;
+mod watch;
 mod wire;
 
 use std::ffi::OsString;
@@ -31,7 +34,6 @@ use std::process::ExitCode;
 
 use clap::ArgMatches;
 use stoa_cli::{Ask, Contracts, Exit};
-use stoa_contract::IMPORTS;
 use stoa_kit::{Error, Result, Service};
 use stoa_node::SYSTEM;
 
@@ -97,13 +99,21 @@ impl Catalogue {
     /// # Errors
     /// Where descriptors cannot be read.
     pub fn contracts(&self) -> Result<Contracts> {
+        self.shown(&self.descriptors()?)
+    }
+
+    /// What its services and the node itself promise.
+    fn descriptors(&self) -> Result<Vec<u8>> {
         let services = self.services(&[])?;
-        let own = services.iter().filter_map(|service| Some((service.contract?, service.examples)));
-        let sets = [IMPORTS, SYSTEM.descriptors].into_iter();
-        let sets = sets.chain(own.clone().map(|(contract, _)| contract.descriptors));
-        let mut contracts = Contracts::new(sets)?;
-        for (contract, examples) in own {
-            contracts.show(contract.name, examples);
+        let own = services.iter().filter_map(|service| service.contract);
+        Ok(stoa_console::descriptors(own.chain([&SYSTEM])))
+    }
+
+    /// Descriptors as the command line has them, with the examples that are known here.
+    fn shown(&self, descriptors: &[u8]) -> Result<Contracts> {
+        let mut contracts = Contracts::new([descriptors])?;
+        for service in self.services(&[])? {
+            contracts.show(service.name, service.examples);
         }
         Ok(contracts)
     }
@@ -112,7 +122,7 @@ impl Catalogue {
     pub fn main(self) -> ExitCode {
         let words: Vec<OsString> = std::env::args_os().collect();
         let outcome = match self.matched(words) {
-            Ok((contracts, matches)) => self.run(&contracts, &matches),
+            Ok(line) => self.run(&line),
             Err(Said::Error(error)) => Err(error),
             Err(Said::Words(error)) => {
                 // Nobody is left to tell where it cannot be printed.
@@ -131,15 +141,32 @@ impl Catalogue {
         }
     }
 
-    fn matched(&self, words: Vec<OsString>) -> Result<(Contracts, ArgMatches), Said> {
-        let contracts = self.contracts().map_err(Said::Error)?;
-        let known: Vec<String> =
-            words.iter().map(|word| word.to_string_lossy().into_owned()).collect();
-        let matches = command::root(&contracts, &known).try_get_matches_from(words);
-        Ok((contracts, matches.map_err(Said::Words)?))
+    /// Reads a command line: by the contracts of the node that it will ask, as far as they are known,
+    /// and once more after the node was asked for what it has besides.
+    fn matched(&self, words: Vec<OsString>) -> Result<Line, Said> {
+        let own = self.descriptors().map_err(Said::Error)?;
+        let kept = known::target(&words).and_then(|target| known::kept(&target));
+        let kept = kept.and_then(|kept| Some((self.shown(&kept).ok()?, kept)));
+        let (contracts, known) = match kept {
+            Some(kept) => kept,
+            None => (self.shown(&own).map_err(Said::Error)?, own.clone()),
+        };
+        let refused = match Line::read(&own, contracts, &words) {
+            Err(refused) => refused,
+            Ok(line) => return Ok(line),
+        };
+        let more = known::patience(&refused).and_then(|patience| {
+            let told = known::renew(&known::target_anywhere(&words)?, &known, patience);
+            self.shown(&told.ok()??).ok()
+        });
+        match more {
+            Some(contracts) => Line::read(&own, contracts, &words).map_err(Said::Words),
+            None => Err(Said::Words(refused)),
+        }
     }
 
-    fn run(&self, contracts: &Contracts, root: &ArgMatches) -> Result<()> {
+    fn run(&self, line: &Line) -> Result<()> {
+        let Line { own, contracts, matches: root } = line;
         match root.subcommand() {
             Some(("up", matches)) => up::run(self, command::settings(matches)?),
             Some(("backup", matches)) => back_up(&command::settings(matches)?, matches),
@@ -149,7 +176,7 @@ impl Catalogue {
             },
             Some(("demo", matches)) => demo::run(matches),
             Some(("bench", matches)) => bench::run(matches),
-            Some(("login", matches)) => login::login(matches),
+            Some(("login", matches)) => login::login(own, matches),
             Some(("logout", matches)) => login::logout(matches),
             Some(("profile", matches)) => profile::run(matches),
             Some(("completion", matches)) => command::complete(contracts, matches),
@@ -163,6 +190,24 @@ impl Catalogue {
                 ask::say(command::next(target.token.is_some()))
             }
         }
+    }
+}
+
+/// A command line that was read.
+struct Line {
+    /// The descriptors that this program has.
+    own: Vec<u8>,
+    /// What it was read by.
+    contracts: Contracts,
+    matches: ArgMatches,
+}
+
+impl Line {
+    fn read(own: &[u8], contracts: Contracts, words: &[OsString]) -> Result<Self, clap::Error> {
+        let known: Vec<String> =
+            words.iter().map(|word| word.to_string_lossy().into_owned()).collect();
+        let matches = command::root(&contracts, &known).try_get_matches_from(words)?;
+        Ok(Self { own: own.to_vec(), contracts, matches })
     }
 }
 
@@ -196,7 +241,8 @@ fn back_up(config: &Config, matches: &ArgMatches) -> Result<()> {
 #[allow(clippy::print_stderr, reason = "a command line speaks to people here")]
 fn tell(error: &Error) {
     eprintln!("error: {} [{}]", error.message(), error.reason());
-    for violation in error.violations() {
+    // One that is alone stands in the message.
+    for violation in error.violations().iter().filter(|_| error.violations().len() > 1) {
         eprintln!("  {}: {}", violation.path, violation.message);
     }
     if let Some(cause) = error.internal_cause() {

@@ -8,11 +8,12 @@ use serde_json::{Value, json};
 use stoa_kit::{Code, Error, Result};
 
 use crate::ask::block_on;
+use crate::known;
 use crate::profile::{self, Options, Profile, Profiles};
 
 /// `stoa login`.
 pub(crate) fn command() -> Command {
-    let [_, profile, token, tenant] = profile::options();
+    let [_, profile, token, tenant, ca, plain_http] = profile::options();
     Command::new("login")
         .about("Signs in to a node, and keeps the session's token in a profile")
         .arg(Arg::new("@url").value_name("URL").help("The node; that of the profile if absent"))
@@ -20,6 +21,7 @@ pub(crate) fn command() -> Command {
         .arg(token.help("Keeps this token instead of signing in; - reads it from what is piped in"))
         .arg(profile.help("What the profile is called; after the node if absent"))
         .arg(tenant.help("The tenant to sign in to"))
+        .args([ca, plain_http])
         .after_help(
             "The password is asked for on the terminal. Where there is none, it is read from what \
              is piped in, one line.",
@@ -34,8 +36,8 @@ pub(crate) fn logout_command() -> Command {
         .args([url.hide(true), profile])
 }
 
-/// Signs in.
-pub(crate) fn login(matches: &ArgMatches) -> Result<()> {
+/// Signs in. `own` are the descriptors that this program has.
+pub(crate) fn login(own: &[u8], matches: &ArgMatches) -> Result<()> {
     let options = Options(vec![matches]);
     let mut all = Profiles::open()?;
     let known = match options.text("@profile") {
@@ -44,6 +46,10 @@ pub(crate) fn login(matches: &ArgMatches) -> Result<()> {
     };
     let profile = known.as_ref().map(|(_, profile)| profile.clone());
     let mut target = Profile { token: None, ..profile::told(profile, &options) };
+    if let Some(file) = &target.ca {
+        // It is looked for from wherever somebody calls.
+        target.ca = Some(std::path::absolute(file).map_err(Error::internal)?);
+    }
     let token = match options.text("@token").as_deref() {
         Some("-") => line()?,
         Some(token) => token.to_owned(),
@@ -56,9 +62,11 @@ pub(crate) fn login(matches: &ArgMatches) -> Result<()> {
     let name = options.text("@profile").or(same.map(|(name, _)| name));
     let name = name.unwrap_or_else(|| target.name());
     let said = format!("signed in to {} as {}, profile {name}", target.url, text(&who["subject"]));
-    all.profiles.insert(name.clone(), target);
+    all.profiles.insert(name.clone(), target.clone());
     all.current = name;
     all.keep()?;
+    // What a node has that this program does not know; one that does not tell is asked without it.
+    let _ = known::renew(&target, own, known::PATIENCE);
     tell(&said)
 }
 

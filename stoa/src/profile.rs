@@ -5,12 +5,13 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use clap::{Arg, ArgMatches, Command};
+use clap::{Arg, ArgAction, ArgMatches, Command};
 use serde::{Deserialize, Serialize};
 use stoa_kit::{Code, Error, Result};
 
 use crate::ask::say;
 use crate::client::Client;
+use crate::dial::Origin;
 use crate::private;
 
 /// The node that is asked where nothing says another.
@@ -25,6 +26,12 @@ pub(crate) struct Profile {
     pub(crate) tenant: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) token: Option<String>,
+    /// The file of the authorities that speak for the node over TLS, where they are its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) ca: Option<PathBuf>,
+    /// Whether the node may be spoken to in the clear although it is another machine.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) plain_http: bool,
 }
 
 /// All profiles, and which one is used.
@@ -52,12 +59,12 @@ impl Options<'_> {
     /// Whether an option without a value was given.
     pub(crate) fn has(&self, id: &str) -> bool {
         let said = |matches: &&ArgMatches| matches.try_get_one::<bool>(id).ok()?.copied();
-        self.0.iter().find_map(said) == Some(true)
+        self.0.iter().any(|matches| said(matches) == Some(true))
     }
 }
 
 /// The options that say whom to ask.
-pub(crate) fn options() -> [Arg; 4] {
+pub(crate) fn options() -> [Arg; 6] {
     [
         Arg::new("@url")
             .long("url")
@@ -75,6 +82,12 @@ pub(crate) fn options() -> [Arg; 4] {
             .long("tenant")
             .value_name("NAME")
             .help("The tenant to ask without a token; a token names its own"),
+        Arg::new("@ca").long("ca").value_name("FILE").help(
+            "Certificates that speak for the node, in PEM [those that this machine believes]",
+        ),
+        Arg::new("@plain-http").long("plain-http").action(ArgAction::SetTrue).help(
+            "Speak to another machine without TLS: others hear the token and all that is said",
+        ),
     ]
 }
 
@@ -171,7 +184,7 @@ impl Profiles {
 
     fn list(&self) -> Result<()> {
         let mut out = String::new();
-        for (name, Profile { url, tenant, token }) in &self.profiles {
+        for (name, Profile { url, tenant, token, .. }) in &self.profiles {
             let star = if *name == self.current { "*" } else { " " };
             let tenant = tenant.as_deref().map_or(String::new(), |name| format!("  tenant {name}"));
             let signed_in = if token.is_some() { "" } else { "  signed out" };
@@ -202,18 +215,31 @@ pub(crate) fn told(chosen: Option<Profile>, options: &Options<'_>) -> Profile {
         url: url.unwrap_or_else(|| URL.to_owned()).trim_end_matches('/').to_owned(),
         tenant: options.text("@tenant").or(chosen.tenant),
         token: options.text("@token").or_else(|| environment("STOA_TOKEN")).or(chosen.token),
+        ca: options.text("@ca").map(PathBuf::from).or(chosen.ca),
+        plain_http: options.has("@plain-http") || chosen.plain_http,
     }
 }
 
 impl Profile {
     /// A client of the node, as whoever the token says.
+    ///
+    /// # Errors
+    /// `client.url`, and `client.overheard` where what is said would go to another machine in the clear.
     pub(crate) fn client(&self) -> Result<Client> {
-        Ok(Client::new(&self.url, self.token.clone())?.of_tenant(self.tenant.clone()))
+        if Origin::read(&self.url)?.is_overheard() && !self.plain_http {
+            let message =
+                format!("{} is another machine, and would be spoken to in the clear", self.url);
+            return Err(Error::new(Code::InvalidArgument, "client.overheard", message).help(
+                "Ask for it by https. Where nobody can listen, say so: `stoa login --plain-http`.",
+            ));
+        }
+        let client = Client::new(&self.url, self.token.clone())?;
+        Ok(client.believing(self.ca.clone()).of_tenant(self.tenant.clone()))
     }
 }
 
 /// The folder where this platform keeps what its users configure.
-fn folder() -> Result<PathBuf> {
+pub(crate) fn folder() -> Result<PathBuf> {
     let home = || {
         let home = std::env::home_dir().filter(|home| !home.as_os_str().is_empty());
         home.ok_or_else(|| {

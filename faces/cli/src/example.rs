@@ -6,6 +6,7 @@ use stoa_contract::v1::Money;
 
 use crate::contracts::{Method, Service, amount_of};
 use crate::flags::{self, Flag, message_of};
+use crate::kebab;
 use crate::method::positional;
 use crate::value::{self, Holds};
 use prost_reflect::{FieldDescriptor, Kind, MessageDescriptor};
@@ -191,6 +192,9 @@ fn text(field: &FieldDescriptor, value: &Json, currency: &str) -> Option<String>
             plain.parse().ok().and_then(|amount| words_of(amount, currency)).unwrap_or(plain)
         }
         (Holds::Message(_) | Holds::Json, value) if !value.is_object() => return None,
+        (Holds::Message(message), Json::Object(fields)) => {
+            pairs(&message, fields, currency).unwrap_or(plain)
+        }
         // An empty text, or a number in the place of a text, is something else than what it says.
         (Holds::Scalar, value) if kind == Kind::String && !value.is_string() => return None,
         (Holds::Scalar, value) if kind != Kind::String && value == "" => return None,
@@ -198,6 +202,25 @@ fn text(field: &FieldDescriptor, value: &Json, currency: &str) -> Option<String>
     };
     let is_read = value::read(field, &text, Timestamp::UNIX_EPOCH).is_ok();
     (is_read || text.contains("${")).then_some(text)
+}
+
+/// A message as `debit=cash,credit=wallets/ada`; none where that would say something else.
+fn pairs(
+    message: &MessageDescriptor, fields: &Map<String, Json>, currency: &str,
+) -> Option<String> {
+    let mut left = fields.clone();
+    let currency = fields.get("currency").and_then(Json::as_str).unwrap_or(currency);
+    let mut parts = Vec::new();
+    for field in message.fields() {
+        let Some(value) = taken(&mut left, &field) else { continue };
+        let is_one = !field.is_list() && !field.is_map();
+        let text = text(&field, &value, currency).filter(|_| is_one)?;
+        if text.contains(',') || text.starts_with('{') {
+            return None;
+        }
+        parts.push(format!("{}={text}", kebab(field.name())));
+    }
+    (left.is_empty() && !parts.is_empty()).then(|| parts.join(","))
 }
 
 /// A value without quotes; none where there is more than one, or nothing.

@@ -25,7 +25,7 @@ mod value;
 pub use contracts::{Contracts, Method, Service};
 pub use exit::{EXITS, Exit};
 pub use method::commands;
-pub use output::{Format, Page};
+pub use output::{Format, Page, Screen};
 pub use request::Ask;
 pub use time::length as duration;
 

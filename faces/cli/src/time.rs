@@ -1,6 +1,7 @@
 //! Times and durations, as people write them.
 
 use jiff::civil::Date;
+use jiff::fmt::friendly::{Direction, Spacing, SpanPrinter};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp};
 
@@ -33,6 +34,12 @@ pub(crate) fn duration(text: &str) -> Result<String, String> {
     let (seconds, nanos) = (seconds.unsigned_abs(), nanos.unsigned_abs());
     let part = if nanos == 0 { String::new() } else { format!(".{nanos:09}") };
     Ok(format!("{sign}{seconds}{part}s"))
+}
+
+/// A duration as people write it, from the form that JSON has: `5400s` is `1h30m`.
+pub(crate) fn words(text: &str) -> Option<String> {
+    let printer = SpanPrinter::new().spacing(Spacing::None).direction(Direction::Sign);
+    Some(printer.duration_to_string(&span(text)?))
 }
 
 /// A duration that somebody waits.
@@ -85,7 +92,10 @@ mod tests {
             ("0s", "0s"),
         ] {
             assert_eq!(super::duration(text).as_deref(), Ok(duration), "{text}");
+            let words = words(duration).unwrap();
+            assert_eq!(super::duration(&words).as_deref(), Ok(duration), "{words}");
         }
+        assert_eq!(words("5400s").as_deref(), Some("1h30m"));
         for text in ["", "90", "1 fortnight", "1y", "1mo"] {
             assert_eq!(super::duration(text).unwrap_err(), DURATION, "{text}");
         }

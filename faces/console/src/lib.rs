@@ -20,16 +20,17 @@ use futures::future::BoxFuture;
 use http::request::Parts;
 use http::{HeaderValue, Method, Response, StatusCode, header};
 use packed::Packed;
+pub use packed::etag;
 use serde::Serialize;
 use stoa_auth_v1::{SignInRequest, SignOutRequest, WhoAmIRequest};
-use stoa_contract::{Code, IMPORTS, Violation, Words};
+use stoa_contract::{Code, Contract, IMPORTS, Violation, Words};
 use stoa_kit::{Error, Registry, Request as _, Result};
 use stoa_node::{Asked, Content, Face, Visit, is_own_page, status};
 
 /// Looked at by GET, opened by POST, ended by DELETE.
 const SESSION: &str = "/-/session";
 /// What the services promise, as one `FileDescriptorSet`.
-const DESCRIPTORS: &str = "/-/descriptors";
+pub const DESCRIPTORS: &str = "/-/descriptors";
 /// The largest request for a session.
 const SESSION_MAX: usize = 4 << 10;
 
@@ -45,11 +46,17 @@ impl Console {
     /// The console for the services of a node.
     pub fn new(registry: &Registry) -> Self {
         let contracts = registry.services().iter().filter_map(|service| service.contract);
-        let sets = [IMPORTS].into_iter().chain(contracts.map(|contract| contract.descriptors));
-        // Messages of protobuf one after the other are one message, with the items of all.
-        let plain = sets.collect::<Vec<_>>().concat().into();
-        Self { descriptors: Packed::new(plain) }
+        Self { descriptors: Packed::new(descriptors(contracts).into()) }
     }
+}
+
+/// What contracts promise, as one `FileDescriptorSet`: the same for the same contracts.
+pub fn descriptors<'a>(contracts: impl Iterator<Item = &'a Contract>) -> Vec<u8> {
+    let mut contracts: Vec<_> = contracts.collect();
+    contracts.sort_by_key(|contract| contract.full_name);
+    let sets = [IMPORTS].into_iter().chain(contracts.iter().map(|contract| contract.descriptors));
+    // Messages of protobuf one after the other are one message, with the items of all.
+    sets.collect::<Vec<_>>().concat()
 }
 
 impl Face for Console {

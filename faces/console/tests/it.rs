@@ -218,6 +218,10 @@ fn descriptors_are_for_whoever_is_signed_in() {
         );
         assert!(packed.body.len() * 2 < said.body.len());
         assert_eq!(said.header("content-type"), "application/protobuf");
+        assert_eq!(said.header("etag"), stoa_console::etag(&said.body));
+        let again = ask("gzip").header("if-none-match", packed.header("etag"));
+        let again = browser.send(again, "").await;
+        assert_eq!((again.status.as_u16(), again.body.len()), (304, 0));
         let has = |text: &str| said.body.windows(text.len()).any(|part| part == text.as_bytes());
         for name in ["AuthService", "UsersService", "SystemService", "buf/validate/validate.proto"]
         {

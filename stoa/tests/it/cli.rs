@@ -1,5 +1,9 @@
 //! The command line, as the binary has it: what it prints, what it ends with, whom it asks.
 
+mod added;
+mod tls;
+mod watch;
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
@@ -245,12 +249,36 @@ fn who_is_new_is_told_what_to_try() {
     for service in stoa::Catalogue::standard().services(&[]).unwrap() {
         assert!(help.contains(&format!("\n  {} ", service.name)), "{}: {help}", service.name);
     }
-    let script = run(folder.path(), &["completion", "bash"], "");
-    assert!(out(&script).contains("create-transfer") && out(&script).contains("--credit"));
-    let mut bash =
-        std::process::Command::new("bash").arg("-n").stdin(Stdio::piped()).spawn().unwrap();
-    bash.stdin.take().unwrap().write_all(&script.stdout).unwrap();
-    assert!(bash.wait().unwrap().success(), "bash reads it");
+}
+
+/// What bash offers at the end of a line, asked as bash asks.
+fn offered(script: &str, words: &str) -> String {
+    let line = words.split(' ').map(|word| format!("'{word}'")).collect::<Vec<_>>().join(" ");
+    let asked = format!(
+        "{script}\nCOMP_WORDS=({line}); COMP_CWORD=$(( ${{#COMP_WORDS[@]}} - 1 ))\n\
+         _stoa stoa \"${{COMP_WORDS[COMP_CWORD]}}\" \"${{COMP_WORDS[COMP_CWORD - 1]}}\"\n\
+         echo \"${{COMPREPLY[*]}}\"\n"
+    );
+    let mut bash = std::process::Command::new("bash");
+    let mut bash = bash.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    bash.stdin.take().unwrap().write_all(asked.as_bytes()).unwrap();
+    out(&bash.wait_with_output().unwrap()).trim().to_owned()
+}
+
+#[test]
+fn shells_complete_commands_options_and_words() {
+    let folder = TempDir::new().unwrap();
+    let script = out(&run(folder.path(), &["completion", "bash"], ""));
+    for (words, wanted) in [
+        ("stoa led", "ledger"),
+        ("stoa ledger create-t", "create-transfer"),
+        ("stoa -o json ledger get-bal", "get-balance"),
+        ("stoa ledger create-transfer --cred", "--credit"),
+        ("stoa ledger create-account --kind ", "asset liability equity income expense"),
+        ("stoa ledger get-balance --wat", "--watch"),
+    ] {
+        assert_eq!(offered(&script, words), wanted, "{words}");
+    }
     for shell in ["zsh", "fish"] {
         assert!(out(&run(folder.path(), &["completion", shell], "")).contains("create-transfer"));
     }

@@ -33,6 +33,7 @@ mod live;
 mod process;
 mod queries;
 mod readme;
+mod relay;
 mod requests;
 mod rest;
 mod settings;

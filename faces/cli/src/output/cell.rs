@@ -1,10 +1,12 @@
 //! A value in few words.
 
-use prost_reflect::{FieldDescriptor, Kind};
+use prost_reflect::{FieldDescriptor, Kind, MessageDescriptor};
 use serde_json::{Map, Value as Json};
 use stoa_contract::v1::Money;
 
 use crate::contracts::amount_of;
+use crate::flags::message_of;
+use crate::time;
 use crate::value::{self, Holds};
 
 /// The value of a field among others, on one line; the currency is that of what is around it.
@@ -17,6 +19,8 @@ pub(super) fn cell(field: &FieldDescriptor, fields: &Map<String, Json>, around: 
         };
     };
     match value {
+        // Each of them would take a table of its own.
+        Json::Array(items) if message_of(field).is_some() => items.len().to_string(),
         Json::Array(items) => {
             let items: Vec<String> =
                 items.iter().map(|item| one(field, item, fields, around)).collect();
@@ -48,8 +52,20 @@ fn one(field: &FieldDescriptor, value: &Json, fields: &Map<String, Json>, around
             Some(_) => amount(value, currency(field, fields, around)),
             None => plain(value),
         },
+        (Holds::Message(message), Json::Object(inner)) => within(&message, inner, around),
+        (Holds::Duration, Json::String(text)) => time::words(text).unwrap_or_else(|| clean(text)),
         (_, value) => plain(value),
     }
+}
+
+/// A message on one line: its fields that are a word or a few of them.
+fn within(message: &MessageDescriptor, fields: &Map<String, Json>, around: &str) -> String {
+    let said = message.fields().filter(|field| fields.contains_key(field.json_name()));
+    let said = said.map(|field| match is_simple(&field) {
+        true => format!("{}={}", field.name(), cell(&field, fields, around)),
+        false => format!("{}=…", field.name()),
+    });
+    said.collect::<Vec<_>>().join(", ")
 }
 
 /// The currency of the amounts of a message: what it says itself, or what is said around it.
@@ -92,6 +108,10 @@ pub(super) fn is_simple(field: &FieldDescriptor) -> bool {
 
 /// Whether a value is better read from the right.
 pub(super) fn is_number(field: &FieldDescriptor) -> bool {
+    if field.is_list() {
+        // How many there are, where each is a message.
+        return message_of(field).is_some();
+    }
     let text = matches!(field.kind(), Kind::String | Kind::Bytes | Kind::Bool | Kind::Enum(_));
     !text && matches!(Holds::of(&field.kind()), Holds::Scalar | Holds::Money)
 }

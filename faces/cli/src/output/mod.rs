@@ -2,12 +2,15 @@
 
 mod cell;
 mod record;
+mod screen;
 mod table;
 
 use serde_json::{Value as Json, json};
 use stoa_kit::{Error, Result};
 
 use crate::contracts::Method;
+
+pub use screen::Screen;
 
 /// How a reply is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,17 +48,27 @@ impl Format {
 }
 
 impl Page {
-    /// Writes the reply of a method; one of a stream by the way on one line, where it is JSON.
+    /// Writes the reply of a method.
     ///
     /// # Errors
     /// Where it cannot be written.
     pub fn write(&self, method: &Method, reply: &Json) -> Result<String> {
         let text = match self.format {
-            Format::Json if method.streams() => {
-                serde_json::to_string(reply).map_err(Error::internal)?
-            }
-            Format::Yaml if method.streams() => format!("---\n{}", self.data(reply)?),
+            _ if method.streams() => return self.one_of_many(method, reply),
             Format::Json | Format::Yaml => self.data(reply)?,
+            Format::Table | Format::Wide => record::reply(self, &method.descriptor.output(), reply),
+        };
+        Ok(format!("{}\n", text.trim_end()))
+    }
+
+    /// Writes a reply that others follow: as JSON on one line.
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    pub fn one_of_many(&self, method: &Method, reply: &Json) -> Result<String> {
+        let text = match self.format {
+            Format::Json => serde_json::to_string(reply).map_err(Error::internal)?,
+            Format::Yaml => format!("---\n{}", self.data(reply)?),
             Format::Table | Format::Wide => record::reply(self, &method.descriptor.output(), reply),
         };
         Ok(format!("{}\n", text.trim_end()))
@@ -73,6 +86,7 @@ impl Page {
         let mut out = format!("{}\n{}\n", self.write(method, reply)?, self.heading("would write"));
         for kind in ["rows", "events", "jobs"] {
             for (name, count) in told[kind].as_object().into_iter().flatten() {
+                let kind = if *count == 1 { kind.trim_end_matches('s') } else { kind };
                 out += &format!("  {count} {kind} of {}\n", cell::clean(name));
             }
         }

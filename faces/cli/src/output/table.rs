@@ -6,6 +6,7 @@ use unicode_width::UnicodeWidthStr;
 
 use super::Page;
 use super::cell::{cell, is_number, is_simple};
+use crate::value::Holds;
 
 /// The widest cell where a line has an end.
 const CELL_MAX: usize = 40;
@@ -62,7 +63,11 @@ impl Column {
         let nothing = Map::new();
         let cells = rows.iter().map(|row| {
             let text = cell(field, row.as_object().unwrap_or(&nothing), around);
-            if page.is_wide() { text } else { clipped(text) }
+            match Holds::of(&field.kind()) {
+                _ if page.is_wide() => text,
+                Holds::Timestamp => to_the_second(&text),
+                _ => clipped(text),
+            }
         });
         let cells: Vec<String> = cells.collect();
         let name = field.name().replace('_', " ").to_uppercase();
@@ -74,6 +79,11 @@ impl Column {
         let space = " ".repeat(self.width.saturating_sub(text.width()));
         if self.from_right { format!("{space}{text}") } else { format!("{text}{space}") }
     }
+}
+
+/// A time without what is less than a second: `2026-11-29T12:00:00Z`.
+fn to_the_second(time: &str) -> String {
+    time.split_once('.').map_or_else(|| time.to_owned(), |(seconds, _)| format!("{seconds}Z"))
 }
 
 fn clipped(text: String) -> String {

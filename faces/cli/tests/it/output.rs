@@ -11,7 +11,7 @@ fn errands() -> Value {
             {
                 "id": "err_1", "pace": "PACE_AT_ONCE", "currency": "EUR", "cost": "350",
                 "price": {"amount": "1000", "currency": "JPY"}, "tags": ["a", "b"],
-                "doneTime": "2026-11-29T12:00:00Z", "note": "one\u{1b}[2J\ntwo",
+                "doneTime": "2026-11-29T12:00:00.250Z", "note": "one\u{1b}[2J\ntwo",
             },
             {"id": "err_22", "currency": "USD"},
         ],
@@ -36,6 +36,9 @@ fn a_list_is_a_table() {
     assert!(narrow.contains("… 4 more columns: -o wide\n"), "{narrow}");
     let wide = written("list-errands", Format::Wide, Some(30), &errands());
     assert!(wide.contains("TAGS") && wide.contains("a, b"), "{wide}");
+    let bought = json!({"errands": [{"purchases": [{"what": "bread"}, {"what": "salt"}]}]});
+    let bought = written("list-errands", Format::Wide, None, &bought);
+    assert!(bought.ends_with("  PURCHASES\n   0          2\n"), "lists are counted: {bought}");
     let none = written("list-errands", Format::Table, Some(80), &json!({}));
     assert_eq!(none, "none\n");
 }
