@@ -115,10 +115,11 @@ fn a_watch_ends_with_the_session_that_watches() {
     let mut watch = Watch::start(&words);
     assert_eq!(watch.balance(), "0");
     node.call(&other, "auth", "SignOut", &json!({})).ok();
+    pay(&node, &token, 100);
+    assert_eq!(watch.line(), "", "nothing more is told");
     let ended = watch.end();
     assert_eq!(ended.status.code(), Some(77), "{}", told(&ended));
     assert!(told(&ended).contains("[auth.token_invalid]"), "{}", told(&ended));
-    drop(token);
 }
 
 #[test]
