@@ -1,4 +1,5 @@
-//! References: a field says that it names a resource, and there must be one of that type.
+//! References: a field says that it names a resource, and there must be one of that type. One that is
+//! called an identifier says of what, so that none is forgotten.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -18,7 +19,20 @@ pub(crate) fn check(root: &Path, source: &Source, problems: &mut Problems) -> Ve
     let mut seen = Vec::new();
     for message in source.messages() {
         for field in message.fields() {
-            let Some(wanted) = references_of(&field) else { continue };
+            let wanted = match references_of(&field) {
+                Some(wanted) if wanted.is_empty() => continue,
+                Some(wanted) => wanted,
+                None if !is_called_identifier(&field) => continue,
+                None => {
+                    let text = format!(
+                        "field {} is called an identifier: say of what, as `(stoa.v1.references) = \
+                         \"users.user\"`, or `\"\"` where that is no resource of any contract",
+                        field.name()
+                    );
+                    problems.0.push(source.problem(&message.parent_file(), field.path(), text));
+                    continue;
+                }
+            };
             let service = wanted.split('.').next().unwrap_or_default().to_owned();
             let known = if service == source.service_name() {
                 Some(resources(source))
@@ -44,10 +58,14 @@ pub(crate) fn check(root: &Path, source: &Source, problems: &mut Problems) -> Ve
     seen
 }
 
-/// The type of the resource that a field names.
+/// The type of the resource that a field names; empty where it says that it names none.
 fn references_of(field: &FieldDescriptor) -> Option<String> {
-    let value = extension(&field.options(), "stoa.v1.references")?;
-    value.as_str().filter(|wanted| !wanted.is_empty()).map(str::to_owned)
+    extension(&field.options(), "stoa.v1.references")?.as_str().map(str::to_owned)
+}
+
+fn is_called_identifier(field: &FieldDescriptor) -> bool {
+    let called = ["_id", "_ids"].iter().any(|end| field.name().ends_with(end));
+    called && field.kind() == Kind::String
 }
 
 /// The resources of another contract; none where there is no such contract here.

@@ -111,7 +111,7 @@ message FollowResponse {}
 message OrderPlaced {
   option (stoa.v1.event) = {topic: "shop.order", subject: "order_id"};
   // The order.
-  string order_id = 1;
+  string order_id = 1 [(stoa.v1.references) = "shop.order"];
 }
 "#;
 
@@ -741,6 +741,15 @@ fn a_reference_leads_to_a_resource() {
     ] {
         assert_eq!(said(option), [at("string owner", &format!("field owner {problem}"))]);
     }
+    let account = "    string account = 4;";
+    let unsaid = at(
+        "string account",
+        "field account_id is called an identifier: say of what, as `(stoa.v1.references) = \
+         \"users.user\"`, or `\"\"` where that is no resource of any contract",
+    );
+    assert_eq!(wrong(&[(account, "    string account_id = 4;")]), [unsaid]);
+    let none = "    string account_id = 4 [(stoa.v1.references) = \"\"];";
+    assert_eq!(wrong(&[(account, none)]), [""; 0], "of what is no resource");
     let number = "  int64 owner = 2 [(stoa.v1.references) = \"users.user\"];";
     let problems = wrong(&[(owner, number)]);
     let problem = at("string owner", "field owner is no text");

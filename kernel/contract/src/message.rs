@@ -173,7 +173,7 @@ pub trait Event: Message {
     fn subject(&self) -> &str;
 }
 
-/// A message that stands for a row with an owner.
+/// A message that stands for a row with an identifier, and where it has one an owner.
 pub trait Resource: Message {
     /// Its type: `<service>.<noun>`.
     const TYPE: &'static str;

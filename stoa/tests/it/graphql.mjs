@@ -38,7 +38,13 @@ async function introspected() {
   if (errors) throw new Error(JSON.stringify(errors));
   const schema = buildClientSchema(data);
   assertValidSchema(schema);
-  return Object.keys(schema.getTypeMap()).length;
+  // Where references of one contract to another lead.
+  const edges = ['OrdersOrder.transfer', 'LedgerLeg.debitAccount', 'LedgerTransfer.reversesTransfer', 'NotifyNotification.user'];
+  const leads = edges.map((edge) => {
+    const [type, field] = edge.split('.');
+    return `${edge}: ${schema.getType(type).getFields()[field].type}`;
+  });
+  return { count: Object.keys(schema.getTypeMap()).length, leads };
 }
 
 async function urql() {
@@ -126,7 +132,7 @@ const socket = ws.createClient({
 });
 const report = {
   audit: await audited(),
-  types: await introspected(),
+  schema: await introspected(),
   urql: await urql(),
   sse: { ...(await followed(events, 'sse')), states: await watched(events, 'bob') },
   ws: { ...(await followed(socket, 'ws')), states: await watched(socket, 'eve') },

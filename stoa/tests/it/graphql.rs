@@ -26,7 +26,14 @@ fn clients_of_others_ask_as_they_do_elsewhere() {
     let heard = heard(&node, &token);
     // What conforms to GraphQL over HTTP: all that is asked for, required or not.
     assert_eq!(heard["audit"], json!({"ok": 61, "failed": []}));
-    assert!(heard["types"].as_u64().unwrap() > 100, "{heard}");
+    assert!(heard["schema"]["count"].as_u64().unwrap() > 100, "{heard}");
+    let leads = json!([
+        "OrdersOrder.transfer: LedgerTransfer",
+        "LedgerLeg.debitAccount: LedgerAccount",
+        "LedgerTransfer.reversesTransfer: LedgerTransfer",
+        "NotifyNotification.user: UsersUser",
+    ]);
+    assert_eq!(heard["schema"]["leads"], leads);
     let subject = &heard["urql"]["data"]["auth"]["whoAmI"]["subject"];
     assert!(subject.as_str().unwrap().starts_with("user:usr_"), "{heard}");
     let refused = &heard["urql"]["refused"];

@@ -108,7 +108,6 @@ pub(super) fn create_service_account(
         let message = format!("there is a service account called `{}`", request.name);
         Reason::ServiceAccountExists.because(message)
     })?;
-    tx.touch("auth.service_account", &account.id);
     Ok(CreateServiceAccountResponse { service_account: account.into() })
 }
 

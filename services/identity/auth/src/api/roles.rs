@@ -22,7 +22,6 @@ pub(super) fn create(tx: &mut Tx, request: CreateRoleRequest) -> Result<CreateRo
     let role = tx.add_new(role, "name")?.ok_or_else(|| {
         Reason::RoleExists.because(format!("there is a role called `{}`", request.name))
     })?;
-    tx.touch("auth.role", &role.name);
     Ok(CreateRoleResponse { role: role.into() })
 }
 
@@ -32,7 +31,6 @@ pub(super) fn update(tx: &mut Tx, request: UpdateRoleRequest) -> Result<UpdateRo
     check_etag(&request.etag, &before.etag)?;
     let Role { permissions, .. } = role_of(request.permissions.clone());
     let role = tx.save(Role { description: request.description.clone(), permissions, ..before })?;
-    tx.touch("auth.role", &request.name);
     Ok(UpdateRoleResponse { role: role.into() })
 }
 
