@@ -113,6 +113,30 @@ fn buf_curl_uploads_and_asks() {
 }
 
 #[test]
+fn a_page_has_a_session_over_websocket() {
+    serving(|node, address| async move {
+        let piece = RegisterRequest { piece: b"ab".to_vec() };
+        node.call(&node.nobody(), piece).await.unwrap();
+        // What the page about streams shows, in a page's place.
+        let page = include_str!("../../../docs/spec/streams.md");
+        let shown = page.split("```js\n").nth(1).unwrap().split("```").next().unwrap();
+        let script = format!(
+            "const WebSocket = require('{TOOLS}/node_modules/ws');
+            const url = 'ws://{address}', hashes = ['{AB}', '{}'];
+            const done = (said) => console.log(JSON.stringify(said));
+            {shown}",
+            "0".repeat(64)
+        );
+        let mut page = Command::new("node");
+        page.args(["-e", &script]);
+        let said: Value = serde_json::from_str(&run(page).await).unwrap();
+        let answers = said["answers"].as_array().unwrap();
+        let known: Vec<_> = answers.iter().map(|answer| answer["document"].is_object()).collect();
+        assert_eq!((said["code"].as_u64(), known), (Some(1_000), vec![true, false]), "{said}");
+    });
+}
+
+#[test]
 fn grpcio_uploads_and_has_a_session() {
     serving(|node, address| async move {
         let mut python = Command::new(format!("{TOOLS}/venv/bin/python"));

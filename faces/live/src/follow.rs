@@ -2,9 +2,9 @@
 
 use futures::{FutureExt, StreamExt};
 use serde_json::{Value, json};
-use stoa_contract::{Format, Words};
+use stoa_contract::Format;
 use stoa_kit::{Error, Result, Stream};
-use stoa_node::{Guest, Reply};
+use stoa_node::{Guest, Reply, shown};
 
 use crate::asked::Watching;
 
@@ -59,15 +59,4 @@ pub(crate) fn failed(id: Option<&Value>, error: &Error) -> String {
         said["id"] = id.clone();
     }
     said.to_string()
-}
-
-/// An error, as it is shown.
-pub(crate) fn shown(error: &Error) -> Value {
-    json!({
-        "code": error.code().word(),
-        "reason": error.reason(),
-        "message": error.message(),
-        "violations": error.violations(),
-        "next": error.next(),
-    })
 }

@@ -25,7 +25,7 @@ use futures::future::BoxFuture;
 use http::request::Parts;
 use http::{HeaderValue, Method, Response, header};
 use stoa_kit::{Code, Error, Result};
-use stoa_node::{Asked, Content, Face, Visit, status};
+use stoa_node::{Asked, Content, Face, Visit, shown, status};
 
 /// Where it is.
 const PATH: &str = "/live";
@@ -76,7 +76,7 @@ impl Face for Live {
     }
 
     fn refuse(&self, _: &str, _: &str, error: &Error) -> Response<Content> {
-        let text = serde_json::to_vec(&follow::shown(error)).unwrap_or_default();
+        let text = serde_json::to_vec(&shown(error)).unwrap_or_default();
         let mut refusal = Response::new(Content::from(text));
         *refusal.status_mut() = status(error);
         let headers = refusal.headers_mut();

@@ -24,9 +24,10 @@ pub(crate) struct Method {
     pub(crate) name: String,
     pub(crate) doc: String,
     pub(crate) kind: Kind,
-    /// Whether its reply is a stream, and whether its request is.
+    /// Whether its reply is a stream.
     pub(crate) streams: bool,
-    pub(crate) takes_stream: bool,
+    /// How much its request may come to, where that is a stream.
+    pub(crate) takes_stream: Option<Total>,
     pub(crate) batch_gets: Option<String>,
     pub(crate) permission: String,
     pub(crate) job: Option<Job>,
@@ -45,6 +46,12 @@ pub(crate) enum Kind {
     Query,
     Command,
     Effect,
+}
+
+/// How much a stream of requests may come to, defaults filled in.
+pub(crate) struct Total {
+    pub(crate) bytes_max: u64,
+    pub(crate) seconds_max: u32,
 }
 
 /// How a job is tried, defaults filled in.
@@ -125,6 +132,10 @@ impl Reader<'_> {
         if job.is_some() && (streams || takes_stream) {
             wrong("a stream cannot be run as a job".into());
         }
+        let said = extension(&options, "stoa.v1.total");
+        if said.is_some() && !takes_stream {
+            wrong("`(stoa.v1.total)` is for methods that take a stream".into());
+        }
         self.names(method, &mut wrong);
         let (permission, service) =
             (self.permission(&options, &mut wrong), self.source.service_name());
@@ -137,7 +148,7 @@ impl Reader<'_> {
             doc: comment.to_owned(),
             kind,
             streams,
-            takes_stream,
+            takes_stream: takes_stream.then(|| total(said.as_ref(), streams)),
             batch_gets: batch_gets(method, kind, &mut wrong),
             raw,
             http: http::bindings(rule, (&permission, service), raw || takes_stream, &mut wrong),
@@ -242,6 +253,21 @@ fn items_max(field: &FieldDescriptor) -> Option<u64> {
     let rules = extension(&field.options(), "buf.validate.field")?;
     let rules = rules.as_message()?.get_field_by_name("repeated")?;
     rules.as_message()?.get_field_by_name("max_items")?.as_u64().filter(|most| *most > 0)
+}
+
+fn total(value: Option<&Value>, streams: bool) -> Total {
+    const HOUR: u32 = 3_600;
+    let said = value.and_then(Value::as_message);
+    let bytes = said.and_then(|said| said.get_field_by_name("bytes_max")?.as_u64());
+    let seconds = said.map_or(0, |said| number_of(said, "seconds_max"));
+    Total {
+        bytes_max: bytes.filter(|most| *most > 0).unwrap_or(1 << 30),
+        seconds_max: match seconds {
+            0 if streams => 24 * HOUR,
+            0 => HOUR,
+            said => said,
+        },
+    }
 }
 
 fn job(value: &Value, kind: Kind) -> Job {

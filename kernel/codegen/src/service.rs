@@ -74,7 +74,12 @@ fn request(package: &Package<'_>, contract: &Contract, method: &Method) -> Strin
         name = method.name,
         doc = first_paragraph(&method.doc),
         streams = method.streams,
-        takes_stream = method.takes_stream,
+        takes_stream = method.takes_stream.as_ref().map_or_else(none, |total| {
+            format!(
+                "::core::option::Option::Some({c}::Total {{ bytes_max: {}, seconds_max: {} }})",
+                total.bytes_max, total.seconds_max
+            )
+        }),
         prompt = method.prompt,
         batch_gets = method
             .batch_gets
@@ -177,7 +182,7 @@ fn service_trait(package: &Package<'_>, contract: &Contract) -> String {
 /// What an effect takes, as a parameter.
 fn asked(package: &Package<'_>, method: &Method) -> String {
     let request = package.rust_type(&method.request);
-    match method.takes_stream {
+    match method.takes_stream.is_some() {
         true => format!("requests: ::stoa_kit::Requests<{request}>"),
         false => format!("request: {request}"),
     }
@@ -191,7 +196,7 @@ fn given(package: &Package<'_>, method: &Method) -> String {
 
 /// How an effect is bound.
 fn binder(method: &Method) -> &'static str {
-    match (method.takes_stream, method.streams) {
+    match (method.takes_stream.is_some(), method.streams) {
         (false, false) => "effect",
         (false, true) => "stream",
         (true, false) => "gather",
@@ -262,7 +267,7 @@ fn serve(package: &Package<'_>, contract: &Contract) -> String {
                 format!(
                     "{{\nlet service = service.clone();\n\
                      async move {{ {name}(&*service, &ctx, {asked}).await }}\n}}",
-                    asked = if method.takes_stream { "requests" } else { "request" },
+                    asked = if method.takes_stream.is_some() { "requests" } else { "request" },
                 ),
             ),
         };
@@ -302,7 +307,7 @@ fn functions(package: &Package<'_>, contract: &Contract) -> String {
             Kind::Effect => (binder(method), "::stoa_kit::Ctx"),
         };
         let reply = format!("::stoa_kit::Result<{}>", given(package, method));
-        let asked = match method.takes_stream {
+        let asked = match method.takes_stream.is_some() {
             true => format!("::stoa_kit::Requests<{request}>"),
             false => request.clone(),
         };

@@ -638,6 +638,29 @@ fn streams_go_either_way() {
 }
 
 #[test]
+fn a_stream_of_requests_says_how_much_it_may_come_to() {
+    let follow = "rpc Follow(FollowRequest) returns (stream FollowResponse) {";
+    let bounded = |rpc: &str, total: &str| {
+        generate(&GOOD.replacen(follow, &format!("{rpc} {{\n{total}"), 1)).map(|code| {
+            let code = code.split_whitespace().collect::<String>();
+            let start = code.find("bytes_max:").expect("it is bounded");
+            code[start..start + code[start..].find('}').unwrap()].to_owned()
+        })
+    };
+    let both = "rpc Follow(stream FollowRequest) returns (stream FollowResponse)";
+    let said = "option (stoa.v1.total) = {bytes_max: 7, seconds_max: 8};";
+    assert_eq!(bounded(both, said).unwrap(), "bytes_max:7,seconds_max:8");
+    assert_eq!(bounded(both, "").unwrap(), "bytes_max:1073741824,seconds_max:86400");
+    let upload = "rpc Follow(stream FollowRequest) returns (FollowResponse)";
+    assert_eq!(bounded(upload, "").unwrap(), "bytes_max:1073741824,seconds_max:3600");
+    let none = format!("{follow}\n{said}");
+    assert_eq!(
+        wrong(&[(follow, &none)]),
+        [at("rpc Follow", "method Follow: `(stoa.v1.total)` is for methods that take a stream")]
+    );
+}
+
+#[test]
 fn what_rest_could_not_serve_is_refused() {
     let post = "post: \"/v1/shop/orders\", body: \"*\"";
     for (rule, said) in [

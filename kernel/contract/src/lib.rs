@@ -29,7 +29,7 @@ pub use error::{Code, Error, Reason, Result, Violation};
 pub use message::{Event, Field, Form, Leaf, Message, Paged, Resource, Shape, Value, Words};
 pub use method::{
     Binding, Command, Contract, Effect, EventType, Job, Kind, Method, Permission, Price, Query,
-    Raw, Request, Segment, Variable,
+    Raw, Request, Segment, Total, Variable,
 };
 
 // What generated code names, so that crates of contracts need not.

@@ -60,8 +60,9 @@ pub struct Method {
     pub kind: Kind,
     /// Whether its reply is a stream.
     pub streams: bool,
-    /// Whether its request is a stream: whoever has but one message asks with that.
-    pub takes_stream: bool,
+    /// How much its request may come to, where that is a stream: whoever has but one message asks with
+    /// that.
+    pub takes_stream: Option<Total>,
     /// The type of the resources that it gets by their identifiers, many at once: whoever needs
     /// several asks this method, instead of another one for each.
     pub batch_gets: Option<&'static str>,
@@ -165,6 +166,15 @@ pub enum Permission {
     Internal,
     /// Whoever has been granted this permission.
     Named(&'static str),
+}
+
+/// How much a stream of requests may come to, all its messages together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Total {
+    /// Bytes of the messages, as protobuf writes them.
+    pub bytes_max: u64,
+    /// How long it may be open, in seconds.
+    pub seconds_max: u32,
 }
 
 /// How a job is tried.

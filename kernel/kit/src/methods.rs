@@ -302,7 +302,7 @@ impl Bound {
 pub(crate) fn fits(method: &Method, handler: &Handler) -> bool {
     let is_effect = |takes_stream, streams| {
         method.kind == Kind::Effect
-            && (method.takes_stream, method.streams) == (takes_stream, streams)
+            && (method.takes_stream.is_some(), method.streams) == (takes_stream, streams)
     };
     match &handler.erased {
         Erased::Command(_) => method.kind == Kind::Command,

@@ -87,7 +87,7 @@ impl Node {
         let Some(bound) = registry.method(&call.method) else {
             return Err(unknown(&call.method));
         };
-        if bound.method.takes_stream {
+        if bound.method.takes_stream.is_some() {
             return self.converse(call.with(|one| stream::once(async { Ok(one) }).boxed())).await;
         }
         call.address = network(&call.address);
@@ -101,7 +101,8 @@ impl Node {
     /// As [`Node::call`].
     pub async fn converse(self: &Arc<Self>, mut call: Conversation) -> Result<Answer> {
         let registry = Arc::clone(&self.registry);
-        let Some(bound) = registry.method(&call.method).filter(|found| found.method.takes_stream)
+        let Some(bound) =
+            registry.method(&call.method).filter(|found| found.method.takes_stream.is_some())
         else {
             return Err(unknown(&call.method));
         };

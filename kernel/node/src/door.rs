@@ -73,7 +73,7 @@ pub(crate) struct Door {
     pub(crate) origins: Origins,
     pub(crate) receive_max: Duration,
     names_tenants: bool,
-    incoming: Arc<Budget>,
+    pub(crate) incoming: Arc<Budget>,
     pub(crate) outgoing: Arc<Budget>,
 }
 
@@ -378,7 +378,7 @@ fn takes_stream(method: &MethodDescriptor) -> bool {
 }
 
 /// The largest request of a caller, or the largest message of a stream of theirs.
-fn largest(caller: &Caller) -> usize {
+pub(crate) fn largest(caller: &Caller) -> usize {
     if caller.is_anonymous() { STRANGERS_REQUEST_MAX } else { REQUEST_MAX }
 }
 

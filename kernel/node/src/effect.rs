@@ -28,7 +28,7 @@ use crate::call::{Answer, Asking, Body, Call, Conversation, answer, unknown};
 use crate::fence::both;
 use crate::stopping::until_stopped;
 use crate::unwound::{unwound, unwound_items};
-use crate::{Node, keys};
+use crate::{Node, keys, total};
 
 /// How long a claim holds, and an effect with a key may run; what takes longer is a job.
 const LIFE: Duration = Duration::from_secs(60);
@@ -113,15 +113,21 @@ impl Node {
         self.check_fence(fence.as_ref()).await?;
         let deadline = call.deadline;
         let ctx = Ctx::new(basis(bound, &call, self.chance(), fence), self.runner());
+        let total = bound.method.takes_stream.ok_or_else(|| unknown(bound.method.path))?;
+        let requests = total::weighed(total, call.request);
         let body = match bound.method.streams {
             true => {
-                let requests = until_stopped(self, call.request);
+                let requests = until_stopped(self, requests);
                 let items = unwound(async { bound.run_converse(ctx, requests).await }).await?;
-                Body::Stream(unwound_items(items))
+                Body::Stream(total::timed(total, unwound_items(items), &self.world))
             }
             false => {
-                let running = async { bound.run_gather(ctx, call.request).await };
-                Body::Message(self.within(deadline, running).await?)
+                let running = async { bound.run_gather(ctx, requests).await };
+                Body::Message(tokio::select! {
+                    biased;
+                    late = total::late(total, &self.world) => return Err(late),
+                    reply = self.within(deadline, running) => reply?,
+                })
             }
         };
         Ok(Answer { body, position: None, replayed: false, dry_run: None })

@@ -337,7 +337,7 @@ impl Door {
         };
         let is_query = asked.method.is_some_and(|method| method.kind == Kind::Query);
         let (body, coming, held, unsent) = match asked.method {
-            Some(method) if method.takes_stream => {
+            Some(method) if method.takes_stream.is_some() => {
                 let (coming, unsent) = self.in_pieces(&head, body, &guest, asked.body_max);
                 (Bytes::new(), Some(coming), None, unsent)
             }

@@ -2,7 +2,8 @@
 
 use connectrpc::{ConnectError, ErrorCode};
 use http::StatusCode;
-use stoa_contract::{Code, Error};
+use serde_json::{Value, json};
+use stoa_contract::{Code, Error, Words};
 
 use crate::door::STRANGERS_REQUEST_MAX;
 use crate::rpc::translate;
@@ -14,7 +15,7 @@ pub fn status(error: &Error) -> StatusCode {
         "node.no_such_method" => StatusCode::NOT_FOUND,
         "request.method" => StatusCode::METHOD_NOT_ALLOWED,
         "request.upgrade" => StatusCode::UPGRADE_REQUIRED,
-        "request.too_large" => StatusCode::PAYLOAD_TOO_LARGE,
+        "request.too_large" | "stream.too_large" => StatusCode::PAYLOAD_TOO_LARGE,
         "request.too_slow" => StatusCode::REQUEST_TIMEOUT,
         "request.truncated" => StatusCode::BAD_REQUEST,
         "request.content_type" | "request.compressed" => StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -23,6 +24,17 @@ pub fn status(error: &Error) -> StatusCode {
             code.unwrap_or(ErrorCode::Unknown).http_status()
         }
     }
+}
+
+/// An error as JSON that is no protocol's: its code, its reason, and all that is said with it.
+pub fn shown(error: &Error) -> Value {
+    json!({
+        "code": error.code().word(),
+        "reason": error.reason(),
+        "message": error.message(),
+        "violations": error.violations(),
+        "next": error.next(),
+    })
 }
 
 /// An error about a request, in the words of RPC.

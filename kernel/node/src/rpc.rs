@@ -29,7 +29,7 @@ impl Dispatcher for Table {
         if bound.method.permission == Permission::Internal {
             return None;
         }
-        Some(match (bound.method.takes_stream, bound.method.streams) {
+        Some(match (bound.method.takes_stream.is_some(), bound.method.streams) {
             (false, false) => MethodDescriptor::unary(bound.method.kind == Kind::Query),
             (false, true) => MethodDescriptor::server_streaming(),
             (true, false) => MethodDescriptor::client_streaming(),
@@ -105,22 +105,28 @@ async fn call(
     guest.send(bound.method, Call { deadline, ..call }).await
 }
 
-/// Calls a method that takes a stream. Its messages come at the rate at which their sender may call.
+/// Calls a method that takes a stream.
 async fn converse(
     node: &Arc<Node>, path: String, ctx: &RequestContext, requests: RequestStream, format: Format,
 ) -> Result<Answer> {
-    let registry = Arc::clone(node.registry());
-    let bound = registry.method(&path).ok_or_else(|| unknown(&path))?;
+    let method = node.registry().method(&path).ok_or_else(|| unknown(&path))?.method;
     let (guest, flow) = (at_door::<Guest>(ctx)?, at_door::<Flow>(ctx)?);
-    let messages = paced(Arc::clone(guest), flow.messages(requests));
-    let (known, by) = (Arc::clone(&registry), path.clone());
-    let decoded = messages.map(move |message| {
-        let bound = known.method(&by).ok_or_else(|| unknown(&by))?;
+    let requests = decoded(guest, method, flow.messages(requests), format);
+    let call = guest.asks(path, ctx.headers(), requests)?;
+    let deadline = ctx.time_remaining().map(|left| node.world().uptime() + left);
+    guest.converse(method, Conversation { deadline, ..call }).await
+}
+
+/// The requests that the messages of a stream are, at the rate at which their sender may call.
+pub(crate) fn decoded(
+    guest: &Arc<Guest>, method: &'static Method, messages: Stream<Bytes>, format: Format,
+) -> Stream<Box<dyn AnyMessage>> {
+    let registry = Arc::clone(guest.node.registry());
+    let decoded = paced(Arc::clone(guest), messages).map(move |message| {
+        let bound = registry.method(method.path).ok_or_else(|| unknown(method.path))?;
         bound.decode_request(&message?, format)
     });
-    let call = guest.asks(path, ctx.headers(), decoded.boxed())?;
-    let deadline = ctx.time_remaining().map(|left| node.world().uptime() + left);
-    guest.converse(bound.method, Conversation { deadline, ..call }).await
+    decoded.boxed()
 }
 
 /// Messages of a stream, of which each but the first, which came with the call, counts as a call.

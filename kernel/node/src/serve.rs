@@ -30,10 +30,10 @@ use crate::door::{Coming, Door, Line, Methods};
 use crate::face::{Face, Faces};
 use crate::health::Health;
 use crate::outgoing::Outgoing;
-use crate::raw;
 use crate::rpc::Table;
+use crate::streams::{self, Streams};
 use crate::whence::Proxies;
-use crate::{Background, Node};
+use crate::{Background, Node, raw};
 
 /// How long what runs may take to finish once the node is told to stop.
 const DRAIN_MAX: Duration = Duration::from_secs(20);
@@ -129,6 +129,7 @@ fn methods(node: &Arc<Node>) -> Result<Methods> {
 pub struct Port {
     door: Arc<Door>,
     faces: Faces,
+    streams: Arc<dyn Face>,
     node: Arc<Node>,
     listen: Listen,
 }
@@ -142,7 +143,8 @@ impl Port {
         let faces = [faces, raw::faces(node.registry())].concat();
         let faces = Faces::new(faces, node.registry())?;
         let door = Arc::new(Door::new(node, methods(node)?, &listen));
-        Ok(Arc::new(Self { door, faces, node: Arc::clone(node), listen }))
+        let streams = Arc::new(Streams(Arc::clone(node.registry())));
+        Ok(Arc::new(Self { door, faces, streams, node: Arc::clone(node), listen }))
     }
 
     /// Answers one request, as the only one of a connection.
@@ -298,6 +300,9 @@ async fn route(
         "/metrics" => plain(metrics(&port, &line, &request.into_parts().0).await),
         path => match port.faces.at(path) {
             Some(face) => port.door.visit(face, request, &line).await,
+            None if streams::is_asked(port.node.registry(), path, request.headers()) => {
+                port.door.visit(&port.streams, request, &line).await
+            }
             None => port.door.call(request, &line).await,
         },
     };

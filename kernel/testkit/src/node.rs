@@ -1,6 +1,7 @@
 //! A node in this process, with a private database and a clock of its own.
 
 use std::future::Future;
+use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicI64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -15,9 +16,9 @@ use stoa_node::{Answer, Background, Body, Call, Parts, RootKey, Visitor};
 use stoa_store::{Faults, Options, Read, kernel};
 use tokio::runtime::Runtime;
 
-use crate::TestWorld;
 use crate::home::{self, Home, Kept};
 use crate::web::Web;
+use crate::{TestWorld, until};
 
 /// The engines a test runs on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -425,6 +426,11 @@ impl Node {
     /// Lets no time pass any more for what is at work, but what is [skipped](Node::skip).
     pub fn stop(&self) {
         self.world.stop();
+    }
+
+    /// Waits until somebody sleeps who wants to sleep about so long.
+    pub async fn until_asleep(&self, about: RangeInclusive<Duration>) {
+        until(|| self.world.asleep(&about) > 0).await;
     }
 
     /// Sets the clock back, as people do who find that it is fast.

@@ -3,16 +3,13 @@
 use std::marker::PhantomData;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::Duration;
 
 use stoa_contract::Request;
 use stoa_kit::{Caller, Error, Result};
 use stoa_node::{Position, Watch};
 
 use crate::Node;
-
-/// How long a test waits for what has to come: long for a test, and short for a machine that is busy.
-const PATIENCE: Duration = Duration::from_secs(20);
+use crate::until::PATIENCE;
 
 /// A query that is watched.
 pub struct Watched<R> {

@@ -1,8 +1,9 @@
 //! A world whose time of day is the test's.
 
 use std::net::{SocketAddr, TcpListener};
-use std::sync::Arc;
+use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::SeqCst};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
@@ -20,6 +21,18 @@ pub struct TestWorld {
     now: AtomicI64,
     passed: watch::Sender<Passed>,
     frozen_ms: AtomicU64,
+    asleep: Arc<Mutex<Vec<Duration>>>,
+}
+
+/// Somebody who sleeps, until this is dropped.
+struct Asleep(Arc<Mutex<Vec<Duration>>>, Duration);
+
+impl Drop for Asleep {
+    fn drop(&mut self) {
+        let mut asleep = self.0.lock().unwrap();
+        let place = asleep.iter().position(|wait| *wait == self.1);
+        asleep.swap_remove(place.unwrap());
+    }
 }
 
 /// Time that passed otherwise than by itself.
@@ -40,12 +53,18 @@ impl TestWorld {
     /// A world at the beginning of 2026.
     pub fn new() -> Arc<Self> {
         let (now, passed) = (AtomicI64::new(START), watch::Sender::new(Passed::default()));
-        Arc::new(Self { real: Real::new(), now, passed, frozen_ms: AtomicU64::new(0) })
+        let (real, frozen_ms, asleep) = (Real::new(), AtomicU64::new(0), Arc::default());
+        Arc::new(Self { real, now, passed, frozen_ms, asleep })
     }
 
     /// Lets uptime go on without anybody who waits being woken, as for a process that was stopped.
     pub fn freeze(&self, by: Duration) {
         self.frozen_ms.fetch_add(by.as_millis() as u64, SeqCst);
+    }
+
+    /// How many sleep who wanted to sleep about so long.
+    pub fn asleep(&self, about: &RangeInclusive<Duration>) -> usize {
+        self.asleep.lock().unwrap().iter().filter(|wait| about.contains(wait)).count()
     }
 
     /// Lets time pass.
@@ -88,7 +107,10 @@ impl World for TestWorld {
     fn sleep(&self, wait: Duration) -> BoxFuture<'static, ()> {
         let (real, mut passed) = (Arc::clone(&self.real), self.passed.subscribe());
         let end = passed.borrow_and_update().uptime(&real) + wait;
+        self.asleep.lock().unwrap().push(wait);
+        let asleep = Asleep(Arc::clone(&self.asleep), wait);
         Box::pin(async move {
+            let _asleep = asleep;
             loop {
                 let known = *passed.borrow_and_update();
                 let left = end.saturating_sub(known.uptime(&real));

@@ -127,7 +127,7 @@ impl<const N: usize> Request for Put<N> {
         doc: "",
         kind: Kind::Command,
         streams: false,
-        takes_stream: false,
+        takes_stream: None,
         batch_gets: None,
         permission: Permission::Authenticated,
         job: None,

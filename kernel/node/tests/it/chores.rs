@@ -68,7 +68,7 @@ macro_rules! chore {
                 doc: "",
                 kind: Kind::$kind,
                 streams: false,
-                takes_stream: false,
+                takes_stream: None,
                 batch_gets: None,
                 permission: Permission::Public,
                 job: $job,

@@ -122,7 +122,7 @@ macro_rules! method {
                 doc: "",
                 kind: Kind::$kind,
                 streams: false,
-                takes_stream: false,
+                takes_stream: None,
                 batch_gets: None,
                 permission: Permission::Public,
                 job: $job,

@@ -65,7 +65,7 @@ macro_rules! deed {
                 doc: "",
                 kind: Kind::$kind,
                 streams: false,
-                takes_stream: false,
+                takes_stream: None,
                 permission: $permission,
                 job: $job,
                 prompt: false,

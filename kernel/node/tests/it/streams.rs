@@ -6,7 +6,6 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering::SeqCst};
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use bytes::Bytes;
 use futures::StreamExt;
@@ -15,7 +14,7 @@ use http_body_util::BodyExt;
 use hyper::body::{Body, Frame};
 use serde_json::{Value, json};
 use stoa_contract::v1::{HttpRequest, HttpResponse};
-use stoa_contract::{Check, Contract, Effect, Kind, Method, Permission, Raw, Shape};
+use stoa_contract::{Check, Contract, Effect, Kind, Method, Permission, Raw, Shape, Total};
 use stoa_kit::v1::Money;
 use stoa_kit::{
     Authenticated, Authenticator, Caller, Error, MAIN, Message, Methods, Micros, Request as Asks,
@@ -24,6 +23,11 @@ use stoa_kit::{
 use stoa_node::Port;
 use stoa_testkit::{Engine, Node, run};
 use tokio::sync::{Notify, mpsc};
+
+mod bounds;
+mod ends;
+mod pace;
+mod sockets;
 
 use crate::faces::listen;
 use crate::messages::{Done, Relay};
@@ -69,7 +73,7 @@ impl Taken {
 
 /// Makes a method, which takes a stream, of the message that asks for it.
 macro_rules! method {
-    ($name:ident, $reply:ident, $permission:ident, $streams:literal) => {
+    ($name:ident, $reply:ident, $permission:ident, $streams:literal, $total:expr) => {
         impl Asks for $name {
             type Reply = $reply;
             const METHOD: &'static Method = &Method {
@@ -77,7 +81,7 @@ macro_rules! method {
                 name: stringify!($name),
                 kind: Kind::Effect,
                 streams: $streams,
-                takes_stream: true,
+                takes_stream: Some($total),
                 permission: Permission::$permission,
                 request: <$name as Message>::SHAPE,
                 reply: <$reply as Message>::SHAPE,
@@ -89,9 +93,9 @@ macro_rules! method {
     };
 }
 
-method!(Add, Done, Public, false);
-method!(Talk, Done, Authenticated, true);
-method!(Upload, Taken, Public, false);
+method!(Add, Done, Public, false, Total { bytes_max: 1 << 30, seconds_max: 90 });
+method!(Talk, Done, Authenticated, true, Total { bytes_max: 1_000, seconds_max: 86_400 });
+method!(Upload, Taken, Public, false, Total { bytes_max: 1 << 30, seconds_max: 3_600 });
 
 impl Raw for Upload {
     fn of(http: HttpRequest) -> Self {
@@ -297,289 +301,7 @@ fn reason(refusal: &Value) -> &str {
     refusal["details"][0]["debug"]["reason"].as_str().unwrap_or("none")
 }
 
-/// Lets everything happen that can.
-async fn settle() {
-    for _ in 0..64 {
-        tokio::task::yield_now().await;
-        tokio::time::sleep(Duration::from_micros(200)).await;
-    }
-}
-
 fn with<F: Future<Output = ()>>(test: impl FnOnce(Node, Arc<Seen>) -> F) {
     let seen = Arc::<Seen>::default();
     run(Engine::Sqlite, vec![service(&seen)], |node| test(node, Arc::clone(&seen)));
-}
-
-#[test]
-fn messages_arrive_however_they_are_cut() {
-    with(|node, _| async move {
-        let all: Vec<u8> = (1..=20).flat_map(|number| framed(&amount(number))).collect();
-        for size in [1, 3, 7, 64, all.len()] {
-            let (mut sender, answer) = begin(port(&node), request(ADD));
-            all.chunks(size).for_each(|piece| sender.send(piece.to_vec()));
-            sender.end();
-            let said = whole(answer.await).await;
-            assert_eq!(said[0], amount(210), "in pieces of {size}: {said:?}");
-        }
-        // Whoever has but one message asks with that.
-        assert_eq!(
-            node.call(&node.nobody(), Add(Money { amount: 7, ..Money::default() }))
-                .await
-                .unwrap()
-                .about()
-                .1,
-            7
-        );
-    });
-}
-
-#[test]
-fn who_works_slowly_is_sent_to_slowly() {
-    with(|node, seen| async move {
-        seen.slow.store(true, SeqCst);
-        let (mut sender, answer) = begin(port(&node), request(ADD));
-        let answer = tokio::spawn(async move { whole(answer.await).await });
-        (1..=100).for_each(|number| sender.say(&amount(number)));
-        sender.end();
-        for worked in 1..=50 {
-            settle().await;
-            assert_eq!(seen.added.load(SeqCst), worked);
-            let taken = sender.taken.load(SeqCst);
-            assert!(taken <= worked + 3, "{taken} of a hundred were taken after {worked}");
-            seen.go_on.notify_one();
-        }
-        seen.slow.store(false, SeqCst);
-        settle().await;
-        seen.go_on.notify_one();
-        assert_eq!(answer.await.unwrap()[0], amount(5_050));
-    });
-}
-
-#[test]
-fn what_was_worked_on_leaves_its_room_to_what_comes() {
-    with(|node, seen| async move {
-        // Thirty-two times what a stranger may have on its way.
-        let message = framed(&json!({"amount": "1", "currency": "x".repeat(60_000)}));
-        let (mut sender, answer) = begin(port(&node), request(ADD));
-        (0..1_100).for_each(|_| sender.send(message.clone()));
-        sender.end();
-        let said = whole(answer.await).await;
-        assert_eq!(said[0], amount(1_100), "{said:?}");
-        assert_eq!(seen.added.load(SeqCst), 1_100);
-    });
-}
-
-#[test]
-fn a_message_that_breaks_a_rule_ends_the_stream() {
-    with(|node, seen| async move {
-        for (wrong, expected) in [
-            (json!({"amount": "-1"}), "request.invalid"),
-            (json!({"amout": "1"}), "request.invalid"),
-            (json!([]), "json.malformed"),
-        ] {
-            seen.added.store(0, SeqCst);
-            let (mut sender, answer) = begin(port(&node), request(ADD));
-            [&amount(1), &wrong, &amount(3)].into_iter().for_each(|message| sender.say(message));
-            sender.end();
-            let refusal = refusal(answer.await).await;
-            assert!([expected, "request.invalid"].contains(&reason(&refusal)), "{refusal}");
-            assert_eq!(seen.added.load(SeqCst), 1, "{refusal}");
-        }
-        let (mut sender, answer) = begin(
-            port(&node),
-            request(ADD).header("authorization", "Bearer x").header("idempotency-key", "k"),
-        );
-        sender.end();
-        assert_eq!(reason(&refusal(answer.await).await), "idempotency.stream");
-        // Text of gRPC-Web has an end, and so no stream is asked for by it.
-        seen.added.store(0, SeqCst);
-        let mut text = request(ADD);
-        let content_type = "application/grpc-web-text".parse().unwrap();
-        text.headers_mut().unwrap().insert("content-type", content_type);
-        let (mut sender, answer) = begin(port(&node), text);
-        sender.say(&amount(1));
-        sender.end();
-        drop(answer.await);
-        assert_eq!(seen.added.load(SeqCst), 0);
-    });
-}
-
-#[test]
-fn a_message_is_no_larger_than_a_request() {
-    with(|node, seen| async move {
-        // What stands before it says so, and none of it is waited for.
-        let (sender, answer) = begin(port(&node), request(ADD));
-        sender.say(&amount(1));
-        sender.send([&[0_u8][..], &65_537_u32.to_be_bytes()].concat());
-        let refusal = refusal(answer.await).await;
-        assert_eq!(reason(&refusal), "request.too_large", "{refusal}");
-        assert_eq!(seen.added.load(SeqCst), 1);
-        // Who is known may send more.
-        let known = request(ADD).header("authorization", "Bearer x");
-        let (mut sender, answer) = begin(port(&node), known);
-        sender.say(&json!({"amount": "1", "currency": "x".repeat(65_537)}));
-        sender.end();
-        assert_eq!(whole(answer.await).await[0], amount(1));
-    });
-}
-
-#[test]
-fn a_message_that_began_and_the_next_one_must_come() {
-    with(|node, seen| async move {
-        for begun in [&b""[..], b"\0", &framed(&amount(2))[..9]] {
-            let (sender, answer) = begin(port(&node), request(ADD));
-            let answer = tokio::spawn(async move { refusal(answer.await).await });
-            sender.say(&amount(1));
-            settle().await;
-            // However it trickles.
-            sender.send(begun.to_vec());
-            node.skip(Duration::from_secs(20));
-            settle().await;
-            sender.send(begun.iter().take(0).copied().collect::<Vec<_>>());
-            settle().await;
-            assert!(!answer.is_finished());
-            node.skip(Duration::from_secs(11));
-            let refusal = answer.await.unwrap();
-            assert_eq!(reason(&refusal), "request.too_slow", "{refusal}");
-        }
-        assert_eq!(seen.given_up.load(SeqCst), 3);
-    });
-}
-
-#[test]
-fn a_conversation_may_be_silent_but_not_in_a_word() {
-    with(|node, seen| async move {
-        let talk = request(TALK).header("authorization", "Bearer x");
-        let (sender, answer) = begin(port(&node), talk);
-        let mut body = answer.await.into_body();
-        for number in 1..=3 {
-            node.skip(Duration::from_secs(3_600));
-            sender.say(&amount(number));
-            let frame = body.frame().await.unwrap().unwrap();
-            assert_eq!(messages(frame.data_ref().unwrap())[0], amount(2 * number));
-        }
-        sender.send(&b"\0\0"[..]);
-        let rest = tokio::spawn(async move { body.collect().await.unwrap().to_bytes() });
-        settle().await;
-        node.skip(Duration::from_secs(31));
-        let end = messages(&rest.await.unwrap()).pop_back().unwrap();
-        assert_eq!(reason(&end["error"]), "request.too_slow", "{end}");
-        assert_eq!(seen.given_up.load(SeqCst), 1);
-    });
-}
-
-#[test]
-fn who_goes_away_takes_the_effect_along() {
-    with(|node, seen| async move {
-        // The body breaks off: what came is not the whole.
-        let (mut sender, answer) = begin(port(&node), request(ADD));
-        sender.say(&amount(1));
-        sender.break_off();
-        assert_eq!(reason(&refusal(answer.await).await), "request.truncated");
-        assert_eq!((seen.added.load(SeqCst), seen.given_up.load(SeqCst)), (1, 1));
-        // Half a message, and an end.
-        let (mut sender, answer) = begin(port(&node), request(ADD));
-        sender.send(framed(&amount(1))[..9].to_vec());
-        sender.end();
-        refusal(answer.await).await;
-        assert_eq!((seen.added.load(SeqCst), seen.given_up.load(SeqCst)), (1, 2));
-        // The call is dropped while the effect waits.
-        let (sender, answer) = begin(port(&node), request(ADD));
-        let waiting = tokio::spawn(answer);
-        sender.say(&amount(1));
-        settle().await;
-        waiting.abort();
-        settle().await;
-        assert_eq!((seen.added.load(SeqCst), seen.given_up.load(SeqCst)), (2, 3));
-        // Nobody reads the answer of a conversation any more.
-        let talk = request(TALK).header("authorization", "Bearer x");
-        let (_sender, answer) = begin(port(&node), talk);
-        drop(answer.await);
-        settle().await;
-        assert_eq!(seen.given_up.load(SeqCst), 4);
-    });
-}
-
-#[test]
-fn who_may_not_any_more_says_nothing_more() {
-    with(|node, seen| async move {
-        let refused = begin(port(&node), request(TALK)).1.await;
-        assert_eq!(reason(&refusal(refused).await), "auth.required");
-        let until = node.now().after(Duration::from_secs(60)).0;
-        let talk = request(TALK).header("authorization", format!("Bearer {until}"));
-        let (sender, answer) = begin(port(&node), talk);
-        let mut body = answer.await.into_body();
-        sender.say(&amount(1));
-        let frame = body.frame().await.unwrap().unwrap();
-        assert_eq!(messages(frame.data_ref().unwrap())[0], amount(2));
-        node.pass(Duration::from_secs(61));
-        sender.say(&amount(2));
-        let rest = messages(&body.collect().await.unwrap().to_bytes());
-        assert_eq!(reason(&rest[0]["error"]), "auth.token_invalid", "{rest:?}");
-        assert_eq!(seen.added.load(SeqCst), 1, "what was said then is not heard");
-    });
-}
-
-#[test]
-fn raw_http_is_taken_in_piece_by_piece() {
-    with(|node, _| async move {
-        let (mut sender, answer) = begin(port(&node), Request::put("/upload/x"));
-        let answer = tokio::spawn(answer);
-        for size in [60_000, 40_000] {
-            sender.send(vec![0; size]);
-            settle().await;
-        }
-        sender.end();
-        let answer = answer.await.unwrap();
-        assert_eq!(answer.status().as_u16(), 201);
-        let body = answer.into_body().collect().await.unwrap().to_bytes();
-        assert_eq!(&body[..], b"PUT 0: 60000 40000");
-
-        let (sender, answer) =
-            begin(port(&node), Request::put("/upload/x").version(http::Version::HTTP_2));
-        sender.send(vec![0; 60_000]);
-        sender.send(vec![0; 40_001]);
-        assert_eq!(answer.await.status().as_u16(), 413);
-
-        let (sender, answer) =
-            begin(port(&node), Request::put("/upload/x").version(http::Version::HTTP_2));
-        let answer = tokio::spawn(answer);
-        sender.send(vec![0; 10]);
-        settle().await;
-        node.skip(Duration::from_secs(31));
-        assert_eq!(answer.await.unwrap().status().as_u16(), 408);
-    });
-}
-
-#[test]
-fn a_stream_is_no_way_around_the_rate() {
-    let seen = Arc::<Seen>::default();
-    stoa_testkit::run_at_most(Engine::Sqlite, vec![service(&seen)], 20, |node| async move {
-        let (mut sender, answer) = begin(port(&node), request(ADD));
-        let answer = tokio::spawn(async move { whole(answer.await).await });
-        (0..30).for_each(|_| sender.say(&amount(1)));
-        sender.end();
-        let begun = std::time::Instant::now();
-        assert_eq!(answer.await.unwrap()[0], amount(30));
-        // Twenty at once, the first of which came with the call.
-        assert!(begun.elapsed() >= Duration::from_millis(450), "{:?}", begun.elapsed());
-    });
-}
-
-#[test]
-fn a_conversation_ends_with_the_node() {
-    with(|node, seen| async move {
-        let server =
-            stoa_node::serve(Arc::clone(node.inner()), Vec::new(), listen()).await.unwrap();
-        let talk = request(TALK).header("authorization", "Bearer x");
-        let (sender, answer) = begin(port(&node), talk);
-        let mut body = answer.await.into_body();
-        sender.say(&amount(1));
-        body.frame().await.unwrap().unwrap();
-        let stopping = tokio::spawn(server.stop());
-        let rest = messages(&body.collect().await.unwrap().to_bytes());
-        assert_eq!(reason(&rest[0]["error"]), "node.stopping", "{rest:?}");
-        assert_eq!(seen.given_up.load(SeqCst), 1);
-        stopping.await.unwrap();
-    });
 }

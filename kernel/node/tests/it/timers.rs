@@ -60,7 +60,7 @@ macro_rules! message {
                 doc: "",
                 kind: Kind::Command,
                 streams: false,
-                takes_stream: false,
+                takes_stream: None,
                 batch_gets: None,
                 permission: Permission::Public,
                 job: None,

@@ -106,7 +106,7 @@ impl Examples {
 
 /// Whether a method has examples: a face shows it, and it takes and gives one message.
 pub(super) fn is_shown(method: &Method) -> bool {
-    let streams = method.streams || method.takes_stream;
+    let streams = method.streams || method.takes_stream.is_some();
     method.permission != Permission::Internal && !streams
 }
 
@@ -215,7 +215,7 @@ mod tests {
             doc: "",
             kind: Kind::Query,
             streams: false,
-            takes_stream: false,
+            takes_stream: None,
             batch_gets: None,
             permission,
             job: None,
