@@ -43,6 +43,23 @@ fn every_value_comes_back() {
 }
 
 #[test]
+fn no_digit_of_a_large_number_is_lost() {
+    with_graphql(async |lending| {
+        let query = "query ($large: Int64, $unsigned: UInt64) {
+            lending { echo(large: $large, unsigned: $unsigned) { asked { large unsigned } } } }";
+        for (large, unsigned) in [
+            (json!(i64::MIN), json!(u64::MAX)),
+            (json!(i64::MIN.to_string()), json!(u64::MAX.to_string())),
+        ] {
+            let variables = json!({"large": large, "unsigned": unsigned});
+            let said = lending.ask_as("", query, variables).await.data();
+            let expected = json!({"large": i64::MIN.to_string(), "unsigned": u64::MAX.to_string()});
+            assert_eq!(said["lending"]["echo"]["asked"], expected);
+        }
+    });
+}
+
+#[test]
 fn what_is_absent_is_what_its_type_says() {
     with_graphql(async |lending| {
         let query = format!("{{ lending {{ echo {{ asked {{ {EVERYTHING} }} }} }} }}");

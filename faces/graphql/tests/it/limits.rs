@@ -21,7 +21,17 @@ fn what_is_too_much_is_refused_before_any_of_it_is_done() {
         let doubled = format!(
             r#"{{ lending {{ book(id: "book1") {{ ...F0 }} }} }} {doubled} fragment F30 on LendingBook {{ id }}"#
         );
+        let wide: String = (0..400).fold(String::new(), |mut text, nth| {
+            let _ = write!(text, "t{nth}: title ");
+            text
+        });
+        let wide = format!(
+            r#"{{ lending {{ a: book(id: "book1") {{ ...W sequel {{ ...W }} }}
+                b: book(id: "book1") {{ ...W sequel {{ ...W }} }} c: book(id: "book1") {{ ...W }} }} }}
+                fragment W on LendingBook {{ {wide} }}"#
+        );
         for (query, said) in [
+            (wide, "2006 fields"),
             (format!("mutation {{ {calls} }}"), "33 calls"),
             (format!(r#"{{ lending {{ book(id: "book1") {{ {deep} }} }} }}"#), "17 levels deep"),
             (doubled, "levels deep"),

@@ -40,8 +40,13 @@ fn listen() -> Listen {
 
 /// Runs a test on a port with GraphQL, whose schema those see who signed in.
 fn with_graphql(test: impl AsyncFnOnce(Lending)) {
+    with_schema_for(Introspection::SignedIn, test);
+}
+
+/// The same where others see the schema.
+fn with_schema_for(introspection: Introspection, test: impl AsyncFnOnce(Lending)) {
     run(Engine::Sqlite, vec![lending::service()], |node| async move {
-        let graphql = Arc::new(GraphQl::new(Introspection::SignedIn));
+        let graphql = Arc::new(GraphQl::new(introspection));
         let port = Port::new(node.inner(), vec![graphql], listen()).unwrap();
         test(Lending { port }).await;
     });

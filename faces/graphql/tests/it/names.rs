@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::with_graphql;
+use crate::{Introspection, with_graphql, with_schema_for};
 
 const FIELDS: &str = r#"{
   __schema { queryType { fields { name } } mutationType { fields { name } }
@@ -132,5 +132,19 @@ fn the_schema_is_for_those_who_signed_in() {
         let typename = lending.ask_as("", "{ __typename lending { __typename } }", json!({})).await;
         let names = json!({"__typename": "Query", "lending": {"__typename": "LendingQuery"}});
         assert_eq!(typename.data(), names, "what a type is called is no secret");
+    });
+}
+
+#[test]
+fn the_schema_is_for_everybody_or_nobody_where_the_setting_says_so() {
+    let asked = "{ __schema { queryType { name } } lending { __typename } }";
+    with_schema_for(Introspection::Off, async |lending| {
+        assert_eq!(lending.ask(asked).await.refusal().0, "graphql.introspection");
+        let kind = r#"{ __type(name: "Query") { name } }"#;
+        assert_eq!(lending.ask(kind).await.refusal().0, "graphql.introspection");
+    });
+    with_schema_for(Introspection::Everybody, async |lending| {
+        let said = lending.ask_as("", asked, json!({})).await.data();
+        assert_eq!(said["__schema"]["queryType"]["name"], "Query");
     });
 }
