@@ -61,15 +61,18 @@ export function useLivePages({ list, request, read, queryKey, data }: Props): bo
 /** One of a kind as the node has it, while it is looked at; none where there is no way to watch it. */
 export function useLiveThing({ get, item }: Collection, id: string): JsonObject | undefined {
   const { contracts, may } = useKnown();
+  const queries = useQueryClient();
   const [thing, setThing] = useState<JsonObject>();
   useEffect(() => {
     if (get === undefined || !may(get.method)) return;
     const { method, by } = get;
     const field = method.desc.output.fields.find(({ message }) => message === item);
     if (field === undefined) return;
-    return follow(contracts, method, { [by.jsonName]: id }, (json) =>
-      setThing((json as JsonObject | undefined)?.[field.jsonName] as JsonObject | undefined),
-    );
-  }, [contracts, may, get, item, id]);
+    return follow(contracts, method, { [by.jsonName]: id }, (json) => {
+      setThing((json as JsonObject | undefined)?.[field.jsonName] as JsonObject | undefined);
+      // A commit made it what it is.
+      void queries.invalidateQueries({ queryKey: ["history"] });
+    });
+  }, [contracts, queries, may, get, item, id]);
   return thing;
 }
