@@ -1,6 +1,6 @@
 # The loop of a change: `make test` before a commit, `make run` to try it.
 
-.PHONY: run test dist bench demo demo-crash mutants breaking setup web
+.PHONY: run test dist bench demo demo-crash fuzz mutants breaking setup web
 
 run: web
 	@cargo run --release -p stoa -- up
@@ -30,6 +30,15 @@ demo:
 
 demo-crash:
 	@cargo run --release -p stoa -- demo --crash
+
+# Very many mutated requests a face, from another seed each time. What failed says its seed:
+# `make fuzz SEED=7 CASES=1000` runs it again.
+CASES ?= 100000
+SEED ?= $(shell date +%s)
+fuzz: setup
+	STOA_FUZZ_CASES=$(CASES) STOA_FUZZ_SEED=$(SEED) cargo nextest run --no-fail-fast --success-output final \
+		-p stoa -p stoa-node -p stoa-rest -p stoa-graphql -p stoa-mcp -p stoa-live \
+		-E 'test(mutated) | test(nonsense) | test(a_query_and_json) | test(in_pieces) | test(judged)'
 
 mutants: setup
 	cargo xtask mutants

@@ -25,6 +25,21 @@ pub(crate) struct Wire {
 #[derive(Clone)]
 pub(crate) struct Prefix(Vec<u8>);
 
+/// A page of the node whose path ends anew with each request.
+#[derive(Clone)]
+pub(crate) struct Below {
+    before: Vec<u8>,
+    after: Vec<u8>,
+}
+
+impl Below {
+    /// Below a path, in the name of a token's bearer.
+    pub(crate) fn new(path: &str, token: &str) -> Self {
+        let after = format!(" HTTP/1.1\r\nhost: stoa\r\nauthorization: Bearer {token}\r\n\r\n");
+        Self { before: format!("GET {path}/").into_bytes(), after: after.into_bytes() }
+    }
+}
+
 /// What came back.
 pub(crate) struct Answer<'a> {
     pub(crate) status: u16,
@@ -74,6 +89,19 @@ impl Wire {
         push_number(&mut self.out, body.len());
         self.out.extend_from_slice(b"\r\n\r\n");
         self.out.extend_from_slice(body);
+        self.exchange().await
+    }
+
+    /// Asks for a page, whose path ends like this.
+    pub(crate) async fn get(&mut self, below: &Below, end: &[u8]) -> io::Result<Answer<'_>> {
+        self.out.clear();
+        for part in [&below.before, end, &below.after] {
+            self.out.extend_from_slice(part);
+        }
+        self.exchange().await
+    }
+
+    async fn exchange(&mut self) -> io::Result<Answer<'_>> {
         self.stream.write_all(&self.out).await?;
         self.filled = 0;
         let head = self.read_head().await?;

@@ -181,20 +181,34 @@ async fn of_method(
     progress: Option<ProgressToken>,
 ) -> Result<Reply> {
     let text = arguments.map_or("", RawValue::get);
-    let request = asking.take_call(method).and_then(|()| {
+    // Who may not is told so before what is wrong with the arguments.
+    let may = match asking.take_call(method) {
+        Ok(()) => asking.visit.guest().may_call(method).await,
+        over => over,
+    };
+    let request = may.and_then(|()| {
         let bound = asking.visit.node().registry().method(method.path);
         let bound = bound.ok_or_else(|| Error::internal("a tool of no method"))?;
         bound.decode_request(text.as_bytes(), Format::Json)
     });
     let request = match request {
         Ok(request) => request,
-        Err(error) => return refused(&asking.visit.trace(), &error),
+        Err(error) => return failed(&asking.visit.trace(), error),
     };
     let elicits = asking.session.as_ref().filter(|session| session.elicits).cloned();
     let call = Call { asking, method, request, progress };
     match elicits {
         Some(session) if call.needs_consent() => elicit::ask(&session, call, text),
         _ => call.run().await,
+    }
+}
+
+/// # Errors
+/// `auth.required`; everything else that goes wrong is a result.
+fn failed(trace: &str, error: Error) -> Result<Reply> {
+    match error.reason() {
+        "auth.required" => Err(error),
+        _ => refused(trace, &error),
     }
 }
 
@@ -220,8 +234,7 @@ impl Call {
                 gather::reply(asking, method, progress, items).await
             }
             Ok(answer) => replied(&asking, method, &arguments, answer),
-            Err(error) if error.reason() == "auth.required" => Err(error),
-            Err(error) => refused(&trace, &error),
+            Err(error) => failed(&trace, error),
         }
     }
 }

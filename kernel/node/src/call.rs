@@ -111,6 +111,9 @@ impl Node {
         let running = async {
             let tenants = self.tenants().await?;
             let tenant = let_in(bound, &call, &tenants, started)?;
+            if call.dry_run {
+                dry::check(bound.method)?;
+            }
             if call.key.is_some() {
                 return Err(key_on_stream());
             }
@@ -136,6 +139,9 @@ impl Node {
         let tenants = self.tenants().await?;
         let tenant = let_in(bound, &call, &tenants, started)?;
         call.request.admit()?;
+        if call.dry_run {
+            dry::check(bound.method)?;
+        }
         // Nothing happens under it.
         call.key = call.key.filter(|_| !call.dry_run);
         let key = match (&call.key, bound.method.kind) {
@@ -285,9 +291,6 @@ fn let_in<'a, R>(
     }
     let tenant = tenants.active(&call.caller.tenant)?;
     authorize(bound.method, &call.caller)?;
-    if call.dry_run {
-        dry::check(bound.method)?;
-    }
     Ok(tenant)
 }
 

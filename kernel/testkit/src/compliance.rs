@@ -6,10 +6,12 @@
 //! the first. On all of them nothing of the decoy may show, and none of its rows may change.
 
 mod batched;
+mod denied;
 mod examples;
 mod faces;
 mod keyed;
 mod listed;
+mod mutated;
 mod narrowed;
 mod watched;
 
@@ -20,7 +22,9 @@ use serde_json::{Map, Value};
 use stoa_contract::{Code, Format, Kind, Method, Permission, Shape, Value as Holds};
 use stoa_kit::{Caller, Error, MAIN, Service};
 
-pub use faces::{Ask, Refusal, Speaker, same_by_way_of};
+pub use denied::denied_by_way_of;
+pub use faces::{Ask, Refusal, Same, Speaker, same_by_way_of};
+pub use mutated::{Tried, mutated_by_way_of};
 
 use crate::home::Row;
 use crate::node::{Bench, Setup};

@@ -89,6 +89,12 @@ impl Kept {
         Self { rows }
     }
 
+    /// The rows of a table, column by column in the order of the table.
+    pub(crate) fn table(&self, name: &str) -> impl Iterator<Item = &[Vec<u8>]> {
+        let rows = self.rows.iter().filter(move |row| row.table == name);
+        rows.map(|row| row.values.as_slice())
+    }
+
     /// Whether these bytes are anywhere: a secret must be nowhere.
     pub fn holds(&self, bytes: impl AsRef<[u8]>) -> bool {
         let wanted = bytes.as_ref();

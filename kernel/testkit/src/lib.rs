@@ -20,6 +20,7 @@
 )]
 
 pub mod compliance;
+pub mod fuzz;
 mod home;
 mod inside;
 mod many;

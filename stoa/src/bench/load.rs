@@ -1,5 +1,6 @@
 //! The load: so many callers, each with a connection of its own, as fast as they are answered.
 
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,8 +9,9 @@ use stoa_contract::Code;
 use stoa_kit::{Error, Result};
 use tokio::task::JoinSet;
 
+use super::grpc::{Grpc, Head};
 use crate::demo::now;
-use crate::wire::{Prefix, Wire, push_number};
+use crate::wire::{Below, Prefix, Wire, push_number};
 
 /// How long the load runs before it is measured.
 const WARM_UP: Duration = Duration::from_millis(500);
@@ -22,10 +24,19 @@ pub(crate) type Body = Arc<dyn Fn(&mut Random, &mut Vec<u8>) + Send + Sync>;
 pub(crate) struct Case {
     pub(crate) name: &'static str,
     pub(crate) callers: usize,
-    pub(crate) prefix: Prefix,
+    pub(crate) way: Way,
     /// Whether each request carries a key of its own.
     pub(crate) keyed: bool,
     pub(crate) body: Body,
+}
+
+/// How a request is sent.
+#[derive(Clone)]
+pub(crate) enum Way {
+    Post(Prefix),
+    /// What is the body of others ends its path.
+    Get(Below),
+    Grpc(Head),
 }
 
 /// How it went.
@@ -81,7 +92,7 @@ async fn call(
     case: &Case, address: SocketAddr, time: Duration, salt: &str, number: usize,
 ) -> Result<Vec<u32>> {
     let lost = |error| Error::unavailable("bench.node", format!("the node is gone: {error}"));
-    let mut wire = Wire::connect(address).await.map_err(lost)?;
+    let mut line = Line::connect(&case.way, address).await.map_err(lost)?;
     let mut random = Random::new(number as u64 + 1);
     let (mut body, mut key, mut spent) = (Vec::new(), salt.as_bytes().to_vec(), Vec::new());
     let begin = now() + WARM_UP;
@@ -95,11 +106,9 @@ async fn call(
         count += 1;
         let text = std::str::from_utf8(&key).unwrap_or("");
         let start = now();
-        let answer = wire.ask(&case.prefix, case.keyed.then_some(text), &body).await;
-        let answer = answer.map_err(lost)?;
-        if answer.status != 200 {
-            let text = String::from_utf8_lossy(answer.body).into_owned();
-            return Err(Error::new(Code::FailedPrecondition, "bench.refused", text));
+        let answer = line.ask(&case.way, case.keyed.then_some(text), &body).await;
+        if let Err(refusal) = answer.map_err(lost)? {
+            return Err(Error::new(Code::FailedPrecondition, "bench.refused", refusal));
         }
         let stop = now();
         // What began in the warm-up or ended after the end belongs to no second that is measured.
@@ -110,4 +119,40 @@ async fn call(
             return Ok(spent);
         }
     }
+}
+
+/// A connection of one caller.
+enum Line {
+    Http(Wire),
+    Grpc(Grpc),
+}
+
+impl Line {
+    async fn connect(way: &Way, address: SocketAddr) -> io::Result<Self> {
+        Ok(match way {
+            Way::Grpc(_) => Self::Grpc(Grpc::connect(address).await?),
+            Way::Post(_) | Way::Get(_) => Self::Http(Wire::connect(address).await?),
+        })
+    }
+
+    /// Sends a request: what it is refused with, if it is.
+    async fn ask(
+        &mut self, way: &Way, key: Option<&str>, body: &[u8],
+    ) -> io::Result<std::result::Result<(), String>> {
+        let answer = match (self, way) {
+            (Self::Grpc(grpc), Way::Grpc(head)) => {
+                return Ok(grpc.ask(head, key, body).await?.map(|_| ()));
+            }
+            (Self::Http(wire), Way::Post(prefix)) => wire.ask(prefix, key, body).await?,
+            (Self::Http(wire), Way::Get(below)) => wire.get(below, body).await?,
+            _ => return Err(io::Error::other("a connection of another kind")),
+        };
+        let refused = || Err(String::from_utf8_lossy(answer.body).into_owned());
+        Ok(if answer.status == 200 && !refuses(answer.body) { Ok(()) } else { refused() })
+    }
+}
+
+/// Whether a success of HTTP says that the call was none: GraphQL and MCP do.
+fn refuses(body: &[u8]) -> bool {
+    body.starts_with(b"{\"errors\"") || body.windows(15).any(|part| part == b"\"isError\":true,")
 }

@@ -5,11 +5,13 @@
 
 mod cluster;
 mod events;
+mod grpc;
 mod load;
 mod raw;
 mod watch;
 mod work;
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -177,7 +179,7 @@ fn on_a_node(
 
 /// Runs every case that was asked for; gives how many transfers a second so many callers made.
 async fn cases(work: &Work, wanted: &Wanted) -> Result<Vec<(usize, f64)>> {
-    let mut transfers = Vec::new();
+    let (mut transfers, mut measured) = (Vec::new(), BTreeMap::new());
     for case in work.cases().iter().filter(|case| wanted.name(case.name)) {
         let before = work.counters().await?;
         let salt = format!("{}-{}", case.name, case.callers);
@@ -210,8 +212,28 @@ async fn cases(work: &Work, wanted: &Wanted) -> Result<Vec<(usize, f64)>> {
         if case.name == "transfer" {
             transfers.push((case.callers, outcome.per_s));
         }
+        if case.callers == 64 {
+            measured.insert(case.name, outcome.per_s);
+        }
     }
+    ["transfer", "get_account"]
+        .iter()
+        .try_for_each(|what| compare(what, work.engine, &measured))?;
     Ok(transfers)
+}
+
+/// Says what faces make of a call, next to what Connect does.
+fn compare(what: &str, engine: &str, measured: &BTreeMap<&str, f64>) -> Result<()> {
+    let Some(connect) = measured.get(what) else { return Ok(()) };
+    let faces = ["rest", "grpc", "graphql", "mcp"].iter().filter_map(|face| {
+        let per_s = measured.get(format!("{what}_{face}").as_str())?;
+        Some(format!(" {face}={:.2}", per_s / connect.max(1.0)))
+    });
+    let faces: String = faces.collect();
+    if faces.is_empty() {
+        return Ok(());
+    }
+    say(&format!("ratio {what} engine={engine} connect=1.00{faces}"))
 }
 
 /// What a node counts.

@@ -234,7 +234,7 @@ async fn pay(
     let (begin, calls) = (now(), RATE * time.as_secs() as usize);
     for number in 0..CALLERS {
         let (accounts, address, salt) = (Arc::clone(accounts), work.address()?, format!("{name}-"));
-        let prefix = work.transfers(CALLERS).prefix;
+        let prefix = work.transfer();
         callers.spawn(async move {
             let mut wire = Wire::connect(address).await.map_err(lost)?;
             let (mut random, mut body, mut paid) =

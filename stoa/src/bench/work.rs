@@ -9,24 +9,28 @@ use serde_json::json;
 use stoa_kit::Result;
 
 use super::Counters;
-use super::load::{Body, Case, Random};
+use super::grpc::{Head, push_field};
+use super::load::{Body, Case, Random, Way};
 use crate::child::{Child, Site};
 use crate::demo::{Item, send};
 use crate::setup::{Api, Secrets, administrator, key, text};
-use crate::wire::{Prefix, push_number};
+use crate::wire::{Below, Prefix, push_number};
 
 /// Everything that can be asked for.
-pub(crate) const NAMES: [&str; 15] = [
+pub(crate) const NAMES: [&str; 18] = [
     "transfer",
     "transfer_rest",
+    "transfer_grpc",
     "transfer_graphql",
     "transfer_mcp",
     "transfer_hot",
     "order",
     "get_account",
+    "get_account_rest",
+    "get_account_grpc",
     "get_account_graphql",
-    "get_account_busy",
     "get_account_mcp",
+    "get_account_busy",
     "list_orders",
     "append",
     "watch",
@@ -38,6 +42,9 @@ pub(crate) const NAMES: [&str; 15] = [
 const ACCOUNTS: usize = 10_000;
 /// The customers who order.
 const CUSTOMERS: usize = 1_000;
+/// What is asked by way of every face.
+const CREATE_TRANSFER: &str = "/stoa.ledger.v1.LedgerService/CreateTransfer";
+const GET_ACCOUNT: &str = "/stoa.ledger.v1.LedgerService/GetAccount";
 /// Where agents call.
 const MCP: &str = "/mcp";
 /// The code of the account that everybody pays.
@@ -108,32 +115,55 @@ impl Work {
             self.transfers(64),
             self.transfers(1),
             self.transfers_by("transfer_rest", "/v1/ledger/transfers", 64),
+            self.transfers_by_grpc(),
             self.transfers_by_graphql(),
             as_tool(self.transfers_by("transfer_mcp", MCP, 64), "ledger_create_transfer"),
             self.hot(),
             self.orders(),
             self.reads("get_account", 64),
+            self.reads_by_rest(),
+            self.reads_by_grpc(),
             self.reads_by_graphql(),
-            self.reads("get_account_busy", 16),
             as_tool(self.reads_by("get_account_mcp", MCP, 64), "ledger_get_account"),
+            self.reads("get_account_busy", 16),
             self.lists(),
             self.appends(),
         ]
     }
 
+    /// Where transfers are sent to.
+    pub(crate) fn transfer(&self) -> Prefix {
+        Prefix::call(CREATE_TRANSFER, &self.token)
+    }
+
     pub(crate) fn transfers(&self, callers: usize) -> Case {
-        self.transfers_by("transfer", "/stoa.ledger.v1.LedgerService/CreateTransfer", callers)
+        self.transfers_by("transfer", CREATE_TRANSFER, callers)
     }
 
     /// By way of one face or another: the body is the same.
     fn transfers_by(&self, name: &'static str, path: &str, callers: usize) -> Case {
         let accounts = Arc::clone(&self.accounts);
         let body = move |random: &mut Random, out: &mut Vec<u8>| {
-            let from = random.below(accounts.len());
-            let to = (from + 1 + random.below(accounts.len() - 1)) % accounts.len();
-            leg(out, &accounts[from], &accounts[to]);
+            let (from, to) = two(&accounts, random);
+            leg(out, from, to);
         };
         self.case(name, callers, path, true, Arc::new(body))
+    }
+
+    fn transfers_by_grpc(&self) -> Case {
+        let accounts = Arc::clone(&self.accounts);
+        let body = move |random: &mut Random, out: &mut Vec<u8>| {
+            let (from, to) = two(&accounts, random);
+            let mut leg = Vec::with_capacity(128);
+            push_field(&mut leg, 1, from.as_bytes());
+            push_field(&mut leg, 2, to.as_bytes());
+            // The amount, 1.
+            leg.extend_from_slice(&[0x18, 1]);
+            push_field(out, 1, b"USD");
+            push_field(out, 2, &leg);
+        };
+        let way = Way::Grpc(Head::call(CREATE_TRANSFER, &self.token));
+        Case { name: "transfer_grpc", callers: 64, way, keyed: true, body: Arc::new(body) }
     }
 
     /// By GraphQL: all that the other faces give back is asked for.
@@ -144,12 +174,11 @@ impl Work {
                      id currency legs { debit credit amount } state description reference metadata \
                      effectiveTime createTime expireTime settleTime reverses reversedBy } } }";
         let body = move |random: &mut Random, out: &mut Vec<u8>| {
-            let from = random.below(accounts.len());
-            let to = (from + 1 + random.below(accounts.len() - 1)) % accounts.len();
+            let (from, to) = two(&accounts, random);
             for part in [b"{\"query\":\"", query.as_bytes(), b"\",\"variables\":"] {
                 out.extend_from_slice(part);
             }
-            leg(out, &accounts[from], &accounts[to]);
+            leg(out, from, to);
             out.extend_from_slice(b"}");
         };
         self.case("transfer_graphql", 64, "/graphql", true, Arc::new(body))
@@ -180,8 +209,7 @@ impl Work {
         let body = move |random: &mut Random, out: &mut Vec<u8>| {
             leg(out, &accounts[random.below(accounts.len())], HOT);
         };
-        let path = "/stoa.ledger.v1.LedgerService/CreateTransfer";
-        self.case("transfer_hot", 64, path, true, Arc::new(body))
+        self.case("transfer_hot", 64, CREATE_TRANSFER, true, Arc::new(body))
     }
 
     fn orders(&self) -> Case {
@@ -199,7 +227,25 @@ impl Work {
     }
 
     fn reads(&self, name: &'static str, callers: usize) -> Case {
-        self.reads_by(name, "/stoa.ledger.v1.LedgerService/GetAccount", callers)
+        self.reads_by(name, GET_ACCOUNT, callers)
+    }
+
+    fn reads_by_rest(&self) -> Case {
+        let accounts = Arc::clone(&self.accounts);
+        let body = move |random: &mut Random, out: &mut Vec<u8>| {
+            out.extend_from_slice(accounts[random.below(accounts.len())].as_bytes());
+        };
+        let way = Way::Get(Below::new("/v1/ledger/accounts", &self.token));
+        Case { name: "get_account_rest", callers: 64, way, keyed: false, body: Arc::new(body) }
+    }
+
+    fn reads_by_grpc(&self) -> Case {
+        let accounts = Arc::clone(&self.accounts);
+        let body = move |random: &mut Random, out: &mut Vec<u8>| {
+            push_field(out, 1, accounts[random.below(accounts.len())].as_bytes());
+        };
+        let way = Way::Grpc(Head::call(GET_ACCOUNT, &self.token));
+        Case { name: "get_account_grpc", callers: 64, way, keyed: false, body: Arc::new(body) }
     }
 
     fn reads_by(&self, name: &'static str, path: &str, callers: usize) -> Case {
@@ -235,7 +281,7 @@ impl Work {
     fn case(
         &self, name: &'static str, callers: usize, path: &str, keyed: bool, body: Body,
     ) -> Case {
-        Case { name, callers, prefix: Prefix::call(path, &self.token), keyed, body }
+        Case { name, callers, way: Way::Post(Prefix::call(path, &self.token)), keyed, body }
     }
 
     pub(crate) fn address(&self) -> Result<SocketAddr> {
@@ -295,6 +341,13 @@ fn as_tool(case: Case, tool: &str) -> Case {
         out.extend_from_slice(b"}}");
     };
     Case { body: Arc::new(body), ..case }
+}
+
+/// Two accounts, which are not the same.
+fn two<'a>(accounts: &'a [String], random: &mut Random) -> (&'a str, &'a str) {
+    let from = random.below(accounts.len());
+    let to = (from + 1 + random.below(accounts.len() - 1)) % accounts.len();
+    (&accounts[from], &accounts[to])
 }
 
 /// Writes a transfer of one unit.

@@ -5,6 +5,7 @@ mod cli;
 mod connect;
 mod graphql;
 mod grpc;
+mod live;
 mod mcp;
 mod rest;
 
@@ -13,13 +14,18 @@ use std::path::Path;
 use bytes::Bytes;
 use http::Request;
 use serde_json::Value;
+use stoa_contract::Contract;
 use stoa_kit::Service;
-use stoa_testkit::compliance::{Ask, Refusal, Speaker, same_by_way_of};
+use stoa_testkit::compliance::{
+    Ask, Refusal, Same, Speaker, Tried, denied_by_way_of, mutated_by_way_of, same_by_way_of,
+};
+use stoa_testkit::fuzz;
 
 use cli::Cli;
 use connect::Connect;
 use graphql::GraphQlFace;
 use grpc::{Grpc, GrpcWeb};
+use live::LiveFace;
 use mcp::McpFace;
 use rest::RestFace;
 
@@ -45,6 +51,12 @@ fn services() -> Vec<Service> {
     stoa::Catalogue::standard().services(&[]).unwrap()
 }
 
+/// The contracts of all services, and the node's own.
+fn contracts() -> Vec<&'static Contract> {
+    let own = services().into_iter().filter_map(|service| service.contract);
+    own.chain([&stoa_node::SYSTEM]).collect()
+}
+
 /// The folder of a service, by its name.
 fn folder(name: &str) -> std::path::PathBuf {
     let all = Path::new(env!("CARGO_MANIFEST_DIR")).join("../services");
@@ -58,19 +70,53 @@ fn examples_are_the_same_by_way_of_every_face() {
     let graphql = GraphQlFace::new();
     let speakers: [&dyn Speaker; 7] =
         [&Connect, &Grpc, &GrpcWeb, &RestFace, &graphql, &McpFace, &Cli];
-    let (mut questions, mut replies) = (0, 0);
-    std::thread::scope(|scope| {
+    let same = std::thread::scope(|scope| {
         let asking = services().into_iter().map(|service| {
             let contract = service.contract.unwrap();
             let folder = folder(service.name);
             scope.spawn(move || same_by_way_of(&speakers, contract, services, &folder))
         });
         let asking: Vec<_> = asking.collect();
-        for asked in asking {
-            let (asked, replied) = asked.join().unwrap();
-            (questions, replies) = (questions + asked, replies + replied);
-        }
+        asking.into_iter().map(|asked| asked.join().unwrap()).fold(Same::default(), Same::and)
     });
-    println!("{questions} questions × {} faces, {replies} replies on each", speakers.len());
-    assert!(questions > 400 && replies > 100, "{questions} questions, {replies} replies");
+    let (faces, assertions) = (speakers.len(), same.assertions());
+    println!("{} examples × {faces} faces × {assertions} assertions: {same:?}", same.asked);
+    assert!(same.refusals > 300 && same.replies > 100 && same.denied > 100, "{same:?}");
+    assert!(same.keys > 20 && same.commits > 50, "{same:?}");
+}
+
+#[test]
+#[allow(clippy::print_stdout, reason = "how much was asked")]
+fn who_may_not_is_told_so_by_way_of_every_face() {
+    let graphql = GraphQlFace::new();
+    let speakers: [&dyn Speaker; 7] =
+        [&Connect, &Grpc, &GrpcWeb, &RestFace, &graphql, &McpFace, &Cli];
+    let counts = denied_by_way_of(&speakers, services);
+    println!("denied: {counts:?}");
+    assert!(counts.iter().all(|(_, count)| *count > 150), "{counts:?}");
+}
+
+#[test]
+#[allow(clippy::print_stdout, reason = "how much was tried")]
+fn mutated_questions_are_refused_alike_and_never_by_a_fault() {
+    let graphql = GraphQlFace::new();
+    let speakers: [&dyn Speaker; 7] =
+        [&Connect, &Grpc, &GrpcWeb, &RestFace, &graphql, &McpFace, &LiveFace];
+    let seed = fuzz::seed();
+    let all = services();
+    let cases = fuzz::cases(300).div_ceil(all.len());
+    let tried = std::thread::scope(|scope| {
+        let trying = all.into_iter().map(|service| {
+            let contract = service.contract.unwrap();
+            let folder = folder(service.name);
+            scope.spawn(move || {
+                mutated_by_way_of(&speakers, contract, services, &folder, (cases, seed))
+            })
+        });
+        let trying: Vec<_> = trying.collect();
+        trying.into_iter().map(|tried| tried.join().unwrap()).fold(Tried::default(), Tried::and)
+    });
+    println!("{tried:?}");
+    assert!(tried.compared > cases && tried.refused > cases, "{tried:?}");
+    assert_eq!(tried.requests.len(), speakers.len());
 }

@@ -11,6 +11,9 @@ use serde_json::{Value, json};
 
 use crate::http::{Answer, Request};
 
+/// Whoever signs in in a test does so with this.
+pub(crate) const PASSWORD: &str = "correct horse battery";
+
 /// The binary with some arguments, and nothing of what surrounds the tests.
 pub(crate) fn stoa(arguments: &[&str]) -> Command {
     stoa_under(&[], arguments)
@@ -86,12 +89,11 @@ impl Node {
     /// Makes an administrator, and gives the token of a session.
     pub(crate) fn set_up(&mut self) -> String {
         let code = self.said("set-up code ");
-        let password = "correct horse battery";
         let ada = json!({
-            "code": code, "handle": "ada", "email": "ada@example.com", "password": password,
+            "code": code, "handle": "ada", "email": "ada@example.com", "password": PASSWORD,
         });
         self.call("", "auth", "SetUp", &ada).ok();
-        self.sign_in("ada", password)
+        self.sign_in("ada", PASSWORD)
     }
 
     /// Signs somebody in, and gives the token of the session.

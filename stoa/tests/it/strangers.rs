@@ -9,9 +9,8 @@ use stoa_auth_v1::CreateApiKeyRequest;
 use stoa_kit::Micros;
 use tempfile::TempDir;
 
-use crate::process::{Node, commits};
-
-const PASSWORD: &str = "correct horse battery";
+use crate::process::{Node, PASSWORD, commits};
+use crate::shop::Shop;
 
 /// Calls in the name of a token's bearer are refused like this, and write nothing.
 fn refused(node: &Node, directory: &Path, token: &str, reason: &str) {
@@ -124,43 +123,6 @@ fn a_node_that_hears_nothing_of_others_believes_nothing_that_it_remembers() {
     while good(&deaf) {
         assert!(since.elapsed() < Duration::from_secs(5), "a token that was revoked is taken");
         std::thread::park_timeout(Duration::from_millis(50));
-    }
-}
-
-/// Two customers of a shop with one article.
-struct Shop {
-    node: Node,
-    admin: String,
-    ada: String,
-    eve: String,
-}
-
-impl Shop {
-    fn open(directory: &Path) -> Self {
-        let mut node = Node::start(directory, &[]);
-        let admin = node.set_up();
-        let price = json!({"amount": 1499, "currency": "EUR"});
-        let variants = json!([{"sku": "CD", "prices": [price]}]);
-        let product = json!({"title": "Compact disc", "variants": variants});
-        node.call(&admin, "catalog", "CreateProduct", &product).ok();
-        let stock = json!({"lines": [{"sku": "CD", "quantity": 10}]});
-        node.call(&admin, "inventory", "Receive", &stock).ok();
-        let customer = |handle: &str| {
-            let user = json!({"handle": handle, "email": format!("{handle}@example.com")});
-            let user = node.call(&admin, "users", "CreateUser", &user).ok();
-            let id = user["user"]["id"].as_str().unwrap();
-            let password = json!({"user_id": id, "password": PASSWORD});
-            node.call(&admin, "auth", "SetPassword", &password).ok();
-            node.sign_in(handle, PASSWORD)
-        };
-        let (ada, eve) = (customer("grace"), customer("eve"));
-        Self { node, admin, ada, eve }
-    }
-
-    /// The rows that a list shows somebody.
-    fn list(&self, who: &str, (service, method, field): (&str, &str, &str), by: &Value) -> Value {
-        let list = self.node.call(who, service, method, by).ok();
-        list[field].clone()
     }
 }
 

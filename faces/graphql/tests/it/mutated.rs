@@ -3,8 +3,8 @@
 
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
-use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};
+use stoa_testkit::fuzz;
 
 use crate::with_graphql;
 
@@ -87,12 +87,12 @@ fn edited(text: &str, edits: &[Edit]) -> String {
 
 #[test]
 fn whatever_is_asked_is_answered_or_refused() {
-    const CASES: usize = 400;
+    let cases = fuzz::cases(400);
     with_graphql(async |lending| {
-        let mut runner = TestRunner::deterministic();
+        let mut runner = fuzz::runner();
         let strategy = (0..GOOD.len(), edits(), any::<bool>());
         let (mut answered, mut refused) = (0, 0);
-        for _ in 0..CASES {
+        for _ in 0..cases {
             let (good, edits, known) = strategy.new_tree(&mut runner).unwrap().current();
             let document = edited(GOOD[good], &edits);
             let token = if known { "user:usr_ada" } else { "" };
@@ -109,7 +109,7 @@ fn whatever_is_asked_is_answered_or_refused() {
                 Some(_) => answered += 1,
             }
         }
-        assert_eq!(answered + refused, CASES, "each of them is one or the other");
-        assert!(answered > CASES / 10 && refused > CASES / 3, "{answered} and {refused}");
+        assert_eq!(answered + refused, cases, "each of them is one or the other");
+        assert!(answered > cases / 10 && refused > cases / 3, "{answered} and {refused}");
     });
 }

@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 mod cut_off;
+mod mutated;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -2,7 +2,9 @@
 //!
 //! A document is made when it is first asked for, of what its reader may call, and kept.
 
+mod examples;
 mod operation;
+mod reasons;
 
 use std::collections::BTreeMap;
 
@@ -10,7 +12,6 @@ use bytes::Bytes;
 use http::{HeaderValue, Response, header};
 use quick_cache::sync::Cache;
 use serde_json::{Map, Value as Json, json};
-use stoa_contract::described::Described;
 use stoa_contract::schema::Schemas;
 use stoa_contract::{Code, Contract, Method, Permission, Words};
 use stoa_kit::{Caller, Error, Registry, Result};
@@ -65,8 +66,7 @@ impl Documents {
             .collect();
         let names = shown.iter().flat_map(|(_, methods)| methods).map(|method| method.path);
         let names: Vec<&'static str> = names.collect();
-        let text =
-            self.kept.get_or_insert_with(&names, || document(registry.described()?, &shown))?;
+        let text = self.kept.get_or_insert_with(&names, || document(registry, &shown))?;
         let mut response = Response::new(Content::from(text));
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -76,19 +76,20 @@ impl Documents {
     }
 }
 
-fn document(described: &Described, shown: &[(&Contract, Vec<&'static Method>)]) -> Result<Bytes> {
+fn document(registry: &Registry, shown: &[(&Contract, Vec<&'static Method>)]) -> Result<Bytes> {
+    let described = registry.described()?;
     let mut schemas = Schemas::new(described, "#/components/schemas");
     let (mut paths, mut tags, mut responses) = (Map::new(), Vec::new(), BTreeMap::new());
     for (contract, methods) in shown.iter().filter(|(_, methods)| !methods.is_empty()) {
         tags.push(json!({"name": contract.name, "description": contract.doc}));
-        let mut operations = Operations::new(described, contract, &mut schemas);
-        responses.extend(operations.refusals());
+        let mut operations = Operations::new(registry, described, contract, &mut schemas);
         for &method in methods {
             for (path, verb, operation) in operations.of(method)? {
                 let item: &mut Json = paths.entry(path).or_insert_with(|| json!({}));
                 item[verb] = operation;
             }
         }
+        responses.extend(operations.refusals());
     }
     let mut made = schemas.made;
     made.insert("Problem".to_owned(), problem());

@@ -4,82 +4,70 @@ use std::collections::BTreeMap;
 
 use http::StatusCode;
 use prost_reflect::{FieldDescriptor, MessageDescriptor, MethodDescriptor};
-use serde_json::{Value as Json, json};
+use serde_json::{Map, Value as Json, json};
 use stoa_contract::described::Described;
 use stoa_contract::schema::{Schemas, in_query, is_required};
-use stoa_contract::{Binding, Code, Contract, Kind, Method, Permission, Segment};
-use stoa_kit::{Error, Result};
+use stoa_contract::{Binding, Contract, Kind, Method, Permission, Segment};
+use stoa_kit::{Error, Registry, Result};
 
-use crate::problem::status_of;
-
-/// What any method may be refused with before its service sees it (`docs/spec/requests.md`).
-const COMMON: [(Code, &str, &str); 16] = [
-    (Code::InvalidArgument, "request.invalid", "fields that break a rule, each with its path"),
-    (Code::InvalidArgument, "request.inner", "it leads to a request that breaks a rule"),
-    (Code::InvalidArgument, "json.malformed", "the body is no JSON"),
-    (Code::Unauthenticated, "auth.required", "nobody is signed in"),
-    (Code::Unauthenticated, "auth.token_invalid", "the token is forged, expired or revoked"),
-    (Code::PermissionDenied, "auth.permission_denied", "the permission is missing"),
-    (Code::NotFound, "resource.not_found", "there is none, or it is somebody else's"),
-    (Code::DeadlineExceeded, "request.too_slow", "the body did not come in time"),
-    (Code::AlreadyExists, "idempotency.withheld", "it happened, and its reply held secrets"),
-    (Code::Aborted, "request.etag", "it was changed in the meantime"),
-    (Code::ResourceExhausted, "request.too_large", "the body is too large"),
-    (Code::Unimplemented, "request.content_type", "the body is something else than JSON"),
-    (Code::ResourceExhausted, "node.rate", "too many calls a second"),
-    (Code::Internal, "internal", "a fault of ours"),
-    (Code::Unavailable, "store.unavailable", "the store cannot serve now"),
-    (Code::DeadlineExceeded, "request.deadline", "the deadline passed; it may still happen"),
-];
+use super::examples::{Example, Examples};
+use super::reasons::Reasons;
 
 /// The operations of one contract.
 pub(super) struct Operations<'d, 's> {
     described: &'d Described,
+    registry: &'d Registry,
     contract: &'d Contract,
     schemas: &'s mut Schemas<'d>,
-    /// What can go wrong, by its status.
-    refusals: BTreeMap<StatusCode, Vec<String>>,
+    reasons: Reasons,
+    examples: Examples,
+    /// The answers that refuse, by their status and what they say, each with its name.
+    refusals: BTreeMap<(StatusCode, String), String>,
 }
 
 impl<'d, 's> Operations<'d, 's> {
     pub(super) fn new(
-        described: &'d Described, contract: &'d Contract, schemas: &'s mut Schemas<'d>,
+        registry: &'d Registry, described: &'d Described, contract: &'d Contract,
+        schemas: &'s mut Schemas<'d>,
     ) -> Self {
-        let mut refusals: BTreeMap<StatusCode, Vec<String>> = BTreeMap::new();
-        let mut add = |code, reason: &str, when: &str| {
-            let status = status_of(&Error::new(code, reason.to_owned(), ""));
-            refusals.entry(status).or_default().push(format!("- `{reason}`: {when}"));
-        };
-        for (code, reason, when) in COMMON {
-            add(code, reason, when);
-        }
-        for reason in described.reasons(contract) {
-            add(reason.code, &reason.name, &reason.help);
-        }
-        Self { described, contract, schemas, refusals }
+        let reasons = Reasons::new(registry, described, contract);
+        let examples = Examples::of(registry, contract);
+        let refusals = BTreeMap::new();
+        Self { described, registry, contract, schemas, reasons, examples, refusals }
     }
 
-    /// The answers that refuse, for all methods of the contract.
-    pub(super) fn refusals(&self) -> Vec<(String, Json)> {
-        let answers = self.refusals.iter().map(|(status, reasons)| {
+    /// The answers that refuse, for the methods that were asked for.
+    pub(super) fn refusals(self) -> impl Iterator<Item = (String, Json)> {
+        self.refusals.into_iter().map(|((_, said), name)| {
             let problem = json!({"$ref": "#/components/schemas/Problem"});
             let answer = json!({
-                "description": reasons.join("\n"),
+                "description": said,
                 "content": {"application/problem+json": {"schema": problem}},
             });
-            (self.refusal(*status), answer)
-        });
-        answers.collect()
+            (name, answer)
+        })
     }
 
-    fn refusal(&self, status: StatusCode) -> String {
-        format!("{}_{}", self.contract.name, status.as_u16())
+    /// The answers that refuse one method: most methods of a contract share them.
+    fn refuses(&mut self, method: &Method, binding: &Binding) -> Map<String, Json> {
+        let mut refuses = Map::new();
+        for (status, said) in self.reasons.of(method, binding) {
+            let same = self.refusals.keys().filter(|(known, _)| *known == status).count();
+            let name = self.refusals.entry((status, said)).or_insert_with(|| {
+                let name = format!("{}_{}", self.contract.name, status.as_u16());
+                if same == 0 { name } else { format!("{name}_{}", same + 1) }
+            });
+            let answer = json!({"$ref": format!("#/components/responses/{name}")});
+            refuses.insert(status.as_str().to_owned(), answer);
+        }
+        refuses
     }
 
     /// The operations of a method, each with its path and its method of HTTP.
     pub(super) fn of(&mut self, method: &Method) -> Result<Vec<(String, &'static str, Json)>> {
         let found = self.described.method(method.path);
         let found = found.ok_or_else(|| Error::internal("a method without a descriptor"))?;
+        let example = self.examples.find(self.registry, method);
         let mut operations = Vec::new();
         for (nth, binding) in method.http.iter().enumerate() {
             let mut id = method.scope().replace('.', "_");
@@ -93,14 +81,15 @@ impl<'d, 's> Operations<'d, 's> {
                 "DELETE" => "delete",
                 _ => "patch",
             };
-            let operation = self.operation(method, &found, binding, id);
+            let operation = self.operation(method, &found, binding, (id, example.as_ref()));
             operations.push((path(binding), verb, operation));
         }
         Ok(operations)
     }
 
     fn operation(
-        &mut self, method: &Method, found: &MethodDescriptor, binding: &Binding, id: String,
+        &mut self, method: &Method, found: &MethodDescriptor, binding: &Binding,
+        (id, example): (String, Option<&Example>),
     ) -> Json {
         let file = found.parent_file();
         let comment = self.described.comment(&file, found.path());
@@ -114,34 +103,31 @@ impl<'d, 's> Operations<'d, 's> {
             Permission::Public => json!([{}, {"bearer": []}]),
             _ => json!([{"bearer": []}]),
         };
-        let mut responses: BTreeMap<String, Json> = self
-            .refusals
-            .keys()
-            .map(|status| {
-                let answer = format!("#/components/responses/{}", self.refusal(*status));
-                (status.as_str().to_owned(), json!({"$ref": answer}))
-            })
-            .collect();
-        responses.insert("200".to_owned(), self.success(method, &found.output(), binding));
+        let mut responses = self.refuses(method, binding);
+        let reply = example.and_then(|example| example.reply.as_ref());
+        responses.insert("200".to_owned(), self.success(method, &found.output(), (binding, reply)));
         let mut operation = json!({
             "tags": [self.contract.name],
             "operationId": id,
             "summary": summary,
             "description": format!("{comment}\n\n{who}"),
-            "parameters": self.parameters(method, &found.input(), binding),
+            "parameters": self.parameters(method, &found.input(), (binding, example)),
             "responses": responses,
             "security": security,
         });
-        if let Some(body) = self.body(&found.input(), binding) {
+        if let Some(body) = self.body(&found.input(), (binding, example)) {
             operation["requestBody"] = body;
         }
         operation
     }
 
-    fn success(&mut self, method: &Method, reply: &MessageDescriptor, binding: &Binding) -> Json {
+    fn success(
+        &mut self, method: &Method, reply: &MessageDescriptor,
+        (binding, example): (&Binding, Option<&Json>),
+    ) -> Json {
         let part = reply.get_field_by_name(binding.response_body);
-        let schema = match part {
-            Some(field) => self.schemas.field(&field),
+        let schema = match &part {
+            Some(field) => self.schemas.field(field),
             None => self.schemas.message(reply),
         };
         let content = match method.streams {
@@ -155,34 +141,62 @@ impl<'d, 's> Operations<'d, 's> {
                 }},
                 "text/event-stream": {"schema": {"type": "string"}},
             }),
-            false => json!({"application/json": {"schema": schema}}),
+            false => {
+                let example = match &part {
+                    Some(field) => example.and_then(|reply| reply.get(field.json_name())),
+                    None => example,
+                };
+                json!({"application/json": shown(schema, example.cloned())})
+            }
         };
         json!({"description": self.described.comment(&reply.parent_file(), reply.path()), "content": content})
     }
 
-    fn body(&mut self, request: &MessageDescriptor, binding: &Binding) -> Option<Json> {
-        let schema = match binding.body {
+    fn body(
+        &mut self, request: &MessageDescriptor, (binding, example): (&Binding, Option<&Example>),
+    ) -> Option<Json> {
+        let asked = example.map(|example| &example.request);
+        let (schema, example) = match binding.body {
             "" => return None,
             "*" => {
                 let written: Vec<&str> = binding.variables.iter().map(|it| it.field).collect();
-                self.schemas.rest_of(request, &written)
+                let in_path = |name: &str| {
+                    let field = request.get_field_by_json_name(name);
+                    field.is_some_and(|field| written.contains(&field.name()))
+                };
+                let rest = asked.map(|asked| {
+                    asked.clone().into_iter().filter(|(name, _)| !in_path(name)).collect()
+                });
+                (self.schemas.rest_of(request, &written), rest)
             }
-            field => self.schemas.field(&request.get_field_by_name(field)?),
+            name => {
+                let field = request.get_field_by_name(name)?;
+                let part = asked.and_then(|asked| asked.get(field.json_name()).cloned());
+                (self.schemas.field(&field), part)
+            }
         };
-        Some(json!({"required": true, "content": {"application/json": {"schema": schema}}}))
+        Some(json!({"required": true, "content": {"application/json": shown(schema, example)}}))
     }
 
     fn parameters(
-        &mut self, method: &Method, request: &MessageDescriptor, binding: &Binding,
+        &mut self, method: &Method, request: &MessageDescriptor,
+        (binding, example): (&Binding, Option<&Example>),
     ) -> Vec<Json> {
         let mut parameters = Vec::new();
         let written: Vec<&str> = binding.variables.iter().map(|it| it.field).collect();
         for (name, field) in names(binding) {
             let found = field_at(request, field);
-            let schema =
-                found.map_or_else(|| json!({"type": "string"}), |it| self.schemas.field(&it));
-            parameters
-                .push(json!({"name": name, "in": "path", "required": true, "schema": schema}));
+            let schema = found
+                .as_ref()
+                .map_or_else(|| json!({"type": "string"}), |it| self.schemas.field(it));
+            let mut parameter =
+                json!({"name": name, "in": "path", "required": true, "schema": schema});
+            if let Some(value) = found.and_then(|field| example?.at(field.json_name()))
+                && name == field
+            {
+                parameter["example"] = value.clone();
+            }
+            parameters.push(parameter);
         }
         let elsewhere =
             |name: &str| binding.body == "*" || binding.body == name || written.contains(&name);
@@ -193,6 +207,9 @@ impl<'d, 's> Operations<'d, 's> {
                 let mut parameter = json!({"name": name, "in": "query", "schema": schema});
                 if let Some(said) = said {
                     parameter["description"] = said;
+                }
+                if let Some(value) = example.and_then(|example| example.at(&name)) {
+                    parameter["example"] = value.clone();
                 }
                 if is_required(&field) && !name.contains('.') {
                     parameter["required"] = true.into();
@@ -210,6 +227,14 @@ impl<'d, 's> Operations<'d, 's> {
             parameters.push(header("If-Match", "Changes nothing but what has this etag."));
         }
         parameters
+    }
+}
+
+/// A schema, and what it may look like.
+fn shown(schema: Json, example: Option<Json>) -> Json {
+    match example {
+        Some(example) => json!({"schema": schema, "example": example}),
+        None => json!({"schema": schema}),
     }
 }
 

@@ -2,8 +2,8 @@
 
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
-use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};
+use stoa_testkit::fuzz;
 
 use crate::{Shelf, with_rest};
 
@@ -177,8 +177,8 @@ fn a_query_and_json_come_to_the_same() {
         assert_eq!(found.json(), asked.json(), "{query}");
     }
     with_rest(async |_, shelf| {
-        let mut runner = TestRunner::deterministic();
-        for _ in 0..200 {
+        let mut runner = fuzz::runner();
+        for _ in 0..fuzz::cases(200) {
             let (json, query) = requests().new_tree(&mut runner).unwrap().current();
             same(&shelf, &json, &query).await;
         }

@@ -3,8 +3,8 @@
 use http::Request;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
-use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};
+use stoa_testkit::fuzz;
 
 use crate::{Said, Shelf, with_rest};
 
@@ -197,8 +197,8 @@ fn nonsense_is_never_our_fault() {
     ];
     let requests = ("(GET|POST|PUT|PATCH|DELETE|OPTIONS)", path, body);
     with_rest(async |_, shelf| {
-        let mut runner = TestRunner::deterministic();
-        for _ in 0..1_000 {
+        let mut runner = fuzz::runner();
+        for _ in 0..fuzz::cases(1_000) {
             let (method, path, body) = requests.new_tree(&mut runner).unwrap().current();
             if path.parse::<http::Uri>().is_err() {
                 continue;

@@ -9,6 +9,7 @@
     reason = "tests fail this way, and stand outside the world"
 )]
 
+mod autobahn;
 mod calls;
 mod catalogue;
 mod chores;
@@ -24,6 +25,7 @@ mod kills;
 mod leases;
 mod loops;
 mod messages;
+mod mutated;
 mod notes;
 mod outbound;
 mod parking;

@@ -11,11 +11,10 @@ use http::request::Parts;
 use http::{HeaderMap, Request, Response};
 use proptest::prelude::{Strategy, any, prop};
 use proptest::strategy::ValueTree;
-use proptest::test_runner::TestRunner;
 use stoa_kit::{Error, Request as _, Result};
 use stoa_node::socket::{Close, Message, Socket};
 use stoa_node::{Asked, Body, Content, Face, Listen, Origins, Port, Visit, status};
-use stoa_testkit::{Engine, Node, open_socket, run};
+use stoa_testkit::{Engine, Node, fuzz, open_socket, run};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message as Frame;
@@ -27,8 +26,8 @@ use crate::messages::{Done, Say};
 
 const MESSAGE_MAX: usize = 1 << 12;
 
-/// A face that gives back what is said to it.
-struct Parrot;
+/// A face that gives back what is said to it, up to so many bytes at once.
+struct Parrot(usize);
 
 impl Face for Parrot {
     fn name(&self) -> &str {
@@ -44,7 +43,8 @@ impl Face for Parrot {
     }
 
     fn answer(&self, visit: Visit) -> BoxFuture<'static, Result<Response<Content>>> {
-        async move { visit.upgrade(&["squawk", "whistle"], Some(MESSAGE_MAX), talk) }.boxed()
+        let most = Some(self.0);
+        async move { visit.upgrade(&["squawk", "whistle"], most, talk) }.boxed()
     }
 
     fn refuse(&self, _: &str, _: &str, error: &Error) -> Response<Content> {
@@ -92,10 +92,15 @@ async fn say(socket: &mut Socket, number: &str) -> String {
 }
 
 fn with_parrot(test: impl AsyncFnOnce(Node, Arc<Port>)) {
+    with_parrot_of(MESSAGE_MAX, test);
+}
+
+/// The same with one that hears as much at once.
+pub(crate) fn with_parrot_of(most: usize, test: impl AsyncFnOnce(Node, Arc<Port>)) {
     run(Engine::Sqlite, vec![echo::service()], |node| async move {
         let origins = Origins::parse("https://shop.example").unwrap();
         let listen = Listen { origins, ..listen() };
-        let port = Port::new(node.inner(), vec![Arc::new(Parrot)], listen).unwrap();
+        let port = Port::new(node.inner(), vec![Arc::new(Parrot(most))], listen).unwrap();
         test(node, port).await;
     });
 }
@@ -110,7 +115,7 @@ fn request() -> http::request::Builder {
         .header("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==")
 }
 
-async fn open(port: &Arc<Port>) -> WebSocketStream<DuplexStream> {
+pub(crate) async fn open(port: &Arc<Port>) -> WebSocketStream<DuplexStream> {
     open_socket(port, request().body(()).unwrap()).await.unwrap()
 }
 
@@ -120,13 +125,17 @@ async fn ask(socket: &mut WebSocketStream<DuplexStream>, text: &str) -> String {
 }
 
 /// A frame, as a client sends it that may do as it likes.
-fn frame(head: u8, payload: &[u8]) -> Vec<u8> {
+pub(crate) fn frame(head: u8, payload: &[u8]) -> Vec<u8> {
     let mut bytes = vec![head];
     match payload.len() {
         length @ 0..126 => bytes.push(0x80 | length as u8),
-        length => {
+        length @ 126..65_536 => {
             bytes.push(0x80 | 126);
             bytes.extend((length as u16).to_be_bytes());
+        }
+        length => {
+            bytes.push(0x80 | 127);
+            bytes.extend((length as u64).to_be_bytes());
         }
     }
     const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
@@ -243,10 +252,10 @@ fn what_comes_in_pieces_arrives_whole() {
     let letter = prop::sample::select(vec!['a', 'ß', '語', '🦜']);
     let text = prop::collection::vec(letter, 0..300).prop_map(String::from_iter);
     let cuts = prop::collection::vec((any::<prop::sample::Index>(), any::<bool>()), 0..6);
-    let (mut runner, texts) = (TestRunner::deterministic(), (text, cuts));
+    let (mut runner, texts) = (fuzz::runner(), (text, cuts));
     with_parrot(async move |_, port| {
         let mut socket = open(&port).await;
-        for _ in 0..200 {
+        for _ in 0..fuzz::cases(200) {
             let (text, mut cuts) = texts.new_tree(&mut runner).unwrap().current();
             let bytes = text.as_bytes();
             cuts.sort_by_key(|(cut, _)| cut.index(bytes.len() + 1));
@@ -347,7 +356,8 @@ fn who_does_not_read_is_let_go() {
 fn a_socket_is_a_connection_and_ends_with_the_node() {
     run(Engine::Sqlite, vec![echo::service()], |node| async move {
         let listen = Listen { connections_max: 1, ..listen() };
-        let server = stoa_node::serve(Arc::clone(node.inner()), vec![Arc::new(Parrot)], listen);
+        let server =
+            stoa_node::serve(Arc::clone(node.inner()), vec![Arc::new(Parrot(MESSAGE_MAX))], listen);
         let server = server.await.unwrap();
         let dial = || async { TcpStream::connect(server.address).await.unwrap() };
         let (mut socket, _) =

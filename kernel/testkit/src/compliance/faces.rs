@@ -29,6 +29,16 @@ pub trait Speaker: Sync {
     /// What it needs beside RPC.
     fn faces(&self, node: &Node) -> Vec<Arc<dyn Face>>;
 
+    /// Whether a question can be asked so.
+    fn says(&self, _: &Ask) -> bool {
+        true
+    }
+
+    /// Whether a refusal only says that what was asked can be said otherwise, but not so.
+    fn is_foreign(&self, _: &Refusal) -> bool {
+        false
+    }
+
     /// A question as it is asked. The token of a caller is their name; nobody has none.
     fn request(&self, ask: &Ask) -> Request<Bytes>;
 
@@ -37,7 +47,7 @@ pub trait Speaker: Sync {
 }
 
 /// A question.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Ask {
     /// The method.
     pub method: &'static Method,
@@ -66,15 +76,60 @@ pub struct Refusal {
 #[derive(Debug, PartialEq)]
 struct Heard {
     answers: Vec<(String, Result<Value, Refusal>)>,
+    /// How many of them were denied to whom they had to be.
+    denied: usize,
     rows: BTreeMap<String, usize>,
+    /// Of each commit in its turn: what caused it, who called what, and the tables that it wrote.
+    commits: Vec<[Vec<u8>; 4]>,
+    /// Of each idempotency key that was remembered: its hash, and that of what was asked under it.
+    keys: BTreeSet<[Vec<u8>; 2]>,
+}
+
+/// What was the same on every face.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct Same {
+    /// Examples that were asked.
+    pub asked: usize,
+    /// Of them, those that had a reply, and those that were refused.
+    pub replies: usize,
+    /// With the same code, reason and paths.
+    pub refusals: usize,
+    /// Of these, those that depended on who asked, and had to be.
+    pub denied: usize,
+    /// Idempotency records.
+    pub keys: usize,
+    /// Audit entries: the records of commits.
+    pub commits: usize,
+    /// Tables with as many rows.
+    pub tables: usize,
+}
+
+impl Same {
+    /// Both together.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            asked: self.asked + other.asked,
+            replies: self.replies + other.replies,
+            refusals: self.refusals + other.refusals,
+            denied: self.denied + other.denied,
+            keys: self.keys + other.keys,
+            commits: self.commits + other.commits,
+            tables: self.tables + other.tables,
+        }
+    }
+
+    /// What was compared on each face.
+    pub fn assertions(&self) -> usize {
+        self.replies + self.refusals + self.denied + self.keys + self.commits + self.tables
+    }
 }
 
 /// Asks everything that the examples of a service tell to ask, by way of each face, and compares.
-/// Gives how many questions each was asked, and how many of them had a reply.
 pub fn same_by_way_of(
     speakers: &[&dyn Speaker], contract: &'static Contract, services: fn() -> Vec<Service>,
     folder: &Path,
-) -> (usize, usize) {
+) -> Same {
     let text = std::fs::read_to_string(folder.join("examples.yaml")).unwrap();
     let examples = &Examples::read(&text, contract);
     let bench = Bench::new(Engine::Sqlite, &services());
@@ -95,9 +150,32 @@ pub fn same_by_way_of(
             assert_eq!(found, wanted, "{} and {}", speaker.name(), speakers[0].name());
         }
         assert_eq!(other.rows, heard[0].rows, "{} leaves other rows", speaker.name());
+        assert_eq!(told(&other.commits), told(&heard[0].commits), "{}: commits", speaker.name());
+        assert_eq!(other.keys, heard[0].keys, "{}: idempotency keys", speaker.name());
     }
-    let answers = &heard[0].answers;
-    (answers.len(), answers.iter().filter(|(_, answer)| answer.is_ok()).count())
+    let Heard { answers, denied, rows, commits, keys } = &heard[0];
+    let replies = answers.iter().filter(|(_, answer)| answer.is_ok()).count();
+    Same {
+        asked: answers.len(),
+        replies,
+        refusals: answers.len() - replies,
+        denied: *denied,
+        keys: keys.len(),
+        commits: commits.len(),
+        tables: rows.len(),
+    }
+}
+
+/// The tables of a commit with how many rows it wrote, without what names the rows: ids are drawn.
+fn counted(tables: &[u8]) -> Vec<u8> {
+    let words = tables.split(|byte| *byte == b' ');
+    let words = words.map(|word| word.split(|byte| *byte == b'@').next().unwrap_or_default());
+    words.collect::<Vec<_>>().join(&b' ')
+}
+
+fn told(commits: &[[Vec<u8>; 4]]) -> Vec<String> {
+    let words = |commit: &[Vec<u8>; 4]| commit.join(&b' ');
+    commits.iter().map(|commit| String::from_utf8_lossy(&words(commit)).into_owned()).collect()
 }
 
 async fn listen_to(
@@ -105,7 +183,7 @@ async fn listen_to(
 ) -> Heard {
     let node = &world.node;
     let port = Port::new(node.inner(), speaker.faces(node), listen()).unwrap();
-    let mut answers = Vec::new();
+    let (mut answers, mut denied) = (Vec::new(), 0);
     for ask in questions(contract, examples, world) {
         // Rows of one moment would be listed in the order of what is drawn.
         node.pass(Duration::from_millis(1));
@@ -116,33 +194,52 @@ async fn listen_to(
         head.headers.extend(body.trailers().cloned().unwrap_or_default());
         let heard = speaker.heard(&ask, Response::from_parts(head, body.to_bytes()));
         if let Some(code) = ask.denied {
-            let denied = heard.as_ref().is_err_and(|refusal| refusal.code == code);
-            assert!(denied, "{}: {what} gives {heard:?} instead of {code}", speaker.name());
+            let is_denied = heard.as_ref().is_err_and(|refusal| refusal.code == code);
+            assert!(is_denied, "{}: {what} gives {heard:?} instead of {code}", speaker.name());
+            denied += 1;
         }
         answers.push((what, heard.map(masked)));
         node.settle().await;
     }
+    let kept = node.kept().await;
+    let commits = kept.table("stoa_commit").map(|row| {
+        let [_, position, _, cause, caller, method, _, tables, ..] = row else {
+            panic!("a commit")
+        };
+        let position: i64 = std::str::from_utf8(position).unwrap().parse().unwrap();
+        (position, [cause.clone(), caller.clone(), method.clone(), counted(tables)])
+    });
+    let commits = commits.collect::<BTreeMap<_, _>>().into_values().collect();
+    let keys = kept.table("stoa_key").map(|row| [row[1].clone(), row[2].clone()]).collect();
     let mut rows = BTreeMap::new();
-    for row in node.kept().await.rows {
+    for row in kept.rows {
         *rows.entry(row.table).or_default() += 1;
     }
-    Heard { answers, rows }
+    Heard { answers, denied, rows, commits, keys }
+}
+
+/// The methods that every face shows.
+pub(super) fn shown(contract: &'static Contract) -> impl Iterator<Item = &'static Method> {
+    let all = contract.methods.iter().copied();
+    all.filter(|method| is_shown(method) && !method.http.is_empty())
+}
+
+/// A question of somebody, with what earlier steps kept.
+pub(super) fn ask(
+    world: &World, method: &'static Method, caller: &str, with: &Value, key: Option<String>,
+) -> Ask {
+    let token = match world.text(caller).as_str() {
+        "nobody" => None,
+        "admin" => Some("user:usr_admin with=*".to_owned()),
+        other => Some(other.to_owned()),
+    };
+    Ask { method, token, request: world.fill(with), key, denied: None }
 }
 
 /// What must be refused, and then what must not, of every method that faces show.
 fn questions(contract: &'static Contract, examples: &Examples, world: &World) -> Vec<Ask> {
-    let methods = || {
-        let all = contract.methods.iter().copied();
-        all.filter(|method| is_shown(method) && !method.http.is_empty())
-    };
-    let ask = |method, caller: &str, with: &Value, key| {
-        let token = match world.text(caller).as_str() {
-            "nobody" => None,
-            "admin" => Some("user:usr_admin with=*".to_owned()),
-            other => Some(other.to_owned()),
-        };
-        Ask { method, token, request: world.fill(with), key, denied: None }
-    };
+    let methods = || shown(contract);
+    let ask = |method, caller: &str, with: &Value, key| ask(world, method, caller, with, key);
     let registry = world.node.inner().registry();
     let mut asks = Vec::new();
     for method in methods() {
@@ -205,7 +302,7 @@ fn questions(contract: &'static Contract, examples: &Examples, world: &World) ->
 }
 
 /// Somebody who has every permission there is but one.
-fn all_but(permission: &str, registry: &Registry) -> String {
+pub(super) fn all_but(permission: &str, registry: &Registry) -> String {
     let contracts = registry.services().iter().filter_map(|service| service.contract);
     let named = contracts.flat_map(|contract| contract.methods).filter_map(|method| {
         match method.permission {
@@ -239,11 +336,16 @@ fn masked(reply: Value) -> Value {
 }
 
 /// The services, and who calls is whoever their token says.
-fn with_names_as_tokens(mut services: Vec<Service>) -> Vec<Service> {
+pub(super) fn with_names_as_tokens(mut services: Vec<Service>) -> Vec<Service> {
     for service in &mut services {
         service.authenticator = service.authenticator.take().map(|by| Authenticator {
             tenant: |_| Some(MAIN),
             run: |_, token| {
+                // A token that was altered on its way is nobody's.
+                let id = token.strip_prefix("user:").unwrap_or_default();
+                if !id.starts_with(|first: char| first.is_ascii_alphanumeric()) {
+                    return Ok(None);
+                }
                 let (caller, until) = (caller(MAIN, token), Micros(i64::MAX));
                 Ok(Some(Authenticated { caller, until, due: None }))
             },

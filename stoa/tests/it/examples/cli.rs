@@ -29,6 +29,10 @@ impl Speaker for Cli {
         Vec::new()
     }
 
+    fn says(&self, ask: &Ask) -> bool {
+        !ask.method.streams
+    }
+
     fn request(&self, ask: &Ask) -> Request<Bytes> {
         let asked = words(ask);
         let client = Client::new("http://127.0.0.1:8080", ask.token.clone()).unwrap();

@@ -9,6 +9,7 @@ use stoa_node::Face;
 use stoa_testkit::Node;
 use stoa_testkit::compliance::{Ask, Refusal, Speaker};
 
+use super::grpc::{framed, frames};
 use super::{refusal, sent};
 
 pub(super) struct Connect;
@@ -24,12 +25,22 @@ impl Speaker for Connect {
 
     fn request(&self, ask: &Ask) -> Request<Bytes> {
         let request = Request::post(format!("/{}", ask.method.path));
-        sent(ask, request, ask.request.to_string())
+        match ask.method.streams {
+            true => framed(ask, "application/connect+json"),
+            false => sent(ask, request, ask.request.to_string()),
+        }
     }
 
-    fn heard(&self, _: &Ask, answer: Response<Bytes>) -> Result<Value, Refusal> {
-        let body: Value = serde_json::from_slice(answer.body()).unwrap();
-        if answer.status().is_success() {
+    fn heard(&self, ask: &Ask, answer: Response<Bytes>) -> Result<Value, Refusal> {
+        let (head, body) = answer.into_parts();
+        let body: Value = if ask.method.streams {
+            // How it ended says the last frame.
+            let (_, last) = frames(body).pop().expect("a stream ends");
+            serde_json::from_slice::<Value>(&last).unwrap()["error"].take()
+        } else {
+            serde_json::from_slice(&body).unwrap()
+        };
+        if head.status.is_success() && !ask.method.streams {
             return Ok(body);
         }
         let details = || body["details"].as_array().into_iter().flatten().map(|it| &it["debug"]);

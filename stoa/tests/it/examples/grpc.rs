@@ -75,7 +75,8 @@ impl Speaker for GrpcWeb {
     }
 }
 
-fn framed(ask: &Ask, content_type: &'static str) -> Request<Bytes> {
+/// A question as one frame.
+pub(super) fn framed(ask: &Ask, content_type: &'static str) -> Request<Bytes> {
     let request = Request::post(format!("/{}", ask.method.path));
     let mut request = sent(ask, request, ask.request.to_string());
     request.headers_mut().insert("content-type", HeaderValue::from_static(content_type));
@@ -87,7 +88,7 @@ fn framed(ask: &Ask, content_type: &'static str) -> Request<Bytes> {
 }
 
 /// The frames of a body: their flags and what they hold.
-fn frames(mut body: Bytes) -> Vec<(u8, Bytes)> {
+pub(super) fn frames(mut body: Bytes) -> Vec<(u8, Bytes)> {
     let mut frames = Vec::new();
     while body.has_remaining() {
         let (flags, length) = (body.get_u8(), body.get_u32());

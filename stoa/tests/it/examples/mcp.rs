@@ -23,6 +23,10 @@ impl Speaker for McpFace {
         vec![Arc::new(Mcp::new(node.inner().registry(), Settings::default()))]
     }
 
+    fn says(&self, ask: &Ask) -> bool {
+        ask.request.is_object()
+    }
+
     fn request(&self, ask: &Ask) -> Request<Bytes> {
         let mut params =
             json!({"name": ask.method.scope().replace('.', "_"), "arguments": ask.request});

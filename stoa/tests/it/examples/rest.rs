@@ -1,17 +1,21 @@
 //! Examples by way of REST.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use bytes::Bytes;
 use http::{Request, Response};
+use prost_reflect::{FieldDescriptor, Kind, MessageDescriptor};
 use serde_json::{Map, Value};
+use stoa_contract::described::Described;
 use stoa_contract::{Binding, Segment};
 use stoa_node::Face;
 use stoa_rest::Rest;
 use stoa_testkit::Node;
 use stoa_testkit::compliance::{Ask, Refusal, Speaker};
 
-use super::{refusal, sent};
+use super::{contracts, refusal, sent};
+
+static DESCRIBED: LazyLock<Described> = LazyLock::new(|| Described::new(&contracts()).unwrap());
 
 pub(super) struct RestFace;
 
@@ -22,6 +26,28 @@ impl Speaker for RestFace {
 
     fn faces(&self, node: &Node) -> Vec<Arc<dyn Face>> {
         vec![Arc::new(Rest::new(node.inner().registry()))]
+    }
+
+    fn says(&self, ask: &Ask) -> bool {
+        let (binding, shape) = (&ask.method.http[0], ask.method.request);
+        let Some(fields) = ask.request.as_object() else { return false };
+        let input = DESCRIBED.method(ask.method.path).unwrap().input();
+        let in_path = |field: &str| binding.variables.iter().any(|it| it.field == field);
+        let whole = binding.variables.iter().all(|it| {
+            let json = shape.field(it.field).unwrap().json;
+            let twice =
+                json != it.field && fields.contains_key(json) && fields.contains_key(it.field);
+            let value = fields.get(json).or_else(|| fields.get(it.field));
+            let text = value.and_then(Value::as_str).unwrap_or_default();
+            !twice && (1..5_000).contains(&text.len())
+        });
+        let in_query = fields.iter().filter(|_| binding.body.is_empty());
+        whole
+            && in_query.into_iter().all(|(name, value)| match shape.field(name) {
+                Some(field) if in_path(field.name) => true,
+                Some(field) => is_text(&named(&input, field.name).unwrap(), value),
+                None => value.is_string(),
+            })
     }
 
     fn request(&self, ask: &Ask) -> Request<Bytes> {
@@ -72,6 +98,37 @@ fn path(ask: &Ask, binding: &Binding, fields: &mut Map<String, Value>) -> String
         }
     }
     if binding.verb.is_empty() { path } else { format!("{path}:{}", binding.verb) }
+}
+
+/// Whether a query can say a value of a field: there, all is text.
+fn is_text(field: &FieldDescriptor, value: &Value) -> bool {
+    let short = |value: &Value| text(value).len() < 5_000;
+    let leaf = |value: &Value| match field.kind() {
+        Kind::Bool => value.is_boolean() || !["true", "false"].contains(&text(value).as_str()),
+        Kind::String | Kind::Bytes | Kind::Enum(_) | Kind::Message(_) => value.is_string(),
+        _ => value.is_string() || value.is_number(),
+    };
+    match (value, field.kind()) {
+        (Value::Array(items), _) if field.is_list() => {
+            !items.is_empty() && items.iter().all(|item| leaf(item) && short(item))
+        }
+        (Value::Object(fields), Kind::Message(inner)) if !field.is_list() && !field.is_map() => {
+            let inner = |name: &str| named(&inner, name);
+            !fields.is_empty()
+                && fields.iter().all(|(name, value)| match inner(name) {
+                    Some(field) => is_text(&field, value),
+                    None => value.is_string() && !name.contains('.'),
+                })
+        }
+        (Value::String(_) | Value::Number(_) | Value::Bool(_), _) => {
+            !field.is_list() && !field.is_map() && leaf(value) && short(value)
+        }
+        _ => false,
+    }
+}
+
+fn named(message: &MessageDescriptor, name: &str) -> Option<FieldDescriptor> {
+    message.get_field_by_name(name).or_else(|| message.get_field_by_json_name(name))
 }
 
 /// A field in a query.
