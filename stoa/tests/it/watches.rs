@@ -3,7 +3,7 @@
 //!
 //! Each writer pays one unit after another into a wallet of its own, so that a wallet's balance says how
 //! many of its commits a state shows. From where each of them was committed follows what a state at a
-//! position must show, and, where positions are the order of commits, what it must be. Everything
+//! position must show at least, and, where positions are the order of commits, what it must be. Everything
 //! comes from one account, so that a list that is no snapshot does not add up.
 
 use std::collections::HashMap;
@@ -229,13 +229,25 @@ impl Ground {
         for Told { by, position, balances } in told {
             let before = last.insert(by, position);
             assert!(before <= Some(position), "{position} after {before:?}");
-            for (wallet, committed) in self.wallets.iter().zip(committed) {
-                let Some(balance) = balances.get(wallet) else { continue };
-                let due = committed.iter().filter(|at| *at <= position).count() as i64;
+            let wallets = self.wallets.iter().zip(committed);
+            let shown: Vec<(i64, &Vec<i64>)> = wallets
+                .filter_map(|(wallet, committed)| Some((*balances.get(wallet)?, committed)))
+                .collect();
+            let paid = |committed: &[i64], until: i64| {
+                committed.iter().filter(|at| **at <= until).count() as i64
+            };
+            // It shows all up to there, and perhaps some behind it.
+            for (balance, committed) in &shown {
+                let due = paid(committed, *position);
                 assert!(*balance >= due, "{balance} at {position}, of {committed:?}");
-                if self.engine == Engine::Sqlite {
-                    assert_eq!(*balance, due, "at {position}, of {committed:?}");
-                }
+            }
+            // Where positions are the order of commits, what it shows is what there was after one of them.
+            let latest = shown.iter().filter_map(|(balance, committed)| {
+                committed.iter().take(*balance as usize).next_back().copied()
+            });
+            let after = latest.max().unwrap_or(0).max(*position);
+            for (balance, committed) in shown.iter().filter(|_| self.engine == Engine::Sqlite) {
+                assert_eq!(*balance, paid(committed, after), "after {after}, of {committed:?}");
             }
             if let Some(cash) = balances.get(&self.cash) {
                 let sum: i64 = self.wallets.iter().map(|wallet| balances[wallet]).sum();
