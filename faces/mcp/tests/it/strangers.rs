@@ -18,7 +18,7 @@ server:
   # A name of a tool, and of what it refers to, that comes of no contract. What it is about, `$defs` and
   # `additionalProperties`, is compared word for word in `tools.rs`.
   - json-schema-2020-12
-  # A method asks no model. The protocol gave this up in the revision of 2026-07-28.
+  # A method asks no model.
   - tools-call-sampling
   # A person is asked whether something is to be done; what it is done with, the agent says.
   - elicitation-sep1034-defaults
