@@ -150,31 +150,3 @@ fn problem() -> Json {
         },
     })
 }
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "tests fail")]
-mod tests {
-    use stoa_testkit::{Cost, made_up};
-
-    use super::*;
-
-    mod contract {
-        stoa_contract::contract!("shelf", "tests/proto");
-    }
-
-    #[test]
-    fn ninety_services_are_described_within_a_second_and_little_memory() {
-        let contracts = made_up(&contract::CONTRACT, 90);
-        let shown = |contract: &&'static Contract| (*contract, contract.methods.to_vec());
-        let shown: Vec<(&Contract, Vec<&'static Method>)> = contracts.iter().map(shown).collect();
-        let ((described, text), cost) = Cost::of(|| {
-            let described = Described::new(&contracts).unwrap();
-            let text = document(&described, &shown).unwrap();
-            (described, text)
-        });
-        cost.is_bearable();
-        let document: Json = serde_json::from_slice(&text).unwrap();
-        assert_eq!(document["tags"].as_array().unwrap().len(), 90);
-        drop(described);
-    }
-}
