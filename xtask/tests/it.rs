@@ -17,7 +17,9 @@ fn copy(to: &Path) {
     let output = git.output().unwrap();
     let files: BTreeSet<String> =
         String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect();
-    for folder in ["contracts", "proto", "services"] {
+    let folders: BTreeSet<&str> =
+        files.iter().filter_map(|file| Some(file.split_once('/')?.0)).collect();
+    for folder in folders {
         prune(to, &to.join(folder), &files);
     }
     for file in &files {
@@ -30,7 +32,8 @@ fn copy(to: &Path) {
     }
 }
 
-/// Removes what an earlier run left: the workspace finds its crates by their folders.
+/// Removes what an earlier run left: the workspace finds its crates by their folders, and cargo their
+/// tests.
 fn prune(root: &Path, folder: &Path, keep: &BTreeSet<String>) {
     for entry in std::fs::read_dir(folder).into_iter().flatten() {
         let path = entry.unwrap().path();

@@ -18,7 +18,7 @@ use stoa_example_notary::contract::{
 };
 use stoa_example_notary::service;
 use stoa_kit::Service;
-use stoa_testkit::{Engine, Node, both};
+use stoa_testkit::{Engine, Node, both, until};
 
 const TOOLS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tools");
 /// The SHA-256 of `ab`.
@@ -68,10 +68,11 @@ fn a_session_says_that_it_is_still_there() {
         let mut replies = replies.map(Result::unwrap);
         for _ in 0..3 {
             let beat = tokio::spawn(async move { (replies.next().await, replies) });
-            while !beat.is_finished() {
+            until(|| {
                 node.skip(std::time::Duration::from_secs(1));
-                tokio::task::yield_now().await;
-            }
+                beat.is_finished()
+            })
+            .await;
             let (said, rest) = beat.await.unwrap();
             assert_eq!(said, Some(AskResponse::default()));
             replies = rest;
