@@ -245,6 +245,8 @@ fn who_goes_away_takes_the_effect_along() {
         let mut client = Client::open(&port, ADD, &[]).await;
         client.ask(amount(1)).await;
         assert_eq!(client.heard().await, taken());
+        // That it was taken is told before it is worked on.
+        until(|| seen.added.load(SeqCst) == 1).await;
         drop(client);
         until(|| seen.given_up.load(SeqCst) == 1).await;
         // Also where it does not wait for them, and with what it did not take.
