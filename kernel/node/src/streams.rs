@@ -303,7 +303,9 @@ impl Talk {
             Ok(()) => (json!({"type": "end"}), Close { code: 1_000, reason: String::new() }),
             Err(error) => {
                 let reason = error.reason().to_owned();
-                (json!({"type": "error", "error": shown(error)}), Close { code: 4_000, reason })
+                // The effect may hear sooner than the socket that the node stops.
+                let code = if reason == "node.stopping" { 1_001 } else { 4_000 };
+                (json!({"type": "error", "error": shown(error)}), Close { code, reason })
             }
         };
         if self.say(said.to_string()).await.is_ok() {
