@@ -121,13 +121,13 @@ fn whoever_signs_in_calls_with_a_cookie_that_no_script_reads() {
         assert_eq!((signed_in.status, signed_in.body.len()), (StatusCode::NO_CONTENT, 0));
         let said = signed_in.header("set-cookie");
         for word in
-            ["stoa_session=stoa_s_", "; HttpOnly", "; SameSite=Strict", "; Path=/; Max-Age="]
+            ["stoa_session_8080=stoa_s_", "; HttpOnly", "; SameSite=Strict", "; Path=/; Max-Age="]
         {
             assert!(said.contains(word), "{said}");
         }
         assert!(!said.contains("Secure"), "{said}");
         let cookie = signed_in.cookie();
-        let ours = [("cookie", &*cookie), ("stoa-credential", "cookie")];
+        let ours = [("cookie", &*cookie), ("stoa-credential", "cookie"), ("host", HOME)];
         let me = browser.who(&ours).await.json();
         assert!(me["subject"].as_str().unwrap().starts_with("user:usr_"), "{me}");
         let look = || session("GET", HOME).header("cookie", &cookie);
@@ -135,7 +135,7 @@ fn whoever_signs_in_calls_with_a_cookie_that_no_script_reads() {
 
         let ended = browser.send(session("DELETE", HOME).header("cookie", &cookie), "").await;
         assert_eq!(ended.status, StatusCode::NO_CONTENT);
-        assert!(ended.header("set-cookie").starts_with("stoa_session=; Path=/; Max-Age=0;"));
+        assert!(ended.header("set-cookie").starts_with("stoa_session_8080=; Path=/; Max-Age=0;"));
         assert_eq!(browser.who(&ours).await.reason(), "auth.token_invalid");
         assert_eq!(browser.send(look(), "").await.json()["subject"], "");
     });
@@ -148,12 +148,13 @@ fn pages_of_other_sites_have_no_use_of_the_cookie() {
         let said = ("stoa-credential", "cookie");
         for theirs in [
             // A form or an image of another page: it cannot say a header of its own.
-            vec![("cookie", &*cookie)],
-            vec![("cookie", &*cookie), ("origin", "https://shop.example")],
+            vec![],
+            vec![("origin", "https://shop.example")],
             // What a browser says of a page that could.
-            vec![("cookie", &*cookie), said, ("sec-fetch-site", "cross-site")],
-            vec![("cookie", &*cookie), said, ("sec-fetch-site", "same-site")],
+            vec![said, ("sec-fetch-site", "cross-site")],
+            vec![said, ("sec-fetch-site", "same-site")],
         ] {
+            let theirs = [vec![("cookie", &*cookie), ("host", HOME)], theirs].concat();
             assert_eq!(browser.who(&theirs).await.reason(), "auth.required", "{theirs:?}");
         }
         // Nor may a page that is let in say it.
@@ -169,6 +170,25 @@ fn pages_of_other_sites_have_no_use_of_the_cookie() {
         assert_eq!((refused.status.as_u16(), &*refused.reason()), (405, "request.method"));
         let theirs = session("POST", HOME).header("sec-fetch-site", "cross-site");
         assert_eq!(browser.sign_in(theirs, PASSWORD).await.header("set-cookie"), "");
+    });
+}
+
+#[test]
+fn nodes_of_one_host_do_not_take_each_others_sessions() {
+    with_console(async |browser| {
+        let here = browser.sign_in(session("POST", HOME), PASSWORD).await.cookie();
+        let there = browser.sign_in(session("POST", "localhost:8081"), PASSWORD).await.cookie();
+        let name = |cookie: &str| cookie.split('=').next().unwrap().to_owned();
+        assert_ne!(name(&here), name(&there));
+        // A browser sends both to both.
+        let both = format!("{here}; {there}");
+        let said = [("cookie", &*both), ("stoa-credential", "cookie"), ("host", HOME)];
+        assert!(browser.who(&said).await.json()["subject"].is_string());
+        let close = session("DELETE", HOME).header("cookie", &both);
+        assert_eq!(browser.send(close, "").await.status, StatusCode::NO_CONTENT);
+        let there = [said[1], ("cookie", &*both), ("host", "localhost:8081")];
+        assert!(browser.who(&there).await.json()["subject"].is_string());
+        assert_eq!(browser.who(&said).await.reason(), "auth.token_invalid");
     });
 }
 
@@ -208,6 +228,7 @@ fn descriptors_are_for_whoever_is_signed_in() {
         let cookie = browser.sign_in(session("POST", HOME), PASSWORD).await.cookie();
         let ask = |encoding| {
             let ask = Request::get("/-/descriptors").header("stoa-credential", "cookie");
+            let ask = ask.header("host", HOME);
             ask.header("cookie", &cookie).header("accept-encoding", encoding)
         };
         let said = browser.send(ask("identity, gzip;q=0"), "").await;
