@@ -3,12 +3,11 @@
 use std::time::Duration;
 
 use http::request::Parts;
-use http::uri::Authority;
 use http::{HeaderValue, Response, StatusCode, header};
 use stoa_auth_v1::{SignInRequest, SignInResponse, SignOutRequest};
 use stoa_contract::{Format, decode};
 use stoa_kit::{Error, Micros, Request as _, Result};
-use stoa_node::{Body, COOKIE, Content, Visit};
+use stoa_node::{Body, Content, Visit};
 
 /// Opens a session for whoever sent what `auth.SignIn` asks for.
 pub(crate) async fn open(visit: &Visit) -> Result<Response<Content>> {
@@ -45,14 +44,13 @@ pub(crate) fn look(visit: &Visit) -> Result<Response<Content>> {
 fn cookie(head: &Parts, token: &str, life: Duration) -> String {
     let secure = if is_at_home(head) { "" } else { "; Secure" };
     let seconds = life.as_secs();
-    format!("{COOKIE}={token}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}")
+    let name = stoa_node::cookie(head);
+    format!("{name}={token}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}")
 }
 
 /// Whether a browser reaches the node on its own machine.
 fn is_at_home(head: &Parts) -> bool {
-    let header = || head.headers.get(header::HOST)?.to_str().ok()?.parse::<Authority>().ok();
-    let authority = head.uri.authority().cloned().or_else(header);
-    authority.is_some_and(|authority| {
+    stoa_node::authority(head).is_some_and(|authority| {
         let host = authority.host().trim_matches(['[', ']']);
         let address = host.parse::<std::net::IpAddr>();
         host == "localhost" || address.is_ok_and(|address| address.is_loopback())

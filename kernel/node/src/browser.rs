@@ -4,6 +4,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use http::request::Parts;
+use http::uri::Authority;
 use http::{HeaderMap, HeaderValue, Method, header};
 use stoa_kit::{Code, Error, Result};
 
@@ -22,9 +23,25 @@ const REMEMBERED: &str = "7200";
 const TEXT: &str = "application/grpc-web-text";
 
 /// The cookie that holds the token of a session: no script can read it.
-pub const COOKIE: &str = "stoa_session";
+const COOKIE: &str = "stoa_session";
 /// By this a page says that its cookie is meant.
 const CREDENTIAL: &str = "stoa-credential";
+
+/// The host that a request is sent to, and the port where that is not the scheme's own.
+pub fn authority(head: &Parts) -> Option<Authority> {
+    let header = || head.headers.get(header::HOST)?.to_str().ok()?.parse::<Authority>().ok();
+    head.uri.authority().cloned().or_else(header)
+}
+
+/// What the cookie of a session is called on the node that a request is sent to. A browser keeps one of
+/// a name for all ports of a host, so that the port has to be in the name: otherwise whoever signs in on
+/// one node of a machine is signed out of the others.
+pub fn cookie(head: &Parts) -> String {
+    match authority(head).and_then(|authority| authority.port_u16()) {
+        Some(port) => format!("{COOKIE}_{port}"),
+        None => COOKIE.to_owned(),
+    }
+}
 
 /// Whether a request comes from a page of this node, and of no other site.
 ///
@@ -56,13 +73,15 @@ fn is_own_origin(headers: &HeaderMap) -> bool {
 }
 
 /// The token in the cookie of a request, if it comes from a page of this node.
-pub(crate) fn session(headers: &HeaderMap) -> Option<&str> {
+pub(crate) fn session(head: &Parts) -> Option<&str> {
+    let headers = &head.headers;
     if !is_own_page(headers) && !is_own_socket(headers) {
         return None;
     }
     let lines = headers.get_all(header::COOKIE).iter().filter_map(|line| line.to_str().ok());
     let mut pairs = lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.split_once('='));
-    let (_, token) = pairs.find(|(name, _)| name.trim() == COOKIE)?;
+    let ours = cookie(head);
+    let (_, token) = pairs.find(|(name, _)| name.trim() == ours)?;
     Some(token.trim()).filter(|token| !token.is_empty())
 }
 
@@ -185,6 +204,15 @@ pub(crate) fn decode(text: &[u8]) -> Option<Vec<u8>> {
 mod tests {
     use super::*;
 
+    fn head(pairs: &[(&'static str, &'static str)]) -> Parts {
+        let pairs = pairs.iter().map(|(name, value)| {
+            (header::HeaderName::from_static(name), HeaderValue::from_static(value))
+        });
+        let (mut head, ()) = http::Request::new(()).into_parts();
+        head.headers = pairs.collect();
+        head
+    }
+
     #[test]
     fn text_may_be_padded_where_its_sender_paused() {
         for (text, bytes) in [
@@ -202,12 +230,8 @@ mod tests {
 
     #[test]
     fn a_cookie_is_a_credential_for_pages_of_the_node_alone() {
-        let token = |pairs: &[(&'static str, &'static str)]| {
-            let pairs = pairs.iter().map(|(name, value)| {
-                (header::HeaderName::from_static(name), HeaderValue::from_static(value))
-            });
-            session(&pairs.collect()).map(str::to_owned)
-        };
+        let token =
+            |pairs: &[(&'static str, &'static str)]| session(&head(pairs)).map(str::to_owned);
         let (cookie, said) =
             (("cookie", "a=b; stoa_session=stoa_s_x; c=d"), (CREDENTIAL, "cookie"));
         let from = |site| ("sec-fetch-site", site);
@@ -226,9 +250,9 @@ mod tests {
         ] {
             assert_eq!(token(wrong), None, "{wrong:?}");
         }
-        let (upgrade, host) = (("upgrade", "websocket"), ("host", "stoa.example:8080"));
+        let (upgrade, host) = (("upgrade", "websocket"), ("host", "stoa.example"));
         let origin = |origin| ("origin", origin);
-        let own = origin("http://stoa.example:8080");
+        let own = origin("https://stoa.example");
         let socket = [cookie, upgrade, host, own, from("same-origin")];
         assert_eq!(token(&socket).as_deref(), Some("stoa_s_x"));
         assert_eq!(token(&socket[..4]).as_deref(), Some("stoa_s_x"));
@@ -237,13 +261,32 @@ mod tests {
             &[cookie, upgrade, host],
             &[cookie, upgrade, own],
             &[cookie, upgrade, host, own, from("same-site")],
-            &[cookie, upgrade, host, origin("http://stoa.example")],
+            &[cookie, upgrade, host, origin("https://stoa.example:8080")],
             &[cookie, upgrade, host, origin("https://other.example")],
             &[cookie, upgrade, host, origin("null")],
         ] {
             assert_eq!(token(wrong), None, "{wrong:?}");
         }
         assert!(!SENT.contains(CREDENTIAL), "pages of other origins must not say so");
+    }
+
+    #[test]
+    fn each_port_of_a_host_has_a_cookie_of_its_own() {
+        let both =
+            ("cookie", "stoa_session=x; stoa_session_8080=stoa_s_a; stoa_session_8081=stoa_s_b");
+        for (host, token) in [
+            ("localhost:8080", Some("stoa_s_a")),
+            ("[::1]:8081", Some("stoa_s_b")),
+            ("localhost:8082", None),
+            ("localhost", Some("x")),
+        ] {
+            let mut head = head(&[both, (CREDENTIAL, "cookie"), ("host", host)]);
+            assert_eq!(session(&head), token, "{host}");
+            // HTTP/2 says it elsewhere.
+            head.headers.remove(header::HOST);
+            head.uri = format!("https://{host}/").parse().unwrap();
+            assert_eq!(session(&head), token, "{host}");
+        }
     }
 
     #[test]

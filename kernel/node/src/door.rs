@@ -16,7 +16,6 @@ use connectrpc::{
     Router,
 };
 use http::request::Parts;
-use http::uri::Authority;
 use http::{HeaderMap, Request, Response, Version, header};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Body;
@@ -256,7 +255,7 @@ impl Door {
 
     /// Who sends a request, as far as its head tells.
     pub(crate) fn visitor(&self, head: &Parts, line: &Line) -> Result<Visitor> {
-        let cookie = || Some(format!("Bearer {}", browser::session(&head.headers)?));
+        let cookie = || Some(format!("Bearer {}", browser::session(head)?));
         let authorization = match header(&head.headers, "authorization")? {
             Some(said) => Some(Arc::from(said)),
             None => cookie().map(Arc::from),
@@ -396,8 +395,7 @@ fn as_text(mut answer: Response<Outgoing>) -> Response<Outgoing> {
 
 /// The host that a request is sent to, without a port.
 fn host(head: &Parts) -> String {
-    let header = || head.headers.get(header::HOST)?.to_str().ok()?.parse::<Authority>().ok();
-    let authority = head.uri.authority().cloned().or_else(header);
+    let authority = browser::authority(head);
     authority.map(|authority| authority.host().to_ascii_lowercase()).unwrap_or_default()
 }
 

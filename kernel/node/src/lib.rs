@@ -62,7 +62,7 @@ use stoa_store::{Options, Store};
 
 pub use auth::Visitor;
 pub use background::Background;
-pub use browser::{COOKIE, Origins, is_own_page};
+pub use browser::{Origins, authority, cookie, is_own_page};
 pub use call::{Answer, Asking, Body, Call, Conversation};
 pub use contract::CONTRACT as SYSTEM;
 pub use dry::DryRun;
