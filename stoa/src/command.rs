@@ -109,9 +109,10 @@ pub(crate) fn next(is_signed_in: bool) -> &'static str {
 
 /// Settings that only a copy of the database needs.
 fn backup() -> Command {
-    let place = SETTINGS.iter().filter(|setting| ["data", "database"].contains(&setting.key));
+    let place = ["data", "database", "blobs"];
+    let place = SETTINGS.iter().filter(|setting| place.contains(&setting.key));
     let backup = Command::new("backup")
-        .about("Copies the database, also of a node that runs, and looks through the copy")
+        .about("Copies the database and its blobs, also of a node that runs, and looks through the copy")
         .arg(Arg::new("to").value_name("DIR").required(true).help("A directory of its own"));
     backup.args(place.map(flag))
 }

@@ -36,6 +36,8 @@ pub struct Config {
     pub listen: Listen,
     /// Where to store.
     pub place: Place,
+    /// The directory of blobs.
+    pub blobs: PathBuf,
     /// The file of the root key.
     pub root_key: PathBuf,
     /// Connections to PostgreSQL that commit.
@@ -157,6 +159,10 @@ impl Config {
                 .map_err(|_| invalid(format!("{key}: `{}` is not a number", text(key))))
         };
         let listen = text("listen");
+        let beside_data = |key: &str, name: &str| match text(key) {
+            "" => Path::new(text("data")).join(name),
+            path => PathBuf::from(path),
+        };
         Ok(Self {
             listen: Listen {
                 address: listen.parse().map_err(|_| {
@@ -175,10 +181,8 @@ impl Config {
                 }
                 _ => return Err(invalid("database: a URL begins with postgres://".to_owned())),
             },
-            root_key: match text("root_key") {
-                "" => Path::new(text("data")).join("root.key"),
-                file => PathBuf::from(file),
-            },
+            blobs: beside_data("blobs", "blobs"),
+            root_key: beside_data("root_key", "root.key"),
             pool: match number("pool")? {
                 0 => return Err(invalid("pool: at least one connection commits".to_owned())),
                 pool => pool,

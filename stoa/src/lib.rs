@@ -230,10 +230,10 @@ fn method(
 #[allow(clippy::print_stdout, reason = "a command line speaks to people here")]
 fn back_up(config: &Config, matches: &ArgMatches) -> Result<()> {
     let to = matches.get_one::<String>("to").map_or("", String::as_str);
-    let copied = stoa_store::back_up(&config.place, Path::new(to))?;
+    let copied = stoa_store::back_up(&config.place, &config.blobs, Path::new(to))?;
     println!(
-        "{to}/stoa.db holds commit {} and all before, {} bytes",
-        copied.position, copied.bytes
+        "{to}/stoa.db holds commit {} and all before, {} bytes; {to}/blobs holds {} blobs",
+        copied.position, copied.bytes, copied.blobs
     );
     Ok(())
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use stoa_auth_v1::PrepareSetupRequest;
 use stoa_console::Console;
 use stoa_graphql::GraphQl;
+use stoa_kit::blobs::Objects;
 use stoa_kit::outbound::Http;
 use stoa_kit::ports::{Mailer, Ports};
 use stoa_kit::{Caller, Error, MAIN, Request, Result, world};
@@ -15,7 +16,7 @@ use stoa_mcp::Mcp;
 use stoa_node::{Body, Call, Face, Node, Parts, RootKey};
 use stoa_rest::Rest;
 use stoa_smtp::{Patience, Smtp};
-use stoa_store::Options;
+use stoa_store::{Directory, Options};
 
 use crate::Catalogue;
 use crate::config::Config;
@@ -36,7 +37,9 @@ async fn serve(catalogue: &Catalogue, config: Config) -> Result<()> {
     let stop = told_to_stop()?;
     outlive_limits()?;
     let http = stoa_http::Client::new(config.outbound.clone(), stoa_http::system())?;
-    let mut ports = Ports::default().with::<dyn Http>(Arc::new(http));
+    let objects = Directory::new(config.blobs.clone());
+    let mut ports =
+        Ports::default().with::<dyn Http>(Arc::new(http)).with::<dyn Objects>(Arc::new(objects));
     if !config.mail.is_empty() {
         let (from, name) = (&config.mail_from, &config.mail_name);
         let smtp = Smtp::new(&config.mail, from, name, Patience::default())?;

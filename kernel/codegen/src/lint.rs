@@ -5,9 +5,10 @@ use prost_reflect::{FieldDescriptor, FileDescriptor, Kind, MessageDescriptor};
 use crate::emit::Package;
 use crate::idents::is_dotted;
 use crate::model::{
-    Event, Resource, Table, amount_of, column_of, is_redacted, personal_of, problem_of,
+    Event, Resource, Table, amount_of, column_of, is_blob, is_redacted, personal_of, problem_of,
 };
 use crate::problems::Problems;
+use crate::rows;
 
 /// Reports what is wrong with a package. Rules of fields are checked where they are compiled,
 /// options of methods where they are read.
@@ -83,6 +84,7 @@ impl Lint<'_> {
         for field in message.fields() {
             self.comment(&file, field.path(), "field", field.name());
             self.personal(message, &field);
+            self.blob(message, &field);
             self.amount(message, &field);
             // The type of a map's field is its entry, which belongs to the message.
             let kind = match field.kind() {
@@ -103,6 +105,22 @@ impl Lint<'_> {
                 );
                 self.wrong(&file, field.path(), message);
             }
+        }
+    }
+
+    fn blob(&mut self, message: &MessageDescriptor, field: &FieldDescriptor) {
+        let table = Table::read(message);
+        let is_column = table.is_some() && !column_of(field).computed && field.name() != rows::ETAG;
+        let is_key = table.is_some_and(|table| table.key.iter().any(|key| key == field.name()));
+        let is_owner = Resource::read(message).is_some_and(|of| of.owner == field.name());
+        let is_text = field.kind() == Kind::String && !field.is_list();
+        let can_name = is_column && is_text && !is_key && !is_owner;
+        if is_blob(field) && !can_name {
+            let text = format!(
+                "field {} names a blob: it has to be a text, and a column that is neither key nor owner",
+                field.name()
+            );
+            self.wrong(&message.parent_file(), field.path(), text);
         }
     }
 

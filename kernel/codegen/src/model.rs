@@ -399,6 +399,11 @@ pub(crate) fn personal_of(field: &FieldDescriptor) -> Option<String> {
     value.as_str().filter(|subject| !subject.is_empty()).map(str::to_owned)
 }
 
+/// Whether a field names a blob that its row holds.
+pub(crate) fn is_blob(field: &FieldDescriptor) -> bool {
+    extension(&field.options(), "stoa.v1.blob").is_some_and(|value| value.as_bool() == Some(true))
+}
+
 /// The field with the currency of an amount.
 pub(crate) fn amount_of(field: &FieldDescriptor) -> Option<String> {
     extension(&field.options(), "stoa.v1.amount_of")?.as_str().map(str::to_owned)

@@ -6,13 +6,13 @@ use prost_reflect::{EnumDescriptor, FieldDescriptor, Kind, MessageDescriptor};
 
 use crate::emit::Package;
 use crate::idents::ident;
-use crate::model::{Resource, Table, column_of, personal_of};
+use crate::model::{Resource, Table, column_of, is_blob, personal_of};
 use crate::problems::Problems;
 use crate::scalars;
 use crate::source::extension;
 
 /// The field that is made of all others instead of being kept.
-const ETAG: &str = "etag";
+pub(crate) const ETAG: &str = "etag";
 
 /// A field as columns, in Rust: what is bound to them, and what they are read into.
 struct Kept {
@@ -38,7 +38,7 @@ pub(crate) fn text(
         wrong(message.path(), format!("its name must start with `{prefix}`"));
     }
     let (mut columns, mut binds, mut reads) = (Vec::new(), Vec::new(), String::new());
-    let mut sealed = Vec::new();
+    let (mut sealed, mut blobs) = (Vec::new(), Vec::new());
     for field in message.fields().filter(|field| field.name() != ETAG) {
         if column_of(&field).computed {
             continue;
@@ -50,6 +50,9 @@ pub(crate) fn text(
                     sealed.extend(
                         places.zip(empty(&field)).map(|(at, empty)| (at, subject.clone(), empty)),
                     );
+                }
+                if is_blob(&field) {
+                    blobs.push((columns.len(), personal_of(&field)));
                 }
                 columns.extend(kept.columns);
                 binds.extend(kept.binds);
@@ -74,6 +77,8 @@ pub(crate) fn text(
     let sealed = sealed.into_iter().filter_map(|(at, of, empty)| Some((at, place(&of)?, empty)));
     let mut statements = statements(&table.name, &columns, &keys);
     statements.push_str(&personal((&table.name, &columns, &keys), sealed.collect()));
+    let blobs = blobs.into_iter().map(|(at, of)| (at, of.and_then(|of| place(&of))));
+    statements.push_str(&named((&table.name, &columns, &keys), blobs.collect()));
     let owner = owner.map_or("", |owner| columns[owner].as_str());
     let key: Vec<&str> = keys.iter().map(|&key| columns[key].as_str()).collect();
     impls(package, message, (&columns, &key, owner), &statements, (&binds, &reads))
@@ -160,6 +165,30 @@ fn personal(
         "const PERSONAL: ::core::option::Option<&'static ::stoa_kit::personal::Personal> = \
          Some(&::stoa_kit::personal::Personal {{\ntable: {table:?},\nkey: &{keys:?},\n\
          fields: &[\n{fields}],\n}});\n"
+    )
+}
+
+/// Which columns name blobs, and about whom those are.
+fn named(
+    (table, columns, keys): (&str, &[String], &[usize]), blobs: Vec<(usize, Option<usize>)>,
+) -> String {
+    if blobs.is_empty() {
+        return String::new();
+    }
+    let fields: String = blobs
+        .into_iter()
+        .map(|(place, subject)| {
+            format!(
+                "::stoa_kit::blobs::Named {{ place: {place}, column: {:?}, \
+                 subject: ::core::option::Option::{subject:?} }},\n",
+                columns[place]
+            )
+        })
+        .collect();
+    format!(
+        "const BLOBS: ::core::option::Option<&'static ::stoa_kit::blobs::Blobs> = \
+         Some(&::stoa_kit::blobs::Blobs {{\ntable: {table:?},\nkey: &{keys:?},\n\
+         fields: &[\n{fields}],\nwords: &[Self::INSERT, Self::UPDATE, Self::DELETE],\n}});\n"
     )
 }
 

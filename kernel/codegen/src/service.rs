@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use crate::emit::{Package, bytes, doc};
 use crate::http::{Binding, Segment, Variable};
 use crate::idents::{ident, snake};
-use crate::model::{Contract, Event, Kind, Method, Table, personal_of};
+use crate::model::{Contract, Event, Kind, Method, Table, is_blob, personal_of};
 
 /// Everything about the service of a package.
 pub(crate) fn text(package: &Package<'_>, contract: &Contract) -> String {
@@ -282,15 +282,19 @@ fn serve(package: &Package<'_>, contract: &Contract) -> String {
     out
 }
 
-/// What the messages of a contract say of people: which tables hold it, and that it is told at all.
+/// What the messages of a contract say of people: which tables hold it, and that it is told at all;
+/// and which tables name blobs.
 fn people(package: &Package<'_>) -> String {
-    let mut messages = package.source.messages();
-    messages.retain(|message| message.fields().any(|field| personal_of(&field).is_some()));
+    let messages = package.source.messages();
+    let personal =
+        messages.iter().filter(|m| m.fields().any(|field| personal_of(&field).is_some()));
     let said = |message: &_| match Table::read(message) {
         Some(_) => format!("\n.holds::<{}>()", package.rust_type(message)),
         None => "\n.tells_of_people()".to_owned(),
     };
-    messages.iter().map(said).collect()
+    let blobs = messages.iter().filter(|message| message.fields().any(|field| is_blob(&field)));
+    let names = |message| format!("\n.names_blobs::<{}>()", package.rust_type(message));
+    personal.map(said).chain(blobs.map(names)).collect()
 }
 
 /// The table of functions that stands for the trait where a service is written in several rooms. A

@@ -11,9 +11,11 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures::future::BoxFuture;
 use stoa_contract::{AnyMessage, Kind, Message, Request};
 
+use crate::blobs::Uploaded;
 use crate::caller::Caller;
 use crate::outbound::{Fetch, Fetched};
 use crate::ports::{self, Port, Ports};
@@ -79,6 +81,14 @@ pub trait Runner: Send + Sync + 'static {
     fn fetch(
         &self, basis: &Arc<Basis>, fetch: Fetch, key: Option<String>,
     ) -> BoxFuture<'static, Result<Fetched>>;
+
+    /// Takes in bytes for an effect.
+    fn upload(
+        &self, basis: &Arc<Basis>, media_type: &str, bytes: Stream<Bytes>,
+    ) -> BoxFuture<'static, Result<Uploaded>>;
+
+    /// Gives the bytes of a blob to an effect.
+    fn download(&self, basis: &Arc<Basis>, id: &str) -> BoxFuture<'static, Result<Stream<Bytes>>>;
 
     /// Looks at a snapshot as the effect's service.
     fn look(&self, basis: &Arc<Basis>, look: Look) -> BoxFuture<'static, Result<()>>;
@@ -198,6 +208,26 @@ impl Ctx {
             format!("{:032x}", u128::from_be_bytes(key))
         });
         runner.fetch(basis, fetch, key).await
+    }
+
+    /// Uploads bytes as the caller, as they come: a row that one of the caller's commands adds or saves
+    /// within a day can name them, and then holds them. What is named by none is gone after that.
+    ///
+    /// # Errors
+    /// That of the stream, as it is; `blob.too_large`, `tenant.blobs`, and those of the objects.
+    pub async fn upload(&self, media_type: &str, bytes: Stream<Bytes>) -> Result<Uploaded> {
+        let Inner { basis, runner, .. } = &*self.0;
+        runner.upload(basis, media_type, bytes).await
+    }
+
+    /// The bytes of a blob that a row of this service holds.
+    ///
+    /// # Errors
+    /// `resource.not_found`, and those of the objects; one in the stream says that what came is not the
+    /// whole.
+    pub async fn download(&self, id: &str) -> Result<Stream<Bytes>> {
+        let Inner { basis, runner, .. } = &*self.0;
+        runner.download(basis, id).await
     }
 
     /// The time of day.

@@ -52,6 +52,16 @@
 //! somebody is erased their key is destroyed; what a service has to let go of besides it
 //! [says in its manifest](Service::erases). See [`personal`].
 //!
+//! Bytes that do not belong into a row are a [blob](blobs), which a row names and holds: `string file =
+//! 3 [(stoa.v1.blob) = true]`. They are uploaded before, by whoever calls, and from the commit on that adds
+//! or saves the row they are its own; once it names others, or is deleted, they go. A query says where
+//! they can be had:
+//!
+//! ```ignore
+//! let picture = tx.add(Picture { file: request.upload, ..picture })?;
+//! let path = view.link(&picture.file)?;
+//! ```
+//!
 //! What a command does becomes durable together or not at all:
 //!
 //! | | |
@@ -62,6 +72,7 @@
 //! | [`tx.execute`](Tx::execute), [`tx.insert`](Tx::insert), [`tx.row`](View::row), [`tx.rows`](View::rows) | whatever else SQL says of its own tables; it names `tenant = :tenant`, and `id = ANY ($1)` is any of a list |
 //! | [`tx.sweep`](Tx::sweep), [`view.earliest`](View::earliest) | rows that end by a time that stands in them |
 //! | [`tx.grant`](Tx::grant), [`tx.revoke`](Tx::revoke), [`tx.holders`](View::holders) | who else sees a row |
+//! | [`view.link`](View::link), [`ctx.upload`](Ctx::upload), [`ctx.download`](Ctx::download) | bytes that rows hold |
 //! | [`tx.call`](Tx::call) | another service's command, in the same commit; the request's type finds it |
 //! | [`tx.emit`](Tx::emit) | an event, for whoever subscribes |
 //! | [`tx.enqueue`](Tx::enqueue) | a job: what must happen outside, after the commit |
@@ -180,6 +191,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod blobs;
 mod caller;
 mod ctx;
 mod delta;

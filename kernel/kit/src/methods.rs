@@ -8,6 +8,7 @@ use futures::StreamExt;
 use futures::future::BoxFuture;
 use stoa_contract::{AnyMessage, Contract, Format, Kind, Method, Request};
 
+use crate::blobs::Blobs;
 use crate::personal::Held;
 use crate::registry::ServiceId;
 use crate::{Ctx, Error, Requests, Result, Stream, Table, Tx, View};
@@ -18,6 +19,7 @@ pub struct Methods {
     pub(crate) handlers: Vec<(&'static Method, Handler)>,
     pub(crate) held: Vec<Held>,
     pub(crate) tells_of_people: bool,
+    pub(crate) blobs: Vec<&'static Blobs>,
 }
 
 pub(crate) type CommandFn<R> =
@@ -77,13 +79,21 @@ fn replies<M: stoa_contract::Message>(items: Stream<M>) -> Stream<Reply> {
 impl Methods {
     /// No method of this contract is bound yet.
     pub fn new(contract: &'static Contract) -> Self {
-        Self { contract, handlers: Vec::new(), held: Vec::new(), tells_of_people: false }
+        let (handlers, held, blobs) = (Vec::new(), Vec::new(), Vec::new());
+        Self { contract, handlers, held, tells_of_people: false, blobs }
     }
 
     /// Says that a table of the contract holds what is about people.
     #[must_use]
     pub fn holds<T: Table>(mut self) -> Self {
         self.held.push(Held::of::<T>());
+        self
+    }
+
+    /// Says that rows of a table of the contract name blobs.
+    #[must_use]
+    pub fn names_blobs<T: Table>(mut self) -> Self {
+        self.blobs.extend(T::BLOBS);
         self
     }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use stoa_contract::{AnyMessage, Code, Contract, Event, Format, Message, Method, Raw, Request};
 
+use crate::blobs::{Blobs, Objects};
 use crate::caller::Caller;
 use crate::methods::{Handler, Methods};
 use crate::mount::Mount;
@@ -52,6 +53,8 @@ pub struct Service {
     pub settings: Option<Settings>,
     /// Its tables that hold what is about people.
     pub held: Vec<Held>,
+    /// Its tables whose rows name blobs.
+    pub blobs: Vec<&'static Blobs>,
     /// What else it lets go of when somebody is erased.
     pub erase: Option<Erase>,
     /// How each of its methods is asked, as `examples.yaml` tells it.
@@ -270,11 +273,12 @@ pub struct Authenticator {
 impl Service {
     /// A service with nothing but its methods.
     pub fn new(methods: Methods) -> Self {
+        let objects = Use::of::<dyn Objects>(false);
         Self {
             name: methods.contract.name,
             contract: Some(methods.contract),
             needs: &[],
-            uses: Vec::new(),
+            uses: if methods.blobs.is_empty() { Vec::new() } else { vec![objects] },
             reaches: &[],
             reaches_given: false,
             migrations: &[],
@@ -286,6 +290,7 @@ impl Service {
             fence: None,
             settings: None,
             held: methods.held,
+            blobs: methods.blobs,
             erase: None,
             examples: "",
             tells_of_people: methods.tells_of_people,
@@ -496,6 +501,17 @@ impl Service {
             return Err(Error::new(Code::FailedPrecondition, "node.catalogue", message).help(
                 "Keep it in a table of the contract, or say with `.erases(…)` what becomes of it when \
                  somebody is erased.",
+            ));
+        }
+        let mut named =
+            self.blobs.iter().flat_map(|of| of.fields.iter().map(move |field| (of, field)));
+        let unsaid = named.find(|(_, field)| field.subject.is_none() && self.erase.is_none());
+        if let Some((of, field)) = unsaid {
+            let message =
+                format!("{}.{} names blobs, and nobody says about whom", of.table, field.column);
+            return Err(Error::new(Code::FailedPrecondition, "node.catalogue", message).help(
+                "Say `(stoa.v1.personal)` whom the bytes are about, or with `.erases(…)` which rows go \
+                 when somebody is erased.",
             ));
         }
         Ok(())

@@ -14,6 +14,7 @@ use std::sync::{LazyLock, PoisonError, RwLock};
 
 use stoa_contract::{Message, Resource};
 
+use crate::blobs::Blobs;
 use crate::personal::Personal;
 use crate::value::{FromRow, Params, Row, Value};
 use crate::{Error, Micros, Result, Tx, View};
@@ -40,6 +41,8 @@ pub trait Table: Message + FromRow + Params {
     const GRANTED: &'static str = "";
     /// Which columns are sealed, if any are.
     const PERSONAL: Option<&'static Personal> = None;
+    /// Which columns name blobs, if any do.
+    const BLOBS: Option<&'static Blobs> = None;
 
     /// Type and identifier, where the row is a resource.
     fn touched(&self) -> Option<(&'static str, &str)> {
@@ -133,6 +136,7 @@ impl Tx<'_> {
     pub fn add<T: Table>(&mut self, row: T) -> Result<T> {
         let row = self.fresh(row);
         self.insert(T::INSERT, &row)?;
+        self.hold(&row)?;
         self.touched(&row);
         Ok(row)
     }
@@ -146,6 +150,7 @@ impl Tx<'_> {
     ) -> Result<T> {
         let row = self.fresh(row);
         self.insert(inserting::<T>(columns), Both(&row, params))?;
+        self.hold(&row)?;
         self.touched(&row);
         Ok(row)
     }
@@ -160,6 +165,7 @@ impl Tx<'_> {
         if self.execute(unless(T::INSERT, unique), &row)? == 0 {
             return Ok(None);
         }
+        self.hold(&row)?;
         self.touched(&row);
         Ok(Some(row))
     }
@@ -203,13 +209,17 @@ impl Tx<'_> {
         Ok(row)
     }
 
-    /// Deletes the row of a key, and whatever was granted of it; false if there was none.
+    /// Deletes the row of a key, and whatever was granted of it, and lets go of its blobs; false if
+    /// there was none.
     ///
     /// # Errors
     /// Those of [`Tx::execute`].
     pub fn delete<T: Table>(&mut self, key: impl Params) -> Result<bool> {
         if !T::GRANTED.is_empty() {
             key.with(|values| self.forget_grants(T::GRANTED, values))?;
+        }
+        if let Some(blobs) = T::BLOBS {
+            key.with(|values| self.let_go(blobs, values))?;
         }
         Ok(self.execute(T::DELETE, key)? == 1)
     }
@@ -218,6 +228,7 @@ impl Tx<'_> {
         if changed != 1 {
             return Err(Error::internal(format!("a row of {} to be saved is not there", T::NAME)));
         }
+        self.hold(&row)?;
         self.touched(&row);
         Ok(row)
     }

@@ -14,6 +14,7 @@
 mod auth;
 mod background;
 mod bearers;
+mod blobs;
 mod browser;
 mod budget;
 mod call;
@@ -175,7 +176,7 @@ impl Node {
     ///
     /// # Errors
     /// `node.catalogue` for services that do not fit, `node.no_port` where no driver provides what
-    /// one of them cannot do without, and those of [`stoa_store::open`].
+    /// one of them cannot do without, `blobs.elsewhere` for objects of another cell, and those of [`stoa_store::open`].
     pub async fn open(parts: Parts) -> Result<Arc<Self>> {
         let mut registry = Registry::new(system::service(), parts.services)?;
         registry.start_with(&parts.settings)?;
@@ -186,7 +187,7 @@ impl Node {
         let ring = ring::load(&store, &parts.world, &parts.root).await?;
         let keys = Keys(ring.cell().clone());
         registry.hand_over(ring);
-        Ok(Arc::new(Self {
+        let node = Arc::new(Self {
             directory: Directory::new(&store),
             bearers: Bearers::new(&store),
             limits: Limits::new(parts.calls_per_second, parts.anonymous_per_second),
@@ -207,7 +208,11 @@ impl Node {
             registry,
             store,
             keys,
-        }))
+        });
+        if node.objects().is_ok() {
+            node.check_objects(false).await?;
+        }
+        Ok(node)
     }
 
     /// What it is called among the nodes of its cell.

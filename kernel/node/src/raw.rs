@@ -128,14 +128,14 @@ async fn call(mount: &Mount, mut visit: Visit) -> Result<Response<Content>> {
         Body::Message(message) => message,
         Body::Stream(mut items) => {
             let first = items.next().await.ok_or_else(|| Error::internal("an empty stream"))??;
-            let (mut response, begin) = response(mount.answer(first)?)?;
+            let (mut response, begin) = response(mount.answer(first)?, true)?;
             let (mount, begin) = (*mount, futures::stream::iter([Ok(begin.into())]));
             let rest = items.map(move |item| Ok(mount.answer(item?)?.body.into()));
             *response.body_mut() = Content::Stream(begin.chain(rest).boxed());
             return Ok(response);
         }
     };
-    let (mut response, body) = response(mount.answer(message)?)?;
+    let (mut response, body) = response(mount.answer(message)?, false)?;
     *response.body_mut() = body.into();
     response.headers_mut().extend(told);
     Ok(response)
@@ -176,12 +176,16 @@ fn request(visit: &Visit, stranger: bool) -> Result<HttpRequest> {
     })
 }
 
-/// The head of an answer, and its body.
-fn response(said: HttpResponse) -> Result<(Response<Content>, Vec<u8>)> {
+/// The head of an answer, and its body. Of one that comes in pieces, whoever makes them knows how long it
+/// is.
+fn response(said: HttpResponse, in_pieces: bool) -> Result<(Response<Content>, Vec<u8>)> {
     let wrong = |what: String| Error::internal(format!("an answer {what}"));
     let mut headers = HeaderMap::new();
     for HttpHeader { name, value } in said.headers {
-        let known = HeaderName::try_from(&name).ok().filter(|name| !USED.contains(name));
+        let may = |name: &HeaderName| {
+            !USED.contains(name) || (in_pieces && *name == header::CONTENT_LENGTH)
+        };
+        let known = HeaderName::try_from(&name).ok().filter(may);
         let (Some(known), Ok(value)) = (known, HeaderValue::try_from(value)) else {
             return Err(wrong(format!("has a header `{name}` that it cannot have")));
         };

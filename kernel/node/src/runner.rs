@@ -4,13 +4,15 @@ use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures::future::BoxFuture;
 use stoa_contract::{AnyMessage, Format, Kind};
+use stoa_kit::blobs::Uploaded;
 use stoa_kit::outbound::{Fetch, Fetched};
 use stoa_kit::ports::Ports;
 use stoa_kit::topic::Topics;
 use stoa_kit::tx::Run;
-use stoa_kit::{Basis, Cause, Error, Look, Registry, Result, World};
+use stoa_kit::{Basis, Cause, Error, Look, Registry, Result, Stream, World};
 use stoa_store::{Commit, Header, Reply};
 use tokio::sync::oneshot;
 
@@ -50,6 +52,23 @@ impl stoa_kit::Runner for Runner {
     ) -> BoxFuture<'static, Result<Fetched>> {
         let (node, basis) = (Arc::clone(&self.0), Arc::clone(basis));
         Box::pin(async move { node.fetch(&basis, fetch, key).await })
+    }
+
+    fn upload(
+        &self, basis: &Arc<Basis>, media_type: &str, bytes: Stream<Bytes>,
+    ) -> BoxFuture<'static, Result<Uploaded>> {
+        let (node, basis) = (Arc::clone(&self.0), Arc::clone(basis));
+        let media_type = media_type.to_owned();
+        Box::pin(async move { node.upload(&basis.caller, &media_type, bytes, None).await })
+    }
+
+    fn download(&self, basis: &Arc<Basis>, id: &str) -> BoxFuture<'static, Result<Stream<Bytes>>> {
+        let (node, basis, id) = (Arc::clone(&self.0), Arc::clone(basis), id.to_owned());
+        Box::pin(async move {
+            let blob = node.blob(&basis.caller.tenant, &id).await?;
+            let size = blob.size;
+            node.bytes(&basis.caller.tenant, &id, blob, 0..size).await
+        })
     }
 
     fn look(&self, basis: &Arc<Basis>, mut look: Look) -> BoxFuture<'static, Result<()>> {

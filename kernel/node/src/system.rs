@@ -1,6 +1,7 @@
 //! The node's own contract, `stoa.system.v1`: it reads the kernel's tables, and is the one
 //! service that may.
 
+mod blobs;
 mod catalogue;
 mod commits;
 mod follow;
@@ -13,8 +14,10 @@ mod timers;
 mod watch;
 
 use stoa_kit::Service;
+use stoa_kit::blobs::PATH;
 
-use crate::contract::Functions;
+use crate::blobs::BLOB_MAX;
+use crate::contract::{Functions, ReadBlobRequest, UploadBlobRequest};
 
 /// The manifest of the kernel.
 pub(crate) fn service() -> Service {
@@ -48,8 +51,12 @@ pub(crate) fn service() -> Service {
         renew_setup_code: tenants::renew_setup_code,
         add_tenant: tenants::add,
         keep_setup_code: tenants::keep_setup_code,
+        upload_blob: blobs::upload,
+        read_blob: blobs::read,
         follow_events: follow::events,
         watch: watch::watch,
     };
     Service::kernel(functions.serve())
+        .raw::<UploadBlobRequest>("/-/uploads", BLOB_MAX as usize)
+        .raw::<ReadBlobRequest>(PATH, 0)
 }

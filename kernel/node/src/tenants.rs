@@ -37,6 +37,8 @@ pub(crate) struct Tenant {
     pub(crate) commits_per_second: u32,
     /// Jobs that may wait; 0 for no limit.
     pub(crate) jobs_max: i64,
+    /// Bytes of blobs; 0 for no limit.
+    pub(crate) blob_bytes_max: i64,
 }
 
 /// All tenants at one time.
@@ -146,17 +148,19 @@ impl Tenants {
     }
 
     fn read(session: &mut dyn Session) -> Result<Self> {
-        const ALL: &str = "SELECT tenant, state, commits_per_second, jobs_max FROM stoa_tenant";
+        const ALL: &str =
+            "SELECT tenant, state, commits_per_second, jobs_max, blob_bytes_max FROM stoa_tenant";
         const HOSTS: &str = "SELECT host, tenant FROM stoa_host";
         let mut tenants = Self::default();
-        for (name, state, commits, jobs_max) in
-            kernel::rows::<(String, String, i64, i64)>(session, "", ALL, ())?
+        for (name, state, commits, jobs_max, blob_bytes_max) in
+            kernel::rows::<(String, String, i64, i64, i64)>(session, "", ALL, ())?
         {
             let name: Arc<str> = name.into();
             let is_active = state != SUSPENDED;
             let commits_per_second = u32::try_from(commits).unwrap_or(0);
+            let own = Arc::clone(&name);
             let tenant =
-                Tenant { name: Arc::clone(&name), is_active, commits_per_second, jobs_max };
+                Tenant { name: own, is_active, commits_per_second, jobs_max, blob_bytes_max };
             tenants.all.insert(name, Arc::new(tenant));
         }
         for (host, name) in kernel::rows::<(String, String)>(session, "", HOSTS, ())? {

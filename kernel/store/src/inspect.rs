@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use rusqlite::Connection;
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use stoa_contract::{Code, Error, Result};
+use stoa_kit::blobs::Blobs;
 use stoa_kit::session::{Origin, Sql};
 use stoa_kit::value::Value;
 
@@ -93,12 +94,16 @@ struct Inner {
     touched: Arc<Mutex<Touched>>,
     seen: Known<Statement>,
     indexes: HashMap<String, Index>,
+    /// The tables whose rows name blobs.
+    blobs: Vec<&'static Blobs>,
 }
 
 #[derive(Default)]
 struct Touched {
     reads: BTreeSet<String>,
     writes: BTreeSet<String>,
+    /// Columns that are written; of rows that are added or deleted, all of them, as "".
+    columns: BTreeSet<(String, String)>,
     refused: Option<String>,
 }
 
@@ -127,7 +132,8 @@ impl Inspector {
             .authorizer(Some(move |context: AuthContext<'_>| lock(&record).note(&context)))
             .map_err(Error::internal)?;
         let indexes = schema.indexes();
-        let inner = Inner { connection, touched, seen: Known::default(), indexes };
+        let (seen, blobs) = (Known::default(), schema.blobs.clone());
+        let inner = Inner { connection, touched, seen, indexes, blobs };
         Ok(Self { services: schema.services.clone(), inner: Mutex::new(inner) })
     }
 
@@ -171,6 +177,15 @@ impl Inner {
             let granted = table == "stoa_grant" && !touched.writes.contains(table);
             if service != "stoa" && !table.starts_with(&prefix) && !granted {
                 return Err(format!("`{table}` belongs to another service"));
+            }
+        }
+        for (table, column) in &touched.columns {
+            let of = self.blobs.iter().find(|of| of.table == table);
+            if of.is_some_and(|of| (column.is_empty() || of.names(column)) && !of.knows(sql)) {
+                return Err(format!(
+                    "rows of `{table}` hold blobs: add, save and delete them by tx.add, tx.save and \
+                     tx.delete"
+                ));
             }
         }
         let tables = touched.reads.union(&touched.writes).cloned().collect();
@@ -245,16 +260,15 @@ impl Touched {
             AuthAction::Read { table_name, .. } => {
                 self.reads.insert(table_name.to_owned());
             }
-            AuthAction::Insert { table_name } => {
+            AuthAction::Insert { table_name } | AuthAction::Delete { table_name } => {
+                self.columns.insert((table_name.to_owned(), String::new()));
                 self.writes.insert(table_name.to_owned());
             }
             AuthAction::Update { table_name, column_name } => {
                 if column_name == "tenant" {
                     self.refused = Some("a row cannot move to another tenant".to_owned());
                 }
-                self.writes.insert(table_name.to_owned());
-            }
-            AuthAction::Delete { table_name } => {
+                self.columns.insert((table_name.to_owned(), column_name.to_owned()));
                 self.writes.insert(table_name.to_owned());
             }
             AuthAction::Select | AuthAction::Recursive => {}

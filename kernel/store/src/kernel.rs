@@ -17,7 +17,7 @@ pub const TOLD: &[&str] = &["stoa_host", "stoa_tenant"];
 /// Those of the kernel's tables of which every change is told, because what a query says may rest on
 /// them.
 pub const SEEN: &[&str] =
-    &["stoa_grant", "stoa_host", "stoa_setting", "stoa_subject", "stoa_tenant"];
+    &["stoa_blob", "stoa_grant", "stoa_host", "stoa_setting", "stoa_subject", "stoa_tenant"];
 
 /// Marks of rows that the record of a commit has room for, by table.
 const MARKS_MAX: usize = 16;

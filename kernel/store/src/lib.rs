@@ -18,6 +18,7 @@
 pub mod inspect;
 pub mod kernel;
 mod known;
+mod objects;
 mod plan;
 mod postgres;
 mod queue;
@@ -36,6 +37,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
+pub use objects::Directory;
 use stoa_contract::{AnyMessage, Code};
 use stoa_kit::session::{Extent, Session, Stamp};
 use stoa_kit::tx::Gathered;
@@ -326,22 +328,27 @@ pub struct Copied {
     pub position: i64,
     /// How large it is.
     pub bytes: u64,
+    /// How many blobs came along.
+    pub blobs: usize,
 }
 
-/// Copies a store, also of a node that runs, to a directory, and looks through the copy: it can be
-/// opened where it is.
+/// Copies a store and the blobs that its rows hold, also of a node that runs, to a directory, and looks
+/// through the copy: it can be opened where it is.
 ///
 /// # Errors
-/// `backup.exists`, `backup.behind`, `backup.postgres`, or what is wrong with the store.
-pub fn back_up(place: &Place, to: &Path) -> Result<Copied> {
+/// `backup.exists`, `backup.behind`, `backup.blobs`, `backup.postgres`, or what is wrong with the store.
+pub fn back_up(place: &Place, blobs: &Path, to: &Path) -> Result<Copied> {
     match place {
-        Place::Directory(directory) => sqlite::back_up(directory, to),
+        Place::Directory(directory) => sqlite::back_up(directory, blobs, to),
         Place::Url(_) => Err(Error::new(
             Code::Unimplemented,
             "backup.postgres",
             "a PostgreSQL database is backed up by its own tools",
         )
-        .help("Use pg_dump for a copy, pg_basebackup and the archive for every commit.")),
+        .help(
+            "Use pg_dump for a copy, pg_basebackup and the archive for every commit; within a day of it, \
+             copy the directory of the blobs.",
+        )),
     }
 }
 

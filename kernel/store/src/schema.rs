@@ -6,12 +6,14 @@
 use std::collections::HashMap;
 
 use stoa_contract::Code;
+use stoa_kit::blobs::Blobs;
 use stoa_kit::{Error, Micros, Migration, Phase, Result, Service};
 
 /// The kernel's own migrations.
 const KERNEL: &[Migration] = &[
     Migration::expand("0001_kernel", include_str!("../migrations/0001_kernel.sql")),
     Migration::expand("0002_floor", include_str!("../migrations/0002_floor.sql")),
+    Migration::expand("0003_blob", include_str!("../migrations/0003_blob.sql")),
 ];
 
 /// Every migration of every service of a node.
@@ -20,6 +22,8 @@ pub struct Schema {
     pub steps: Vec<Step>,
     /// The services' names, by their index in the registry.
     pub services: Vec<&'static str>,
+    /// The tables whose rows name blobs.
+    pub blobs: Vec<&'static Blobs>,
 }
 
 /// One migration of one service.
@@ -91,7 +95,9 @@ impl Schema {
                 steps.push(step);
             }
         }
-        Ok(Self { steps, services: services.iter().map(|service| service.name).collect() })
+        let blobs = services.iter().flat_map(|service| service.blobs.iter().copied()).collect();
+        let services = services.iter().map(|service| service.name).collect();
+        Ok(Self { steps, services, blobs })
     }
 
     /// The steps that a database still needs.

@@ -1,7 +1,8 @@
 //! Where a node of a test stores, and what it finds there: tables that were made once for all.
 
+use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use stoa_contract::Contract;
 use stoa_kit::{KERNEL, Methods, Service};
@@ -14,7 +15,13 @@ use crate::postgres::{self, Database};
 use crate::{Engine, TestWorld};
 
 /// A private place, which vanishes with its value.
-pub(crate) enum Home {
+pub(crate) struct Home {
+    store: Store,
+    /// Where blobs lie.
+    objects: TempDir,
+}
+
+enum Store {
     Directory(TempDir),
     Database(Database),
 }
@@ -37,38 +44,51 @@ pub(crate) struct Row {
 impl Home {
     /// A place where the tables of these services are.
     pub(crate) fn new(engine: Engine, services: &[Service], runtime: &Runtime) -> Self {
-        match engine {
+        let store = match engine {
             // A file is made faster than it is copied.
-            Engine::Sqlite => Self::Directory(tempfile::tempdir().unwrap()),
+            Engine::Sqlite => Store::Directory(tempfile::tempdir().unwrap()),
             Engine::Postgres => {
                 let schema = tables(services);
                 let name = fingerprint(&schema);
                 let fill = |url: &str| migrate(url, &schema, runtime);
-                Self::Database(postgres::filled(&name, fill))
+                Store::Database(postgres::filled(&name, fill))
             }
-        }
+        };
+        Self { store, objects: tempfile::tempdir().unwrap() }
     }
 
     /// Another with the same in it. No node may be open here.
     pub(crate) fn copy(&self) -> Self {
-        match self {
-            Self::Directory(from) => {
+        let store = match &self.store {
+            Store::Directory(from) => {
                 let to = tempfile::tempdir().unwrap();
                 for entry in std::fs::read_dir(from.path()).unwrap() {
                     let file = entry.unwrap();
                     std::fs::copy(file.path(), to.path().join(file.file_name())).unwrap();
                 }
-                Self::Directory(to)
+                Store::Directory(to)
             }
-            Self::Database(database) => Self::Database(database.copy().unwrap()),
+            Store::Database(database) => Store::Database(database.copy().unwrap()),
+        };
+        let to = tempfile::tempdir().unwrap();
+        for (name, bytes) in objects(self.objects.path()) {
+            let file = to.path().join(name);
+            std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+            std::fs::write(file, bytes).unwrap();
         }
+        Self { store, objects: to }
+    }
+
+    /// Where blobs lie.
+    pub(crate) fn objects(&self) -> PathBuf {
+        self.objects.path().to_owned()
     }
 
     /// How a node finds it.
     pub(crate) fn place(&self) -> Place {
-        match self {
-            Self::Directory(directory) => Place::Directory(directory.path().to_owned()),
-            Self::Database(database) => Place::Url(database.url().to_owned()),
+        match &self.store {
+            Store::Directory(directory) => Place::Directory(directory.path().to_owned()),
+            Store::Database(database) => Place::Url(database.url().to_owned()),
         }
     }
 }
@@ -109,6 +129,24 @@ pub(crate) fn files(place: &Place) -> Vec<Vec<u8>> {
     let Place::Directory(directory) = place else { return Vec::new() };
     let files = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
     files.map(|file| std::fs::read(file).unwrap()).collect()
+}
+
+/// What lies in a directory and below it, by its path there.
+pub fn objects(directory: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    let mut folders = vec![directory.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                let name = path.strip_prefix(directory).unwrap().to_owned();
+                found.insert(name, std::fs::read(&path).unwrap());
+            }
+        }
+    }
+    found
 }
 
 /// Whether some bytes stand in others.

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -9,11 +10,13 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use serde_json::{Value, json};
 use stoa_contract::{AnyMessage, Event, Format, Paged, Request};
+use stoa_kit::blobs::Objects;
 use stoa_kit::outbound::Http;
 use stoa_kit::ports::{Mail, Mailer, Ports};
+use stoa_kit::value::FromRow;
 use stoa_kit::{Caller, Error, MAIN, Result, Root, Service, World};
 use stoa_node::{Answer, Background, Body, Call, Parts, RootKey, Visitor};
-use stoa_store::{Faults, Options, Read, kernel};
+use stoa_store::{Directory, Faults, Options, Read, kernel};
 use tokio::runtime::Runtime;
 
 use crate::home::{self, Home, Kept};
@@ -41,6 +44,7 @@ pub struct Node {
     options: Options,
     log_kept: i64,
     ports: Option<Ports>,
+    objects: Arc<PathBuf>,
 }
 
 /// Mail that was handed over, and how often the next hand-overs fail.
@@ -111,6 +115,8 @@ pub(crate) struct Setup {
     /// Connections for commands, on PostgreSQL.
     pool: usize,
     calls_per_second: u32,
+    /// Where blobs lie, beside the home of the node.
+    objects: Arc<PathBuf>,
 }
 
 impl Setup {
@@ -130,6 +136,7 @@ impl Default for Setup {
             faults: Faults::default(),
             pool: 12,
             calls_per_second: 0,
+            objects: Arc::default(),
         }
     }
 }
@@ -172,6 +179,7 @@ impl Bench {
             options.rehearse = self.engine == Engine::Sqlite;
             options.faults = setup.faults.clone();
             options.pool = setup.pool;
+            let setup = Setup { objects: Arc::new(self.home.objects()), ..setup };
             let node = Node::open(self.engine, services, options, setup).await;
             let outcome = test(node.clone()).await;
             node.inner.close().await;
@@ -185,7 +193,8 @@ impl Node {
         let (world, post, web) = (TestWorld::new(), Arc::<Post>::default(), Arc::<Web>::default());
         let own = || {
             let ports = Ports::default().with::<dyn Mailer>(Arc::clone(&post) as _);
-            ports.with::<dyn Http>(Arc::clone(&web) as _)
+            let ports = ports.with::<dyn Http>(Arc::clone(&web) as _);
+            ports.with::<dyn Objects>(Arc::new(Directory::new(setup.objects.to_path_buf())))
         };
         let parts = Parts {
             name: setup.name.into(),
@@ -203,8 +212,8 @@ impl Node {
         let inner = stoa_node::Node::open(parts).await.unwrap();
         let background = Background::new(&inner).await.unwrap();
         let background = Arc::new(tokio::sync::Mutex::new(background));
-        let Setup { log_kept, ports, .. } = setup;
-        Self { inner, background, world, post, web, engine, options, log_kept, ports }
+        let Setup { log_kept, ports, objects, .. } = setup;
+        Self { inner, background, world, post, web, engine, options, log_kept, ports, objects }
     }
 
     /// The node that comes after this one at the same place: whatever this one is still doing
@@ -225,7 +234,8 @@ impl Node {
     /// asks for it closes it. An embedded database has one node.
     pub async fn beside(&self, name: &'static str, services: Vec<Service>) -> Self {
         let (log_kept, ports) = (self.log_kept, self.ports.clone());
-        let setup = Setup { name, log_kept, ports, ..Setup::default() };
+        let objects = Arc::clone(&self.objects);
+        let setup = Setup { name, log_kept, ports, objects, ..Setup::default() };
         Self::open(self.engine, services, self.options.clone(), setup).await
     }
 
@@ -491,20 +501,39 @@ impl Node {
         rows.into_iter().map(decode).collect()
     }
 
+    /// What one of the kernel's own statements gives, of whatever tenants.
+    pub async fn rows<T: FromRow + Send + 'static>(&self, sql: &'static str) -> Vec<T> {
+        let found = Arc::new(Mutex::new(Vec::new()));
+        let rows = Arc::clone(&found);
+        let read: Read<()> = Box::new(move |session, _| {
+            *rows.lock().unwrap() = kernel::rows::<T>(session, "", sql, ())?;
+            Ok(())
+        });
+        self.inner.store().read(None, read).await.unwrap();
+        std::mem::take(&mut *found.lock().unwrap())
+    }
+
     /// Everything that the store holds, in whatever table.
     pub async fn kept(&self) -> Kept {
         let place = self.options.place.clone();
         tokio::task::spawn_blocking(move || Kept::at(&place)).await.unwrap()
     }
 
+    /// The directory where blobs lie.
+    pub fn objects(&self) -> &Path {
+        &self.objects
+    }
+
     /// The first of some texts that lies on the disk, in whatever file of the embedded database, its
-    /// log and what it has freed included; on a server's, the first that any row holds.
+    /// log and what it has freed included; on a server's, the first that any row holds. In whatever blob,
+    /// too.
     pub async fn first_on_disk(&self, texts: impl Iterator<Item = &[u8]>) -> Option<Vec<u8>> {
-        let place = self.options.place.clone();
+        let (place, objects) = (self.options.place.clone(), Arc::clone(&self.objects));
         let texts: Vec<Vec<u8>> = texts.map(<[u8]>::to_vec).collect();
         tokio::task::spawn_blocking(move || {
             let kept = Kept::at(&place);
-            let files = home::files(&place);
+            let mut files = home::files(&place);
+            files.extend(home::objects(&objects).into_values());
             let lies =
                 |text: &Vec<u8>| kept.holds(text) || files.iter().any(|file| home::has(file, text));
             texts.into_iter().find(lies)

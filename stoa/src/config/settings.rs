@@ -60,6 +60,11 @@ pub const SETTINGS: &[Setting] = &[
     },
     Setting { key: "data", default: "data", help: "Directory of the embedded database [data]" },
     Setting {
+        key: "blobs",
+        default: "",
+        help: "Directory of the bytes that rows name, one for all nodes of a database; blobs in data if empty",
+    },
+    Setting {
         key: "root_key",
         default: "",
         help: "File of the key that what is sealed in the database opens with; root.key in data if empty",

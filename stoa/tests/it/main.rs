@@ -10,6 +10,7 @@
 
 mod backup;
 mod bank;
+mod blobs;
 mod cli;
 mod clients;
 mod console;

@@ -140,6 +140,40 @@ fn what_cannot_be_sealed_is_refused() {
 }
 
 #[test]
+fn a_text_that_names_a_blob_is_a_column_that_says_so() {
+    const PERSONAL_BLOB: (&str, &str) = (
+        "string note = 10 [(stoa.v1.personal) = \"owner\"]",
+        "string note = 10 [(stoa.v1.blob) = true, (stoa.v1.personal) = \"owner\"]",
+    );
+    let mut proto = GOOD.to_owned();
+    for (from, to) in [KEPT, PERSONAL, &[PERSONAL_BLOB]].concat() {
+        proto = proto.replacen(from, to, 1);
+    }
+    let code = generate(&proto).unwrap();
+    let flat = code.split_whitespace().collect::<Vec<_>>().join(" ");
+    for expected in [
+        "table: \"shop_order\", key: &[0], fields: &[ ::stoa_kit::blobs::Named { place: 8, column: \
+         \"note\", subject: ::core::option::Option::Some(1) }, ], \
+         words: &[Self::INSERT, Self::UPDATE, Self::DELETE], }",
+        ".names_blobs::<Order>()",
+    ] {
+        assert!(flat.contains(expected), "{expected}\n\n{code}");
+    }
+    for (field, from, to) in [
+        ("owner", "string owner = 2;", "string owner = 2 [(stoa.v1.blob) = true];"),
+        ("id", "string id = 1;\n  // Whose", "string id = 1 [(stoa.v1.blob) = true];\n  // Whose"),
+        ("left", "computed = true]", "computed = true, (stoa.v1.blob) = true]"),
+        ("etag", "string etag = 9", "string etag = 9 [(stoa.v1.blob) = true]"),
+    ] {
+        let problems = wrong(&[KEPT[0], KEPT[1], (from, to)]);
+        let why = format!(
+            "field {field} names a blob: it has to be a text, and a column that is neither key nor owner"
+        );
+        assert!(problems.len() == 1 && problems[0].ends_with(&why), "{problems:?}");
+    }
+}
+
+#[test]
 fn rows_are_granted_by_their_identifier() {
     let granted = ("owner: \"owner\"", "owner: \"owner\" relations: [\"viewer\", \"editor\"]");
     let mut proto = GOOD.to_owned();

@@ -32,6 +32,7 @@ mod subject;
 mod wire;
 
 pub use subject::Held;
+pub(crate) use wire::value;
 
 /// Which columns of a table hold what is personal. Generated from the contract.
 #[derive(Debug)]
@@ -162,7 +163,7 @@ impl View<'_> {
 
     /// The key of a subject; none where it was destroyed, or where there never was one and none is
     /// to be made.
-    fn subject_key(&self, subject: &str, make: bool) -> Result<Option<Seal>> {
+    pub(crate) fn subject_key(&self, subject: &str, make: bool) -> Result<Option<Seal>> {
         if let Some(known) = self.keys().borrow().subjects.get(subject) {
             return Ok(known.clone());
         }

@@ -56,8 +56,8 @@ impl View<'_> {
 }
 
 impl Tx<'_> {
-    /// Erases a person: every service lets go of what it must not keep, then their key is destroyed;
-    /// for the node's own contract.
+    /// Erases a person: every service lets go of what it must not keep, and the cell of the blobs that
+    /// are about them, then their key is destroyed; for the node's own contract.
     ///
     /// # Errors
     /// What a service refuses, and those of the store.
@@ -71,6 +71,7 @@ impl Tx<'_> {
         for (id, erase) in services {
             self.as_service(id, |tx| erase(tx, subject))?;
         }
+        self.erase_blobs(subject)?;
         let (tenant, now) = (self.caller().tenant.to_string(), self.now().0);
         self.kernel::<()>(&tenant, DESTROY, (subject, &[0_u8; 0], now))?;
         self.keys().borrow_mut().subjects.insert(subject.to_owned(), None);

@@ -10,7 +10,7 @@ const LENGTH: u64 = 2;
 const NONCE: usize = 8;
 
 /// A value, its type first.
-pub(super) fn value(value: Value<'_>) -> Vec<u8> {
+pub(crate) fn value(value: Value<'_>) -> Vec<u8> {
     match value {
         Value::Null(_) => vec![0],
         Value::Int(number) => [&[1], number.to_le_bytes().as_slice()].concat(),

@@ -20,12 +20,14 @@
 //! **Invariant:** whether a subject's key is there is asked in the transaction or snapshot that
 //! uses it: from the commit that destroys it on, it opens nothing, on any node.
 
+mod pieces;
 mod root;
 mod seal;
 
 use std::collections::BTreeMap;
 use std::sync::{PoisonError, RwLock};
 
+pub use pieces::Pieces;
 pub use root::Root;
 pub use seal::Seal;
 

@@ -8,6 +8,7 @@
 //! A running node loops over the steps and sleeps until a commit or the clock wakes it; a test
 //! calls them itself, with its own clock.
 
+mod blobs;
 mod clock;
 mod jobs;
 mod subscriptions;
@@ -54,6 +55,7 @@ pub struct Background {
     jobs: jobs::Jobs,
     timers: timers::Timers,
     sweep: sweep::Sweep,
+    blobs: blobs::Blobs,
 }
 
 impl Background {
@@ -67,6 +69,7 @@ impl Background {
             jobs: jobs::Jobs::new(node),
             timers: timers::Timers::new(node).await?,
             sweep: sweep::Sweep::new(node),
+            blobs: blobs::Blobs::new(node),
             node: Arc::clone(node),
         })
     }
@@ -81,18 +84,20 @@ impl Background {
         let worked = self.jobs.settle().await?;
         let fired = self.timers.step().await?;
         let swept = self.sweep.step().await?;
-        Ok(reacted || worked || fired || swept)
+        let cleared = self.blobs.step().await?;
+        Ok(reacted || worked || fired || swept || cleared)
     }
 
     /// Steps until told to stop: wakes when a commit leaves work, or the clock does.
     pub fn run(self, stop: watch::Receiver<bool>) -> Vec<BoxFuture<'static, ()>> {
-        let Self { node, subscriptions, jobs, timers, sweep } = self;
+        let Self { node, subscriptions, jobs, timers, sweep, blobs } = self;
         let each = |work| drive(Arc::clone(&node), stop.clone(), work);
         vec![
             each(Box::new(subscriptions)),
             each(Box::new(jobs.until(stop.clone()))),
             each(Box::new(timers)),
             each(Box::new(sweep)),
+            each(Box::new(blobs)),
             each(Box::new(watchdog::Watchdog::new(&node))),
         ]
     }

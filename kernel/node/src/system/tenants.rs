@@ -12,7 +12,8 @@ use crate::contract::*;
 use crate::tenants::SUSPENDED;
 
 /// What an update may name.
-const FIELDS: [&str; 4] = ["display_name", "hosts", "commits_per_second", "jobs_max"];
+const FIELDS: [&str; 5] =
+    ["display_name", "hosts", "commits_per_second", "jobs_max", "blob_bytes_max"];
 
 pub(super) async fn create(ctx: Ctx, request: CreateTenantRequest) -> Result<CreateTenantResponse> {
     let (code, code_hash) = code(&ctx);
@@ -40,14 +41,21 @@ fn code(ctx: &Ctx) -> (String, Vec<u8>) {
 /// Adds the tenant's row, its hosts and the hash of its code: with one commit it is there, whole.
 pub(super) fn add(tx: &mut Tx, request: AddTenantRequest) -> Result<AddTenantResponse> {
     const ADD: &str = "INSERT INTO stoa_tenant (tenant, state, display_name, \
-         commits_per_second, jobs_max, create_time, update_time) \
-         VALUES ($1, 'active', $2, $3, $4, $5, $5) ON CONFLICT (tenant) DO NOTHING";
+         commits_per_second, jobs_max, create_time, update_time, blob_bytes_max) \
+         VALUES ($1, 'active', $2, $3, $4, $5, $5, $6) ON CONFLICT (tenant) DO NOTHING";
     is_main(tx)?;
     let tenant = request.tenant.into_option().unwrap_or_default();
-    let CreateTenantRequest { name, display_name, hosts, commits_per_second, jobs_max, .. } =
-        tenant;
+    let CreateTenantRequest {
+        name,
+        display_name,
+        hosts,
+        commits_per_second,
+        jobs_max,
+        blob_bytes_max,
+        ..
+    } = tenant;
     let limits = (i64::from(commits_per_second), i64::from(jobs_max));
-    let row = (&name, &display_name, limits.0, limits.1, tx.now().0);
+    let row = (&name, &display_name, limits.0, limits.1, tx.now().0, blob_bytes_max);
     if tx.execute(ADD, row)? == 0 {
         return Err(Reason::TenantExists.because(format!("there is a tenant called `{name}`")));
     }
@@ -87,7 +95,7 @@ pub(super) fn get(view: &View, request: GetTenantRequest) -> Result<GetTenantRes
 
 pub(super) fn list(view: &View, request: ListTenantsRequest) -> Result<ListTenantsResponse> {
     const LIST: &str = "SELECT tenant, state, display_name, commits_per_second, jobs_max, \
-         create_time, update_time FROM stoa_tenant \
+         create_time, update_time, blob_bytes_max FROM stoa_tenant \
          WHERE (tenant = :tenant OR :tenant = 'main') AND tenant > $1 ORDER BY tenant LIMIT $2";
     let page = view.page(&request, 1)?;
     let rows = view.rows::<Row>(LIST, (page.after(), page.limit()))?;
@@ -98,7 +106,7 @@ pub(super) fn list(view: &View, request: ListTenantsRequest) -> Result<ListTenan
 
 pub(super) fn update(tx: &mut Tx, request: UpdateTenantRequest) -> Result<UpdateTenantResponse> {
     const UPDATE: &str = "UPDATE stoa_tenant SET display_name = $2, commits_per_second = $3, \
-         jobs_max = $4, update_time = $5 WHERE tenant = $1";
+         jobs_max = $4, update_time = $5, blob_bytes_max = $6 WHERE tenant = $1";
     is_main(tx)?;
     let mask = Mask::read(request.update_mask.as_option(), &FIELDS)?;
     let mut tenant = find(tx, &request.name)?;
@@ -111,11 +119,15 @@ pub(super) fn update(tx: &mut Tx, request: UpdateTenantRequest) -> Result<Update
     if mask.names("jobs_max", request.jobs_max != 0) {
         tenant.jobs_max = request.jobs_max;
     }
+    if mask.names("blob_bytes_max", request.blob_bytes_max != 0) {
+        tenant.blob_bytes_max = request.blob_bytes_max;
+    }
     if mask.names("hosts", !request.hosts.is_empty()) {
         set_hosts(tx, &request.name, &request.hosts)?;
     }
     let limits = (i64::from(tenant.commits_per_second), i64::from(tenant.jobs_max));
-    let row = (&request.name, &tenant.display_name, limits.0, limits.1, tx.now().0);
+    let (now, bytes) = (tx.now().0, tenant.blob_bytes_max);
+    let row = (&request.name, &tenant.display_name, limits.0, limits.1, now, bytes);
     tx.execute(UPDATE, row)?;
     tx.touch("system.tenant", &request.name);
     Ok(UpdateTenantResponse { tenant: find(tx, &request.name)?.into() })
@@ -152,18 +164,21 @@ fn is_main(view: &View) -> Result<()> {
 /// A tenant that the caller may see.
 fn find(view: &View, name: &str) -> Result<Tenant> {
     const FIND: &str = "SELECT tenant, state, display_name, commits_per_second, jobs_max, \
-         create_time, update_time FROM stoa_tenant \
+         create_time, update_time, blob_bytes_max FROM stoa_tenant \
          WHERE tenant = $1 AND (tenant = :tenant OR :tenant = 'main')";
     let row = view.row::<Row>(FIND, (name,))?.ok_or_else(|| Error::not_found("tenant", name))?;
     shown(view, row)
 }
 
-type Row = (String, String, String, i64, i64, i64, i64);
+type Row = (String, String, String, i64, i64, i64, i64, i64);
 
 fn shown(view: &View, row: Row) -> Result<Tenant> {
     const HOSTS: &str = "SELECT host FROM stoa_host WHERE tenant = $1 ORDER BY host";
-    let (name, state, display_name, commits_per_second, jobs_max, create_time, update_time) = row;
+    const USED: &str = "SELECT blob_bytes FROM stoa_usage WHERE tenant = $1";
+    let (name, state, display_name, commits_per_second, jobs_max, ..) = row;
+    let (.., create_time, update_time, blob_bytes_max) = row;
     let hosts = view.rows::<(String,)>(HOSTS, (&name,))?;
+    let used = view.row::<(i64,)>(USED, (&name,))?;
     let number = |number: i64| i32::try_from(number).unwrap_or(i32::MAX);
     let state = if state == SUSPENDED { TenantState::Suspended } else { TenantState::Active };
     Ok(Tenant {
@@ -175,6 +190,8 @@ fn shown(view: &View, row: Row) -> Result<Tenant> {
         jobs_max: number(jobs_max),
         create_time: Micros(create_time).timestamp(),
         update_time: Micros(update_time).timestamp(),
+        blob_bytes_max,
+        blob_bytes: used.map_or(0, |(bytes,)| bytes),
     })
 }
 

@@ -12,19 +12,19 @@ use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags};
 use stoa_contract::Code;
-use stoa_kit::{Error, Result};
+use stoa_kit::{Error, Result, blobs};
 
 use super::files::{cannot_open, damaged, directory, first_page, open, unusable};
 use super::mark::Mark;
 use super::start::{Owner, last, owner};
-use crate::Copied;
 use crate::schema;
+use crate::{Copied, Directory};
 
 /// Copies the database of a directory into another directory.
 ///
 /// # Errors
-/// `backup.exists`, `backup.behind`, or what is wrong with either directory.
-pub(crate) fn back_up(from: &Path, to: &Path) -> Result<Copied> {
+/// `backup.exists`, `backup.behind`, `backup.blobs`, or what is wrong with either directory.
+pub(crate) fn back_up(from: &Path, blobs: &Path, to: &Path) -> Result<Copied> {
     let (source, target) = (from.join("stoa.db"), to.join("stoa.db"));
     let acknowledged = acknowledged(from)?;
     let connection = read(&source)?;
@@ -47,9 +47,10 @@ pub(crate) fn back_up(from: &Path, to: &Path) -> Result<Copied> {
         return Err(Error::new(Code::DataLoss, "backup.behind", what)
             .help("See docs/runbooks/backup.md: the database lacks commits that its mark knows."));
     }
+    let blobs = copy_blobs(&partial, blobs, &to.join("blobs"))?;
     let kept = keep(&file, &partial, &target, position);
     let bytes = kept.map_err(|error| unusable(&target, &error))?;
-    Ok(Copied { position, bytes })
+    Ok(Copied { position, bytes, blobs })
 }
 
 /// The youngest commit that was acknowledged so far.
@@ -73,6 +74,40 @@ fn look_through(copy: &Path) -> Result<i64> {
         return Err(damaged(copy, &found));
     }
     Ok(last(&connection).map_err(failed)?.0)
+}
+
+/// Copies the blobs that a copy of the database knows to be whole. None of them goes before a day is
+/// over since it was let go of, and a copy that takes longer is refused.
+fn copy_blobs(copy: &Path, from: &Path, to: &Path) -> Result<usize> {
+    const WHOLE: &str = "SELECT tenant, id FROM stoa_blob WHERE state IN ('staged', 'kept')";
+    const KNOWN: &str = "SELECT 1 FROM sqlite_schema WHERE name = 'stoa_blob'";
+    let failed = |error: rusqlite::Error| cannot_open(copy, &error);
+    let connection = read(copy)?;
+    if !connection.prepare(KNOWN).and_then(|mut known| known.exists(())).map_err(failed)? {
+        return Ok(0);
+    }
+    let mut whole = connection.prepare(WHOLE).map_err(failed)?;
+    let names = whole.query_map((), |row| Ok((row.get(0)?, row.get(1)?))).map_err(failed)?;
+    let names = names.collect::<rusqlite::Result<Vec<(String, String)>>>().map_err(failed)?;
+    let (from, to) = (Directory::new(from.to_owned()), Directory::new(to.to_owned()));
+    for (tenant, id) in &names {
+        let name = blobs::object(tenant, id);
+        to.copy(&from, &name).map_err(|error| lost(&name, &error))?;
+    }
+    match to.copy(&from, blobs::MARK) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(lost(blobs::MARK, &error))
+        }
+        _ => Ok(names.len()),
+    }
+}
+
+fn lost(name: &str, error: &std::io::Error) -> Error {
+    let message = format!("the blob {name} cannot be copied: {error}");
+    Error::new(Code::DataLoss, "backup.blobs", message).help(
+        "Say with --blobs where they lie. If this one was deleted while it was copied, begin again, to \
+         another directory.",
+    )
 }
 
 /// Gives a copy its name once it is on the disk, with its mark beside it.

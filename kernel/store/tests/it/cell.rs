@@ -163,6 +163,11 @@ pub(crate) const BETA_TABLES: &[Migration] = &[Migration::expand(
          PRIMARY KEY (tenant, id));",
 )];
 
+/// The kernel, which has nothing but its own tables.
+pub(crate) fn kernel() -> Service {
+    Service::kernel(Methods::new(KERNEL))
+}
+
 /// `alpha` with its tables.
 pub(crate) fn alpha(migrations: &'static [Migration]) -> Service {
     Service::new(Methods::new(ALPHA)).migrations(migrations)

@@ -248,7 +248,7 @@ fn what_cannot_be_opened_says_who_may() {
 /// Backs a cell up into a new directory, while it is open.
 fn backed_up(from: &Path) -> (TempDir, Copied) {
     let to = TempDir::new().unwrap();
-    let copied = back_up(&Place::Directory(from.into()), to.path()).unwrap();
+    let copied = back_up(&Place::Directory(from.into()), Path::new("none"), to.path()).unwrap();
     (to, copied)
 }
 
@@ -274,7 +274,8 @@ fn a_backup_overwrites_nothing() {
     let _cell = begun(directory.path(), 1);
     let (to, _) = backed_up(directory.path());
     let before = std::fs::read(file(&to)).unwrap();
-    let error = back_up(&Place::Directory(directory.path().into()), to.path()).unwrap_err();
+    let error = back_up(&Place::Directory(directory.path().into()), Path::new("none"), to.path())
+        .unwrap_err();
     assert_eq!((error.code(), error.reason()), (Code::AlreadyExists, "backup.exists"));
     assert_eq!(std::fs::read(file(&to)).unwrap(), before);
 }
@@ -286,7 +287,8 @@ fn a_backup_of_a_database_that_lacks_commits_is_none() {
     let _cell = begun(directory.path(), 3);
     let lacking = copied(directory.path(), &["stoa.db-wal", "stoa.db-shm"]);
     let to = TempDir::new().unwrap();
-    let error = back_up(&Place::Directory(lacking.path().into()), to.path()).unwrap_err();
+    let error = back_up(&Place::Directory(lacking.path().into()), Path::new("none"), to.path())
+        .unwrap_err();
     assert_eq!((error.code(), error.reason()), (Code::DataLoss, "backup.behind"));
     assert!(!file(&to).exists());
 }
@@ -298,7 +300,8 @@ fn what_is_no_database_is_not_backed_up() {
     let strangers = rusqlite::Connection::open(file(&strange)).unwrap();
     strangers.execute_batch("CREATE TABLE t (a)").unwrap();
     for (from, reason) in [(&nothing, "store.io"), (&strange, "store.not_ours")] {
-        let error = back_up(&Place::Directory(from.path().into()), to.path()).unwrap_err();
+        let error = back_up(&Place::Directory(from.path().into()), Path::new("none"), to.path())
+            .unwrap_err();
         assert_eq!(error.reason(), reason, "{error:?}");
         assert!(!file(&to).exists());
     }

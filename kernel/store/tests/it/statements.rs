@@ -1,6 +1,9 @@
 //! Which statements may run, and what they give.
 
-use stoa_kit::{Code, Error};
+use stoa_kit::blobs::{Blobs, Named};
+use stoa_kit::{Code, Error, Migration, Service};
+use stoa_store::inspect::Inspector;
+use stoa_store::schema::Schema;
 
 use crate::cell::{self, Cell, On};
 
@@ -337,4 +340,49 @@ fn a_list_is_one_parameter(on: On) {
     let nul = vec!["a\0".to_owned()];
     let nul = cell.view(move |view| view.rows::<(String,)>(AMONG, (&nul,))).unwrap_err();
     assert_eq!(nul.reason(), "store.value");
+}
+
+#[test]
+fn rows_that_hold_blobs_are_written_by_the_words_for_it() {
+    const ADD: &str =
+        "INSERT INTO alpha_film (tenant, id, file, seen) VALUES (:tenant, $1, $2, $3)";
+    const SAVE: &str =
+        "UPDATE alpha_film SET file = $2, seen = $3 WHERE tenant = :tenant AND id = $1";
+    const DELETE: &str = "DELETE FROM alpha_film WHERE tenant = :tenant AND id = $1";
+    static FILMS: Blobs = Blobs {
+        table: "alpha_film",
+        key: &[0],
+        fields: &[Named { place: 1, column: "file", subject: None }],
+        words: &[ADD, SAVE, DELETE],
+    };
+    const TABLES: &[Migration] = &[Migration::expand(
+        "0001_film",
+        "CREATE TABLE alpha_film (tenant TEXT NOT NULL, id TEXT NOT NULL, file TEXT NOT NULL,
+             seen BIGINT NOT NULL, more BIGINT, PRIMARY KEY (tenant, id))",
+    )];
+    let mut alpha = cell::alpha(TABLES);
+    alpha.blobs.push(&FILMS);
+    let services: [Service; 2] = [cell::kernel(), alpha];
+    let inspector = Inspector::new(&Schema::of(&services).unwrap()).unwrap();
+    let look = |sql: &'static str| inspector.inspect(1, sql.into()).map(drop);
+    for sql in [
+        ADD,
+        SAVE,
+        DELETE,
+        "INSERT INTO alpha_film (tenant, id, file, seen) VALUES (:tenant, $1, $2, $3) \
+         ON CONFLICT (tenant, id) DO NOTHING",
+        "INSERT INTO alpha_film (tenant, id, file, seen, more) VALUES (:tenant, $1, $2, $3, $4)",
+        "UPDATE alpha_film SET more = $4, file = $2, seen = $3 WHERE tenant = :tenant AND id = $1",
+        "UPDATE alpha_film SET seen = seen + 1 WHERE tenant = :tenant AND id = $1",
+        "SELECT file FROM alpha_film WHERE tenant = :tenant AND id = $1",
+    ] {
+        look(sql).unwrap_or_else(|error| panic!("{error:?}"));
+    }
+    for sql in [
+        "DELETE FROM alpha_film WHERE tenant = :tenant AND id = $1 AND seen < $2",
+        "UPDATE alpha_film SET file = $2 WHERE tenant = :tenant AND id = $1",
+        "INSERT INTO alpha_film (tenant, id, seen, file) VALUES (:tenant, $1, $2, $3)",
+    ] {
+        says(&look(sql).unwrap_err(), "hold blobs");
+    }
 }
