@@ -260,12 +260,14 @@ fn resource_impl(package: &Package<'_>, message: &MessageDescriptor) -> String {
         "\nimpl {contract}::Resource for {rust} {{\n\
          const TYPE: &'static str = {kind:?};\n\
          const WIDE: &'static str = {wide:?};\n\
+         const OWNED: bool = {owned};\n\
          const RELATIONS: &'static [&'static str] = &{relations:?};\n\
          fn id(&self) -> &str {{\n&self.{id}\n}}\n\
          fn owner(&self) -> &str {{\n{owner}\n}}\n}}\n",
         rust = package.rust_type(message),
         kind = resource.kind,
         wide = resource.wide,
+        owned = !resource.owner.is_empty(),
         relations = resource.relations,
         id = ident(&resource.id),
     )

@@ -181,6 +181,10 @@ pub trait Resource: Message {
     /// The permission that shows every row; empty where there is none.
     const WIDE: &'static str;
 
+    /// Whether rows have owners. Where they have none, and no permission shows them, who may call the
+    /// method sees them all.
+    const OWNED: bool;
+
     /// As what a row can be granted to somebody else; none where it cannot.
     const RELATIONS: &'static [&'static str];
 

@@ -108,9 +108,10 @@
 //! Rows have owners. What a caller creates belongs to [`view.owner`](View::owner), a user or a
 //! service account; [`view.visible`](View::visible), [`view.load`](View::load),
 //! [`view.load_many`](View::load_many) and [`view.list`](View::list) show it to nobody else, but to
-//! those to whom it was [granted](Tx::grant), where the contract says that it can be. Where a list is
-//! SQL of its own, [`view.access`](View::access) says whose rows it reads, and
-//! [`view.page`](View::page) which.
+//! those to whom it was [granted](Tx::grant), where the contract says that it can be. Rows whose
+//! contract names no owner, and no permission that shows them, are seen by all who may call the
+//! method. Where a list is SQL of its own, [`view.access`](View::access) says whose rows it reads,
+//! and [`view.page`](View::page) which.
 //!
 //! Everything of one caller happens in one tenant: rows, events, jobs. SQL says `tenant = :tenant` of
 //! each table that it names, and that is all that a service knows of others.

@@ -75,15 +75,17 @@ impl View<'_> {
     /// # Errors
     /// `resource.not_found`, and those of [`View::rows`].
     pub fn load<T: Table + Resource>(&self, id: &str) -> Result<T> {
+        const { assert!(T::KEY.len() == 1, "the identifier is not the key of the table") }
         self.visible(self.get(id)?, id)
     }
 
     /// The rows of identifiers, as far as there are any that the caller may see, in the order in
-    /// which they were asked for; and the identifiers of which there are none.
+    /// which they were asked for: what [`View::load`] gives of each.
     ///
     /// # Errors
     /// `request.invalid` at `ids` for more than a batch may have, and those of [`View::rows`].
-    pub fn load_many<T: Table + Resource>(&self, ids: &[String]) -> Result<(Vec<T>, Vec<String>)> {
+    pub fn load_many<T: Table + Resource>(&self, ids: &[String]) -> Result<Vec<T>> {
+        const { assert!(T::KEY.len() == 1, "the identifier is not the key of the table") }
         let key = T::KEY.first().copied().unwrap_or_default();
         let sql = kept(T::SELECT, key, || format!("{}{key} = ANY ($1)", T::SELECT));
         self.visible_many(if ids.is_empty() { Vec::new() } else { self.rows(sql, (ids,))? }, ids)

@@ -15,7 +15,8 @@ impl View<'_> {
     /// Which rows of a resource the caller may see: the one question about rows.
     pub fn access<T: Resource>(&self) -> Access {
         let caller = self.caller();
-        if self.is_nested() || caller.is_system() || (!T::WIDE.is_empty() && caller.may(T::WIDE)) {
+        let wide = if T::WIDE.is_empty() { !T::OWNED } else { caller.may(T::WIDE) };
+        if wide || self.is_nested() || caller.is_system() {
             return Access::All;
         }
         match caller.owner() {
@@ -38,27 +39,18 @@ impl View<'_> {
     }
 
     /// The rows of identifiers, as far as they are there and the caller may see them, in the order
-    /// in which they were asked for; and the identifiers of which there are none.
+    /// in which they were asked for.
     ///
     /// # Errors
     /// `request.invalid` at `ids` for more than a batch may have, and those of [`View::rows`].
-    pub fn visible_many<T: Resource>(
-        &self, rows: Vec<T>, ids: &[String],
-    ) -> Result<(Vec<T>, Vec<String>)> {
+    pub fn visible_many<T: Resource>(&self, rows: Vec<T>, ids: &[String]) -> Result<Vec<T>> {
         if ids.len() > BATCH_MAX {
             let message = format!("must have at most {BATCH_MAX} items");
             return Err(Error::field("ids", "repeated.max_items", message));
         }
         let rows = self.shown(rows)?;
         let rows: HashMap<&str, &T> = rows.iter().map(|row| (row.id(), row)).collect();
-        let (mut found, mut missing) = (Vec::new(), Vec::new());
-        for id in ids {
-            match rows.get(id.as_str()) {
-                Some(row) => found.push((*row).clone()),
-                None => missing.push(id.clone()),
-            }
-        }
-        Ok((found, missing))
+        Ok(ids.iter().filter_map(|id| rows.get(id.as_str()).map(|row| (*row).clone())).collect())
     }
 
     /// Those of some rows that the caller may see.

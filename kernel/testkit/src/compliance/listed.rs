@@ -62,8 +62,12 @@ fn got(list: &Method, methods: &[&'static Method]) -> Option<&'static Method> {
 
 /// Whether a method gets one message of a type.
 pub(super) fn gives(method: &Method, of: &str) -> bool {
-    let holds = |value| matches!(value, Holds::Message(shape) if shape.name == of);
-    method.name.starts_with("Get") && method.reply.fields.iter().any(|f| holds(f.value))
+    method.name.starts_with("Get") && method.reply.fields.iter().any(|f| holds(f.value, of))
+}
+
+/// Whether a field holds one message of a type.
+pub(super) fn holds(value: Holds, of: &str) -> bool {
+    matches!(value, Holds::Message(shape) if shape.name == of)
 }
 
 fn id(row: &Value) -> Option<&str> {

@@ -51,6 +51,21 @@ impl NotifyService for Notify {
         Ok(ListInboxResponse { notifications, next_page_token })
     }
 
+    fn get_notification(
+        &self, view: &View, request: GetNotificationRequest,
+    ) -> Result<GetNotificationResponse> {
+        let notification: Option<Notification> = view.get((view.owner()?, &request.id))?;
+        let notification = view.visible(notification, &request.id)?;
+        Ok(GetNotificationResponse { notification: notification.into() })
+    }
+
+    fn batch_get_notifications(
+        &self, view: &View, request: BatchGetNotificationsRequest,
+    ) -> Result<BatchGetNotificationsResponse> {
+        let rows = view.all("user_id = $1 AND id = ANY ($2)", (view.owner()?, &request.ids))?;
+        Ok(BatchGetNotificationsResponse { notifications: view.visible_many(rows, &request.ids)? })
+    }
+
     fn count_unread(
         &self, view: &View, _request: CountUnreadRequest,
     ) -> Result<CountUnreadResponse> {

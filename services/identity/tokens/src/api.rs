@@ -91,6 +91,16 @@ impl TokensService for Tokens {
         Ok(ListTokensResponse { tokens, next_page_token })
     }
 
+    fn get_token(&self, view: &View, request: GetTokenRequest) -> Result<GetTokenResponse> {
+        Ok(GetTokenResponse { token: view.load::<Token>(&request.id)?.into() })
+    }
+
+    fn batch_get_tokens(
+        &self, view: &View, request: BatchGetTokensRequest,
+    ) -> Result<BatchGetTokensResponse> {
+        Ok(BatchGetTokensResponse { tokens: view.load_many(&request.ids)? })
+    }
+
     fn delete_expired(
         &self, tx: &mut Tx, _: DeleteExpiredRequest,
     ) -> Result<DeleteExpiredResponse> {

@@ -67,8 +67,7 @@ impl UsersService for Users {
     fn batch_get_users(
         &self, view: &View, request: BatchGetUsersRequest,
     ) -> Result<BatchGetUsersResponse> {
-        let (users, _missing) = view.load_many(&request.ids)?;
-        Ok(BatchGetUsersResponse { users })
+        Ok(BatchGetUsersResponse { users: view.load_many(&request.ids)? })
     }
 
     fn update_user(&self, tx: &mut Tx, request: UpdateUserRequest) -> Result<UpdateUserResponse> {

@@ -32,12 +32,14 @@ impl CatalogService for Catalog {
             .list_all::<Product>("id")
             .only_if(!request.include_archived, "archived = FALSE")
             .page(&request)?;
-        let offers = match products.as_slice() {
-            [first, .., last] => store::offers(view, &first.id, &last.id)?,
-            [only] => store::offers(view, &only.id, &only.id)?,
-            [] => Vec::new(),
-        };
-        Ok(ListProductsResponse { products: model::products(products, offers), next_page_token })
+        Ok(ListProductsResponse { products: offered(view, products)?, next_page_token })
+    }
+
+    fn batch_get_products(
+        &self, view: &View, request: BatchGetProductsRequest,
+    ) -> Result<BatchGetProductsResponse> {
+        let products = offered(view, view.load_many(&request.ids)?)?;
+        Ok(BatchGetProductsResponse { products })
     }
 
     fn update_product(
@@ -62,6 +64,19 @@ impl CatalogService for Catalog {
         store::update_product(tx, &request.product_id, None, None)?;
         add(tx, &request.product_id, &request.variant)?;
         Ok(AddVariantResponse { product: changed(tx, &request.product_id)?.into() })
+    }
+
+    fn get_variant(&self, view: &View, request: GetVariantRequest) -> Result<GetVariantResponse> {
+        let sku = request.sku;
+        let variant = variants(view, std::slice::from_ref(&sku))?.pop();
+        Ok(GetVariantResponse { variant: variant.ok_or_else(|| unknown(&sku))?.into() })
+    }
+
+    fn batch_get_variants(
+        &self, view: &View, request: BatchGetVariantsRequest,
+    ) -> Result<BatchGetVariantsResponse> {
+        let variants = variants(view, &request.ids)?;
+        Ok(BatchGetVariantsResponse { variants: view.visible_many(variants, &request.ids)? })
     }
 
     fn set_price(&self, tx: &mut Tx, request: SetPriceRequest) -> Result<SetPriceResponse> {
@@ -99,10 +114,20 @@ fn add(tx: &mut Tx, product_id: &str, variant: &NewVariant) -> Result<()> {
 }
 
 fn product(view: &View, id: &str) -> Result<Product> {
-    let product: Option<Product> = view.get(id)?;
-    let offers = store::offers(view, id, id)?;
-    let found = model::products(product.into_iter().collect(), offers).pop();
-    found.ok_or_else(|| Error::not_found("product", id))
+    let product = view.get(id)?.into_iter().collect();
+    view.visible(offered(view, product)?.pop(), id)
+}
+
+/// Products with their variants and prices.
+fn offered(view: &View, products: Vec<Product>) -> Result<Vec<Product>> {
+    let ids: Vec<String> = products.iter().map(|product| product.id.clone()).collect();
+    Ok(model::products(products, store::offers(view, &ids)?))
+}
+
+/// The variants of these SKUs.
+fn variants(view: &View, skus: &[String]) -> Result<Vec<Variant>> {
+    let offers = model::variants(store::offers_of(view, skus)?);
+    Ok(offers.into_values().flatten().collect())
 }
 
 /// The product as the command leaves it.

@@ -1,23 +1,31 @@
 //! Products and prices, and the rules about them.
 
+use std::collections::BTreeMap;
+
 use stoa_catalog_v1::{Product, QuoteLine, Reason, Variant};
 use stoa_kit::v1::Money;
 use stoa_kit::{Error, Reason as _, Result};
 
 use crate::store::{Offer, OfferRow};
 
-/// Products with their variants and prices; `offers` are in the order of SKU and currency.
+/// Products with their variants and prices.
 pub(crate) fn products(mut products: Vec<Product>, offers: Vec<OfferRow>) -> Vec<Product> {
+    let variants = variants(offers);
+    for product in &mut products {
+        product.variants = variants.get(&product.id).cloned().unwrap_or_default();
+    }
+    products
+}
+
+/// Variants with their prices, by their products; `offers` are in the order of SKU and currency.
+pub(crate) fn variants(offers: Vec<OfferRow>) -> BTreeMap<String, Vec<Variant>> {
+    let mut products: BTreeMap<String, Vec<Variant>> = BTreeMap::new();
     for (product_id, sku, title, currency, amount) in offers {
-        // A range of products can hold some that the page leaves out.
-        let Some(product) = products.iter_mut().find(|product| product.id == product_id) else {
-            continue;
-        };
-        if product.variants.last().is_none_or(|last| last.sku != sku) {
-            product.variants.push(Variant { sku, title, prices: Vec::new() });
+        let variants = products.entry(product_id).or_default();
+        if variants.last().is_none_or(|last| last.sku != sku) {
+            variants.push(Variant { sku, title, prices: Vec::new() });
         }
-        if let (Some(last), Some(currency), Some(amount)) =
-            (product.variants.last_mut(), currency, amount)
+        if let (Some(last), Some(currency), Some(amount)) = (variants.last_mut(), currency, amount)
         {
             last.prices.push(Money { amount, currency });
         }

@@ -55,17 +55,30 @@ pub(crate) fn set_price(tx: &mut Tx, sku: &str, currency: &str, amount: i64) -> 
     Ok(())
 }
 
-/// The variants and prices of a range of products, both ends included.
-pub(crate) fn offers(view: &View, first: &str, last: &str) -> Result<Vec<OfferRow>> {
+/// Selects variants and their prices.
+macro_rules! offers {
+    ($rest:literal) => {
+        concat!(
+            "SELECT v.product_id, v.sku, v.title, p.currency, p.amount FROM catalog_variant v ",
+            "LEFT JOIN catalog_price p ",
+            "ON p.tenant = :tenant AND p.tenant = v.tenant AND p.sku = v.sku ",
+            "WHERE v.tenant = :tenant AND ",
+            $rest
+        )
+    };
+}
+
+/// The variants of these products.
+pub(crate) fn offers(view: &View, products: &[String]) -> Result<Vec<OfferRow>> {
     view.rows(
-        "SELECT v.product_id, v.sku, v.title, p.currency, p.amount
-         FROM catalog_variant v
-         LEFT JOIN catalog_price p
-             ON p.tenant = :tenant AND p.tenant = v.tenant AND p.sku = v.sku
-         WHERE v.tenant = :tenant AND v.product_id >= $1 AND v.product_id <= $2
-         ORDER BY v.product_id, v.sku, p.currency NULLS FIRST",
-        (first, last),
+        offers!("v.product_id = ANY ($1) ORDER BY v.product_id, v.sku, p.currency NULLS FIRST"),
+        (products,),
     )
+}
+
+/// The variants of these SKUs.
+pub(crate) fn offers_of(view: &View, skus: &[String]) -> Result<Vec<OfferRow>> {
+    view.rows(offers!("v.sku = ANY ($1) ORDER BY v.sku, p.currency NULLS FIRST"), (skus,))
 }
 
 pub(crate) fn product_of(view: &View, sku: &str) -> Result<Option<String>> {

@@ -73,7 +73,13 @@ impl InventoryService for Inventory {
     fn get_reservation(
         &self, view: &View, request: GetReservationRequest,
     ) -> Result<GetReservationResponse> {
-        Ok(GetReservationResponse { reservation: reservation(view, &request.id)?.into() })
+        Ok(GetReservationResponse { reservation: view.load::<Reservation>(&request.id)?.into() })
+    }
+
+    fn batch_get_reservations(
+        &self, view: &View, request: BatchGetReservationsRequest,
+    ) -> Result<BatchGetReservationsResponse> {
+        Ok(BatchGetReservationsResponse { reservations: view.load_many(&request.ids)? })
     }
 
     fn get_stock(&self, view: &View, request: GetStockRequest) -> Result<GetStockResponse> {
@@ -132,13 +138,9 @@ fn out_of_stock(view: &View, sku: &str, location: &str, quantity: i64) -> Result
     )))
 }
 
-fn reservation(view: &View, id: &str) -> Result<Reservation> {
-    view.get(id)?.ok_or_else(|| Error::not_found("reservation", id))
-}
-
 /// Why a reservation cannot be ended.
 fn ended(view: &View, id: &str) -> Result<Error> {
-    let reservation = reservation(view, id)?;
+    let reservation: Reservation = view.load(id)?;
     Ok(match reservation.state.as_known() {
         Some(ReservationState::Held | ReservationState::Expired) => {
             Reason::ReservationExpired.because(format!("reservation `{id}` has run out"))

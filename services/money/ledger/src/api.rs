@@ -5,20 +5,7 @@ mod shares;
 use std::time::Duration;
 
 use stoa_kit::{Error, Micros, Reason as _, Resource as _, Result, Tx, View, v1::Money};
-use stoa_ledger_v1::{
-    Account, AccountClosed, AccountOpened, AccountReopened, BatchCreateTransfersRequest,
-    BatchCreateTransfersResponse, CloseAccountRequest, CloseAccountResponse, CreateAccountRequest,
-    CreateAccountResponse, CreateTransferRequest, CreateTransferResponse, EnsureAccountRequest,
-    EnsureAccountResponse, ExpireTransfersRequest, ExpireTransfersResponse, FoldTotalsRequest,
-    FoldTotalsResponse, GetAccountRequest, GetAccountResponse, GetBalanceRequest,
-    GetBalanceResponse, GetStatementRequest, GetStatementResponse, GetTransferRequest,
-    GetTransferResponse, GetTrialBalanceRequest, GetTrialBalanceResponse, LedgerService,
-    ListAccountsRequest, ListAccountsResponse, ListTransfersRequest, ListTransfersResponse,
-    PostTransferRequest, PostTransferResponse, Reason, ReverseTransferRequest,
-    ReverseTransferResponse, ShareAccountRequest, ShareAccountResponse, Transfer, TransferExpired,
-    TransferHeld, TransferPosted, TransferState, TransferVoided, UnshareAccountRequest,
-    UnshareAccountResponse, VoidTransferRequest, VoidTransferResponse,
-};
+use stoa_ledger_v1::*;
 
 use crate::model::{self, Posting, Step};
 use crate::{jobs, store};
@@ -118,8 +105,15 @@ impl LedgerService for Ledger {
             .only("kind", request.kind)
             .whole("the books have few currencies, and five kinds of accounts")
             .page(&request)?;
-        let accounts = store::with_balances(view, accounts)?;
-        Ok(ListAccountsResponse { accounts, next_page_token })
+        let ids: Vec<String> = accounts.into_iter().map(|account| account.id).collect();
+        Ok(ListAccountsResponse { accounts: store::accounts(view, &ids)?, next_page_token })
+    }
+
+    fn batch_get_accounts(
+        &self, view: &View, request: BatchGetAccountsRequest,
+    ) -> Result<BatchGetAccountsResponse> {
+        let accounts = store::accounts(view, &request.ids)?;
+        Ok(BatchGetAccountsResponse { accounts: view.visible_many(accounts, &request.ids)? })
     }
 
     fn share_account(
@@ -168,14 +162,20 @@ impl LedgerService for Ledger {
     fn reverse_transfer(
         &self, tx: &mut Tx, request: ReverseTransferRequest,
     ) -> Result<ReverseTransferResponse> {
-        let transfer = reverse(tx, transfer(tx, &request.id)?, request.description)?;
+        let transfer = reverse(tx, tx.load(&request.id)?, request.description)?;
         Ok(ReverseTransferResponse { transfer: transfer.into() })
     }
 
     fn get_transfer(
         &self, view: &View, request: GetTransferRequest,
     ) -> Result<GetTransferResponse> {
-        Ok(GetTransferResponse { transfer: transfer(view, &request.id)?.into() })
+        Ok(GetTransferResponse { transfer: view.load::<Transfer>(&request.id)?.into() })
+    }
+
+    fn batch_get_transfers(
+        &self, view: &View, request: BatchGetTransfersRequest,
+    ) -> Result<BatchGetTransfersResponse> {
+        Ok(BatchGetTransfersResponse { transfers: view.load_many(&request.ids)? })
     }
 
     fn list_transfers(
@@ -428,14 +428,10 @@ fn settle(tx: &mut Tx, transfer: &mut Transfer, state: TransferState) -> Result<
     Ok(())
 }
 
-fn transfer(view: &View, id: &str) -> Result<Transfer> {
-    view.get(id)?.ok_or_else(|| Error::not_found("transfer", id))
-}
-
 /// A transfer that is pending: one whose time is over is not, whether or not the timer has seen
 /// it.
 fn pending(view: &View, id: &str) -> Result<Transfer> {
-    let transfer = transfer(view, id)?;
+    let transfer: Transfer = view.load(id)?;
     let expires = transfer.expire_time.as_option().map(Micros::of);
     let over = expires.is_some_and(|time| time <= view.now());
     if over || transfer.state != TransferState::TRANSFER_STATE_PENDING {

@@ -57,10 +57,9 @@ pub(crate) fn account_of_code(view: &View, code: &str) -> Result<Option<(String,
     )
 }
 
-/// Accounts that were read without what they hold, with it.
-pub(crate) fn with_balances(view: &View, accounts: Vec<Account>) -> Result<Vec<Account>> {
-    let ids: Vec<String> = accounts.into_iter().map(|account| account.id).collect();
-    let rows = view.select_with(accounts!("a.id = ANY ($1) ORDER BY a.id"), (&ids,))?;
+/// The accounts of these identifiers, in the order of those.
+pub(crate) fn accounts(view: &View, ids: &[String]) -> Result<Vec<Account>> {
+    let rows = view.select_with(accounts!("a.id = ANY ($1) ORDER BY a.id"), (ids,))?;
     Ok(rows.into_iter().map(with_balance).collect())
 }
 

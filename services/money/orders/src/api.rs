@@ -48,6 +48,12 @@ impl OrdersService for Orders {
             .page(&request)?;
         Ok(ListOrdersResponse { orders, next_page_token })
     }
+
+    fn batch_get_orders(
+        &self, view: &View, request: BatchGetOrdersRequest,
+    ) -> Result<BatchGetOrdersResponse> {
+        Ok(BatchGetOrdersResponse { orders: view.load_many(&request.ids)? })
+    }
 }
 
 /// Stock, books, order and notification change in this one commit; an error undoes all of it.

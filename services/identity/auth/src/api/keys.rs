@@ -1,9 +1,10 @@
 //! API keys and the service accounts that hold them.
 
 use stoa_auth_v1::{
-    ApiKey, CreateApiKeyRequest, CreateApiKeyResponse, CreateServiceAccountRequest,
-    CreateServiceAccountResponse, DeleteServiceAccountRequest, DeleteServiceAccountResponse,
-    ListApiKeysRequest, ListApiKeysResponse, ListServiceAccountsRequest,
+    ApiKey, BatchGetServiceAccountsRequest, BatchGetServiceAccountsResponse, CreateApiKeyRequest,
+    CreateApiKeyResponse, CreateServiceAccountRequest, CreateServiceAccountResponse,
+    DeleteServiceAccountRequest, DeleteServiceAccountResponse, GetServiceAccountRequest,
+    GetServiceAccountResponse, ListApiKeysRequest, ListApiKeysResponse, ListServiceAccountsRequest,
     ListServiceAccountsResponse, Reason, RevokeApiKeyRequest, RevokeApiKeyResponse, Role,
     ServiceAccount, StoreApiKeyRequest, StoreApiKeyResponse,
 };
@@ -116,6 +117,19 @@ pub(super) fn list_service_accounts(
 ) -> Result<ListServiceAccountsResponse> {
     let (service_accounts, next_page_token) = view.list_all("id").page(&request)?;
     Ok(ListServiceAccountsResponse { service_accounts, next_page_token })
+}
+
+pub(super) fn get_service_account(
+    view: &View, request: GetServiceAccountRequest,
+) -> Result<GetServiceAccountResponse> {
+    let service_account: ServiceAccount = view.load(&request.id)?;
+    Ok(GetServiceAccountResponse { service_account: service_account.into() })
+}
+
+pub(super) fn batch_get_service_accounts(
+    view: &View, request: BatchGetServiceAccountsRequest,
+) -> Result<BatchGetServiceAccountsResponse> {
+    Ok(BatchGetServiceAccountsResponse { service_accounts: view.load_many(&request.ids)? })
 }
 
 pub(super) fn delete_service_account(

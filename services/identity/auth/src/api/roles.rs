@@ -1,7 +1,8 @@
 //! Roles, and who has them. Whoever changes one must have what it grants: before and after.
 
 use stoa_auth_v1::{
-    CreateRoleRequest, CreateRoleResponse, DeleteRoleRequest, DeleteRoleResponse, GrantRoleRequest,
+    BatchGetRolesRequest, BatchGetRolesResponse, CreateRoleRequest, CreateRoleResponse,
+    DeleteRoleRequest, DeleteRoleResponse, GetRoleRequest, GetRoleResponse, GrantRoleRequest,
     GrantRoleResponse, ListRoleGrantsRequest, ListRoleGrantsResponse, ListRolesRequest,
     ListRolesResponse, Reason, RevokeRoleRequest, RevokeRoleResponse, Role, RoleGrant,
     UpdateRoleRequest, UpdateRoleResponse,
@@ -45,6 +46,17 @@ pub(super) fn list(view: &View, request: ListRolesRequest) -> Result<ListRolesRe
     let (roles, next_page_token) = view.list_all::<Role>("name").page(&request)?;
     let roles = roles.into_iter().map(shown).collect();
     Ok(ListRolesResponse { roles, next_page_token })
+}
+
+pub(super) fn get(view: &View, request: GetRoleRequest) -> Result<GetRoleResponse> {
+    Ok(GetRoleResponse { role: shown(view.load(&request.name)?).into() })
+}
+
+pub(super) fn batch_get(
+    view: &View, request: BatchGetRolesRequest,
+) -> Result<BatchGetRolesResponse> {
+    let roles = view.load_many(&request.ids)?.into_iter().map(shown).collect();
+    Ok(BatchGetRolesResponse { roles })
 }
 
 pub(super) fn grant(tx: &mut Tx, request: GrantRoleRequest) -> Result<GrantRoleResponse> {
@@ -102,7 +114,7 @@ fn shown(role: Role) -> Role {
 
 /// A role that the caller may grant and take away.
 fn grantable(view: &View, name: &str) -> Result<Role> {
-    let role = view.get(name)?.map(shown).ok_or_else(|| Error::not_found("role", name))?;
+    let role = shown(view.load(name)?);
     has_all(view, &role.permissions)?;
     Ok(role)
 }
