@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use apollo_compiler::response::JsonValue;
 use serde_json::json;
-use stoa_contract::Code;
 use stoa_kit::{Error, Result};
 
 use crate::asker::Asker;
@@ -45,7 +44,7 @@ impl Resources {
         for (path, (by, ids)) in needs {
             let is_new = |id: &String| !self.known.contains_key(&(path, id.clone()));
             let ids: Vec<String> = ids.into_iter().filter(is_new).collect();
-            for ids in ids.chunks(by.at_once.unwrap_or(1)) {
+            for ids in ids.chunks(by.at_once) {
                 let got = match self.known.len() + ids.len() > REFERENCES_MAX {
                     true => Err(crowded()),
                     false => ask(asks, &by, ids).await,
@@ -58,12 +57,11 @@ impl Resources {
     fn keep(&mut self, by: &By, ids: &[String], got: Result<JsonValue>) {
         let resources: Result<HashMap<&str, &JsonValue>> = match &got {
             Err(error) => Err(error.clone()),
-            Ok(JsonValue::Array(items)) => {
+            Ok(items) => {
                 let named = |item| Some((part(item, &by.id).as_str()?, item));
-                Ok(items.iter().filter_map(named).collect())
+                let items = items.as_array().into_iter().flatten();
+                Ok(items.filter_map(named).collect())
             }
-            // One is what was asked for, whichever of its names it was asked by.
-            Ok(one) => Ok(ids.iter().map(|id| (id.as_str(), one)).collect()),
         };
         for id in ids {
             let found = resources.as_ref().map_err(Clone::clone);
@@ -74,11 +72,7 @@ impl Resources {
 }
 
 async fn ask(asks: &mut Asks<'_>, by: &By, ids: &[String]) -> Result<JsonValue> {
-    let asked = match (by.at_once, ids) {
-        (None, [id]) => json!({ &by.takes: id }),
-        _ => json!({ &by.takes: ids }),
-    };
-    let text = asked.to_string();
+    let text = json!({ "ids": ids }).to_string();
     let answer = match asks {
         Asks::Watched(watches) => watches.query(by.method, text.as_bytes()).await,
         Asks::Once(asker) => {
@@ -86,12 +80,7 @@ async fn ask(asks: &mut Asks<'_>, by: &By, ids: &[String]) -> Result<JsonValue> 
             asker.call(by.method, text.as_bytes(), None).await.and_then(reply)
         }
     };
-    match answer {
-        Ok(answer) => Ok(part(&answer, &by.gives).clone()),
-        // Somebody else's looks the same as none.
-        Err(error) if by.at_once.is_none() && error.code() == Code::NotFound => Ok(JsonValue::Null),
-        Err(error) => Err(error),
-    }
+    Ok(part(&answer?, &by.gives).clone())
 }
 
 fn crowded() -> Error {

@@ -49,8 +49,11 @@ pub(crate) struct Params<'a> {
 impl Resources {
     pub(crate) fn new(contracts: impl Iterator<Item = &'static Contract>) -> Self {
         let methods = contracts.flat_map(|contract| contract.methods.iter().copied());
+        // What gets many by their identifiers is no address: each of them has one.
         let queries = methods.filter(|method| {
-            method.kind == Kind::Query && method.permission != Permission::Internal
+            method.kind == Kind::Query
+                && method.permission != Permission::Internal
+                && method.batch_gets.is_none()
         });
         let readable = queries.filter_map(|method| {
             let binding = method.http.iter().find(|binding| is_plain(binding))?;

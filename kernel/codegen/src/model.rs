@@ -88,7 +88,7 @@ impl Contract {
         let reader = Reader { source, service };
         let methods: Vec<Method> =
             service.methods().map(|method| reader.method(&method, problems)).collect();
-        for (place, message) in http::collisions(&methods) {
+        for (place, message) in http::collisions(&methods).into_iter().chain(one_by_one(&methods)) {
             reader.wrong(&service.methods().nth(place)?, message, problems);
         }
         Some(Self {
@@ -225,24 +225,47 @@ fn kind(effect: bool, reads: bool, streams: bool, wrong: &mut dyn FnMut(String))
 fn batch_gets(
     method: &MethodDescriptor, kind: Kind, wrong: &mut dyn FnMut(String),
 ) -> Option<String> {
+    let gets = batch(method).filter(|_| kind == Kind::Query);
+    if gets.is_none() && method.name().starts_with("BatchGet") {
+        wrong(format!(
+            "a batch get is a query that takes `repeated string ids`, {BATCH_MAX} at the most, \
+             and gives one list of a resource"
+        ));
+    }
+    gets
+}
+
+/// The type of the resources that a method gets many of, by its name and its shape.
+pub(crate) fn batch(method: &MethodDescriptor) -> Option<String> {
     method.name().strip_prefix("BatchGet")?;
-    let ids = method.input().get_field_by_name("ids");
-    let ids = ids.filter(|ids| ids.is_list() && ids.kind() == prost_reflect::Kind::String);
-    let most = ids.and_then(|ids| items_max(&ids));
+    let ids = method.input().get_field_by_name("ids")?;
+    let is_text = ids.is_list() && ids.kind() == prost_reflect::Kind::String;
     let reply = method.output();
     let lists = reply.fields().filter(|field| field.is_list());
     let mut lists = lists.filter_map(|list| Resource::read(list.kind().as_message()?));
-    let fits = kind == Kind::Query && most.is_some_and(|most| most <= BATCH_MAX);
-    match (lists.next(), lists.next()) {
-        (Some(resource), None) if fits => Some(resource.kind),
-        _ => {
-            wrong(format!(
-                "a batch get is a query that takes `repeated string ids`, {BATCH_MAX} at the most, \
-                 and gives one list of a resource"
-            ));
-            None
-        }
-    }
+    let (resource, another) = (lists.next()?, lists.next());
+    let fits = is_text && items_max(&ids)? <= BATCH_MAX && another.is_none();
+    fits.then_some(resource.kind)
+}
+
+/// The places of methods that get one resource where none gets many: whoever comes by a reference
+/// would have to ask for each by itself.
+fn one_by_one(methods: &[Method]) -> Vec<(usize, String)> {
+    let is_batched = |kind: &String| methods.iter().any(|it| it.batch_gets.as_ref() == Some(kind));
+    let alone = methods.iter().enumerate().filter_map(|(place, method)| {
+        let noun = method.name.strip_prefix("Get")?;
+        let parts = method.reply.fields().filter(|part| !part.is_list());
+        let mut parts = parts.filter_map(|part| part.kind().as_message().cloned());
+        let resource = parts.find(|part| part.name() == noun)?;
+        let kind = Resource::read(&resource)?.kind;
+        let problem = format!(
+            "gets one `{kind}`, and nothing gets many, so that a list of references to it would be \
+             followed one by one; add a `BatchGet…` that takes `repeated string ids` and gives a \
+             list of {noun}"
+        );
+        (!is_batched(&kind)).then_some((place, problem))
+    });
+    alone.collect()
 }
 
 /// Identifiers that a batch get takes.

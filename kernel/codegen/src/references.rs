@@ -1,5 +1,6 @@
-//! References: a field says that it names a resource, and there must be one of that type. One that is
-//! called an identifier says of what, so that none is forgotten.
+//! References: a field says that it names a resource; there must be one of that type, and many of it
+//! can be got at once, so that what many rows refer to is asked for once. A field that is called an
+//! identifier says of what, so that none is forgotten.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -7,7 +8,7 @@ use std::path::{Path, PathBuf};
 use prost_reflect::{FieldDescriptor, Kind};
 
 use crate::idents::is_dotted;
-use crate::model::Resource;
+use crate::model::{Resource, batch};
 use crate::problems::Problems;
 use crate::source::{Source, extension};
 
@@ -46,10 +47,16 @@ pub(crate) fn check(root: &Path, source: &Source, problems: &mut Problems) -> Ve
                 format!(
                     "references `{wanted}`, which is no type of a resource such as `users.user`"
                 )
-            } else if known.is_some_and(|known| !known.contains(&wanted)) {
-                format!("references `{wanted}`, and there is no such resource")
             } else {
-                continue;
+                let found = known.as_ref().map(|known| known.get(&wanted));
+                match found {
+                    None | Some(Some(true)) => continue,
+                    Some(None) => format!("references `{wanted}`, and there is no such resource"),
+                    Some(Some(false)) => format!(
+                        "references `{wanted}`, which cannot be followed: let `{service}` have a \
+                         `BatchGet…` that takes `repeated string ids` and gives a list of it"
+                    ),
+                }
             };
             let text = format!("field {} {problem}", field.name());
             problems.0.push(source.problem(&message.parent_file(), field.path(), text));
@@ -68,19 +75,25 @@ fn is_called_identifier(field: &FieldDescriptor) -> bool {
     called && field.kind() == Kind::String
 }
 
+/// The resources of a contract by their types, and whether many can be got at once.
+type Resources = BTreeMap<String, bool>;
+
 /// The resources of another contract; none where there is no such contract here.
-fn other(root: &Path, service: &str, seen: &mut Vec<PathBuf>) -> Option<Vec<String>> {
+fn other(root: &Path, service: &str, seen: &mut Vec<PathBuf>) -> Option<Resources> {
     let package = format!("stoa.{service}.v1");
     let file = format!("{}/{service}.proto", package.replace('.', "/"));
     let Ok(source) = Source::compile(root, &package, &[file], &[]) else {
         let own = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../proto"));
-        return (root.canonicalize().ok() == own.canonicalize().ok()).then(Vec::new);
+        return (root.canonicalize().ok() == own.canonicalize().ok()).then(Resources::new);
     };
     seen.extend(source.paths.iter().cloned());
     Some(resources(&source))
 }
 
-fn resources(source: &Source) -> Vec<String> {
-    let all = source.messages().into_iter();
-    all.filter_map(|message| Resource::read(&message)).map(|resource| resource.kind).collect()
+fn resources(source: &Source) -> Resources {
+    let services = source.services();
+    let batches: Vec<_> = services.iter().flat_map(|all| all.methods()).collect();
+    let batches: Vec<_> = batches.iter().filter_map(batch).collect();
+    let all = source.messages().into_iter().filter_map(|message| Resource::read(&message));
+    all.map(|Resource { kind, .. }| (kind.clone(), batches.contains(&kind))).collect()
 }

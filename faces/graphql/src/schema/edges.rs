@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use prost_reflect::{FieldDescriptor, Kind, MessageDescriptor};
+use prost_reflect::{FieldDescriptor, MessageDescriptor};
 use stoa_contract::described::{Described, extension};
-use stoa_contract::{Contract, Kind as MethodKind, Method};
+use stoa_contract::{Contract, Method};
 
 use super::names;
 
@@ -20,11 +20,9 @@ pub(crate) struct Edge {
 /// How resources of a type are got by their identifiers.
 pub(crate) struct By {
     pub(crate) method: &'static Method,
-    /// The field of the request that takes identifiers.
-    pub(crate) takes: String,
-    /// How many it takes at once; none where it takes one.
-    pub(crate) at_once: Option<usize>,
-    /// The part of the reply that has the resources, or the one.
+    /// How many it takes at once.
+    pub(crate) at_once: usize,
+    /// The part of the reply that has the resources.
     pub(crate) gives: String,
     /// The part of a resource that is its identifier.
     pub(crate) id: String,
@@ -32,54 +30,29 @@ pub(crate) struct By {
     pub(super) resource: MessageDescriptor,
 }
 
-/// What a message says about being a resource: its type, and the field that names it.
-struct Resource {
-    kind: String,
-    id: String,
-}
-
-/// How the resources of contracts are got, by their types: many at once where a contract can do that.
+/// How the resources of contracts are got, by their types.
 pub(super) fn getters(
     contracts: &[&'static Contract], described: &Described,
 ) -> BTreeMap<String, Arc<By>> {
-    let mut getters: BTreeMap<String, Arc<By>> = BTreeMap::new();
     let methods = contracts.iter().flat_map(|contract| contract.methods.iter().copied());
-    for method in methods.filter(|it| it.kind == MethodKind::Query && names::is_shown(it)) {
-        let Some((kind, by)) = getter(method, described) else { continue };
-        let better = getters.get(&kind).is_none_or(|known| known.at_once.is_none());
-        if better {
-            getters.insert(kind, Arc::new(by));
-        }
-    }
-    getters
+    let shown = methods.filter(|method| names::is_shown(method));
+    let getters =
+        shown.filter_map(|it| Some((it.batch_gets?.to_owned(), Arc::new(getter(it, described)?))));
+    getters.collect()
 }
 
-/// `BatchGet<Resources>`, and `Get<Resource>` by one identifier.
-fn getter(method: &'static Method, described: &Described) -> Option<(String, By)> {
+/// How `BatchGet<Resources>` gets them.
+fn getter(method: &'static Method, described: &Described) -> Option<By> {
     let found = described.method(method.path)?;
-    let many = method.batch_gets.is_some();
     let reply = found.output();
-    let mut parts = reply.fields().filter_map(|field| {
-        let kind = field.kind();
-        let message = kind.as_message().filter(|_| field.is_list() == many)?;
-        Some((field.clone(), message.clone(), resource(message)?))
+    let mut lists = reply.fields().filter(FieldDescriptor::is_list).filter_map(|list| {
+        let resource = list.kind().as_message()?.clone();
+        let id = resource.get_field_by_name(&id_of(&resource)?)?;
+        Some((list.json_name().to_owned(), id.json_name().to_owned(), resource))
     });
-    let (given, resource, Resource { kind, id }) = parts.next()?;
-    if !many && method.name != format!("Get{}", resource.name()) {
-        return None;
-    }
-    let request = found.input();
-    let mut texts = request.fields().filter(|field| field.kind() == Kind::String);
-    let takes = texts.find(|field| field.is_list() == many)?;
-    let by = By {
-        method,
-        at_once: many.then(|| items_max(&takes)),
-        takes: takes.json_name().to_owned(),
-        gives: given.json_name().to_owned(),
-        id: resource.get_field_by_name(&id)?.json_name().to_owned(),
-        resource,
-    };
-    Some((kind, by))
+    let (gives, id, resource) = lists.next()?;
+    let at_once = items_max(&found.input().get_field_by_name("ids")?);
+    Some(By { method, at_once, gives, id, resource })
 }
 
 /// The edge behind a field, and what it is called.
@@ -94,11 +67,10 @@ pub(super) fn of(
     Some((names::edge(field.name(), noun), edge))
 }
 
-fn resource(message: &MessageDescriptor) -> Option<Resource> {
+/// The field that names a message which is a resource.
+fn id_of(message: &MessageDescriptor) -> Option<String> {
     let said = extension(&message.options(), "stoa.v1.resource")?;
-    let said = said.as_message()?;
-    let text = |name: &str| Some(said.get_field_by_name(name)?.as_str()?.to_owned());
-    Some(Resource { kind: text("type")?, id: text("id")? })
+    Some(said.as_message()?.get_field_by_name("id")?.as_str()?.to_owned())
 }
 
 /// How many items a list takes, by its rule; every batch get has one.

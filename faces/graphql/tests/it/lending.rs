@@ -10,8 +10,9 @@ use stoa_kit::{
 };
 
 use contract::{
-    Author, BatchGetAuthorsRequest, BatchGetAuthorsResponse, Book, EchoRequest, EchoResponse,
-    ForgetRequest, ForgetResponse, GetBookRequest, GetBookResponse, GetBooksRequest,
+    Author, BatchGetAuthorsRequest, BatchGetAuthorsResponse, BatchGetBooksRequest,
+    BatchGetBooksResponse, BatchGetShelvesRequest, BatchGetShelvesResponse, Book, EchoRequest,
+    EchoResponse, ForgetRequest, ForgetResponse, GetBookRequest, GetBookResponse, GetBooksRequest,
     GetBooksResponse, GetNewestRequest, GetNewestResponse, GetShelfRequest, GetShelfResponse,
     LendingService, ListBooksRequest, ListBooksResponse, Newest, PutBookRequest, PutBookResponse,
     ReadBooksRequest, ReadBooksResponse, RenameAuthorRequest, RenameAuthorResponse, Shelf,
@@ -39,15 +40,31 @@ fn book(nth: usize) -> Book {
     }
 }
 
+fn known_book(id: &str) -> Option<Book> {
+    number(id, "book").filter(|nth| *nth < 100).map(book)
+}
+
+/// There is one shelf.
+fn known_shelf(id: &str) -> Option<Shelf> {
+    (id == "shelf0").then(|| Shelf { id: id.to_owned(), room: 4 })
+}
+
 fn number(id: &str, kind: &str) -> Option<usize> {
     id.strip_prefix(kind)?.parse().ok()
 }
 
 impl LendingService for Lending {
     fn get_book(&self, _: &View, request: GetBookRequest) -> Result<GetBookResponse> {
-        let nth = number(&request.id, "book").filter(|nth| *nth < 100);
-        let nth = nth.ok_or_else(|| Error::not_found("book", &request.id))?;
-        Ok(GetBookResponse { book: book(nth).into() })
+        let book = known_book(&request.id).ok_or_else(|| Error::not_found("book", &request.id))?;
+        Ok(GetBookResponse { book: book.into() })
+    }
+
+    fn batch_get_books(
+        &self, _: &View, request: BatchGetBooksRequest,
+    ) -> Result<BatchGetBooksResponse> {
+        Ok(BatchGetBooksResponse {
+            books: request.ids.iter().filter_map(|id| known_book(id)).collect(),
+        })
     }
 
     fn list_books(&self, _: &View, request: ListBooksRequest) -> Result<ListBooksResponse> {
@@ -76,11 +93,19 @@ impl LendingService for Lending {
     }
 
     fn get_shelf(&self, _: &View, request: GetShelfRequest) -> Result<GetShelfResponse> {
-        SHELVES.fetch_add(1, SeqCst);
-        match number(&request.id, "shelf") {
-            Some(0) => Ok(GetShelfResponse { shelf: Shelf { id: request.id, room: 4 }.into() }),
-            _ => Err(Error::not_found("shelf", &request.id)),
+        match known_shelf(&request.id) {
+            Some(shelf) => Ok(GetShelfResponse { shelf: shelf.into() }),
+            None => Err(Error::not_found("shelf", &request.id)),
         }
+    }
+
+    fn batch_get_shelves(
+        &self, _: &View, request: BatchGetShelvesRequest,
+    ) -> Result<BatchGetShelvesResponse> {
+        SHELVES.fetch_add(1, SeqCst);
+        Ok(BatchGetShelvesResponse {
+            shelves: request.ids.iter().filter_map(|id| known_shelf(id)).collect(),
+        })
     }
 
     fn echo(&self, _: &View, request: EchoRequest) -> Result<EchoResponse> {

@@ -56,8 +56,10 @@ fn methods_are_called_by_one_rule() {
                 // `ListBooks` stands first, so it has the short name.
                 "books: LendingListBooksResponse",
                 "getBooks: LendingGetBooksResponse",
+                "batchGetBooks: LendingBatchGetBooksResponse",
                 "batchGetAuthors: LendingBatchGetAuthorsResponse",
                 "shelf: LendingShelf",
+                "batchGetShelves: LendingBatchGetShelvesResponse",
                 "echo: LendingEchoResponse",
                 "newest: LendingNewest",
             ]

@@ -7,10 +7,10 @@ use stoa_kit::{
 };
 
 use contract::{
-    CreatePlantRequest, CreatePlantResponse, DeletePlantRequest, DeletePlantResponse,
-    GardenService, GetPlantRequest, GetPlantResponse, ListPlantsRequest, ListPlantsResponse,
-    MovePlantRequest, MovePlantResponse, Plant, WatchPlantRequest, WatchPlantResponse,
-    WaterPlantsRequest, WaterPlantsResponse,
+    BatchGetPlantsRequest, BatchGetPlantsResponse, CreatePlantRequest, CreatePlantResponse,
+    DeletePlantRequest, DeletePlantResponse, GardenService, GetPlantRequest, GetPlantResponse,
+    ListPlantsRequest, ListPlantsResponse, MovePlantRequest, MovePlantResponse, Plant,
+    WatchPlantRequest, WatchPlantResponse, WaterPlantsRequest, WaterPlantsResponse,
 };
 
 pub(crate) mod contract {
@@ -29,6 +29,13 @@ impl GardenService for Garden {
     fn list_plants(&self, _: &View, request: ListPlantsRequest) -> Result<ListPlantsResponse> {
         let plant = |number| Plant { id: format!("plant-{number}"), ..Plant::default() };
         Ok(ListPlantsResponse { plants: (0..request.page_size.max(1)).map(plant).collect() })
+    }
+
+    fn batch_get_plants(
+        &self, _: &View, request: BatchGetPlantsRequest,
+    ) -> Result<BatchGetPlantsResponse> {
+        let plant = |id| Plant { id, ..Plant::default() };
+        Ok(BatchGetPlantsResponse { plants: request.ids.into_iter().map(plant).collect() })
     }
 
     fn create_plant(&self, _: &mut Tx, request: CreatePlantRequest) -> Result<CreatePlantResponse> {

@@ -22,7 +22,12 @@ fn hints(list: &Value, name: &str) -> [Option<bool>; 4] {
 fn everybody_is_handed_what_they_may_call() {
     with_mcp(Settings::default(), async |_, agent| {
         let everybodys = ["garden_get_plant", "garden_watch_plant", "system_watch"];
-        let signed_in = ["garden_create_plant", "garden_get_plant", "garden_list_plants"];
+        let signed_in = [
+            "garden_batch_get_plants",
+            "garden_create_plant",
+            "garden_get_plant",
+            "garden_list_plants",
+        ];
         let signed_in = [&signed_in[..], &["garden_move_plant", "garden_watch_plant"]].concat();
         let list = agent.of("").result("tools/list", json!({})).await;
         assert_eq!(names(&list), everybodys);

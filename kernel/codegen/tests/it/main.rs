@@ -40,6 +40,11 @@ service ShopService {
       additional_bindings {get: "/v1/shop/search"}
     };
   }
+  // Gets orders.
+  rpc BatchGetOrders(BatchGetOrdersRequest) returns (BatchGetOrdersResponse) {
+    option (stoa.v1.permission) = "internal";
+    option idempotency_level = NO_SIDE_EFFECTS;
+  }
   // Follows orders.
   rpc Follow(FollowRequest) returns (stream FollowResponse) {
     option (stoa.v1.permission) = "internal";
@@ -105,6 +110,16 @@ message GetResponse {
   Order order = 1;
   // What opens it.
   string code = 2 [debug_redact = true];
+}
+// Asks for several orders.
+message BatchGetOrdersRequest {
+  // What names them.
+  repeated string ids = 1 [(buf.validate.field).repeated.max_items = 100];
+}
+// The answer.
+message BatchGetOrdersResponse {
+  // Them.
+  repeated Order orders = 1;
 }
 // Asks.
 message FollowRequest {}

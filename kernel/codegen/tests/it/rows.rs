@@ -202,30 +202,53 @@ fn rows_are_granted_by_their_identifier() {
 
 #[test]
 fn a_batch_get_is_known_by_its_shape() {
-    let shaped = |rule: &str, kind: &str| {
-        let method = "  // Gets orders.\n  rpc BatchGetOrders(BatchGetOrdersRequest) returns \
-             (BatchGetOrdersResponse) {\n    option (stoa.v1.permission) = \"internal\";\n    \
-             option idempotency_level = NO_SIDE_EFFECTS;\n  }\n  // Follows orders.\n";
-        let messages = format!(
-            "// Asks.\nmessage BatchGetOrdersRequest {{\n// Each.\n\
-             repeated {kind} ids = 1 [{rule}];\n}}\n\
-             // The answer.\nmessage BatchGetOrdersResponse {{\n// Them.\n\
-             repeated Order orders = 1;\n}}\n// It was placed.\n"
-        );
-        let proto = GOOD.replacen("  // Follows orders.\n", method, 1);
-        generate(&proto.replacen("// It was placed.\n", &messages, 1))
-    };
-    let code = shaped("(buf.validate.field).repeated.max_items = 100", "string").unwrap();
+    let code = generate(GOOD).unwrap();
     assert!(code.contains("batch_gets: ::core::option::Option::Some(\"shop.order\"),"), "{code}");
-    for (rule, kind) in [
-        ("(buf.validate.field).repeated.max_items = 1001", "string"),
-        ("(buf.validate.field).repeated.min_items = 1", "string"),
-        ("(buf.validate.field).repeated.max_items = 9", "int64"),
-    ] {
-        let problems = shaped(rule, kind).unwrap_err();
-        assert_eq!(problems.len(), 1, "{problems:?}");
+    let ids = "  repeated string ids = 1 [(buf.validate.field).repeated.max_items = 100];";
+    for (kind, rule) in
+        [("string", "max_items = 1001"), ("string", "min_items = 1"), ("int64", "max_items = 9")]
+    {
+        let other = format!("  repeated {kind} ids = 1 [(buf.validate.field).repeated.{rule}];");
+        let problems = wrong(&[(ids, &other)]);
         assert!(problems[0].contains("a batch get is a query that takes"), "{problems:?}");
     }
+}
+
+#[test]
+fn what_is_got_or_referred_to_can_be_got_in_batches() {
+    let none = [
+        (
+            "rpc BatchGetOrders(BatchGetOrdersRequest) returns (BatchGetOrdersResponse)",
+            "rpc FetchOrders(FetchOrdersRequest) returns (FetchOrdersResponse)",
+        ),
+        ("message BatchGetOrdersRequest", "message FetchOrdersRequest"),
+        ("message BatchGetOrdersResponse", "message FetchOrdersResponse"),
+    ];
+    let without = |more: &[(&str, &str)]| wrong(&[&none, more].concat());
+    let unfollowed = |field: &str| {
+        format!(
+            "field {field} references `shop.order`, which cannot be followed: let `shop` have a \
+             `BatchGet…` that takes `repeated string ids` and gives a list of it"
+        )
+    };
+    assert_eq!(without(&[]), [at("string order_id", &unfollowed("order_id"))]);
+    let other = "  string owner = 2 [(stoa.v1.references) = \"shop.order\"];";
+    let both = without(&[("  string owner = 2;", other)]);
+    assert_eq!(both[0], at("string owner", &unfollowed("owner")));
+    let single = without(&[
+        ("string order_id = 1 [(stoa.v1.references) = \"shop.order\"]", "string order = 1"),
+        ("subject: \"order_id\"", "subject: \"order\""),
+        (
+            "rpc Get(GetRequest) returns (GetResponse)",
+            "rpc GetOrder(GetOrderRequest) returns (GetOrderResponse)",
+        ),
+        ("message GetRequest {", "message GetOrderRequest {"),
+        ("message GetResponse {", "message GetOrderResponse {"),
+    ]);
+    let alone = "method GetOrder: gets one `shop.order`, and nothing gets many, so that a list of \
+                 references to it would be followed one by one; add a `BatchGet…` that takes \
+                 `repeated string ids` and gives a list of Order";
+    assert_eq!(single, [at("rpc Get(", alone)]);
 }
 
 #[test]
