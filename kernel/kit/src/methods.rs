@@ -83,6 +83,19 @@ impl Methods {
         Self { contract, handlers, held, tells_of_people: false, blobs }
     }
 
+    /// The same for a contract that differs from this one in names alone: of such tests make many, to
+    /// see what they cost.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn renamed(mut self, contract: &'static Contract) -> Self {
+        self.contract = contract;
+        for (method, _) in &mut self.handlers {
+            let other = contract.methods.iter().find(|other| other.name == method.name);
+            *method = other.copied().unwrap_or(method);
+        }
+        self
+    }
+
     /// Says that a table of the contract holds what is about people.
     #[must_use]
     pub fn holds<T: Table>(mut self) -> Self {

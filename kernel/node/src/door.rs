@@ -31,6 +31,7 @@ use crate::contract::ListServicesRequest;
 use crate::guest::Guest;
 use crate::incoming::{Flow, Incoming, Measure, Terms};
 use crate::outgoing::{Outgoing, Wire};
+use crate::reflection::Reflection;
 use crate::refusal::{not_text, refuse, too_large, too_slow, truncated};
 use crate::rpc::{Table, header, late, refuse as told};
 use crate::serve::Listen;
@@ -50,7 +51,7 @@ const OUTGOING: (usize, usize) = (128 << 20, 32 << 20);
 pub(crate) const DISCARD_MAX: usize = 64 << 20;
 
 /// Every method that can be called: those of the contracts, and those of RPC itself.
-pub(crate) type Methods = Chain<Table, Router>;
+pub(crate) type Methods = Chain<Table, Chain<Router, Reflection>>;
 
 /// A body on its way in.
 pub(crate) trait Coming:

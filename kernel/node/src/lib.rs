@@ -35,6 +35,7 @@ mod outgoing;
 mod position;
 mod quota;
 mod raw;
+mod reflection;
 mod refusal;
 mod ring;
 mod rpc;

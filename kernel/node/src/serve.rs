@@ -10,7 +10,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use connectrpc::{Chain, ConnectRpcBody, Router};
 use connectrpc_health::HealthService;
-use connectrpc_reflection::Reflector;
 use futures::future::{self, BoxFuture};
 use http::request::Parts;
 use http::{HeaderMap, Request, Response, StatusCode, header};
@@ -30,6 +29,7 @@ use crate::door::{Coming, Door, Line, Methods};
 use crate::face::{Face, Faces};
 use crate::health::Health;
 use crate::outgoing::Outgoing;
+use crate::reflection::Reflection;
 use crate::rpc::Table;
 use crate::streams::{self, Streams};
 use crate::whence::Proxies;
@@ -111,18 +111,10 @@ fn spawn(work: impl Future<Output = ()> + Send + 'static) -> tokio::task::JoinHa
 }
 
 /// What can be called: the contracts of the services, health and reflection.
-fn methods(node: &Arc<Node>) -> Result<Methods> {
-    let contracts = node.registry().services().iter().filter_map(|service| service.contract);
-    let reflector = Reflector::from_descriptor_set_bytes(stoa_contract::IMPORTS);
-    let mut reflector = reflector.map_err(Error::internal)?;
-    for contract in contracts.clone() {
-        reflector.add_descriptor_set_bytes(contract.descriptors).map_err(Error::internal)?;
-    }
+fn methods(node: &Arc<Node>) -> Methods {
     let health = Arc::new(HealthService::new(Health(Arc::clone(node))));
-    let router = connectrpc_health::HealthExt::register(health, Router::new());
-    let names: Vec<_> = contracts.map(|contract| contract.full_name).collect();
-    let router = connectrpc_reflection::install(router, reflector.with_services(names));
-    Ok(Chain(Table(Arc::clone(node)), router))
+    let health = connectrpc_health::HealthExt::register(health, Router::new());
+    Chain(Table(Arc::clone(node)), Chain(health, Reflection::new(node.registry())))
 }
 
 /// What answers the requests of all connections.
@@ -142,7 +134,7 @@ impl Port {
     pub fn new(node: &Arc<Node>, faces: Vec<Arc<dyn Face>>, listen: Listen) -> Result<Arc<Self>> {
         let faces = [faces, raw::faces(node.registry())].concat();
         let faces = Faces::new(faces, node.registry())?;
-        let door = Arc::new(Door::new(node, methods(node)?, &listen));
+        let door = Arc::new(Door::new(node, methods(node), &listen));
         let streams = Arc::new(Streams(Arc::clone(node.registry())));
         Ok(Arc::new(Self { door, faces, streams, node: Arc::clone(node), listen }))
     }

@@ -33,7 +33,7 @@ mod web;
 mod world;
 
 pub use home::{Kept, objects};
-pub use many::{Cost, made_up};
+pub use many::{Cost, Meter, made_up};
 pub use node::{Engine, Node, run, run_at_most, run_forgetful, run_with_faults, run_with_ports};
 pub use stoa_store::Directory;
 pub use until::until;

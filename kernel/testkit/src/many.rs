@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use stoa_contract::{Contract, Method, Shape};
+use stoa_contract::{Binding, Contract, Method, Segment, Shape};
 
 /// A contract so many times, each time under another name of the same length, so that its descriptors
 /// stay what they are: `lending` becomes `lendi00`, `lendi01` and so on.
@@ -23,8 +23,18 @@ fn renamed(known: &'static Contract, nth: usize) -> &'static Contract {
     let shape = |shape: &Shape| -> &'static Shape {
         Box::leak(Box::new(Shape { name: named(shape.name), fields: shape.fields }))
     };
+    let segment = |segment: &Segment| match segment {
+        Segment::Word(word) => Segment::Word(named(word)),
+        other => *other,
+    };
+    let binding = |binding: &Binding| Binding {
+        template: named(binding.template),
+        segments: binding.segments.iter().map(segment).collect::<Vec<_>>().leak(),
+        ..*binding
+    };
     let methods = known.methods.iter().map(|&method| {
         let made = Method {
+            http: method.http.iter().map(binding).collect::<Vec<_>>().leak(),
             path: named(method.path),
             service: named(method.service),
             batch_gets: method.batch_gets.map(named),
@@ -52,22 +62,41 @@ fn renamed(known: &'static Contract, nth: usize) -> &'static Contract {
     }))
 }
 
+/// Tells what something costs that this process does.
+#[derive(Debug)]
+pub struct Meter {
+    work: Duration,
+    memory: usize,
+}
+
 /// What something cost.
 #[derive(Debug)]
 pub struct Cost {
-    /// How long this thread had a processor.
+    /// How long this process had a processor.
     pub work: Duration,
-    /// How much more memory this process has, in bytes.
+    /// How much more memory it has, in bytes.
     pub memory: usize,
+}
+
+impl Meter {
+    /// Measures from now on.
+    pub fn start() -> Self {
+        Self { memory: resident(), work: worked() }
+    }
+
+    /// What it cost so far; what was made meanwhile is still there.
+    pub fn read(&self) -> Cost {
+        let (memory, work) = (resident().saturating_sub(self.memory), worked() - self.work);
+        Cost { work, memory }
+    }
 }
 
 impl Cost {
     /// What it costs to do something, which stays in memory.
     pub fn of<T>(run: impl FnOnce() -> T) -> (T, Self) {
-        let (memory, work) = (resident(), worked());
+        let meter = Meter::start();
         let made = run();
-        let (memory, work) = (resident().saturating_sub(memory), worked() - work);
-        (made, Self { work, memory })
+        (made, meter.read())
     }
 
     /// Fails where it is more than a description of ninety services may cost.
@@ -84,7 +113,10 @@ fn resident() -> usize {
     line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() << 10
 }
 
+/// The time of all threads, in whose own code and in the kernel's, to a hundredth of a second.
 fn worked() -> Duration {
-    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
-    Duration::from_nanos(text.split(' ').next().unwrap().parse().unwrap())
+    let text = std::fs::read_to_string("/proc/self/stat").unwrap();
+    let (_, after_name) = text.rsplit_once(") ").unwrap();
+    let ticks = after_name.split(' ').skip(11).take(2).map(|ticks| ticks.parse::<u64>().unwrap());
+    Duration::from_millis(ticks.sum::<u64>() * 10)
 }

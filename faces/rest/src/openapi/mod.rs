@@ -10,8 +10,11 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use http::{HeaderValue, Response, header};
+use quick_cache::Weighter;
 use quick_cache::sync::Cache;
-use serde_json::{Map, Value as Json, json};
+use serde::Serialize;
+use serde_json::value::{RawValue, to_raw_value};
+use serde_json::{Value as Json, json};
 use stoa_contract::schema::Schemas;
 use stoa_contract::{Code, Contract, Method, Permission, Words};
 use stoa_kit::{Caller, Error, Registry, Result};
@@ -24,19 +27,50 @@ pub(crate) const PATH: &str = "/openapi.json";
 /// What can be done to it.
 pub(crate) const ALLOW: &str = "GET, HEAD, OPTIONS";
 
-/// Documents that are kept: readers who may call the same have the same.
-const KEPT_MAX: usize = 32;
+/// Documents that are kept, and their bytes: readers who may call the same have the same.
+const KEPT_MAX: (usize, u64) = (32, 32 << 20);
+
+/// The operations by path and method of HTTP, each as it will be written: as values they would take ten
+/// times the memory.
+type Paths = BTreeMap<String, BTreeMap<&'static str, Box<RawValue>>>;
+
+#[derive(Serialize)]
+struct Document {
+    openapi: &'static str,
+    info: Json,
+    servers: Json,
+    tags: Vec<Json>,
+    paths: Paths,
+    components: Components,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Components {
+    schemas: BTreeMap<String, Json>,
+    responses: BTreeMap<String, Json>,
+    security_schemes: Json,
+}
 
 /// What the node's services promise.
 pub(crate) struct Documents {
     contracts: Vec<&'static Contract>,
-    kept: Cache<Vec<&'static str>, Bytes>,
+    kept: Cache<Vec<&'static str>, Bytes, ByBytes>,
+}
+
+#[derive(Clone)]
+struct ByBytes;
+
+impl Weighter<Vec<&'static str>, Bytes> for ByBytes {
+    fn weight(&self, _: &Vec<&'static str>, text: &Bytes) -> u64 {
+        text.len() as u64
+    }
 }
 
 impl Documents {
     pub(crate) fn new(registry: &Registry) -> Self {
         let contracts = registry.services().iter().filter_map(|service| service.contract).collect();
-        Self { contracts, kept: Cache::new(KEPT_MAX) }
+        Self { contracts, kept: Cache::with_weighter(KEPT_MAX.0, KEPT_MAX.1, ByBytes) }
     }
 
     /// The document for a reader; `query` may name services.
@@ -79,42 +113,45 @@ impl Documents {
 fn document(registry: &Registry, shown: &[(&Contract, Vec<&'static Method>)]) -> Result<Bytes> {
     let described = registry.described()?;
     let mut schemas = Schemas::new(described, "#/components/schemas");
-    let (mut paths, mut tags, mut responses) = (Map::new(), Vec::new(), BTreeMap::new());
+    let (mut paths, mut tags, mut responses) = (Paths::new(), Vec::new(), BTreeMap::new());
     for (contract, methods) in shown.iter().filter(|(_, methods)| !methods.is_empty()) {
         tags.push(json!({"name": contract.name, "description": contract.doc}));
         let mut operations = Operations::new(registry, described, contract, &mut schemas);
         for &method in methods {
             for (path, verb, operation) in operations.of(method)? {
-                let item: &mut Json = paths.entry(path).or_insert_with(|| json!({}));
-                item[verb] = operation;
+                paths.entry(path).or_default().insert(verb, text(&operation)?);
             }
         }
         responses.extend(operations.refusals());
     }
-    let mut made = schemas.made;
-    made.insert("Problem".to_owned(), problem());
-    let document = json!({
-        "openapi": "3.1.0",
-        "info": {
+    let mut schemas = schemas.made;
+    schemas.insert("Problem".to_owned(), problem());
+    let document = Document {
+        openapi: "3.1.0",
+        info: json!({
             "title": "Stoa",
             "version": env!("CARGO_PKG_VERSION"),
             "description": "The methods of this node that whoever asked may call. \
                 A value in a path that holds a slash or a colon is sent percent-encoded.",
-        },
-        "servers": [{"url": "/"}],
-        "tags": tags,
-        "paths": paths,
-        "components": {
-            "schemas": made,
-            "responses": responses,
-            "securitySchemes": {"bearer": {
+        }),
+        servers: json!([{"url": "/"}]),
+        tags,
+        paths,
+        components: Components {
+            schemas,
+            responses,
+            security_schemes: json!({"bearer": {
                 "type": "http",
                 "scheme": "bearer",
                 "description": "A session's or an API key's token.",
-            }},
+            }}),
         },
-    });
+    };
     serde_json::to_vec(&document).map(Bytes::from).map_err(Error::internal)
+}
+
+fn text(value: &Json) -> Result<Box<RawValue>> {
+    to_raw_value(value).map_err(Error::internal)
 }
 
 /// A problem, as [`crate::problem`] writes it.

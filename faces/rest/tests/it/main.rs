@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 mod headers;
+mod many;
 mod shelf;
 mod streams;
 mod transcoding;

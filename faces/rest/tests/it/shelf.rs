@@ -1,6 +1,7 @@
 //! A service that tells what it was asked.
 
 use futures::StreamExt;
+use stoa_contract::Contract;
 use stoa_kit::{
     Authenticated, Authenticator, Caller, Code, Ctx, Error, MAIN, Micros, Result, Service, Stream,
     Tx, View,
@@ -43,7 +44,7 @@ impl ShelfService for Shelf {
 
 /// The service. A token is the name of its bearer.
 pub(crate) fn service() -> Service {
-    Service::new(contract::serve(Shelf)).authenticates(Authenticator {
+    named(&contract::CONTRACT).authenticates(Authenticator {
         tenant: |_| Some(MAIN),
         run: |_, token| {
             let caller = Caller::of(MAIN, token, &[]);
@@ -52,4 +53,9 @@ pub(crate) fn service() -> Service {
         principal: |_, _, _| Ok(None),
         prepare: |_, _| Ok(false),
     })
+}
+
+/// The same under the name of a contract that has the same methods; it knows nobody.
+pub(crate) fn named(contract: &'static Contract) -> Service {
+    Service::new(contract::serve(Shelf).renamed(contract))
 }

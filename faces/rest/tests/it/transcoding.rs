@@ -38,7 +38,7 @@ fn queries() -> Vec<(&'static str, Value)> {
         ("flags=true&flags=false", json!({"flags": [true, false]})),
         ("note=", json!({"note": ""})),
         ("note=\"%22,%22id%22:%22b", json!({"note": "\"\",\"id\":\"b"})),
-        ("range.shelf=x&range.firstPlace=3", json!({"range": {"shelf": "x", "firstPlace": 3}})),
+        ("range.within=x&range.firstPlace=3", json!({"range": {"within": "x", "firstPlace": 3}})),
         ("&&small=5&", json!({"small": 5})),
     ]
 }
@@ -73,14 +73,14 @@ fn a_path_holds_values() {
             let said = shelf.get(&format!("/v1/shelf/books/{path}")).await;
             assert_eq!(said.json(), json!({"asked": {"id": id}}), "{path}");
         }
-        for (path, shelf_name) in [
+        for (path, within) in [
             ("rooms/1/shelves/2", "rooms/1/shelves/2"),
             ("rooms/1/shelves", "rooms/1/shelves"),
             ("rooms/1/shelves/2/3", "rooms/1/shelves/2/3"),
             ("rooms/a%2Fb/shelves/c%3Ad", "rooms/a%2Fb/shelves/c:d"),
         ] {
             let said = shelf.get(&format!("/v1/shelf/rooms/{path}:list?small=2")).await;
-            let asked = json!({"asked": {"range": {"shelf": shelf_name}, "small": 2}});
+            let asked = json!({"asked": {"range": {"within": within}, "small": 2}});
             assert_eq!(said.json(), asked, "{path}");
         }
     });
@@ -144,7 +144,7 @@ fn requests() -> impl Strategy<Value = (Value, String)> {
         text().prop_map(|text| ("note", json!(text))),
         proptest::collection::vec(text(), 1..4).prop_map(|texts| ("tags", json!(texts))),
         proptest::collection::vec(any::<bool>(), 1..4).prop_map(|all| ("flags", json!(all))),
-        text().prop_map(|text| ("range.shelf", json!(text))),
+        text().prop_map(|text| ("range.within", json!(text))),
         any::<u32>().prop_map(|n| ("range.first_place", json!(n))),
     ];
     proptest::collection::btree_map("[a-z]", field, 0..6).prop_map(|fields| {

@@ -36,7 +36,7 @@ fn what_a_query_says_wrongly_is_refused_with_its_path() {
             ("wait=1", json!({"wait": "1"})),
             ("price=5", json!({"price": "5"})),
             ("price.amont=5", json!({"price": {"amont": "5"}})),
-            ("range.shelf.x=5", json!({"range": {"shelf.x": "5"}})),
+            ("range.within.x=5", json!({"range": {"within.x": "5"}})),
             ("nothing.at.all=5", json!({"nothing.at.all": "5"})),
             ("=5", json!({"": "5"})),
             ("small=2000", json!({"small": 2000})),
