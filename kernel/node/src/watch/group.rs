@@ -122,26 +122,28 @@ impl<L: Look> Groups<L> {
     /// that whoever joins finds what they did themselves before.
     pub(crate) fn join(&self, node: &Arc<Node>, look: L) -> State<L::Seen> {
         let mut all = self.all();
-        let (group, from) = match all.entry(look.key()) {
-            Entry::Occupied(known) if L::ANEW => {
-                let group = Arc::clone(known.get());
-                let next = group.begun.load(SeqCst) + 1;
-                group.wanted.fetch_max(next, SeqCst);
-                group.flag.stale.notify_one();
-                (group, next)
+        let (mut told, from) = match all.entry(look.key()) {
+            Entry::Occupied(known) => {
+                let group = known.get();
+                let mut from = 0;
+                if L::ANEW {
+                    from = group.begun.load(SeqCst) + 1;
+                    group.wanted.fetch_max(from, SeqCst);
+                    group.flag.stale.notify_one();
+                }
+                (group.state.subscribe(), from)
             }
-            Entry::Occupied(known) => (Arc::clone(known.get()), 0),
             Entry::Vacant(place) => {
                 let flag = node.hub.flag(look.tenant());
                 let (begun, wanted) = (AtomicU64::new(0), AtomicU64::new(0));
                 let group = Group { state: watch::Sender::new(None), flag, begun, wanted };
-                let group = Arc::new(group);
-                place.insert(Arc::clone(&group));
-                spawn(run(Arc::clone(node), look, Arc::clone(&group)));
-                (group, 0)
+                let group = Arc::clone(place.insert(Arc::new(group)));
+                // A group looks anew where it finds nobody and then somebody: they are in it first.
+                let told = group.state.subscribe();
+                spawn(run(Arc::clone(node), look, group));
+                (told, 0)
             }
         };
-        let mut told = group.state.subscribe();
         told.mark_changed();
         State { told, from }
     }
