@@ -23,7 +23,7 @@ use stoa_kit::outbound::Hosts;
 use stoa_kit::settings::Initial;
 use stoa_kit::{Error, Result};
 use stoa_mcp::Issuer;
-use stoa_node::{Listen, LogFormat, Origins, Proxies};
+use stoa_node::{Configured, Listen, LogFormat, Origins, Proxies};
 use stoa_store::Place;
 
 use settings::{OTHERS, is_of_others, known};
@@ -76,6 +76,8 @@ pub struct Config {
     pub mcp_issuer: Option<Issuer>,
     /// What services are told when a node starts.
     pub settings: Vec<Initial>,
+    /// All of it as it is shown, and who said so.
+    pub shown: Vec<Configured>,
 }
 
 impl Config {
@@ -104,6 +106,7 @@ impl Config {
     ) -> Result<Self> {
         let mut values: BTreeMap<String, String> =
             SETTINGS.iter().map(|s| (s.key.to_owned(), s.default.to_owned())).collect();
+        let mut sources = BTreeMap::<String, String>::new();
         let table: toml::Table =
             file.parse().map_err(|error| invalid(format!("stoa.toml: {error}")))?;
         let mut settings = Vec::new();
@@ -120,6 +123,7 @@ impl Config {
             }
             known(&key, &format!("`{key}` in stoa.toml"))?;
             let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            sources.insert(key.clone(), "stoa.toml".to_owned());
             values.insert(key, value);
         }
         for (name, value) in environment {
@@ -143,12 +147,21 @@ impl Config {
                     source: name.to_owned(),
                 }),
                 None => {
+                    sources.insert(key.clone(), name.to_owned());
                     values.insert(key, value);
                 }
             }
         }
+        let flag = |key: &String| (key.clone(), format!("--{}", key.replace('_', "-")));
+        sources.extend(flags.keys().map(flag));
         values.extend(flags);
-        Ok(Self { settings, ..Self::read(&values, terminal)? })
+        let shown = values.iter().map(|(key, value)| Configured {
+            name: key.clone(),
+            value: without_password(value),
+            source: sources.get(key).map_or("default", String::as_str).to_owned(),
+        });
+        let shown = shown.collect();
+        Ok(Self { settings, shown, ..Self::read(&values, terminal)? })
     }
 
     fn read(values: &BTreeMap<String, String>, terminal: bool) -> Result<Self> {
@@ -237,6 +250,7 @@ impl Config {
                 ),
             },
             settings: Vec::new(),
+            shown: Vec::new(),
         })
     }
 
@@ -247,6 +261,20 @@ impl Config {
             Place::Url(_) => None,
         }
     }
+}
+
+/// A value as it is shown: an address without the password in it, wherever that stands.
+fn without_password(value: &str) -> String {
+    let Some((scheme, rest)) = value.split_once("://") else { return value.to_owned() };
+    let (address, query) = rest.split_once('?').unwrap_or((rest, ""));
+    let address = match address.rsplit_once('@') {
+        Some((user, host)) => format!("{}@{host}", user.split(':').next().unwrap_or("")),
+        None => address.to_owned(),
+    };
+    let parts = query.split('&').filter(|part| !part.starts_with("password=") && !part.is_empty());
+    let query = parts.collect::<Vec<_>>().join("&");
+    let mark = if query.is_empty() { "" } else { "?" };
+    format!("{scheme}://{address}{mark}{query}")
 }
 
 /// Where requests to the outside may go.
@@ -342,6 +370,28 @@ mod tests {
         assert_eq!(config.listen.address.port(), 3);
         assert_eq!(config.log_filter, "debug");
         assert_eq!(config.calls_per_second, 7);
+    }
+
+    #[test]
+    fn what_is_shown_says_who_said_it_and_no_password() {
+        let database = "postgres://stoa:p%40ss:w@ord@db.example/stoa?password=x&sslmode=require";
+        let config = merge(
+            "calls_per_second = 7",
+            &[("STOA_DATABASE", database)],
+            &[("log_filter", "warn"), ("mail", "smtp://u:secret@mail.example:587")],
+        )
+        .unwrap();
+        let of = |name: &str| {
+            let one = config.shown.iter().find(|one| one.name == name).unwrap();
+            (one.value.as_str(), one.source.as_str())
+        };
+        assert_eq!(of("calls_per_second"), ("7", "stoa.toml"));
+        let shown = "postgres://stoa@db.example/stoa?sslmode=require";
+        assert_eq!(of("database"), (shown, "STOA_DATABASE"));
+        assert_eq!(of("log_filter"), ("warn", "--log-filter"));
+        assert_eq!(of("mail"), ("smtp://u@mail.example:587", "--mail"));
+        assert_eq!(of("listen"), ("127.0.0.1:8080", "default"));
+        assert_eq!(config.shown.len(), SETTINGS.len());
     }
 
     #[test]

@@ -10,10 +10,10 @@ use stoa_graphql::GraphQl;
 use stoa_kit::blobs::Objects;
 use stoa_kit::outbound::Http;
 use stoa_kit::ports::{Mailer, Ports};
-use stoa_kit::{Caller, Error, MAIN, Request, Result, world};
+use stoa_kit::{Caller, Error, MAIN, Request, Result, World, world};
 use stoa_live::Live;
 use stoa_mcp::Mcp;
-use stoa_node::{Body, Call, Face, Node, Parts, RootKey};
+use stoa_node::{Body, Call, Face, Logs, Node, Parts, RootKey};
 use stoa_rest::Rest;
 use stoa_smtp::{Patience, Smtp};
 use stoa_store::{Directory, Options};
@@ -25,15 +25,19 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Starts a node and runs it until it is told to stop.
 pub(crate) fn run(catalogue: &Catalogue, config: Config) -> Result<()> {
-    stoa_node::install_log(config.log_format, &config.log_filter);
+    let world: Arc<dyn World> = world::Real::new();
+    let logs = Logs::new(&world);
+    stoa_node::install_log(config.log_format, &config.log_filter, &logs);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(Error::internal)?;
-    runtime.block_on(serve(catalogue, config))
+    runtime.block_on(serve(catalogue, config, world, logs))
 }
 
-async fn serve(catalogue: &Catalogue, config: Config) -> Result<()> {
+async fn serve(
+    catalogue: &Catalogue, config: Config, world: Arc<dyn World>, logs: Arc<Logs>,
+) -> Result<()> {
     let stop = told_to_stop()?;
     outlive_limits()?;
     let http = stoa_http::Client::new(config.outbound.clone(), stoa_http::system())?;
@@ -51,7 +55,9 @@ async fn serve(catalogue: &Catalogue, config: Config) -> Result<()> {
         store: store(&config),
         settings: config.settings.clone(),
         root: RootKey::File(config.root_key.clone()),
-        world: world::Real::new(),
+        configuration: config.shown.clone(),
+        world,
+        logs,
         ports,
         log_kept: config.log_commits.into(),
         commits_kept: DAY * config.commit_days,

@@ -133,6 +133,12 @@ pub trait Session {
     /// As [`Session::run`].
     fn rollback(&mut self) -> Result<()>;
 
+    /// A method is called: what runs until [`Session::leave`] is a part of it.
+    fn enter(&mut self, _path: &'static str) {}
+
+    /// The call that began last has ended.
+    fn leave(&mut self) {}
+
     /// The tables that were written so far and not undone since, each with how many rows.
     fn written(&self) -> Vec<(String, u64)>;
 

@@ -39,6 +39,11 @@ pub trait World: Send + Sync + 'static {
     /// # Errors
     /// `unavailable` where the address is taken or not ours.
     fn listen(&self, address: SocketAddr) -> Result<TcpListener>;
+
+    /// Bytes of memory that the process has from the machine; 0 where it does not say.
+    fn memory(&self) -> u64 {
+        0
+    }
 }
 
 /// A thread that can be waited for.
@@ -112,5 +117,12 @@ impl World for Real {
             Error::unavailable("node.listen", format!("cannot listen on {address}: {error}"))
                 .help("Choose another address with --listen.")
         })
+    }
+
+    fn memory(&self) -> u64 {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kibibytes = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
+        kibibytes.unwrap_or(0) << 10
     }
 }

@@ -158,7 +158,7 @@ impl Node {
         }
         match bound.method.kind {
             Kind::Query => self.query(call).await,
-            Kind::Command => self.command(bound, call, key).await,
+            Kind::Command => self.command(bound, call, key, started).await,
             Kind::Effect => self.effect(bound, call, key).await,
         }
     }
@@ -181,7 +181,7 @@ impl Node {
     }
 
     async fn command(
-        self: &Arc<Self>, bound: &Bound, call: Call, key: Option<Key>,
+        self: &Arc<Self>, bound: &Bound, call: Call, key: Option<Key>, started: Duration,
     ) -> Result<Answer> {
         let _turn = match &key {
             Some(key) => Some(self.turn(key.hash).await),
@@ -194,6 +194,7 @@ impl Node {
             method: bound.method.path,
             trace: call.trace,
             key,
+            asked: Some(started),
             deadline: call.deadline,
             bytes: HEADER_BYTES + call.request.size(),
         };

@@ -97,6 +97,7 @@ pub(crate) fn housekeeping(tenant: &str) -> Header {
         method: "",
         trace: String::new(),
         key: None,
+        asked: None,
         deadline: None,
         bytes: 64,
     }

@@ -28,6 +28,7 @@ mod health;
 mod incoming;
 mod keys;
 mod limit;
+mod load;
 mod log;
 mod metrics;
 mod outbound;
@@ -71,7 +72,7 @@ pub use dry::DryRun;
 pub use face::{Asked, Content, Face, Visit};
 pub use guest::Guest;
 pub use limit::Allowance;
-pub use log::{Format as LogFormat, install as install_log};
+pub use log::{Format as LogFormat, Keeping, Logs, install as install_log};
 pub use position::Position;
 pub use refusal::{shown, status};
 pub use ring::{RootKey, rotate_root};
@@ -109,6 +110,10 @@ pub struct Parts {
     pub root: RootKey,
     /// The world it lives in.
     pub world: Arc<dyn World>,
+    /// What it was started with, to be shown.
+    pub configuration: Vec<Configured>,
+    /// Where what it logs is kept.
+    pub logs: Arc<Logs>,
     /// What drivers provide.
     pub ports: Ports,
     /// Commits whose events the log keeps although every subscription has seen them: how far
@@ -121,6 +126,17 @@ pub struct Parts {
     pub calls_per_second: u32,
     /// Calls a second that nobody in particular may make from one address; 0 for no limit.
     pub anonymous_per_second: u32,
+}
+
+/// One thing that a node was started with, and who said so.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Configured {
+    /// What it is called.
+    pub name: String,
+    /// What it is; without what is secret in it.
+    pub value: String,
+    /// `default`, a file, a variable or a flag.
+    pub source: String,
 }
 
 /// A node that is open: it takes calls and works in the background when told to.
@@ -162,6 +178,12 @@ fn check_ports(registry: &Registry, ports: &Ports) -> Result<()> {
     Ok(())
 }
 
+/// The paths of all methods that a node will have.
+fn methods(services: &[Service]) -> impl Iterator<Item = &'static str> {
+    let contracts = services.iter().filter_map(|service| service.contract).chain([&SYSTEM]);
+    contracts.flat_map(|contract| contract.methods.iter().map(|method| method.path))
+}
+
 /// Opens the store beside the runtime: to open one waits for disks and servers, and no thread
 /// that serves others may wait.
 async fn open_store(
@@ -179,12 +201,15 @@ impl Node {
     /// `node.catalogue` for services that do not fit, `node.no_port` where no driver provides what
     /// one of them cannot do without, `blobs.elsewhere` for objects of another cell, and those of [`stoa_store::open`].
     pub async fn open(parts: Parts) -> Result<Arc<Self>> {
-        let mut registry = Registry::new(system::service(), parts.services)?;
+        let load = load::Load::new(methods(&parts.services));
+        let own = system::Own::new(&parts, load);
+        let mut registry = Registry::new(system::service(&own), parts.services)?;
         registry.start_with(&parts.settings)?;
         let registry = Arc::new(registry);
         check_ports(&registry, &parts.ports)?;
         let reach = Reach::new(&registry)?;
         let store = open_store(parts.store, &registry, &parts.world).await?;
+        own.stores_in(&store);
         let ring = ring::load(&store, &parts.world, &parts.root).await?;
         let keys = Keys(ring.cell().clone());
         registry.hand_over(ring);
@@ -195,7 +220,7 @@ impl Node {
             quotas: Quotas::new(),
             hub: watch::Hub::new(),
             topics: topics::of(&parts.ports, &parts.world),
-            metrics: Metrics::new(&registry),
+            metrics: Metrics::new(&registry, Arc::clone(&own)),
             pool: runner::Pool::start(&parts.world)?,
             in_flight: call::InFlight::default(),
             gauges: Mutex::default(),

@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 use std::fmt::Write;
-use std::sync::OnceLock;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use prometheus_client::encoding::text::encode;
@@ -16,6 +16,8 @@ use stoa_contract::Method;
 use stoa_kit::{Error, Registry, Result};
 
 use crate::Node;
+use crate::load::Whole;
+use crate::system::Own;
 
 /// Upper bounds of latency buckets, in seconds: few, for every method has its own.
 const BUCKETS: [f64; 6] = [0.001, 0.005, 0.025, 0.1, 0.5, 2.5];
@@ -39,7 +41,8 @@ type Labels = [(&'static str, String); 2];
 pub(crate) struct Metrics {
     registry: Prometheus,
     latencies: Latencies,
-    latency: HashMap<&'static str, OnceLock<Histogram>>,
+    methods: HashMap<&'static str, (usize, OnceLock<Histogram>)>,
+    own: Arc<Own>,
     errors: Family<Labels, Counter>,
     fetched: Family<Labels, Counter>,
     pub(crate) connections: AtomicU64,
@@ -60,7 +63,7 @@ type Count = (String, String, i64);
 type Latencies = Family<[(&'static str, &'static str); 1], Histogram, fn() -> Histogram>;
 
 impl Metrics {
-    pub(crate) fn new(services: &Registry) -> Self {
+    pub(crate) fn new(services: &Registry, own: Arc<Own>) -> Self {
         let mut registry = Prometheus::default();
         let latencies = Latencies::new_with_constructor(|| Histogram::new(BUCKETS));
         let (errors, fetched) = (Family::default(), Family::<Labels, Counter>::default());
@@ -68,10 +71,13 @@ impl Metrics {
         registry.register("stoa_call_errors", "Failed calls, by method and code", errors.clone());
         let asked = "Requests to the outside, by service and what they came to";
         registry.register("stoa_fetches", asked, fetched.clone());
-        let latency =
-            services.methods().map(|bound| (bound.method.path, OnceLock::new())).collect();
+        let methods = services.methods().filter_map(|bound| {
+            let path = bound.method.path;
+            Some((path, (own.load.place(path)?, OnceLock::new())))
+        });
+        let methods = methods.collect();
         let (connections, counts) = (AtomicU64::new(0), tokio::sync::Mutex::default());
-        Self { registry, latencies, latency, errors, fetched, connections, counts }
+        Self { registry, latencies, methods, own, errors, fetched, connections, counts }
     }
 
     /// Counts a request to the outside.
@@ -82,7 +88,8 @@ impl Metrics {
 
     /// Counts a call.
     pub(crate) fn called(&self, method: &Method, error: Option<&Error>, spent: Duration) {
-        if let Some(latency) = self.latency.get(method.path) {
+        if let Some((place, latency)) = self.methods.get(method.path) {
+            self.own.load.called(*place, error.is_some(), spent);
             let labels = [("method", method.path)];
             let latency = latency.get_or_init(|| self.latencies.get_or_create(&labels).clone());
             latency.observe(spent.as_secs_f64());
@@ -96,6 +103,24 @@ impl Metrics {
 }
 
 impl Node {
+    /// Has the load see what the node has done so far, and what it holds.
+    pub(crate) fn measure(&self) {
+        let store = self.store.metrics();
+        let of = |count: &AtomicU64| count.load(Relaxed);
+        let seen = Whole {
+            commits: of(&store.commits),
+            batches: of(&store.batches),
+            batch_us: of(&store.batch_us),
+            retries: of(&store.retries),
+            reads: of(&store.reads),
+            queue: store.queue.load(Relaxed).unsigned_abs(),
+            wal_bytes: of(&store.wal_bytes),
+            memory_bytes: self.world.memory(),
+            connections: of(&self.metrics.connections),
+        };
+        self.metrics.own.load.look(self.world.now(), seen);
+    }
+
     /// Everything the node counts. Rows are left out while the store does not answer: that is when
     /// the rest is looked at.
     ///

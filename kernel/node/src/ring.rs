@@ -57,7 +57,8 @@ pub(crate) async fn load(store: &Store, world: &Arc<dyn World>, root: &RootKey) 
 pub async fn rotate_root(
     services: Vec<Service>, options: Options, world: Arc<dyn World>, file: &Path,
 ) -> Result<usize> {
-    let registry = Arc::new(Registry::new(system::service(), services)?);
+    let own = system::Own::of_nobody(&world);
+    let registry = Arc::new(Registry::new(system::service(&own), services)?);
     let store = open_store(options, &registry, &world).await?;
     let rotated = rotate(&store, world.as_ref(), file).await;
     store.close().await;

@@ -118,7 +118,7 @@ async fn call(
     node: &Arc<Node>, basis: &Arc<Basis>, method: &'static str, mut request: Box<dyn AnyMessage>,
     step: Option<[u8; 16]>,
 ) -> Result<Box<dyn AnyMessage>> {
-    let registry = Arc::clone(&node.registry);
+    let (registry, asked) = (Arc::clone(&node.registry), node.world.uptime());
     let bound = registry.method(method).ok_or_else(|| unknown(method))?;
     registry.check_need(basis.service, bound)?;
     request.admit().map_err(|error| error.out_of(&bound.method.short_name()))?;
@@ -140,6 +140,7 @@ async fn call(
         method: bound.method.path,
         trace: basis.trace.clone(),
         key: step.map(|hash| keys::step(basis, hash)),
+        asked: Some(asked),
         deadline: basis.deadline,
         bytes: HEADER_BYTES + request.size(),
     };

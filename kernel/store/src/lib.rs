@@ -28,6 +28,7 @@ mod scopes;
 mod sqlite;
 mod statistics;
 mod tenancy;
+pub mod timeline;
 mod words;
 
 use std::collections::BTreeMap;
@@ -41,7 +42,7 @@ pub use objects::Directory;
 use stoa_contract::{AnyMessage, Code};
 use stoa_kit::session::{Extent, Session, Stamp};
 use stoa_kit::tx::Gathered;
-use stoa_kit::{Error, Result, Seal, Service, World};
+use stoa_kit::{Error, Micros, Result, Seal, Service, World};
 
 /// A command on its way to an engine.
 pub struct Commit {
@@ -72,6 +73,8 @@ pub struct Header {
     pub trace: String,
     /// The idempotency key it was sent with.
     pub key: Option<Key>,
+    /// Uptime at which it was asked for, where that was before it was handed over.
+    pub asked: Option<Duration>,
     /// Uptime after which nobody waits for it any more.
     pub deadline: Option<Duration>,
     /// About how many bytes it keeps in the queue.
@@ -184,6 +187,14 @@ pub trait Engine: Send + Sync + 'static {
 
     /// What it has done.
     fn metrics(&self) -> &Metrics;
+
+    /// How the commits went that it made of late.
+    fn timelines(&self) -> &timeline::Timelines;
+
+    /// The last backup that is known to have been made of it.
+    fn backed_up(&self) -> Option<BackedUp> {
+        None
+    }
 
     /// `sqlite` or `postgres`.
     fn name(&self) -> &'static str;
@@ -330,6 +341,15 @@ pub struct Copied {
     pub bytes: u64,
     /// How many blobs came along.
     pub blobs: usize,
+}
+
+/// A backup that was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BackedUp {
+    /// When.
+    pub time: Micros,
+    /// What it came to.
+    pub copied: Copied,
 }
 
 /// Copies a store and the blobs that its rows hold, also of a node that runs, to a directory, and looks

@@ -10,11 +10,14 @@ use tokio::sync::oneshot;
 
 use crate::inspect::Statement;
 use crate::queue::Queue;
+use crate::timeline::Recorder;
 use crate::{Changes, Commit, Committed, Header, Metrics, Outcome, Run, kernel};
 
 /// A command and whoever waits for it.
 pub(crate) struct Waiting {
     pub commit: Commit,
+    /// Since when it waits.
+    pub since: Duration,
     reply: oneshot::Sender<Result<Committed>>,
 }
 
@@ -23,10 +26,12 @@ pub(crate) type Receipt = oneshot::Receiver<Result<Committed>>;
 
 impl Waiting {
     /// Accepts a command into a queue or refuses it at once.
-    pub(crate) fn admit(queue: &Queue<Self>, commit: Commit, metrics: &Metrics) -> Result<Receipt> {
+    pub(crate) fn admit(
+        queue: &Queue<Self>, commit: Commit, metrics: &Metrics, since: Duration,
+    ) -> Result<Receipt> {
         let (reply, receipt) = oneshot::channel();
         let ((tenant, caller), bytes) = whose(&commit.header);
-        queue.put((&tenant, &caller), bytes, Self { commit, reply }, &metrics.queue)?;
+        queue.put((&tenant, &caller), bytes, Self { commit, since, reply }, &metrics.queue)?;
         Ok(receipt)
     }
 
@@ -129,6 +134,8 @@ pub(crate) struct Trail {
     pub reads: Option<Reads>,
     /// A digest of every statement that wrote, for rehearsals.
     pub digest: Option<blake3::Hasher>,
+    /// How it goes, where somebody may want to know.
+    pub recorder: Option<Recorder>,
     /// The changes as they were when each open savepoint began.
     saved: Vec<Changes>,
     /// The error that broke the transaction, until the savepoint around it is rolled back.
@@ -166,6 +173,32 @@ impl Trail {
                     kernel::count(&mut self.changes, &scope.table, rows, &extent);
                 }
             }
+        }
+    }
+
+    /// When a statement begins, where it is noted how the run goes.
+    pub(crate) fn begins(&self) -> Option<Duration> {
+        self.recorder.as_ref().map(Recorder::now)
+    }
+
+    /// Notes how a statement went.
+    pub(crate) fn ran(&mut self, statement: &Arc<Statement>, began: Option<Duration>, rows: u64) {
+        if let (Some(recorder), Some(began)) = (&mut self.recorder, began) {
+            recorder.ran(statement, began, rows);
+        }
+    }
+
+    /// Notes a call.
+    pub(crate) fn enter(&mut self, path: &'static str) {
+        if let Some(recorder) = &mut self.recorder {
+            recorder.enter(path);
+        }
+    }
+
+    /// Notes its end.
+    pub(crate) fn leave(&mut self) {
+        if let Some(recorder) = &mut self.recorder {
+            recorder.leave();
         }
     }
 

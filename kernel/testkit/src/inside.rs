@@ -47,6 +47,7 @@ impl Node {
             method: "test",
             trace: String::new(),
             key: None,
+            asked: None,
             deadline: None,
             bytes: 0,
         };

@@ -15,7 +15,7 @@ use stoa_kit::outbound::Http;
 use stoa_kit::ports::{Mail, Mailer, Ports};
 use stoa_kit::value::FromRow;
 use stoa_kit::{Caller, Error, MAIN, Result, Root, Service, World};
-use stoa_node::{Answer, Background, Body, Call, Parts, RootKey, Visitor};
+use stoa_node::{Answer, Background, Body, Call, Logs, Parts, RootKey, Visitor};
 use stoa_store::{Directory, Faults, Options, Read, kernel};
 use tokio::runtime::Runtime;
 
@@ -38,6 +38,7 @@ pub struct Node {
     inner: Arc<stoa_node::Node>,
     background: Arc<tokio::sync::Mutex<Background>>,
     world: Arc<TestWorld>,
+    logs: Arc<Logs>,
     post: Arc<Post>,
     pub(crate) web: Arc<Web>,
     engine: Engine,
@@ -191,6 +192,7 @@ impl Bench {
 impl Node {
     async fn open(engine: Engine, services: Vec<Service>, options: Options, setup: Setup) -> Self {
         let (world, post, web) = (TestWorld::new(), Arc::<Post>::default(), Arc::<Web>::default());
+        let logs = Logs::new(&(Arc::clone(&world) as Arc<dyn World>));
         let own = || {
             let ports = Ports::default().with::<dyn Mailer>(Arc::clone(&post) as _);
             let ports = ports.with::<dyn Http>(Arc::clone(&web) as _);
@@ -202,6 +204,8 @@ impl Node {
             store: options.clone(),
             settings: Vec::new(),
             root: RootKey::Given(Root::new([7; 32])),
+            configuration: Vec::new(),
+            logs: Arc::clone(&logs),
             world: Arc::clone(&world) as Arc<dyn World>,
             ports: setup.ports.clone().unwrap_or_else(own),
             log_kept: setup.log_kept,
@@ -213,7 +217,19 @@ impl Node {
         let background = Background::new(&inner).await.unwrap();
         let background = Arc::new(tokio::sync::Mutex::new(background));
         let Setup { log_kept, ports, objects, .. } = setup;
-        Self { inner, background, world, post, web, engine, options, log_kept, ports, objects }
+        Self {
+            inner,
+            background,
+            world,
+            logs,
+            post,
+            web,
+            engine,
+            options,
+            log_kept,
+            ports,
+            objects,
+        }
     }
 
     /// The node that comes after this one at the same place: whatever this one is still doing
@@ -242,6 +258,11 @@ impl Node {
     /// The node itself.
     pub fn inner(&self) -> &Arc<stoa_node::Node> {
         &self.inner
+    }
+
+    /// What it logged.
+    pub fn logs(&self) -> &Arc<Logs> {
+        &self.logs
     }
 
     /// The engine it stores in.

@@ -130,4 +130,8 @@ impl World for TestWorld {
     fn listen(&self, address: SocketAddr) -> Result<TcpListener> {
         self.real.listen(address)
     }
+
+    fn memory(&self) -> u64 {
+        self.real.memory()
+    }
 }

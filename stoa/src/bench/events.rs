@@ -8,8 +8,8 @@ use std::time::Duration;
 use stoa_contract::Contract;
 use stoa_kit::ports::Ports;
 use stoa_kit::tx::{Emitted, Gathered};
-use stoa_kit::{MAIN, Methods, Result, Root, Service, Start, world};
-use stoa_node::{Background, Node, Parts, RootKey};
+use stoa_kit::{MAIN, Methods, Result, Root, Service, Start, World, world};
+use stoa_node::{Background, Logs, Node, Parts, RootKey};
 use stoa_store::{Commit, Header, Options, Outcome, Place};
 
 use crate::demo::now;
@@ -55,13 +55,16 @@ pub(crate) async fn run(engine: &str, place: Place, time: Duration) -> Result<St
 }
 
 async fn open(place: Place, service: Service) -> Result<Arc<Node>> {
+    let world: Arc<dyn World> = world::Real::new();
     let parts = Parts {
         name: "bench".into(),
         services: vec![service],
         store: Options::at(place),
         settings: Vec::new(),
         root: RootKey::Given(Root::new([7; 32])),
-        world: world::Real::new(),
+        configuration: Vec::new(),
+        logs: Logs::new(&world),
+        world,
         ports: Ports::default(),
         log_kept: i64::MAX / 2,
         commits_kept: Duration::MAX,
@@ -109,6 +112,7 @@ async fn fill(node: &Node, topics: &[&'static str], events: usize) -> Result<u64
             method: "stoa.bench.v1.BenchService/Fill",
             trace: String::new(),
             key: None,
+            asked: None,
             deadline: None,
             bytes: 0,
         };

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use serde_json::json;
+use stoa_node::Position;
 use tempfile::TempDir;
 
 use crate::bank::Bank;
@@ -27,6 +29,14 @@ fn a_backup_under_load_holds_what_was_acknowledged_before_and_no_half() {
         (back_up(data.path(), &to).unwrap(), rush.join().unwrap())
     });
     assert!(said.contains("sunday/stoa.db holds commit "), "{said}");
+    // The node knows of it.
+    let end: i64 =
+        said.split("commit ").nth(1).unwrap().split(' ').next().unwrap().parse().unwrap();
+    let known =
+        node.call(&bank.token, "system", "GetNode", &json!({})).ok()["node"]["backup"].clone();
+    let position = known["position"].as_str().unwrap();
+    assert_eq!(Position::parse(position).unwrap().0, end);
+    assert!(said.contains(known["bytes"].as_str().unwrap()), "{said}, {known}");
     let again = back_up(data.path(), &to).unwrap_err();
     assert!(again.contains("[backup.exists]"), "{again}");
 

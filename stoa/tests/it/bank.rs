@@ -11,7 +11,7 @@ const CALLERS: usize = 4;
 const TRANSFERS: usize = 25;
 
 pub(crate) struct Bank {
-    token: String,
+    pub(crate) token: String,
     from: String,
     to: String,
 }

@@ -100,6 +100,15 @@ impl View<'_> {
         self.dispatch(request, |bound, callee, request| bound.query::<R>(&callee, request))
     }
 
+    /// Tells the session what cannot fail.
+    fn note(&self, tell: fn(&mut dyn Session)) {
+        // What is told is no statement, and gives no error.
+        let _ = self.session(&mut |session| {
+            tell(session);
+            Ok(0)
+        });
+    }
+
     pub(super) fn dispatch<R: Request>(
         &self, mut request: R, run: impl FnOnce(&Bound, View, R) -> Result<R::Reply>,
     ) -> Result<R::Reply> {
@@ -115,7 +124,9 @@ impl View<'_> {
             core.depth.set(core.depth.get() + 1);
             let writes = self.writes && bound.method.kind == Kind::Command;
             let wrote = core.has_written();
+            self.note(|session| session.enter(R::METHOD.path));
             let outcome = run(bound, View { core, service: bound.service, writes }, request);
+            self.note(|session| session.leave());
             core.depth.set(core.depth.get() - 1);
             if wrote && outcome.as_ref().is_err_and(Error::is_remembered) {
                 // With the refusal, half of what called it would be committed.

@@ -11,6 +11,7 @@
 mod blobs;
 mod clock;
 mod jobs;
+mod load;
 mod subscriptions;
 mod sweep;
 mod timers;
@@ -85,6 +86,7 @@ impl Background {
         let fired = self.timers.step().await?;
         let swept = self.sweep.step().await?;
         let cleared = self.blobs.step().await?;
+        self.node.measure();
         Ok(reacted || worked || fired || swept || cleared)
     }
 
@@ -99,6 +101,7 @@ impl Background {
             each(Box::new(sweep)),
             each(Box::new(blobs)),
             each(Box::new(watchdog::Watchdog::new(&node))),
+            each(Box::new(load::Load::new(&node))),
         ]
     }
 }

@@ -1,20 +1,28 @@
 //! The stories of commits.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use stoa_kit::{Error, Micros, Result, View};
 use stoa_store::kernel;
+use stoa_store::timeline::What;
 
+use super::Own;
 use super::follow::{EventRow, event};
 use super::jobs::{JobRow, job};
 use crate::Position;
 use crate::contract::{
-    Commit, GetCommitRequest, GetCommitResponse, ListCommitsRequest, ListCommitsResponse,
-    TableChange,
+    Commit, Event, GetCommitRequest, GetCommitResponse, Job, ListCommitsRequest,
+    ListCommitsResponse, Span, TableChange, Timeline,
 };
 
 /// Commits that a page of a list looks at.
 const LOOK_MAX: i64 = 10_000;
+
+/// Events and jobs of a commit that are looked for as causes of others.
+const CAUSES_MAX: usize = 1_000;
+/// Commits that are shown as caused by one.
+const CAUSED_MAX: i64 = 200;
 
 /// A commit's row, with its position first.
 type CommitRow = (i64, i64, String, String, String, String, String, String, i64);
@@ -52,7 +60,7 @@ pub(super) fn list(view: &View, request: ListCommitsRequest) -> Result<ListCommi
     Ok(ListCommitsResponse { commits, next_page_token })
 }
 
-pub(super) fn get(view: &View, request: GetCommitRequest) -> Result<GetCommitResponse> {
+pub(super) fn get(view: &View, own: &Own, request: GetCommitRequest) -> Result<GetCommitResponse> {
     const COMMIT: &str = "SELECT position, time, cause, caller, method, trace, tables, touched, \
          duration_us FROM stoa_commit WHERE tenant = :tenant AND position = $1";
     const EVENTS: &str = "SELECT position, ordinal, topic, message, subject, payload \
@@ -69,7 +77,66 @@ pub(super) fn get(view: &View, request: GetCommitRequest) -> Result<GetCommitRes
         jobs: jobs.into_iter().map(job).collect(),
         ..commit(row)
     };
-    Ok(GetCommitResponse { commit: commit.into() })
+    let caused = caused(view, position, &commit)?;
+    let timeline = timeline(own, &view.caller().tenant, position);
+    Ok(GetCommitResponse { commit: commit.into(), caused, timeline: timeline.into() })
+}
+
+/// What the events and jobs of a commit caused, as far as it is among the next commits.
+fn caused(view: &View, position: i64, of: &Commit) -> Result<Vec<Commit>> {
+    const END: &str = "SELECT position FROM stoa_commit WHERE tenant = :tenant AND position > $1 \
+         ORDER BY position LIMIT 1 OFFSET $2";
+    const CAUSED: &str = "SELECT position, time, cause, caller, method, trace, tables, touched, \
+         duration_us FROM stoa_commit WHERE tenant = :tenant AND position > $1 AND position < $2 \
+         AND cause = ANY ($3) ORDER BY position LIMIT $4";
+    let event = |event: &Event| format!("event:{}.{}", event.position, event.ordinal);
+    let job = |job: &Job| format!("job:{}", job.id);
+    let causes = of.events.iter().map(event).chain(of.jobs.iter().map(job));
+    let causes: Vec<String> = causes.take(CAUSES_MAX).collect();
+    if causes.is_empty() {
+        return Ok(Vec::new());
+    }
+    let end = view.row::<(i64,)>(END, (position, LOOK_MAX))?.map_or(i64::MAX, |(end,)| end);
+    let rows = view.rows(CAUSED, (position, end, causes, CAUSED_MAX))?;
+    Ok(rows.into_iter().map(commit).collect())
+}
+
+/// How a commit went, where this node made it and still knows.
+fn timeline(own: &Own, tenant: &str, position: i64) -> Option<Timeline> {
+    let known = own.timelines()?.find(tenant, position)?;
+    let us = |time: Duration| i64::try_from(time.as_micros()).unwrap_or(i64::MAX);
+    let span = |kind: &str, depth: u8, (from, to): (Duration, Duration)| Span {
+        kind: kind.to_owned(),
+        depth: 1 + i64::from(depth),
+        start_us: us(from.saturating_sub(known.asked)),
+        duration_us: us(to.saturating_sub(from)),
+        ..Span::default()
+    };
+    let (began, ended) = known.ran;
+    let mut spans = vec![
+        Span { depth: 0, ..span("request", 0, (known.asked, known.durable)) },
+        span("checks", 0, (known.asked, known.queued)),
+        span("queue", 0, (known.queued, known.taken)),
+        span("turn", 0, (known.taken, began)),
+        span("command", 0, (began, ended)),
+    ];
+    spans.extend(known.spans.iter().map(|one| {
+        let (kind, name) = match &one.what {
+            What::Call(path) => ("call", (*path).to_owned()),
+            What::Statement(statement) => ("statement", statement.postgres.clone()),
+        };
+        let rows = i64::try_from(one.rows).unwrap_or(i64::MAX);
+        Span { name, rows, ..span(kind, 1 + one.depth, one.time) }
+    }));
+    spans.push(span("record", 0, (ended, known.recorded)));
+    spans.push(span("batch", 0, (known.recorded, known.sealed)));
+    spans.push(span("disk", 0, (known.sealed, known.durable)));
+    Some(Timeline {
+        node: own.name.to_string(),
+        commands: i64::try_from(known.commands).unwrap_or(i64::MAX),
+        spans,
+        left_out: i64::try_from(known.left_out).unwrap_or(i64::MAX),
+    })
 }
 
 /// A commit without its events and jobs.

@@ -44,6 +44,14 @@ pub(super) fn retry_all(tx: &mut Tx, request: RetryJobsRequest) -> Result<RetryJ
     Ok(RetryJobsResponse { retried: i64::try_from(retried).unwrap_or(i64::MAX), left })
 }
 
+pub(super) fn drop(tx: &mut Tx, request: DropJobRequest) -> Result<DropJobResponse> {
+    const DROP: &str = "DELETE FROM stoa_job WHERE tenant = :tenant AND id = $1 AND state = 'dead'";
+    if tx.execute(DROP, (&request.id,))? == 0 {
+        return Err(Reason::JobNotDead.because("there is no dead job of this name"));
+    }
+    Ok(DropJobResponse {})
+}
+
 pub(super) fn job(
     (id, method, state, attempts, run_at, error, position, on_behalf): JobRow,
 ) -> Job {

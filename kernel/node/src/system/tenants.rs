@@ -7,6 +7,7 @@
 use stoa_kit::registry::ServiceId;
 use stoa_kit::{Ctx, Error, MAIN, Mask, Micros, Reason as _, Result, Tx, View};
 
+use super::is_main;
 use crate::background::TO_FILL;
 use crate::contract::*;
 use crate::tenants::SUSPENDED;
@@ -152,13 +153,6 @@ fn set_state(tx: &mut Tx, name: &str, state: &str) -> Result<Tenant> {
     tx.execute(SET, (name, state, now.0))?;
     tx.touch("system.tenant", name);
     find(tx, name)
-}
-
-fn is_main(view: &View) -> Result<()> {
-    match view.caller().is_main() {
-        true => Ok(()),
-        false => Err(Reason::NotMain.because("only the main tenant's administrators may do this")),
-    }
 }
 
 /// A tenant that the caller may see.

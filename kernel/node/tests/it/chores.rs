@@ -189,6 +189,7 @@ pub(crate) async fn write(
         method: "",
         trace: String::new(),
         key: None,
+        asked: None,
         deadline: None,
         bytes: 64,
     };

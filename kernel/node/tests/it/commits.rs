@@ -6,7 +6,7 @@ use stoa_node::Position;
 use stoa_testkit::{Node, both};
 
 use crate::echo::{self, system};
-use crate::messages::Say;
+use crate::messages::{Say, Shrug};
 
 fn services() -> Vec<Service> {
     vec![echo::service()]
@@ -85,5 +85,56 @@ both! {
         assert_eq!(end, "");
         let (none, next) = list(&node, json!({"touched": "echo.word/i"})).await;
         assert!(none.is_empty() && !next.is_empty(), "there is more to look at");
+    }
+}
+
+fn spans(story: &Value) -> Vec<(String, String, i64, i64, i64)> {
+    let number = |value: &Value| value.as_str().map_or(0, |text| text.parse().unwrap());
+    let spans = story["timeline"]["spans"].as_array().cloned().unwrap_or_default();
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let span = |span: &Value| {
+        let (depth, start) = (number(&span["depth"]), number(&span["startUs"]));
+        (text(&span["kind"]), text(&span["name"]), depth, start, number(&span["durationUs"]))
+    };
+    spans.iter().map(span).collect()
+}
+
+both! {
+    async fn a_commit_tells_how_it_went_and_what_it_caused(node: Node) {
+        // It calls another method, and hears what it says itself.
+        let answer = node.send(&node.admin(), "127.0.0.1", None, Shrug::new("it", 7)).await.unwrap().1;
+        let position = Position(answer.position.unwrap()).to_string();
+        let said = node.send(&node.admin(), "127.0.0.1", None, Say::new("it", 8)).await.unwrap().1;
+        node.settle().await;
+        let story = system(&node, "GetCommit", json!({"position": position})).await.unwrap();
+        assert_eq!(story["timeline"]["node"], "test");
+        let all = spans(&story);
+        let (whole, parts) = all.split_first().unwrap();
+        assert_eq!((whole.0.as_str(), whole.2, whole.3), ("request", 0, 0));
+        let phases = ["checks", "queue", "turn", "command", "record", "batch", "disk"];
+        let outer: Vec<_> = parts.iter().filter(|span| span.2 == 1).collect();
+        assert_eq!(outer.iter().map(|span| span.0.as_str()).collect::<Vec<_>>(), phases);
+        for two in outer.windows(2) {
+            // Each begins where the one before ends; both are cut to microseconds.
+            assert!((two[0].3 + two[0].4 - two[1].3).abs() <= 1, "{two:?}");
+        }
+        let last = outer.last().unwrap();
+        assert!((last.3 + last.4 - whole.4).abs() <= 1, "{last:?} of {whole:?}");
+        let call = parts.iter().position(|span| span.0 == "call").unwrap();
+        assert_eq!((parts[call].1.as_str(), parts[call].2), ("stoa.echo.v1.EchoService/Taste", 2));
+        let inner = &parts[call + 1];
+        assert_eq!((inner.0.as_str(), inner.2), ("statement", 3));
+        assert!(inner.1.contains("echo_poison") && !inner.1.contains("'it'"), "{}", inner.1);
+        assert!(inner.3 >= parts[call].3 && inner.3 + inner.4 <= parts[call].3 + parts[call].4 + 1);
+        // What it said was heard by a commit of its own, which names it as its cause.
+        let position = Position(said.position.unwrap()).to_string();
+        let story = system(&node, "GetCommit", json!({"position": position})).await.unwrap();
+        let caused = story["caused"].as_array().unwrap();
+        assert_eq!(caused.len(), 1, "{caused:?}");
+        assert_eq!(caused[0]["cause"], format!("event:{position}.0"));
+        // Another node, or this one started again, tells of the same commit without.
+        let node = node.crash(services()).await;
+        let story = system(&node, "GetCommit", json!({"position": position})).await.unwrap();
+        assert!(story["timeline"].is_null() && story["caused"].is_array());
     }
 }

@@ -196,6 +196,7 @@ async fn take_over(node: &Node) {
         method: "",
         trace: String::new(),
         key: None,
+        asked: None,
         deadline: None,
         bytes: 64,
     };

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use stoa_kit::ports::Ports;
-use stoa_kit::{Caller, MAIN, Request, Root, world};
-use stoa_node::{Background, Call, Node, Parts, RootKey};
+use stoa_kit::{Caller, MAIN, Request, Root, World, world};
+use stoa_node::{Background, Call, Logs, Node, Parts, RootKey};
 use stoa_store::{Options, Place};
 use stoa_testkit::postgres;
 use tokio::sync::watch;
@@ -112,13 +112,16 @@ fn runtime() -> tokio::runtime::Runtime {
 async fn open(place: Place) -> Arc<Node> {
     let mut store = Options::at(place);
     store.pool = 2;
+    let world: Arc<dyn World> = world::Real::new();
     let parts = Parts {
         name: "the one".into(),
         services: vec![echo::service()],
         store,
         settings: Vec::new(),
         root: RootKey::Given(Root::new([7; 32])),
-        world: world::Real::new(),
+        configuration: Vec::new(),
+        logs: Logs::new(&world),
+        world,
         ports: Ports::default(),
         log_kept: i64::MAX / 2,
         commits_kept: Duration::MAX,

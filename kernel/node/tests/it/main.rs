@@ -23,6 +23,8 @@ mod fences;
 mod jobs;
 mod kills;
 mod leases;
+mod load;
+mod logs;
 mod loops;
 mod messages;
 mod mutated;

@@ -8,7 +8,7 @@ use http::Method;
 use stoa_contract::Contract;
 use stoa_kit::outbound::{Fetch, Fetched, Outbound};
 use stoa_kit::{Code, Ctx, Error, Methods, Request, Result, Root, Service, World};
-use stoa_node::{Call, Parts, RootKey};
+use stoa_node::{Call, Logs, Parts, RootKey};
 use stoa_store::{Options, Place};
 use stoa_testkit::{Engine, Node, TestWorld, answer, run};
 
@@ -95,13 +95,16 @@ fn what_is_no_host_is_in_no_manifest() {
     let none: Body =
         |ctx| Box::pin(async move { ctx.fetch(Fetch::get("https://a.example")).await });
     for hosts in [&["*"][..], &["a.example", "https://b.example"], &["a example"]] {
+        let world = TestWorld::new() as std::sync::Arc<dyn World>;
         let parts = Parts {
             settings: Vec::new(),
             root: RootKey::Given(Root::new([7; 32])),
             name: "test".into(),
             services: vec![service(none).reaches(hosts)],
             store: Options::at(Place::Directory(directory.path().to_owned())),
-            world: TestWorld::new() as std::sync::Arc<dyn World>,
+            configuration: Vec::new(),
+            logs: Logs::new(&world),
+            world,
             ports: node_ports(),
             log_kept: 1,
             commits_kept: Duration::ZERO,

@@ -144,7 +144,18 @@ both! {
         node.advance(Duration::from_secs(1)).await;
         assert_eq!(heard(&node, "job bad").await.len(), 1);
         assert_eq!((jobs(&node, "dead").await.len(), jobs(&node, "done").await.len()), (0, 3));
-        let error = system(&node, "RetryJob", json!({"id": dead[0]["id"]})).await.unwrap_err();
-        assert_eq!(error.reason(), "system.job_not_dead");
+        for method in ["RetryJob", "DropJob"] {
+            let error = system(&node, method, json!({"id": dead[0]["id"]})).await.unwrap_err();
+            assert_eq!(error.reason(), "system.job_not_dead");
+        }
+        // What is dropped is gone.
+        poison(&node, "bad", BITTER).await;
+        node.call(&node.admin(), Enqueue::new("bad", 8)).await.unwrap();
+        node.advance(Duration::from_secs(1)).await;
+        wear_out(&node).await;
+        let dead = jobs(&node, "dead").await;
+        system(&node, "DropJob", json!({"id": dead[0]["id"]})).await.unwrap();
+        assert_eq!((dead.len(), jobs(&node, "dead").await.len()), (1, 0));
+        assert_eq!(heard(&node, "job bad").await.len(), 1, "it did not run");
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use stoa_contract::Contract;
 use stoa_kit::ports::{Port, Ports};
 use stoa_kit::{Code, Ctx, Methods, Request, Result, Root, Service, World};
-use stoa_node::{Parts, RootKey};
+use stoa_node::{Logs, Parts, RootKey};
 use stoa_store::{Options, Place};
 use stoa_testkit::{Engine, TestWorld, run_with_ports};
 
@@ -87,13 +87,16 @@ fn what_a_service_can_do_without_may_be_absent() {
 #[test]
 fn a_node_does_not_start_without_what_a_service_cannot_do_without() {
     let directory = tempfile::tempdir().unwrap();
+    let world: Arc<dyn World> = TestWorld::new();
     let parts = |ports| Parts {
         settings: Vec::new(),
         root: RootKey::Given(Root::new([7; 32])),
         name: "test".into(),
         services: vec![service(must).uses::<dyn Dice>()],
         store: Options::at(Place::Directory(directory.path().to_owned())),
-        world: TestWorld::new() as Arc<dyn World>,
+        configuration: Vec::new(),
+        logs: Logs::new(&world),
+        world: Arc::clone(&world),
         ports,
         log_kept: 1,
         commits_kept: std::time::Duration::ZERO,

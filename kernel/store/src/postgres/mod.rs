@@ -54,6 +54,7 @@ use crate::inspect::Inspector;
 use crate::queue::Queue;
 use crate::run::{self, Waiting};
 use crate::schema::Schema;
+use crate::timeline::Timelines;
 use crate::{Commit, Committed, Engine, Metrics, Notice, Options, Read};
 use dial::{Candidates, Role};
 use follow::{Follower, Unseen};
@@ -79,6 +80,7 @@ struct Shared {
     errands: Queue<Errand>,
     asked: AtomicI64,
     metrics: Metrics,
+    timelines: Timelines,
     notices: broadcast::Sender<Notice>,
     lanes: Lanes,
     /// What is added to a transaction's identifier to give its position.
@@ -117,6 +119,7 @@ pub(crate) fn open(
         options,
         world: Arc::clone(&world),
         metrics: Metrics::default(),
+        timelines: Timelines::default(),
         notices: broadcast::channel(1_024).0,
         lanes: Lanes::default(),
         base: AtomicI64::new(0),
@@ -251,7 +254,8 @@ impl Shared {
 
 impl Engine for Postgres {
     fn commit(&self, commit: Commit) -> BoxFuture<'static, Result<Committed>> {
-        let accepted = Waiting::admit(&self.shared.queue, commit, &self.shared.metrics);
+        let now = self.shared.world.uptime();
+        let accepted = Waiting::admit(&self.shared.queue, commit, &self.shared.metrics, now);
         Box::pin(async move { accepted?.await.unwrap_or_else(|_| Err(run::closed())) })
     }
 
@@ -303,6 +307,10 @@ impl Engine for Postgres {
 
     fn metrics(&self) -> &Metrics {
         &self.shared.metrics
+    }
+
+    fn timelines(&self) -> &Timelines {
+        &self.shared.timelines
     }
 
     fn name(&self) -> &'static str {

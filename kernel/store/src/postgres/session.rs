@@ -93,6 +93,7 @@ impl<'l> PgSession<'l> {
         }
         let started = self.world.uptime();
         let rows = self.link.query(&known, &encoded, each)?;
+        self.trail.ran(&known.inspected, Some(started), rows);
         self.left = self.left.saturating_sub(self.world.uptime().saturating_sub(started));
         if known.inspected.writes.is_empty() {
             return Ok(0);
@@ -118,6 +119,7 @@ impl Session for PgSession<'_> {
         let result = self.link.statement(origin, sql, params).and_then(|known| {
             let encoded = Link::encode(&known, origin.tenant, params)?;
             self.trail.note(origin, &known.inspected, params, 1);
+            self.trail.ran(&known.inspected, self.trail.begins(), 1);
             self.link.lead(Step::Bound(known, encoded));
             Ok(())
         });
@@ -128,6 +130,14 @@ impl Session for PgSession<'_> {
         self.trail.whole()?;
         let sent = self.link.flush();
         self.keep(sent)
+    }
+
+    fn enter(&mut self, path: &'static str) {
+        self.trail.enter(path);
+    }
+
+    fn leave(&mut self) {
+        self.trail.leave();
     }
 
     fn written(&self) -> Vec<(String, u64)> {

@@ -19,6 +19,7 @@ use super::link::{Given, Link, Step, is_crowded};
 use super::session::PgSession;
 use super::trouble::{Fault, is_passing};
 use super::wire::encode;
+use crate::timeline::{Recorded, Recorder, Timeline};
 use crate::{Changes, Commit, Committed, Header, Notice, Outcome, Reply, kernel, run, written};
 
 /// How often a command is run again after a conflict.
@@ -52,6 +53,8 @@ struct Done {
     changes: Changes,
     events: bool,
     jobs: bool,
+    /// How it went, and when its record was on its way.
+    course: Option<(Recorded, Duration)>,
 }
 
 impl Worker {
@@ -66,7 +69,7 @@ impl Worker {
         let Some(taken) = self.shared.queue.take(1, depth) else { return false };
         let uptime = self.shared.world.uptime();
         for mut waiting in taken.into_iter().filter_map(|waiting| waiting.unless_late(uptime)) {
-            let outcome = self.commit(&mut waiting.commit);
+            let outcome = self.commit(&mut waiting.commit, (waiting.since, uptime));
             if outcome.as_ref().is_err_and(is_crowded) && self.link.is_left_out() {
                 waiting.put_back(&self.shared.queue, &self.shared.metrics);
                 return self.link.rest();
@@ -77,7 +80,7 @@ impl Worker {
     }
 
     /// Runs a command until it is durable, or failed by itself, or lost too often.
-    fn commit(&mut self, commit: &mut Commit) -> Result<Committed> {
+    fn commit(&mut self, commit: &mut Commit, waited: (Duration, Duration)) -> Result<Committed> {
         let shared = Arc::clone(&self.shared);
         let mut stamp = None;
         let method = commit.header.method;
@@ -89,7 +92,7 @@ impl Worker {
                 Ok(done) => {
                     shared.lanes.count(method, false);
                     let spent = shared.world.uptime().saturating_sub(started);
-                    return Ok(self.publish(&commit.header, done, spent));
+                    return Ok(self.publish(&commit.header, done, spent, waited));
                 }
                 Err(error) => error,
             };
@@ -133,7 +136,8 @@ impl Worker {
                 self.abandon(locked);
                 let position = found.position;
                 let (reply, changes) = (kernel::replay(found), Changes::new());
-                return Ok(Done { position, reply, changes, events: false, jobs: false });
+                let (events, jobs, course) = (false, false, None);
+                return Ok(Done { position, reply, changes, events, jobs, course });
             }
             Err(error) => Err(error),
         };
@@ -199,11 +203,13 @@ impl Worker {
         let shared = Arc::clone(&self.shared);
         let started = shared.world.uptime();
         let mut session = session(&mut self.link, &shared);
+        session.trail.recorder = Some(Recorder::new(&shared.world));
         let outcome = if shared.options.rehearse {
-            rehearse(&mut session, commit, stamp)
+            rehearse(&mut session, commit, stamp, &shared)
         } else {
             run::guarded(&mut commit.run, &mut session, stamp)
         };
+        let course = session.trail.recorder.take().map(Recorder::done);
         // What broke the transaction counts, whatever the command made of it.
         session.trail.whole()?;
         let outcome = outcome?;
@@ -235,12 +241,14 @@ impl Worker {
         if !header.method.is_empty() {
             shared.tell(position);
         }
+        let recorded = shared.world.uptime();
         self.make_durable(rows, locked).inspect_err(|_| {
             shared.untell(position);
         })?;
         let gathered = &outcome.gathered;
         let (events, jobs) = (!gathered.events.is_empty(), !gathered.jobs.is_empty());
-        Ok(Done { position, reply: Reply::Fresh(outcome.reply), changes, events, jobs })
+        let (reply, course) = (Reply::Fresh(outcome.reply), course.map(|all| (all, recorded)));
+        Ok(Done { position, reply, changes, events, jobs, course })
     }
 
     /// Sends the kernel's rows and COMMIT in one go.
@@ -287,7 +295,24 @@ impl Worker {
     }
 
     /// Counts a durable command and tells of it.
-    fn publish(&self, header: &Header, done: Done, spent: Duration) -> Committed {
+    fn publish(
+        &self, header: &Header, done: Done, spent: Duration, (queued, taken): (Duration, Duration),
+    ) -> Committed {
+        let course = done.course.filter(|_| !header.method.is_empty());
+        self.shared.timelines.keep(course.into_iter().map(|(course, recorded)| Timeline {
+            tenant: Arc::clone(&header.tenant),
+            position: done.position,
+            asked: header.asked.unwrap_or(queued),
+            queued,
+            taken,
+            ran: course.ran,
+            recorded,
+            sealed: recorded,
+            durable: self.shared.world.uptime(),
+            commands: 1,
+            spans: course.spans,
+            left_out: course.left_out,
+        }));
         let metrics = &self.shared.metrics;
         metrics.commits.fetch_add(1, Relaxed);
         metrics.batches.fetch_add(1, Relaxed);
@@ -310,12 +335,15 @@ fn session<'l>(link: &'l mut Link, shared: &'l Shared) -> PgSession<'l> {
 }
 
 /// Runs a command, undoes it, runs it again, and compares what both runs wrote and gathered.
-fn rehearse(session: &mut PgSession<'_>, commit: &mut Commit, stamp: Stamp) -> Result<Outcome> {
+fn rehearse(
+    session: &mut PgSession<'_>, commit: &mut Commit, stamp: Stamp, shared: &Shared,
+) -> Result<Outcome> {
     session.trail.digest = Some(blake3::Hasher::new());
     session.savepoint()?;
     let first = run::guarded(&mut commit.run, session, stamp)?;
     let before = session.trail.digest.replace(blake3::Hasher::new());
     session.rollback()?;
+    session.trail.recorder = Some(Recorder::new(&shared.world));
     let second = run::guarded(&mut commit.run, session, stamp)?;
     let after = session.trail.digest.take();
     let same = before.map(|digest| digest.finalize()) == after.map(|digest| digest.finalize());

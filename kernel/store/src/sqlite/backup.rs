@@ -12,13 +12,16 @@ use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags};
 use stoa_contract::Code;
-use stoa_kit::{Error, Result, blobs};
+use stoa_kit::{Error, Micros, Result, blobs};
 
 use super::files::{cannot_open, damaged, directory, first_page, open, unusable};
 use super::mark::Mark;
 use super::start::{Owner, last, owner};
 use crate::schema;
-use crate::{Copied, Directory};
+use crate::{BackedUp, Copied, Directory};
+
+/// The file that says, beside a database, which backup was the last.
+const TOLD: &str = "stoa.backup";
 
 /// Copies the database of a directory into another directory.
 ///
@@ -50,7 +53,25 @@ pub(crate) fn back_up(from: &Path, blobs: &Path, to: &Path) -> Result<Copied> {
     let blobs = copy_blobs(&partial, blobs, &to.join("blobs"))?;
     let kept = keep(&file, &partial, &target, position);
     let bytes = kept.map_err(|error| unusable(&target, &error))?;
+    // A copy is as good where nobody can be told of it.
+    let _ = std::fs::write(from.join(TOLD), format!("{position} {bytes} {blobs}\n"));
     Ok(Copied { position, bytes, blobs })
+}
+
+/// The last backup of the database of a directory, as the file says that it left there: where it ends, how
+/// large it is, how many blobs came along, and by its own time when it was made.
+pub(super) fn backed_up(from: &Path) -> Option<BackedUp> {
+    let path = from.join(TOLD);
+    let text = std::fs::read_to_string(&path).ok()?;
+    let mut words = text.split_whitespace();
+    let copied = Copied {
+        position: words.next()?.parse().ok()?,
+        bytes: words.next()?.parse().ok()?,
+        blobs: words.next()?.parse().ok()?,
+    };
+    let time = std::fs::metadata(&path).and_then(|file| file.modified()).ok()?;
+    let time = time.duration_since(std::time::UNIX_EPOCH).ok()?;
+    Some(BackedUp { time: Micros(i64::try_from(time.as_micros()).ok()?), copied })
 }
 
 /// The youngest commit that was acknowledged so far.

@@ -31,7 +31,8 @@ use crate::inspect::Inspector;
 use crate::queue::Queue;
 use crate::run::{self, Waiting};
 use crate::schema::Schema;
-use crate::{Commit, Committed, Engine, Metrics, Notice, Options, Read, Written};
+use crate::timeline::Timelines;
+use crate::{BackedUp, Commit, Committed, Engine, Metrics, Notice, Options, Place, Read, Written};
 pub(crate) use backup::back_up;
 use checkpoint::Checkpointer;
 use clock::Clock;
@@ -57,6 +58,7 @@ struct Shared {
     inspector: Inspector,
     queue: Queue<Waiting>,
     metrics: Metrics,
+    timelines: Timelines,
     notices: broadcast::Sender<Notice>,
     position: AtomicI64,
     clock: Clock,
@@ -90,6 +92,7 @@ pub(crate) fn open(
         queue,
         world: Arc::clone(&world),
         metrics: Metrics::default(),
+        timelines: Timelines::default(),
         notices: broadcast::channel(1_024).0,
         position: AtomicI64::new(0),
         clock: Clock::default(),
@@ -133,9 +136,10 @@ impl Drop for Alive {
 
 impl Engine for Sqlite {
     fn commit(&self, commit: Commit) -> BoxFuture<'static, Result<Committed>> {
-        let accepted = self
-            .admit()
-            .and_then(|()| Waiting::admit(&self.shared.queue, commit, &self.shared.metrics));
+        let shared = &self.shared;
+        let accepted = self.admit().and_then(|()| {
+            Waiting::admit(&shared.queue, commit, &shared.metrics, shared.world.uptime())
+        });
         Box::pin(async move { accepted?.await.unwrap_or_else(|_| Err(run::closed())) })
     }
 
@@ -198,6 +202,17 @@ impl Engine for Sqlite {
 
     fn metrics(&self) -> &Metrics {
         &self.shared.metrics
+    }
+
+    fn backed_up(&self) -> Option<BackedUp> {
+        match &self.shared.options.place {
+            Place::Directory(directory) => backup::backed_up(directory),
+            Place::Url(_) => None,
+        }
+    }
+
+    fn timelines(&self) -> &Timelines {
+        &self.shared.timelines
     }
 
     fn name(&self) -> &'static str {

@@ -102,6 +102,7 @@ impl<'c> SqliteSession<'c> {
             self.guard()?;
         }
         self.wrote |= writes;
+        let began = self.trail.begins();
         let mut failed = None;
         let mut run = || -> rusqlite::Result<u64> {
             let mut prepared = self.connection.prepare_cached(&statement.sqlite)?;
@@ -134,6 +135,7 @@ impl<'c> SqliteSession<'c> {
         if let Some(error) = failed {
             return Err(error);
         }
+        self.trail.ran(&statement, began, rows);
         if writes {
             self.trail.note(origin, &statement, params, rows);
         }
@@ -158,6 +160,14 @@ impl Session for SqliteSession<'_> {
 
     fn flush(&mut self) -> Result<()> {
         Ok(())
+    }
+
+    fn enter(&mut self, path: &'static str) {
+        self.trail.enter(path);
+    }
+
+    fn leave(&mut self) {
+        self.trail.leave();
     }
 
     fn written(&self) -> Vec<(String, u64)> {

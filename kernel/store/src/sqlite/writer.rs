@@ -23,6 +23,7 @@ use super::{Shared, connect};
 use crate::inspect::Statement;
 use crate::known::Known;
 use crate::run::{self, Waiting};
+use crate::timeline::{Recorded, Recorder, Timeline};
 use crate::{Commit, Committed, Reply, kernel};
 
 /// Commands in a batch at the most.
@@ -37,6 +38,8 @@ struct Member {
     waiting: Waiting,
     stamp: Option<Stamp>,
     outcome: Option<Result<Committed>>,
+    /// How it went, until it was recorded.
+    timeline: Option<Timeline>,
 }
 
 /// Why a batch has to be run again.
@@ -88,7 +91,7 @@ impl Writer {
         let members: Vec<_> = batch
             .into_iter()
             .filter_map(|waiting| waiting.unless_late(uptime))
-            .map(|waiting| Member { waiting, stamp: None, outcome: None })
+            .map(|waiting| Member { waiting, stamp: None, outcome: None, timeline: None })
             .collect();
         match self.shared.works() {
             Err(error) => members.into_iter().for_each(|member| release(member, Some(&error))),
@@ -104,10 +107,12 @@ impl Writer {
         self.shared.metrics.batch_last.store(members.len() as u64, Relaxed);
         let mut guarded = self.guarded > 0 || self.shared.options.rehearse;
         self.guarded = self.guarded.saturating_sub(1);
-        let mut changed;
+        let (mut changed, mut sealed);
         let result = loop {
             changed = Changed::default();
-            match self.attempt(&mut members, guarded, &mut changed) {
+            let attempted = self.attempt(&mut members, guarded, &mut changed);
+            sealed = self.shared.world.uptime();
+            match attempted {
                 Ok(None) => break self.make_durable(),
                 Ok(Some(void)) => {
                     self.shared.metrics.void_batches.fetch_add(1, Relaxed);
@@ -135,6 +140,15 @@ impl Writer {
         match result {
             Ok(()) => {
                 self.publish(&members, changed);
+                let (durable, commands) = (self.shared.world.uptime(), members.len() as u64);
+                let timelines = members.iter_mut().filter_map(|member| member.timeline.take());
+                self.shared.timelines.keep(timelines.map(|timeline| Timeline {
+                    taken: since,
+                    sealed,
+                    durable,
+                    commands,
+                    ..timeline
+                }));
                 for member in members {
                     release(member, None);
                 }
@@ -223,6 +237,27 @@ impl Writer {
                 changed.events.insert(Arc::clone(tenant));
             }
             changed.jobs |= commit_has(&outcome, |done| done.jobs);
+        }
+        member.timeline = None;
+        if let (true, Ok(done)) = (keeps, &mut outcome)
+            && let Some(Recorded { ran, spans, left_out }) = done.course.take()
+        {
+            let (header, queued) = (&member.waiting.commit.header, member.waiting.since);
+            let now = shared.world.uptime();
+            member.timeline = Some(Timeline {
+                tenant: Arc::clone(&header.tenant),
+                position,
+                asked: header.asked.unwrap_or(queued),
+                queued,
+                taken: ran.0,
+                ran,
+                recorded: now,
+                sealed: now,
+                durable: now,
+                commands: 1,
+                spans,
+                left_out,
+            });
         }
         if let Err(error) = &outcome
             && error.reason() == "store.position_taken"
@@ -322,6 +357,7 @@ struct Done {
     reply: Reply,
     events: bool,
     jobs: bool,
+    course: Option<Recorded>,
 }
 
 fn commit_has(outcome: &Result<Done>, what: impl Fn(&Done) -> bool) -> bool {
@@ -338,10 +374,13 @@ fn execute(
     if let Some(key) = &header.key
         && let Some(found) = kernel::remembered(session, &header.tenant, key)?
     {
-        let position = found.position;
-        return Ok(Done { position, reply: kernel::replay(found), events: false, jobs: false });
+        let (position, reply) = (found.position, kernel::replay(found));
+        return Ok(Done { position, reply, events: false, jobs: false, course: None });
     }
-    let outcome = run::guarded(&mut commit.run, session, stamp)?;
+    session.trail.recorder = Some(Recorder::new(&shared.world));
+    let outcome = run::guarded(&mut commit.run, session, stamp);
+    let course = session.trail.recorder.take().map(Recorder::done);
+    let outcome = outcome?;
     session.trail.whole()?;
     shared.options.faults.pass("command")?;
     if let Some(key) = &header.key
@@ -366,7 +405,7 @@ fn execute(
     session.trail.changes = changes;
     shared.options.faults.pass("recorded")?;
     let (events, jobs) = (!outcome.gathered.events.is_empty(), !outcome.gathered.jobs.is_empty());
-    Ok(Done { position, reply: Reply::Fresh(outcome.reply), events, jobs })
+    Ok(Done { position, reply: Reply::Fresh(outcome.reply), events, jobs, course })
 }
 
 /// Runs a command, undoes it, runs it again with the order of unordered selects reversed, and

@@ -255,6 +255,7 @@ impl Cell {
             method: "stoa.alpha.v1.AlphaService/Try",
             trace: String::new(),
             key: None,
+            asked: None,
             deadline: None,
             bytes: 100,
         }
