@@ -2,10 +2,11 @@ import type { JsonObject } from "@bufbuild/protobuf";
 import { createRootRoute, createRoute, createRouter } from "@tanstack/react-router";
 
 import { CommitPage } from "./operate/commit.js";
+import { spanOf } from "./operate/span.js";
 import { DataIndex, DataPage } from "./routes/data.js";
 import { ExplorePage } from "./routes/explore.js";
 import { Home } from "./routes/home.js";
-import { OperatePage } from "./routes/operate.js";
+import { LoadPage, OperatePage } from "./routes/operate.js";
 import { PeoplePage } from "./routes/people.js";
 import { Broken, Missing, Root } from "./routes/root.js";
 import type { Shown } from "./rows/rows.js";
@@ -65,6 +66,16 @@ const operate = createRoute({
   },
 });
 
+const load = createRoute({
+  getParentRoute: () => root,
+  path: "/operate/load",
+  validateSearch: spanOf,
+  component: function Load() {
+    const navigate = load.useNavigate();
+    return <LoadPage span={load.useSearch()} onSpan={(search) => void navigate({ search })} />;
+  },
+});
+
 const people = createRoute({
   getParentRoute: () => root,
   path: "/people/{-$part}",
@@ -92,6 +103,7 @@ const routes = [
   method,
   data,
   operate,
+  load,
   people,
   commit,
 ];

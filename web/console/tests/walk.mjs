@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { mkdirSync } from "node:fs";
 
 import { AccountKind, LedgerService } from "@stoa/sdk/ledger";
+import { SystemService } from "@stoa/sdk/system";
 import { FORMS, inaccessible, launch, open } from "./browser.mjs";
 import { openShop } from "./shop.mjs";
 
@@ -14,11 +15,13 @@ const wrong = [];
 try {
   await setUp();
   const stoa = await openShop(url, ADA);
+  const order = await commitOf(stoa, "stoa.orders.v1.OrdersService/PlaceOrder");
   const session = await signIn();
-  await Promise.all(Object.keys(FORMS).map((form) => everyPage(form, session)));
+  await Promise.all(Object.keys(FORMS).map((form) => everyPage(form, session, order)));
   await everyMethod(session);
   await placeAnOrder(session);
   await rowsAreLive(session, stoa);
+  await zoomIn(session);
   await lostConnection(session);
   await expired(session, stoa);
 } finally {
@@ -80,7 +83,13 @@ async function signIn() {
   return state;
 }
 
-async function everyPage(form, session) {
+/** The youngest commit of a method. */
+async function commitOf(stoa, method) {
+  const { commits } = await stoa.client(SystemService).listCommits({ method, pageSize: 1 });
+  return commits[0].position;
+}
+
+async function everyPage(form, session, order) {
   const { page, context, wrong: own } = await open(browser, form, session);
   const show = async (name, path, ready) => {
     own.length = 0;
@@ -114,9 +123,31 @@ async function everyPage(form, session) {
     await show(list.replace("/", "-"), `/data/${list}`, rows);
   }
   await show("empty", "/data/auth/api-keys", () => page.getByText("No api keys yet").waitFor());
-  for (const part of ["jobs", "subscriptions", "parked", "timers", "settings", "tenants", "mail"]) {
+  await show("operate-load", "/operate/load?last=15m", async () => {
+    await page.getByRole("img", { name: /^Latency: p50 [\d.]+ [mµ]?s/ }).waitFor();
+    await page.getByRole("button", { name: "p99" }).click();
+    await page.getByRole("link", { name: /PlaceOrder/ }).waitFor();
+  });
+  await show("operate-logs", "/operate/logs", rows);
+  for (const part of ["commits", "subscriptions", "timers", "settings", "tenants", "mail"]) {
     await show(`operate-${part}`, `/operate/${part}`, heading("Operate"));
   }
+  await show("operate-node", "/operate/node", rows);
+  await show("operate-jobs", "/operate/jobs", () => page.getByText("No jobs yet.").waitFor());
+  await show("operate-jobs-dead", "/operate/jobs?filter=%7B%22state%22%3A%22dead%22%7D", () =>
+    page.getByText("No job is dead.").waitFor(),
+  );
+  await show("operate-parked", "/operate/parked", () =>
+    page.getByText("Nothing is parked.").waitFor(),
+  );
+  await show("commit", `/operate/commits/${order}`, async () => {
+    await page.getByRole("list", { name: "How it went" }).waitFor();
+    await page.getByText("Made durable").waitFor();
+    await page
+      .getByRole("button", { name: /statement/ })
+      .first()
+      .click();
+  });
   for (const part of [
     "users",
     "roles",
@@ -161,7 +192,7 @@ async function everyMethod(session) {
 /** An order is placed in one window, and seen in another as it happens. */
 async function placeAnOrder(session) {
   const watching = await open(browser, "light", session);
-  await watching.page.goto(`${url}/operate`);
+  await watching.page.goto(`${url}/operate/events`);
   await watching.page.getByText("following").waitFor();
   const { page, context, wrong: own } = await open(browser, "light", session);
   await page.goto(`${url}/explore/orders/PlaceOrder`);
@@ -218,6 +249,28 @@ async function rowsAreLive(session, stoa) {
   wrong.push(...own, ...lists.wrong);
   await context.close();
   await lists.context.close();
+}
+
+/** Who drags over a chart sees that part in all of them, and so does whoever is sent the address. */
+async function zoomIn(session) {
+  const { page, context, wrong: own } = await open(browser, "light", session);
+  await page.goto(`${url}/operate/load`);
+  const chart = page.getByRole("img", { name: /^Calls: / });
+  await chart.waitFor();
+  const { x, y, width, height } = await chart.boundingBox();
+  await page.mouse.move(x + width * 0.5, y + height / 2);
+  await page.mouse.down();
+  await page.mouse.move(x + width * 0.9, y + height / 2, { steps: 4 });
+  await page.mouse.up();
+  await page.getByRole("button", { name: "Back to now" }).waitFor();
+  assert.match(page.url(), /from=\d+&to=\d+/);
+  // A method that is chosen is the one that the charts are of.
+  await page.goto(`${url}/operate/load`);
+  await page.locator("tbody tr").nth(1).press("Enter");
+  await page.getByRole("button", { name: /×$/ }).waitFor();
+  assert.match(page.url(), /method=stoa/);
+  wrong.push(...own);
+  await context.close();
 }
 
 /** Without a connection a page says so, and goes on once there is one. */

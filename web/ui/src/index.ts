@@ -9,3 +9,4 @@ export { Empty, Failed, Waiting } from "./notice/notice.js";
 export { Badge, type Mood, State } from "./state/state.js";
 export { type Column, Table } from "./table/table.js";
 export { links, Tabs } from "./tabs/tabs.js";
+export { type Step, Waterfall } from "./waterfall/waterfall.js";

@@ -5,12 +5,20 @@ import { useState } from "react";
 import { Time } from "../reply/value.js";
 import { short } from "../values.js";
 import { type Happened, useEvents } from "./follow.js";
+import { isAbout } from "./narrow.js";
 import css from "./operate.module.css";
 
+interface Props {
+  /** What events are narrowed by: a part of their topic, of their subject or of what they say. */
+  words?: string | undefined;
+  onWords?: (words: string) => void;
+}
+
 /** What happens, as it happens, and a way to any commit that did. */
-export function Events() {
+export function Events({ words = "", onWords }: Props) {
   const [isPaused, pause] = useState(false);
-  const { events, isOpen, failed } = useEvents(isPaused);
+  const { events: all, isOpen, failed } = useEvents(isPaused);
+  const events = words === "" ? all : all.filter((event) => isAbout(event, words));
   const navigate = useNavigate();
   const show = (position: string) =>
     void navigate({ to: "/operate/commits/$position", params: { position } });
@@ -23,6 +31,18 @@ export function Events() {
         <Button small onClick={() => pause(!isPaused)}>
           {isPaused ? "Go on" : "Pause"}
         </Button>
+        {onWords ? (
+          <label className={css.filter}>
+            filter
+            <input
+              className={input}
+              value={words}
+              placeholder="topic, subject, text"
+              spellCheck={false}
+              onChange={(event) => onWords(event.target.value)}
+            />
+          </label>
+        ) : null}
         <form
           onSubmit={(event) => {
             event.preventDefault();
@@ -42,7 +62,9 @@ export function Events() {
         </form>
       </div>
       {failed ? <Failed {...failed} next={failed.next ?? "It is tried again by itself."} /> : null}
-      {events.length === 0 && !failed ? (
+      {events.length === 0 && all.length > 0 ? (
+        <Empty>None of the last {all.length} events match. Widen the filter.</Empty>
+      ) : events.length === 0 && !failed ? (
         <Empty>
           <p>
             Events appear here as they happen. Make one happen:{" "}

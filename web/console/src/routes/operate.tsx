@@ -3,19 +3,40 @@ import { useNavigate } from "@tanstack/react-router";
 
 import { Page } from "../frame/page.js";
 import { Events } from "../operate/events.js";
+import { Jobs } from "../operate/jobs.js";
+import { Load } from "../operate/load.js";
+import { Logs } from "../operate/logs.js";
+import { NodePage } from "../operate/node.js";
+import { ParkedEvents } from "../operate/parked.js";
+import type { Span } from "../operate/span.js";
 import type { Shown } from "../rows/rows.js";
 import { type Lists, Part, Parts, useLists } from "./parts.js";
 
 const LISTS: Lists = [
   ["system", "commits"],
-  ["system", "jobs"],
   ["system", "subscriptions"],
-  ["system", "parked"],
   ["system", "timers"],
   ["system", "settings"],
   ["system", "tenants"],
   ["notify", "mail"],
 ];
+
+/** Pages of this place that are no lists made of contracts. */
+const PAGES = ["load", "events", "logs", "jobs", "parked", "node"];
+
+function Places({ current }: { current: string }) {
+  const lists = useLists(LISTS).map(({ name }) => name);
+  return <Parts place="operate" parts={[...PAGES, ...lists]} current={current} />;
+}
+
+/** What the node did of late. */
+export function LoadPage(props: { span: Span; onSpan: (span: Span) => void }) {
+  return (
+    <Page title="Operate" tabs={<Places current="load" />}>
+      <Load {...props} />
+    </Page>
+  );
+}
 
 /** What the node does, and what waits for somebody. */
 export function OperatePage({
@@ -33,11 +54,21 @@ export function OperatePage({
       to: "/operate/commits/$position",
       params: { position: String(position) },
     });
-  const parts = ["events", ...lists.map(({ name }) => name)];
   return (
-    <Page title="Operate" tabs={<Parts place="operate" parts={parts} current={part} />}>
+    <Page title="Operate" tabs={<Places current={part} />}>
       {part === "events" ? (
-        <Events />
+        <Events
+          words={rest.shown.filter?.words}
+          onWords={(words) => rest.onShow(words ? { filter: { words } } : {})}
+        />
+      ) : part === "logs" ? (
+        <Logs {...rest} />
+      ) : part === "jobs" ? (
+        <Jobs {...rest} />
+      ) : part === "parked" ? (
+        <ParkedEvents />
+      ) : part === "node" ? (
+        <NodePage />
       ) : (
         <Part lists={lists} part={part} onOpen={part === "commits" ? story : undefined} {...rest} />
       )}

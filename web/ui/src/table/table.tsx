@@ -5,7 +5,7 @@ import css from "./table.module.css";
 
 export interface Column<Row> {
   id: string;
-  title: string;
+  title: ReactNode;
   /** Numbers stand at the end, so that they line up. */
   align?: "start" | "end";
   /** In pixels; what is left over is shared. */
