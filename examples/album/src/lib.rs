@@ -56,6 +56,12 @@ impl AlbumService for Album {
         Ok(GetPictureResponse { picture: picture.into(), link, frame_link })
     }
 
+    fn batch_get_pictures(
+        &self, view: &View, request: BatchGetPicturesRequest,
+    ) -> Result<BatchGetPicturesResponse> {
+        Ok(BatchGetPicturesResponse { pictures: view.load_many(&request.ids)? })
+    }
+
     async fn copy_picture(
         &self, ctx: &Ctx, request: CopyPictureRequest,
     ) -> Result<CopyPictureResponse> {

@@ -6,7 +6,8 @@ use futures::future::{join, join_all};
 use http::StatusCode;
 use serde_json::json;
 use stoa_example_album::contract::{
-    AddPictureRequest, DeletePictureRequest, GetPictureRequest, SwapPictureRequest,
+    AddPictureRequest, BatchGetPicturesRequest, DeletePictureRequest, GetPictureRequest,
+    SwapPictureRequest,
 };
 use stoa_kit::{Caller, Result};
 use stoa_testkit::{Engine, Node, both, objects, run};
@@ -110,8 +111,13 @@ both! {
 
     async fn a_row_that_is_not_seen_has_no_path(node: Node) {
         let picture = add(&node, "ada", &upload(&node, "ada", "x").await).await.unwrap();
-        let get = GetPictureRequest { id: picture.id };
+        let get = GetPictureRequest { id: picture.id.clone() };
         assert_eq!(refused(node.call(&node.user("bob"), get).await), "resource.not_found");
+        for (name, seen) in [("ada", 1), ("bob", 0)] {
+            let all = BatchGetPicturesRequest { ids: vec![picture.id.clone()] };
+            let all = node.call(&node.user(name), all).await.unwrap();
+            assert_eq!(all.pictures.len(), seen, "{name}");
+        }
     }
 
     async fn a_tenant_that_is_suspended_gives_nothing(node: Node) {
