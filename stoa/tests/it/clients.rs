@@ -110,14 +110,23 @@ fn grpcio_finds_its_way_by_reflection() {
 
 #[test]
 fn the_typescript_sdk_does_what_it_promises() {
+    // Node has WebSockets by itself from 22 on.
+    sdk(&["--experimental-websocket"], "");
+}
+
+#[test]
+fn the_typescript_sdk_watches_where_there_is_no_websocket() {
+    sdk(&[], "no WebSocket");
+}
+
+fn sdk(flags: &[&str], without: &str) {
     let directory = TempDir::new().unwrap();
     let mut node = Node::start(directory.path(), &[]);
     let code = node.said("set-up code ");
     let mut sdk = Command::new("node");
-    // Node has WebSockets by itself from 22 on.
-    sdk.arg("--experimental-websocket");
+    sdk.args(flags);
     sdk.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/../web/sdk/tests/on-a-node.mjs"));
-    sdk.args([&node.url(), &code]);
+    sdk.args([&node.url(), &code, without]);
     let (ended, said, complaint) = run(sdk);
     assert_eq!((ended, &said), (Some(0), &json!("ok\n")), "{complaint}");
 }

@@ -1,10 +1,6 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 
-import {
-  BadRequestSchema,
-  ErrorInfoSchema,
-  HelpSchema,
-} from "./gen/google/rpc/error_details_pb.js";
+import { many, type Part, parts, text } from "./details.js";
 
 /** A field that is at fault. */
 export interface Violation {
@@ -25,6 +21,12 @@ export interface Told {
   next: string;
 }
 
+/** A code by its name on the wire, `invalid_argument`. */
+export function codeOf(name = ""): Code | undefined {
+  const pascal = name.replaceAll(/(?:^|_)([a-z])/g, (_, letter: string) => letter.toUpperCase());
+  return Code[pascal as keyof typeof Code];
+}
+
 /** Why a call failed. */
 export class StoaError extends ConnectError {
   /** What programs can rely on: `ledger.insufficient_funds`. Empty where the node was not reached. */
@@ -39,15 +41,17 @@ export class StoaError extends ConnectError {
   private constructor(error: ConnectError, told?: Told) {
     super(error.rawMessage, error.code, error.metadata, undefined, error.cause);
     this.details = error.details;
-    this.reason = told?.reason ?? this.findDetails(ErrorInfoSchema)[0]?.reason ?? "";
-    const fields = this.findDetails(BadRequestSchema).flatMap((bad) => bad.fieldViolations);
-    const violations = fields.map(({ field, reason, description }) => ({
-      path: field,
-      rule: reason,
-      message: description,
+    const [info, bad, help] = ["ErrorInfo", "BadRequest", "Help"].map((name) =>
+      detail(error, name),
+    );
+    this.reason = told?.reason ?? text(info ?? [], 1);
+    const violations = many(bad ?? [], 1).map((violation) => ({
+      path: text(violation, 1),
+      rule: text(violation, 3),
+      message: text(violation, 2),
     }));
     this.violations = told?.violations ?? violations;
-    this.next = told?.next ?? this.findDetails(HelpSchema)[0]?.links[0]?.description ?? "";
+    this.next = told?.next ?? text(many(help ?? [], 1)[0] ?? [], 1);
     const seconds = Number(error.metadata.get("retry-after") ?? Number.NaN);
     this.retryAfterMs = Number.isFinite(seconds) ? seconds * 1000 : undefined;
   }
@@ -70,10 +74,7 @@ export class StoaError extends ConnectError {
 
   /** An error as a node wrote it. */
   static told(told: Told): StoaError {
-    const name = told.code.replaceAll(/(?:^|_)([a-z])/g, (_, letter: string) =>
-      letter.toUpperCase(),
-    );
-    const code = Code[name as keyof typeof Code] ?? Code.Unknown;
+    const code = codeOf(told.code) ?? Code.Unknown;
     return new StoaError(new ConnectError(told.message, code), told);
   }
 
@@ -81,5 +82,15 @@ export class StoaError extends ConnectError {
   static away(cause?: unknown): StoaError {
     const message = "the node was not reached";
     return new StoaError(new ConnectError(message, Code.Unavailable, undefined, undefined, cause));
+  }
+}
+
+/** What a node says of an error besides, by its name in `google.rpc`; nothing where it is damaged. */
+function detail({ details }: ConnectError, name: string): Part[] {
+  const found = details.find((one) => "type" in one && one.type === `google.rpc.${name}`);
+  try {
+    return found !== undefined && "value" in found ? parts(found.value as Uint8Array) : [];
+  } catch {
+    return [];
   }
 }

@@ -12,6 +12,7 @@ import { Code } from "@connectrpc/connect";
 
 import { later } from "./calls.js";
 import { StoaError, type Told } from "./errors.js";
+import { Events, type Socket } from "./sse.js";
 import type { Stoa } from "./stoa.js";
 
 /** What a query says, as of a commit. */
@@ -40,13 +41,6 @@ const BACKOFF_MAX_MS = 5_000;
 const LINGER_MS = 1_000;
 const PROTOCOL = "stoa.live.v1";
 
-const NO_SOCKET: Told = {
-  code: "unimplemented",
-  reason: "sdk.no_web_socket",
-  message: "there is no WebSocket here to watch by",
-  violations: [],
-  next: "Give one to `connect`, or use Node from 22 on.",
-};
 const NOBODY: Told = {
   code: "unauthenticated",
   reason: "auth.token_invalid",
@@ -164,7 +158,7 @@ type Said =
 class Line {
   private readonly watches = new Map<string, One<DescMessage>>();
   private named = 0;
-  private socket: WebSocket | undefined;
+  private socket: Socket | undefined;
   /** Whether watches can be asked for: somebody is signed in, where somebody is to be. */
   private isReady = false;
   /** The token that the connection was made with. */
@@ -207,11 +201,6 @@ class Line {
   }
 
   private open(): void {
-    const Socket = this.stoa.webSocket ?? globalThis.WebSocket;
-    if (Socket === undefined) {
-      this.failAll(StoaError.told(NO_SOCKET));
-      return;
-    }
     clearTimeout(this.timer);
     this.timer = undefined;
     this.token = this.stoa.token;
@@ -219,15 +208,15 @@ class Line {
       this.renew(StoaError.told(NOBODY));
       return;
     }
-    const url = `${this.stoa.url.replace(/^http/, "ws")}/live`;
-    const socket = new Socket(url, PROTOCOL);
+    const socket = this.connection();
     this.socket = socket;
     socket.addEventListener("open", () => {
       if (this.socket !== socket) return;
       if (this.token === undefined) this.begin();
       else this.say({ type: "sign_in", authorization: `Bearer ${this.token}` });
     });
-    socket.addEventListener("message", ({ data }) => {
+    socket.addEventListener("message", (event) => {
+      const { data } = event as MessageEvent;
       if (this.socket === socket) this.hear(JSON.parse(String(data)) as Said);
     });
     socket.addEventListener("close", () => {
@@ -235,6 +224,14 @@ class Line {
     });
     // An error is followed by the end of the connection.
     socket.addEventListener("error", () => {});
+  }
+
+  /** A WebSocket; where there is none, server-sent events that look like one. */
+  private connection(): Socket {
+    const url = `${this.stoa.url}/live`;
+    const Socket = this.stoa.webSocket ?? globalThis.WebSocket;
+    if (Socket === undefined) return new Events(url, this.stoa.fetch);
+    return new Socket(url.replace(/^http/, "ws"), PROTOCOL);
   }
 
   /** Asks for everything that is watched. */

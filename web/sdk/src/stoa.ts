@@ -1,8 +1,9 @@
 import type { DescService } from "@bufbuild/protobuf";
-import { type Client, createClient, type Transport } from "@connectrpc/connect";
-import { createConnectTransport } from "@connectrpc/connect-web";
+import type { Client, Transport } from "@connectrpc/connect";
 
 import { calls, type Memory, shared } from "./calls.js";
+import { clientOf } from "./client.js";
+import { binary, type Codec, transport } from "./transport.js";
 
 /** How a node is reached, and as whom. */
 export interface Options {
@@ -26,10 +27,13 @@ export interface Options {
   attempts?: number;
   /** What to fetch with, where it is not `globalThis.fetch`. */
   fetch?: typeof globalThis.fetch;
-  /** What to watch queries by, where it is not `globalThis.WebSocket`. */
+  /**
+   * What to watch queries by, where it is not `globalThis.WebSocket`. Where there is neither, as in Node 20,
+   * they are watched by server-sent events.
+   */
   webSocket?: typeof globalThis.WebSocket;
-  /** Speak JSON instead of binary: larger, and readable in a browser's network panel. */
-  json?: boolean;
+  /** How messages travel: in binary, or by `json` of `@stoa/sdk/json`. */
+  codec?: Codec;
 }
 
 /** A node, as one caller sees it. */
@@ -40,6 +44,8 @@ export interface Stoa {
   readonly transport: Transport;
   /** Where the node is. */
   readonly url: string;
+  /** As {@link Options.fetch}. */
+  readonly fetch: typeof globalThis.fetch | undefined;
   /** As {@link Options.webSocket}. */
   readonly webSocket: typeof globalThis.WebSocket | undefined;
   /** As {@link Options.renew}; calls and watches that wait for a token share one answer. */
@@ -58,17 +64,18 @@ export function connect(options: Options): Stoa {
   const memory: Memory = { token: options.token, position: undefined };
   const url = options.url.replace(/\/+$/, "");
   const renew = shared(options.renew);
-  const transport = createConnectTransport({
-    baseUrl: url,
-    useBinaryFormat: options.json !== true,
-    interceptors: [calls(memory, options, renew)],
-    ...(options.fetch === undefined ? {} : { fetch: options.fetch }),
+  const travelling = transport({
+    url,
+    codec: options.codec ?? binary,
+    fetch: options.fetch,
+    intercept: calls(memory, options, renew),
   });
   return Object.assign(memory, {
-    transport,
+    transport: travelling,
     url,
+    fetch: options.fetch,
     webSocket: options.webSocket,
     renew,
-    client: <S extends DescService>(service: S) => createClient(service, transport),
+    client: <S extends DescService>(service: S) => clientOf(service, travelling),
   });
 }

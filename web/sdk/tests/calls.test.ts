@@ -4,13 +4,14 @@ import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { later } from "../src/calls.js";
 import { LedgerService } from "../src/gen/stoa/ledger/v1/ledger_pb.js";
 import { connect, type Options, StoaError, withKey } from "../src/index.js";
+import { json } from "../src/json.js";
 import { node, refusal, reply } from "./node.js";
 
 const URL = "http://stoa.test/";
 const transfer = { currency: "EUR", legs: [{ debit: "a", credit: "b", amount: 1n }] };
 
 function client(fetch: typeof globalThis.fetch, options: Partial<Options> = {}) {
-  const stoa = connect({ url: URL, fetch, json: true, token: "good", ...options });
+  const stoa = connect({ url: URL, fetch, codec: json, token: "good", ...options });
   return { stoa, ledger: stoa.client(LedgerService) };
 }
 

@@ -3,10 +3,12 @@ import assert from "node:assert/strict";
 
 import { connect, StoaError, signIn, signingIn, signOut, watch, withKey } from "@stoa/sdk";
 import { AuthService } from "@stoa/sdk/auth";
+import { json } from "@stoa/sdk/json";
 import { AccountKind, LedgerService } from "@stoa/sdk/ledger";
 import { SystemService } from "@stoa/sdk/system";
 
-const [url, code] = process.argv.slice(2);
+const [url, code, without] = process.argv.slice(2);
+if (without) delete globalThis.WebSocket;
 const ada = { login: "ada", password: "correct horse battery" };
 
 const stoa = connect({ url });
@@ -41,7 +43,7 @@ const transfer = {
 };
 await ledger.createTransfer(transfer);
 assert.match(stoa.position, /^p[0-9a-f]+$/);
-const other = connect({ url, json: true, renew: signingIn({ url }, ada) });
+const other = connect({ url, codec: json, renew: signingIn({ url }, ada) });
 other.position = stoa.position;
 const { balance } = await other.client(LedgerService).getBalance({ account: "wallets/ada" });
 assert.deepEqual([balance.amount, balance.currency], [1250n, "EUR"]);
