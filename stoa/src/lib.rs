@@ -23,6 +23,7 @@ mod known;
 mod login;
 mod private;
 mod profile;
+pub mod sample;
 mod setup;
 mod up;
 mod watch;

@@ -24,9 +24,9 @@ use stoa_kit::{Error, Result};
 use crate::child::{Child, Site};
 use crate::setup::{Api, Secrets, administrator, key};
 use crate::wire::Prefix;
-use file::Purchase;
-
+pub(crate) use file::{Purchase, purchases};
 pub(crate) use load::{Item, now, send};
+pub(crate) use shop::{SKU, STOCK};
 
 /// Calls under way at once.
 const LANES: u32 = 128;

@@ -38,6 +38,7 @@ mod readme;
 mod relay;
 mod requests;
 mod rest;
+mod sample;
 mod settings;
 mod shop;
 mod strangers;
