@@ -92,20 +92,22 @@ for await (const { events: some } of events) {
 }
 following.abort();
 
-// A query is watched: its states are an iterator, and what was seen is not told again.
-const states = watch(stoa, LedgerService.method.getBalance, { account: "wallets/ada" });
+// A query is watched: its states are an iterator, and what was seen is not told again. (A balance says as of
+// when it is, and so is another one whenever it is looked at.)
+const { getAccount } = LedgerService.method;
+const states = watch(stoa, getAccount, { account: "wallets/ada" });
 const { value: now } = await states.next();
-assert.equal(now.reply.balance.amount, 3750n);
+assert.equal(now.reply.account.balance, 3750n);
 await ledger.createTransfer(transfer);
 const { value: then } = await states.next();
-assert.equal(then.reply.balance.amount, 5000n);
+assert.equal(then.reply.account.balance, 5000n);
 const { etag } = then;
-const again = watch(stoa, LedgerService.method.getBalance, { account: "wallets/ada" }, { etag });
+const again = watch(stoa, getAccount, { account: "wallets/ada" }, { etag });
 const waiting = again.next();
 await ledger.createTransfer(transfer);
-assert.equal((await waiting).value.reply.balance.amount, 6250n);
+assert.equal((await waiting).value.reply.account.balance, 6250n);
 await again.return();
-const nothing = watch(stoa, LedgerService.method.getBalance, { account: "nothing" });
+const nothing = watch(stoa, getAccount, { account: "nothing" });
 await assert.rejects(nothing.next(), { reason: "resource.not_found" });
 
 await signOut(stoa);
