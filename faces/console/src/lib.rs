@@ -31,6 +31,8 @@ use stoa_node::{Asked, Content, Face, Visit, is_own_page, status};
 const SESSION: &str = "/-/session";
 /// What the services promise, as one `FileDescriptorSet`.
 pub const DESCRIPTORS: &str = "/-/descriptors";
+/// A page as any other: what pages are made of, in all its states.
+const PARTS: &str = "/-/parts";
 /// The largest request for a session.
 const SESSION_MAX: usize = 4 << 10;
 
@@ -76,7 +78,7 @@ impl Face for Console {
             (&Method::DELETE, SESSION) => Ok(SignOutRequest::METHOD.into()),
             (&Method::GET, SESSION) => Ok(EVERYBODY),
             (&Method::GET, DESCRIPTORS) => Ok(WhoAmIRequest::METHOD.into()),
-            (&Method::GET | &Method::HEAD, path) if !path.starts_with("/-/") => {
+            (&Method::GET | &Method::HEAD, path) if path == PARTS || !path.starts_with("/-/") => {
                 let found = files::at(path).ok_or_else(|| Error::not_found("page", path));
                 found.map(|_| EVERYBODY)
             }

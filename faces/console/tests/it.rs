@@ -261,7 +261,7 @@ fn every_page_is_the_first_one_and_nothing_comes_from_elsewhere() {
         let policy = home.header("content-security-policy");
         assert!(policy.starts_with("default-src 'none'; script-src 'self';"), "{policy}");
         assert!(!policy.contains("unsafe") && !policy.contains("http"), "{policy}");
-        for path in ["/explore", "/data/ledger/accounts", "/operate/jobs?open=x"] {
+        for path in ["/explore", "/data/ledger/accounts", "/operate/jobs?open=x", "/-/parts"] {
             assert_eq!(browser.get(path).await.body, home.body, "{path}");
         }
         for path in ["/assets/none.js", "/favicon.ico", "/-/none"] {

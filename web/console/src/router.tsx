@@ -1,9 +1,14 @@
 import type { JsonObject } from "@bufbuild/protobuf";
-import { createRootRoute, createRoute, createRouter } from "@tanstack/react-router";
+import {
+  createRootRoute,
+  createRoute,
+  createRouter,
+  lazyRouteComponent,
+} from "@tanstack/react-router";
 
 import { CommitPage } from "./operate/commit.js";
 import { spanOf } from "./operate/span.js";
-import { DataIndex, DataPage } from "./routes/data.js";
+import { DataIndex, DataPage, OnePage } from "./routes/data.js";
 import { ExplorePage } from "./routes/explore.js";
 import { Home } from "./routes/home.js";
 import { LoadPage, OperatePage } from "./routes/operate.js";
@@ -13,10 +18,11 @@ import type { Shown } from "./rows/rows.js";
 
 /** What a list shows is in its address: a link leads to the same rows, and the same one of them. */
 function shown(search: Record<string, unknown>): Shown {
-  const { open, filter } = search;
+  const { open, filter, sort } = search;
   const isFilter = typeof filter === "object" && filter !== null;
   return {
     ...(typeof open === "string" ? { open } : {}),
+    ...(typeof sort === "string" ? { sort } : {}),
     ...(isFilter ? { filter: filter as { [name: string]: string } } : {}),
   };
 }
@@ -51,6 +57,14 @@ const data = createRoute({
     const navigate = data.useNavigate();
     const show = (search: Shown) => void navigate({ search, replace: true });
     return <DataPage {...data.useParams()} shown={data.useSearch()} onShow={show} />;
+  },
+});
+
+const one = createRoute({
+  getParentRoute: () => root,
+  path: "/data/$service/$name/$id",
+  component: function One() {
+    return <OnePage {...one.useParams()} />;
   },
 });
 
@@ -96,16 +110,24 @@ const commit = createRoute({
   },
 });
 
+const parts = createRoute({
+  getParentRoute: () => root,
+  path: "/-/parts",
+  component: lazyRouteComponent(() => import("./routes/showcase.js")),
+});
+
 const routes = [
   createRoute({ getParentRoute: () => root, path: "/", component: Home }),
   createRoute({ getParentRoute: () => root, path: "/data", component: DataIndex }),
   explore,
   method,
   data,
+  one,
   operate,
   load,
   people,
   commit,
+  parts,
 ];
 
 export const router = createRouter({ routeTree: root.addChildren(routes) });

@@ -74,6 +74,11 @@ export function short(text: string): string {
   return prefix === undefined ? text : `${prefix}…${text.slice(-6)}`;
 }
 
+/** Somebody who called, `user:usr_…`, with the middle of their identifier left out. */
+export function shortCaller(caller: string): string {
+  return caller.replace(/[^:]*$/, short);
+}
+
 /** A name of a contract in words: `ACCOUNT_KIND_ASSET` as `asset`, `create_time` as `create time`. */
 export function words(name: string, prefix = ""): string {
   const bare = name.toUpperCase().startsWith(prefix.toUpperCase())

@@ -1,5 +1,4 @@
 // A small shop, for pages to have something to show.
-import { connect, signIn } from "@stoa/sdk";
 import { AuthService } from "@stoa/sdk/auth";
 import { CatalogService } from "@stoa/sdk/catalog";
 import { InventoryService } from "@stoa/sdk/inventory";
@@ -14,10 +13,8 @@ const GOODS = [
 ];
 const PEOPLE = ["grace", "alan", "edsger", "barbara", "tony", "leslie", "frances", "donald"];
 
-/** Fills a node as somebody who may do everything; gives what calls it from then on. */
-export async function openShop(url, credentials) {
-  const stoa = connect({ url });
-  await signIn(stoa, credentials);
+/** Fills a node as somebody who may do everything. */
+export async function openShop(stoa) {
   const inventory = stoa.client(InventoryService);
   for (const [sku, title, amount] of GOODS) {
     const variants = [{ sku, prices: [{ amount, currency: "EUR" }] }];
@@ -30,6 +27,12 @@ export async function openShop(url, credentials) {
       .client(UsersService)
       .createUser({ handle, email: `${handle}@example.com`, displayName });
   }
+  // Whoever wants mail is told by mail as well: without a mail server it lies in the mailbox.
+  const { userId } = await stoa.client(AuthService).whoAmI({});
+  const preferences = { "notify.email": "true" };
+  await stoa
+    .client(UsersService)
+    .updateUser({ id: userId, preferences, updateMask: { paths: ["preferences"] } });
   for (let order = 0; order < 24; order++) {
     const [sku] = GOODS[order % GOODS.length];
     const lines = [{ sku, quantity: BigInt(1 + (order % 4)) }];
@@ -42,5 +45,4 @@ export async function openShop(url, credentials) {
     description: "Reads the books",
     permissions: ["ledger.*"],
   });
-  return stoa;
 }

@@ -1,11 +1,22 @@
 // Walks through every page of the console, on a node that is new: node walk.mjs <url> <code> [folder]
 import assert from "node:assert/strict";
-import { mkdirSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
 
+import { connect, signIn as enter } from "@stoa/sdk";
 import { AccountKind, LedgerService } from "@stoa/sdk/ledger";
+import { OrdersService } from "@stoa/sdk/orders";
 import { SystemService } from "@stoa/sdk/system";
 import { FORMS, inaccessible, launch, open } from "./browser.mjs";
+import { firstMinute } from "./first.mjs";
 import { openShop } from "./shop.mjs";
+import { measure } from "./speed.mjs";
+import { tables } from "./tables.mjs";
+
+/** The reference implementation of GraphQL, which others of our tests have as well. */
+const { buildClientSchema, getIntrospectionQuery, parse, validate } = createRequire(
+  new URL("../../../tools/package.json", import.meta.url),
+)("graphql");
 
 const [url, code, folder] = process.argv.slice(2);
 const ADA = { login: "ada", password: "correct horse battery" };
@@ -14,14 +25,25 @@ const browser = await launch();
 const wrong = [];
 try {
   await setUp();
-  const stoa = await openShop(url, ADA);
-  const order = await commitOf(stoa, "stoa.orders.v1.OrdersService/PlaceOrder");
   const session = await signIn();
-  await Promise.all(Object.keys(FORMS).map((form) => everyPage(form, session, order)));
-  await everyMethod(session);
+  const stoa = connect({ url });
+  await enter(stoa, ADA);
+  await inOnePage(session, (place) => firstMinute({ ...place, stoa }));
+  await openShop(stoa);
+  const ones = await some(stoa);
+  const commit = await commitOf(stoa, "stoa.orders.v1.OrdersService/PlaceOrder");
+  await Promise.all(
+    Object.keys(FORMS).map((form) => everyPage(form, session, { ...ones, commit })),
+  );
+  await everyMethod(session, stoa);
+  // One of three orders is cancelled already.
+  const isRefused = (what) => /CancelOrder|status of 400/.test(what);
+  await inOnePage(session, (place) => tables({ ...place, stoa }), isRefused);
   await placeAnOrder(session);
   await rowsAreLive(session, stoa);
   await zoomIn(session);
+  const figures = await measure(browser, url, session);
+  if (folder !== undefined) writeFileSync(`${folder}/figures.json`, JSON.stringify(figures));
   await lostConnection(session);
   await expired(session, stoa);
 } finally {
@@ -29,6 +51,15 @@ try {
 }
 assert.deepEqual(wrong, []);
 console.log("ok");
+
+/** An account and an order to look at. */
+async function some(stoa) {
+  const { orders } = await stoa.client(OrdersService).listOrders({ pageSize: 1 });
+  const { accounts } = await stoa.client(LedgerService).listAccounts({
+    ownerId: orders[0].customerId,
+  });
+  return { account: accounts[0].id, order: orders[0].id };
+}
 
 /** Looks at what a page shows, and keeps a picture if there is a folder for it. */
 async function look(page, form, name) {
@@ -39,7 +70,20 @@ async function look(page, form, name) {
   await page.screenshot({ path: `${folder}/${name}-${form}.png` });
 }
 
-/** The first minute: the link that the node prints makes the administrator. */
+/** Somebody does something in one window, and perhaps looks at it in another. Some refusals are meant. */
+async function inOnePage(session, act, isMeant = () => false) {
+  const { page, context, wrong: own } = await open(browser, "light", session);
+  await act({
+    page,
+    url,
+    look: (page, name) => look(page, "light", name),
+    another: () => context.newPage(),
+  });
+  wrong.push(...own.filter((what) => !isMeant(what)));
+  await context.close();
+}
+
+/** The link that the node prints makes the administrator. */
 async function setUp() {
   const { page, context, wrong: own } = await open(browser, "light");
   await page.goto(`${url}/#${code}`);
@@ -89,7 +133,7 @@ async function commitOf(stoa, method) {
   return commits[0].position;
 }
 
-async function everyPage(form, session, order) {
+async function everyPage(form, session, ones) {
   const { page, context, wrong: own } = await open(browser, form, session);
   const show = async (name, path, ready) => {
     own.length = 0;
@@ -116,12 +160,24 @@ async function everyPage(form, session, order) {
   for (const list of [
     "ledger/accounts",
     "ledger/transfers",
+    "ledger/trial-balance",
     "orders/orders",
     "catalog/products",
     "inventory/stock",
   ]) {
     await show(list.replace("/", "-"), `/data/${list}`, rows);
   }
+  await show("inbox", "/data/notify/notifications", () => page.getByText(/unread/).waitFor());
+  await show("mailbox", "/data/notify/mail", () =>
+    page.getByRole("list", { name: "Mail" }).waitFor(),
+  );
+  await show("parts", "/-/parts", heading("Parts"));
+  const { account, order, commit } = ones;
+  await show("account", `/data/ledger/accounts/${account}`, async () => {
+    await page.locator("canvas").waitFor();
+    await rows();
+  });
+  await show("order", `/data/orders/orders/${order}`, heading("Its story"));
   await show("empty", "/data/auth/api-keys", () => page.getByText("No api keys yet").waitFor());
   await show("operate-load", "/operate/load?last=15m", async () => {
     await page.getByRole("img", { name: /^Latency: p50 [\d.]+ [mµ]?s/ }).waitFor();
@@ -140,7 +196,7 @@ async function everyPage(form, session, order) {
   await show("operate-parked", "/operate/parked", () =>
     page.getByText("Nothing is parked.").waitFor(),
   );
-  await show("commit", `/operate/commits/${order}`, async () => {
+  await show("commit", `/operate/commits/${commit}`, async () => {
     await page.getByRole("list", { name: "How it went" }).waitFor();
     await page.getByText("Made durable").waitFor();
     await page
@@ -171,8 +227,9 @@ async function everyPage(form, session, order) {
   await context.close();
 }
 
-/** The form of every method of every service. */
-async function everyMethod(session) {
+/** The form of every method of every service, and the same in GraphQL, as others read it. */
+async function everyMethod(session, stoa) {
+  const schema = await schemaOf(stoa);
   const { page, context, wrong: own } = await open(browser, "light", session);
   await page.goto(`${url}/explore`);
   const links = page.getByRole("navigation", { name: "Methods" }).getByRole("link");
@@ -184,9 +241,21 @@ async function everyMethod(session) {
     const name = (await link.textContent()).slice(1);
     await link.click();
     await page.getByRole("heading", { name, exact: true, level: 1 }).waitFor();
+    if (place === 0) await page.getByRole("tab", { name: "GraphQL" }).click();
+    const said = await page.getByRole("tabpanel").locator("pre").textContent();
+    const errors = validate(schema, parse(said));
+    const isRequest = ({ message }) => /is required, but it was not provided/.test(message);
+    wrong.push(...errors.filter((error) => !isRequest(error)).map((error) => `${name}: ${error}`));
   }
   wrong.push(...own);
   await context.close();
+}
+
+async function schemaOf({ token }) {
+  const headers = { authorization: `Bearer ${token}`, "content-type": "application/json" };
+  const body = JSON.stringify({ query: getIntrospectionQuery() });
+  const answer = await fetch(`${url}/graphql`, { method: "POST", headers, body });
+  return buildClientSchema((await answer.json()).data);
 }
 
 /** An order is placed in one window, and seen in another as it happens. */
@@ -229,7 +298,8 @@ async function placeAnOrder(session) {
 async function rowsAreLive(session, stoa) {
   const ledger = stoa.client(LedgerService);
   const lists = await open(browser, "light", session);
-  await lists.page.goto(`${url}/data/ledger/accounts`);
+  const euros = encodeURIComponent(JSON.stringify({ currency: "EUR" }));
+  await lists.page.goto(`${url}/data/ledger/accounts?filter=${euros}`);
   await lists.page.getByText("live", { exact: true }).waitFor();
   const { account } = await ledger.createAccount({
     code: "till",
@@ -246,6 +316,7 @@ async function rowsAreLive(session, stoa) {
   await ledger.createTransfer(transfer);
   await detail.getByText("47.11").first().waitFor();
   await row.getByText("47.11").first().waitFor();
+  await look(lists.page, "light", "live");
   wrong.push(...own, ...lists.wrong);
   await context.close();
   await lists.context.close();

@@ -23,6 +23,7 @@ export function Methods() {
       <div className={css.search}>
         <input
           className={input}
+          data-filter
           aria-label="Filter methods"
           placeholder="Filter…"
           value={text}

@@ -4,10 +4,12 @@ import { Link } from "@tanstack/react-router";
 import { useState } from "react";
 
 import type { Method } from "../contracts/load.js";
+import { useKnown } from "../known.js";
 import type { Reply } from "../node.js";
 import { Tree } from "../reply/tree.js";
 import css from "./explore.module.css";
-import { curl, shell, typescript } from "./snippets.js";
+import { graphql } from "./graphql.js";
+import { curl, python, shell, typescript } from "./snippets.js";
 
 const CHOICE = "stoa.reply";
 
@@ -19,6 +21,7 @@ interface Props {
 
 /** A reply, and how a program asks for the same. The last choice is remembered. */
 export function ReplyView({ method, request, reply }: Props) {
+  const { contracts } = useKnown();
   const [chosen, choose] = useState(() => localStorage.getItem(CHOICE) ?? "reply");
   const select = (id: string) => {
     choose(id);
@@ -40,6 +43,8 @@ export function ReplyView({ method, request, reply }: Props) {
         code("curl", "curl", curl(method, request)),
         code("cli", "CLI", shell(method, request)),
         code("typescript", "TypeScript", typescript(method, request)),
+        code("graphql", "GraphQL", graphql(contracts, method, request)),
+        code("python", "Python", python(method, request)),
       ]}
     />
   );
@@ -59,6 +64,8 @@ function Shown({ method, reply }: { method: Method; reply: Reply | undefined }) 
           <Link to="/operate/commits/$position" params={{ position: reply.position }}>
             commit {reply.position}
           </Link>
+        ) : reply.position ? (
+          <Badge title="The reply shows every commit up to this position">{`as of ${reply.position}`}</Badge>
         ) : null}
       </div>
       {method.desc.output.fields.length === 0 ? (

@@ -3,7 +3,7 @@ import { LedgerService } from "@stoa/sdk/ledger";
 import { expect, test } from "vitest";
 
 import type { Method } from "../contracts/load.js";
-import { curl, shell, typescript } from "./snippets.js";
+import { curl, python, shell, typescript } from "./snippets.js";
 
 const method: Method = {
   name: "CreateTransfer",
@@ -38,4 +38,21 @@ test("TypeScript is what a programmer would write", () => {
   expect(lines[4]).toBe("const reply = await stoa.client(LedgerService).createTransfer({");
   expect(lines).toContain('    "a-b": "c",');
   expect(lines.at(-1)).toBe("});");
+});
+
+test("Python sends the request as it is, whatever is in it", () => {
+  const odd = {
+    ...request,
+    note: 'tab\t, quote ", 😀',
+    flag: true,
+    none: [],
+    deep: { a: [1, null] },
+  };
+  const text = python(method, odd, "http://stoa.test");
+  // What would be sent, without sending it.
+  const said = text.replace(/with urllib[\s\S]*/, "print(request.full_url, request.data.decode())");
+  const env = { ...process.env, STOA_TOKEN: "stoa_s_x" };
+  const [url, ...body] = execFileSync("python3", ["-c", said], { env }).toString().split(" ");
+  expect(url).toBe("http://stoa.test/stoa.ledger.v1.LedgerService/CreateTransfer");
+  expect(JSON.parse(body.join(" "))).toEqual(odd);
 });

@@ -34,6 +34,43 @@ export function typescript(
   ].join("\n");
 }
 
+/** The same call in Python, with nothing but what comes with it. */
+export function python({ desc }: Method, request: JsonObject, origin = location.origin): string {
+  const path = `${origin}/${desc.parent.typeName}/${desc.name}`;
+  return [
+    "import json, os, urllib.request",
+    "",
+    "request = urllib.request.Request(",
+    `    ${JSON.stringify(path)},`,
+    `    data=json.dumps(${pythonic(request, "    ")}).encode(),`,
+    "    headers={",
+    '        "Authorization": f"Bearer {os.environ[\'STOA_TOKEN\']}",',
+    '        "Content-Type": "application/json",',
+    "    },",
+    ")",
+    "with urllib.request.urlopen(request) as reply:",
+    "    print(json.load(reply))",
+  ].join("\n");
+}
+
+/** JSON as a programmer writes it in Python. */
+function pythonic(value: JsonValue, indent: string): string {
+  if (value === null) return "None";
+  if (typeof value === "boolean") return value ? "True" : "False";
+  // Python reads every escape of JSON but halves of a pair, which it is given whole.
+  if (typeof value !== "object") return JSON.stringify(value);
+  const inner = `${indent}    `;
+  const parts = Array.isArray(value)
+    ? value.map((item) => inner + pythonic(item, inner))
+    : Object.entries(value).map(
+        ([name, part]) => `${inner}${JSON.stringify(name)}: ${pythonic(part, inner)}`,
+      );
+  const [open, close] = Array.isArray(value) ? ["[", "]"] : ["{", "}"];
+  return parts.length === 0
+    ? `${open}${close}`
+    : `${open}\n${parts.join(",\n")},\n${indent}${close}`;
+}
+
 /** For a shell: nothing in it means anything. */
 function quoted(text: string): string {
   return `'${text.replaceAll("'", `'\\''`)}'`;

@@ -13,6 +13,7 @@ import { Palette } from "./palette.js";
 export function Frame() {
   const [open, setOpen] = useState<"search" | "places" | undefined>();
   const close = () => setOpen(undefined);
+  const leave = useLeave();
   const address = useRouterState({ select: ({ location }) => location.href });
   // biome-ignore lint/correctness/useExhaustiveDependencies: whoever has arrived has chosen
   useEffect(close, [address]);
@@ -21,11 +22,15 @@ export function Frame() {
       const isTyping =
         event.target instanceof HTMLElement &&
         /^(INPUT|TEXTAREA|SELECT)$/.test(event.target.tagName);
-      const isAsked =
-        (event.key === "k" && (event.ctrlKey || event.metaKey)) || (event.key === "/" && !isTyping);
-      if (!isAsked) return;
+      const isChord = event.ctrlKey || event.metaKey || event.altKey;
+      if (event.key === "k" && (event.ctrlKey || event.metaKey)) setOpen("search");
+      else if (isTyping || isChord) return;
+      // What a page has of its own comes first: a filter, a file to take along.
+      else if (event.key === "/" && reach("[data-filter]")) reach("[data-filter]")?.focus();
+      else if (event.key === "/") setOpen("search");
+      else if (event.key === "e") reach("[data-export] button")?.click();
+      else return;
       event.preventDefault();
-      setOpen("search");
     };
     document.addEventListener("keydown", listen);
     return () => document.removeEventListener("keydown", listen);
@@ -49,7 +54,9 @@ export function Frame() {
         </button>
         <div className={css.end}>
           <Health />
-          <SignOut />
+          <Button kind="quiet" label="Sign out" onClick={leave}>
+            <LogOut size={16} aria-hidden />
+          </Button>
         </div>
       </header>
       <nav className={css.nav} aria-label="Places">
@@ -58,7 +65,7 @@ export function Frame() {
       <main className={css.main}>
         <Outlet />
       </main>
-      {open === "search" ? <Palette onClose={close} /> : null}
+      {open === "search" ? <Palette onClose={close} onLeave={leave} /> : null}
       {open === "places" ? (
         <Sheet label="Places" place="side" onClose={close}>
           <nav className={css.nav} aria-label="Places">
@@ -68,6 +75,10 @@ export function Frame() {
       ) : null}
     </div>
   );
+}
+
+function reach(selector: string): HTMLElement | undefined {
+  return document.querySelector<HTMLElement>(`main ${selector}`) ?? undefined;
 }
 
 /** One dot and one word. */
@@ -100,16 +111,12 @@ function Health() {
   );
 }
 
-function SignOut() {
+/** Ends the session, and forgets all that was seen. */
+function useLeave(): () => void {
   const queries = useQueryClient();
-  const leave = async () => {
-    await signOut();
-    queries.clear();
-    location.assign("/");
-  };
-  return (
-    <Button kind="quiet" label="Sign out" onClick={() => void leave()}>
-      <LogOut size={16} aria-hidden />
-    </Button>
-  );
+  return () =>
+    void signOut().then(() => {
+      queries.clear();
+      location.assign("/");
+    });
 }

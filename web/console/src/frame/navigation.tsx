@@ -2,68 +2,72 @@ import { Link, useRouterState } from "@tanstack/react-router";
 import { Activity, Database, House, TerminalSquare, Users } from "lucide-react";
 
 import { useKnown } from "../known.js";
-import { words } from "../values.js";
+import { entries } from "../pages/index.js";
 import css from "./frame.module.css";
 
 const ICON = { size: 16, "aria-hidden": true } as const;
 
-/** Five places, and what there is in the one where somebody is. */
+/** Five places, and below them what there is to look at where somebody looks at data. */
 export function Navigation() {
   const path = useRouterState({ select: ({ location }) => location.pathname });
   return (
-    <ul>
-      <li>
-        <Link to="/" className={css.place ?? ""} activeOptions={{ exact: true }}>
-          <House {...ICON} /> Home
-        </Link>
-      </li>
-      <li>
-        <Link to="/explore" className={css.place ?? ""}>
-          <TerminalSquare {...ICON} /> Explore
-        </Link>
-      </li>
-      <li>
-        <Link to="/data" className={css.place ?? ""} activeOptions={{ exact: true }}>
-          <Database {...ICON} /> Data
-        </Link>
-        {path.startsWith("/data") ? <Collections /> : null}
-      </li>
-      <li>
-        <Link to="/operate/{-$part}" params={{}} className={css.place ?? ""}>
-          <Activity {...ICON} /> Operate
-        </Link>
-      </li>
-      <li>
-        <Link to="/people/{-$part}" params={{}} className={css.place ?? ""}>
-          <Users {...ICON} /> People
-        </Link>
-      </li>
-    </ul>
+    <>
+      <ul>
+        <li>
+          <Link to="/" className={css.place ?? ""} activeOptions={{ exact: true }}>
+            <House {...ICON} /> Home
+          </Link>
+        </li>
+        <li>
+          <Link to="/explore" className={css.place ?? ""}>
+            <TerminalSquare {...ICON} /> Explore
+          </Link>
+        </li>
+        <li>
+          <Link to="/data" className={css.place ?? ""} activeOptions={{ exact: true }}>
+            <Database {...ICON} /> Data
+          </Link>
+        </li>
+        <li>
+          <Link to="/operate/{-$part}" params={{}} className={css.place ?? ""}>
+            <Activity {...ICON} /> Operate
+          </Link>
+        </li>
+        <li>
+          <Link to="/people/{-$part}" params={{}} className={css.place ?? ""}>
+            <Users {...ICON} /> People
+          </Link>
+        </li>
+      </ul>
+      {path.startsWith("/data") ? <Collections /> : null}
+    </>
   );
 }
 
 function Collections() {
-  const { contracts, collections } = useKnown();
-  const services = contracts.services.map(({ name }) => ({
-    name,
-    all: collections.filter(({ service }) => service === name),
-  }));
-  return services
-    .filter(({ name, all }) => all.length > 0 && name !== "system")
-    .map(({ name, all }) => (
-      <div key={name}>
-        <p className={css.group}>{name}</p>
-        {all.map((collection) => (
-          <Link
-            key={collection.name}
-            className={css.part ?? ""}
-            to="/data/$service/$name"
-            params={{ service: name, name: collection.name }}
-            activeOptions={{ includeSearch: false }}
-          >
-            {words(collection.items.name)}
-          </Link>
-        ))}
-      </div>
-    ));
+  const known = useKnown();
+  const all = entries(known);
+  const services = [...new Set(all.map(({ service }) => service))];
+  return (
+    <div className={css.kinds}>
+      {services.map((service) => (
+        <div key={service}>
+          <p className={css.group}>{service}</p>
+          {all
+            .filter((entry) => entry.service === service)
+            .map(({ name, title }) => (
+              <Link
+                key={name}
+                className={css.part ?? ""}
+                to="/data/$service/$name"
+                params={{ service, name }}
+                activeOptions={{ includeSearch: false }}
+              >
+                {title}
+              </Link>
+            ))}
+        </div>
+      ))}
+    </div>
+  );
 }

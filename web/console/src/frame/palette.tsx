@@ -1,33 +1,44 @@
+import type { JsonObject } from "@bufbuild/protobuf";
 import { Sheet } from "@stoa/ui";
+import { useQuery } from "@tanstack/react-query";
 import { useRouter } from "@tanstack/react-router";
 import { type KeyboardEvent, useId, useMemo, useState } from "react";
 
+import { methodOf } from "../contracts/load.js";
 import { type Known, useKnown } from "../known.js";
+import { call } from "../node.js";
+import { entries } from "../pages/index.js";
 import { prefixOf, short, words } from "../values.js";
 import css from "./palette.module.css";
 
 interface Target {
   title: string;
   kind: string;
+  /** Where it leads; what it is known by, where it does something instead. */
   href: string;
+  act?: () => void;
 }
 
 /** As many as one reads at a glance. */
 const SHOWN = 40;
+const PEOPLE = 5;
 
-/** One box that leads everywhere: methods, lists, places, and things by their identifier. */
-export function Palette({ onClose }: { onClose: () => void }) {
+/** One box that leads everywhere: methods, lists, places, people, things by their identifier, and what can be done. */
+export function Palette({ onClose, onLeave }: { onClose: () => void; onLeave: () => void }) {
   const known = useKnown();
   const router = useRouter();
   const id = useId();
   const [text, setText] = useState("");
   const [at, setAt] = useState(0);
   const all = useMemo(() => targets(known), [known]);
-  const found = find(known, all, text);
+  const people = usePeople(text);
+  const leave: Target = { title: "Sign out", kind: "action", href: "sign-out", act: onLeave };
+  const found = [...find(known, [...all, leave], text), ...people];
   const go = (target: Target | undefined) => {
     if (target === undefined) return;
     onClose();
-    void router.navigate({ href: target.href });
+    if (target.act) target.act();
+    else void router.navigate({ href: target.href });
   };
   const steer = (event: KeyboardEvent) => {
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
@@ -47,7 +58,7 @@ export function Palette({ onClose }: { onClose: () => void }) {
         aria-expanded="true"
         aria-controls={`${id}-list`}
         aria-activedescendant={found[at] ? `${id}-${at}` : undefined}
-        placeholder="A method, a list, a place, or an identifier"
+        placeholder="A method, a list, somebody, or an identifier"
         spellCheck={false}
         value={text}
         onChange={(event) => {
@@ -79,7 +90,7 @@ export function Palette({ onClose }: { onClose: () => void }) {
   );
 }
 
-function targets({ contracts, collections }: Known): Target[] {
+function targets(known: Known): Target[] {
   const places = ["Home", "Explore", "Data", "Operate", "People"];
   return [
     ...places.map((title) => ({
@@ -87,12 +98,13 @@ function targets({ contracts, collections }: Known): Target[] {
       kind: "place",
       href: title === "Home" ? "/" : `/${title.toLowerCase()}`,
     })),
-    ...collections.map(({ service, name, items }) => ({
-      title: `${service} / ${words(items.name)}`,
+    ...creating(known),
+    ...entries(known).map(({ service, name, title }) => ({
+      title: `${service} / ${title}`,
       kind: "list",
       href: `/data/${service}/${name}`,
     })),
-    ...contracts.services.flatMap(({ methods }) =>
+    ...known.contracts.services.flatMap(({ methods }) =>
       methods.map(({ service, name, kind }) => ({
         title: `${service} / ${name}`,
         kind,
@@ -100,6 +112,41 @@ function targets({ contracts, collections }: Known): Target[] {
       })),
     ),
   ];
+}
+
+/** What can be made, in the words of whoever wants one. */
+function creating({ contracts, collections, may }: Known): Target[] {
+  return collections.flatMap(({ service, item }) => {
+    const create = methodOf(contracts, service, `Create${item.name}`);
+    if (create === undefined || !may(create)) return [];
+    const name = item.name.replaceAll(/(?<=[a-z])[A-Z]/g, (letter) => ` ${letter}`).toLowerCase();
+    // The method itself is a target as well: they are told apart by where they begin.
+    return [{ title: `New ${name}`, kind: "action", href: `/explore/${service}/${create.name}?` }];
+  });
+}
+
+/** People whose handle begins with what is typed, for whoever may list them. */
+function usePeople(text: string): Target[] {
+  const { contracts, may } = useKnown();
+  const list = methodOf(contracts, "users", "ListUsers");
+  const handle = text.trim();
+  const isWanted = /^[A-Za-z0-9._-]{2,40}$/.test(handle) && list !== undefined && may(list);
+  const { data } = useQuery({
+    queryKey: ["people", handle],
+    queryFn: async ({ signal }) => {
+      if (list === undefined) return [];
+      const asked = { handlePrefix: handle, pageSize: PEOPLE };
+      const { json } = await call(contracts, list, asked, { signal });
+      return (json as JsonObject).users as { id: string; handle: string; displayName: string }[];
+    },
+    enabled: isWanted,
+  });
+  if (!isWanted) return [];
+  return (data ?? []).map(({ id, handle, displayName }) => ({
+    title: displayName ? `${handle}, ${displayName}` : handle,
+    kind: "user",
+    href: `/people/users?open=${encodeURIComponent(JSON.stringify(id))}`,
+  }));
 }
 
 /** What somebody means: every word that they type is there, wherever. */

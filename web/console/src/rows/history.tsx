@@ -8,7 +8,7 @@ import { methodOf } from "../contracts/load.js";
 import { useKnown } from "../known.js";
 import { failure, stoa } from "../node.js";
 import { Time } from "../reply/value.js";
-import { short } from "../values.js";
+import { shortCaller } from "../values.js";
 import css from "./rows.module.css";
 
 const PAGE = 20;
@@ -40,7 +40,7 @@ export function History({ touched }: { touched: string }) {
             <Link to="/operate/commits/$position" params={{ position }}>
               {method.replace(/^.*\//, "") || "The node itself"}
             </Link>{" "}
-            <span title={caller}>{short(caller)}</span>
+            <span title={caller}>{shortCaller(caller)}</span>
             {time ? <Time time={timestampDate(time).toISOString()} /> : null}
           </li>
         ))}

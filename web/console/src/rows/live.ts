@@ -15,11 +15,17 @@ export interface Loaded {
 }
 
 /** Pages that are watched: what lies further below is as it was when it was loaded. */
-const PAGES_MAX = 5;
+export const PAGES_MAX = 5;
+
+/** A page, by what asks for it and by how many come before it. */
+export interface Place {
+  token: string;
+  nth: number;
+}
 
 interface Props {
   list: Method;
-  request: (token: string) => JsonObject;
+  request: (token: string, nth: number) => JsonObject;
   read: (json: JsonValue) => Loaded;
   queryKey: QueryKey;
   data: InfiniteData<Loaded> | undefined;
@@ -30,13 +36,14 @@ export function useLivePages({ list, request, read, queryKey, data }: Props): bo
   const { contracts } = useKnown();
   const queries = useQueryClient();
   const [isLive, setLive] = useState(false);
-  const tokens = (data?.pageParams.slice(0, PAGES_MAX) ?? []).map(String);
+  const places = (data?.pageParams ?? []) as Place[];
+  const tokens = places.slice(0, PAGES_MAX).map(({ token }) => token);
   const watched = JSON.stringify([list.service, list.name, tokens.map(request)]);
   // biome-ignore lint/correctness/useExhaustiveDependencies: what is watched is told by its value
   useEffect(() => {
     const told = (nth: number, token: string, page: Loaded) => {
-      queries.setQueryData<InfiniteData<Loaded>>(queryKey, (data) => {
-        if (data?.pageParams[nth] !== token) return data;
+      queries.setQueryData<InfiniteData<Loaded, Place>>(queryKey, (data) => {
+        if (data?.pageParams[nth]?.token !== token) return data;
         return { ...data, pages: data.pages.map((old, place) => (place === nth ? page : old)) };
       });
       // A page that ends elsewhere leaves a gap to the next one, or overlaps it.
@@ -46,7 +53,7 @@ export function useLivePages({ list, request, read, queryKey, data }: Props): bo
       }
     };
     const leaves = tokens.map((token, nth) =>
-      follow(contracts, list, request(token), (json) => {
+      follow(contracts, list, request(token, nth), (json) => {
         setLive(json !== undefined);
         if (json !== undefined) told(nth, token, read(json));
       }),

@@ -1,20 +1,28 @@
-import { type DescField, type JsonObject, type JsonValue, ScalarType } from "@bufbuild/protobuf";
-import { Button, type Column, Empty, Failed, input, Table, Waiting } from "@stoa/ui";
+import type { JsonObject, JsonValue } from "@bufbuild/protobuf";
+import { Empty, Failed, Item, Menu, Table, Waiting } from "@stoa/ui";
 import { useInfiniteQuery } from "@tanstack/react-query";
-import { useCallback, useMemo } from "react";
+import { useCallback, useEffect, useMemo, useState } from "react";
 
 import { type Collection, keyOf } from "../contracts/collections.js";
 import { first } from "../contracts/comments.js";
+import { rulesOf } from "../contracts/rules.js";
 import { useKnown } from "../known.js";
 import { call, failure } from "../node.js";
-import { isAmount, Value } from "../reply/value.js";
 import { words } from "../values.js";
+import { useColumns } from "./columns.js";
 import { csv, save } from "./export.js";
-import { type Loaded, useLivePages } from "./live.js";
+import { Filter } from "./filter.js";
+import { type Loaded, PAGES_MAX, useLivePages } from "./live.js";
+import { Many } from "./many.js";
 import css from "./rows.module.css";
+import { sorted, sortOf, textOf } from "./sorted.js";
 import { Thing } from "./thing.js";
 
+/** Rows of a page that is watched, and of one further down. */
 const PAGE = 100;
+const PAGE_MAX = 1_000;
+/** As many as are loaded for somebody who wants all: to sort them, or to take them along. */
+const ALL_MAX = 100_000;
 
 /** What a page of rows has in its address. */
 export interface Shown {
@@ -22,6 +30,8 @@ export interface Shown {
   open?: string | undefined;
   /** What is filtered by, by the name of the field. */
   filter?: { [name: string]: string } | undefined;
+  /** What is sorted by: `balance`, or `-balance` for the largest first. */
+  sort?: string | undefined;
 }
 
 interface Props {
@@ -34,37 +44,35 @@ interface Props {
 
 /** Everything of one kind as a table, made of its contract. */
 export function Rows({ collection, shown, onShow, onOpen }: Props) {
-  const { contracts, may } = useKnown();
-  const { list, items, isPaged } = collection;
+  const { may } = useKnown();
+  const { list, items } = collection;
   const filter = shown.filter ?? {};
-  const queryKey = ["rows", list.service, list.name, filter];
-  const request = (token: string): JsonObject => {
-    const paging = isPaged ? { pageSize: PAGE, ...(token ? { pageToken: token } : {}) } : {};
-    return { ...filter, ...paging };
-  };
-  const read = (json: JsonValue): Loaded => {
-    const reply = json as JsonObject;
-    return {
-      things: (reply[items.jsonName] ?? []) as JsonObject[],
-      next: String(reply.nextPageToken ?? ""),
-    };
-  };
-  const page = useInfiniteQuery({
-    queryKey,
-    queryFn: async ({ pageParam, signal }) =>
-      read((await call(contracts, list, request(pageParam), { signal })).json),
-    initialPageParam: "",
-    getNextPageParam: ({ next }) => next || undefined,
-    enabled: may(list),
-  });
-  const isLive = useLivePages({ list, request, read, queryKey, data: page.data });
-  const things = useMemo(() => page.data?.pages.flatMap(({ things }) => things) ?? [], [page.data]);
-  const columns = useMemo(() => columnsOf(collection, things), [collection, things]);
+  const [format, setFormat] = useState<Format>();
+  const [picked, pick] = useState<ReadonlySet<string>>(new Set());
+  const sort = sortOf(shown.sort);
+  const { page, isLive, things } = useRows(
+    collection,
+    filter,
+    sort !== undefined || format !== undefined,
+  );
   const { hasNextPage, isFetchingNextPage, fetchNextPage } = page;
+  const isWhole = !hasNextPage || things.length >= ALL_MAX;
+  const { columns, menu } = useColumns(collection, things);
+  const field = sort && collection.item.fields.find(({ name }) => name === sort.id);
+  const rows = useMemo(
+    () => (field && isWhole ? sorted(things, field, sort?.isDescending === true) : things),
+    [things, field, isWhole, sort?.isDescending],
+  );
   const onEnd = useCallback(() => {
     if (hasNextPage && !isFetchingNextPage) void fetchNextPage();
   }, [hasNextPage, isFetchingNextPage, fetchNextPage]);
+  useEffect(() => {
+    if (format === undefined || !isWhole) return;
+    take(format, collection.name, rows);
+    setFormat(undefined);
+  }, [format, isWhole, collection.name, rows]);
   const open = things.find((thing) => keyOf(collection, thing) === shown.open);
+  const chosen = picked.size === 0 ? [] : rows.filter((row) => picked.has(keyOf(collection, row)));
   return (
     <div className={css.page}>
       <div className={css.bar}>
@@ -74,16 +82,40 @@ export function Rows({ collection, shown, onShow, onOpen }: Props) {
             field={field}
             value={filter[field.jsonName] ?? ""}
             onChange={(value) =>
-              onShow({ filter: without({ ...filter, [field.jsonName]: value }) })
+              onShow({ ...shown, filter: without({ ...filter, [field.jsonName]: value }) })
             }
           />
         ))}
-        <span className={css.count}>
-          {page.data ? counted(things.length, hasNextPage) : ""}
+        <span className={css.count} role="status">
+          {page.data ? counted(things.length, hasNextPage, !isWhole && sort !== undefined) : ""}
           {isLive ? <span className={css.live}>live</span> : null}
         </span>
-        {things.length > 0 ? <Export name={collection.name} things={things} /> : null}
+        {things.length > 0 ? (
+          <>
+            {menu}
+            <span data-export>
+              <Menu title={format ? "Loading all…" : "Export"}>
+                {(close) =>
+                  (["csv", "json"] as const).map((one) => (
+                    <Item
+                      key={one}
+                      onClick={() => {
+                        close();
+                        setFormat(one);
+                      }}
+                    >
+                      {one.toUpperCase()}
+                    </Item>
+                  ))
+                }
+              </Menu>
+            </span>
+          </>
+        ) : null}
       </div>
+      {chosen.length > 0 ? (
+        <Many collection={collection} things={chosen} onClear={() => pick(new Set())} />
+      ) : null}
       {!may(list) ? (
         <Failed
           title={`You may not list ${words(items.name)}.`}
@@ -100,11 +132,14 @@ export function Rows({ collection, shown, onShow, onOpen }: Props) {
           className={css.table}
           label={words(items.name)}
           columns={columns}
-          rows={things}
+          rows={rows}
           keyOf={(thing) => keyOf(collection, thing)}
           onOpen={onOpen ?? ((thing) => onShow({ ...shown, open: keyOf(collection, thing) }))}
           opened={shown.open}
           onEnd={onEnd}
+          sort={sort}
+          onSort={(sort) => onShow({ ...shown, sort: textOf(sort) })}
+          picks={{ picked, onPick: pick }}
         />
       )}
       {shown.open !== undefined && !page.isPending ? (
@@ -120,12 +155,51 @@ export function Rows({ collection, shown, onShow, onOpen }: Props) {
   );
 }
 
-function counted(count: number, hasMore: boolean): string {
-  return hasMore ? `${count.toLocaleString()}, and more` : count.toLocaleString();
+/** The rows that are loaded, and how to get more; all of them, where somebody wants them. */
+function useRows(collection: Collection, filter: JsonObject, wantsAll: boolean) {
+  const { contracts, may } = useKnown();
+  const { list, items, isPaged } = collection;
+  const size = list.desc.input.fields.find(({ name }) => name === "page_size");
+  const most = size && rulesOf(contracts, size).check(PAGE_MAX) === undefined ? PAGE_MAX : PAGE;
+  const queryKey = ["rows", list.service, list.name, filter];
+  const request = (token: string, nth: number): JsonObject => {
+    const pageSize = nth < PAGES_MAX ? PAGE : most;
+    return { ...filter, ...(isPaged ? { pageSize, ...(token ? { pageToken: token } : {}) } : {}) };
+  };
+  const read = (json: JsonValue): Loaded => {
+    const reply = json as JsonObject;
+    return {
+      things: (reply[items.jsonName] ?? []) as JsonObject[],
+      next: String(reply.nextPageToken ?? ""),
+    };
+  };
+  const page = useInfiniteQuery({
+    queryKey,
+    queryFn: async ({ pageParam: { token, nth }, signal }) =>
+      read((await call(contracts, list, request(token, nth), { signal })).json),
+    initialPageParam: { token: "", nth: 0 },
+    getNextPageParam: ({ next }, all) => (next ? { token: next, nth: all.length } : undefined),
+    enabled: may(list),
+  });
+  const isLive = useLivePages({ list, request, read, queryKey, data: page.data });
+  const things = useMemo(() => page.data?.pages.flatMap(({ things }) => things) ?? [], [page.data]);
+  const { hasNextPage, isFetching, fetchNextPage } = page;
+  const count = things.length;
+  useEffect(() => {
+    if (wantsAll && hasNextPage && !isFetching && count < ALL_MAX) void fetchNextPage();
+  }, [wantsAll, hasNextPage, isFetching, count, fetchNextPage]);
+  return { page, isLive, things };
 }
 
-function without(filter: { [name: string]: string }): { [name: string]: string } {
-  return Object.fromEntries(Object.entries(filter).filter(([, value]) => value !== ""));
+function counted(count: number, hasMore: boolean, isComing: boolean): string {
+  const number = count.toLocaleString();
+  if (isComing) return `${number}, loading all to sort them`;
+  return hasMore ? `${number}, and more` : number;
+}
+
+function without(filter: { [name: string]: string }): { [name: string]: string } | undefined {
+  const said = Object.entries(filter).filter(([, value]) => value !== "");
+  return said.length === 0 ? undefined : Object.fromEntries(said);
 }
 
 function Nothing({ collection, isFiltered }: { collection: Collection; isFiltered: boolean }) {
@@ -141,106 +215,10 @@ function Nothing({ collection, isFiltered }: { collection: Collection; isFiltere
   );
 }
 
-/** What is listed here, as a file. */
-function Export({ name, things }: { name: string; things: readonly JsonObject[] }) {
-  return (
-    <span className={css.export}>
-      <Button small onClick={() => save(`${name}.csv`, "text/csv", csv(things))}>
-        CSV
-      </Button>
-      <Button
-        small
-        onClick={() => save(`${name}.json`, "application/json", JSON.stringify(things, null, 2))}
-      >
-        JSON
-      </Button>
-    </span>
-  );
-}
+type Format = "csv" | "json";
 
-interface FilterProps {
-  field: DescField;
-  value: string;
-  onChange: (value: string) => void;
-}
-
-function Filter({ field, value, onChange }: FilterProps) {
-  const name = words(field.name);
-  if (field.fieldKind === "enum") {
-    const { values, sharedPrefix } = field.enum;
-    return (
-      <label className={css.filter}>
-        {name}
-        <select className={input} value={value} onChange={(event) => onChange(event.target.value)}>
-          <option value="">any</option>
-          {values
-            .filter(({ number }) => number !== 0)
-            .map((one) => (
-              <option key={one.name} value={one.name}>
-                {words(one.name, sharedPrefix)}
-              </option>
-            ))}
-        </select>
-      </label>
-    );
-  }
-  // What is typed counts once it is left or entered: half of an identifier finds nothing.
-  return (
-    <label className={css.filter}>
-      {name}
-      <input
-        key={value}
-        className={input}
-        defaultValue={value}
-        placeholder="any"
-        spellCheck={false}
-        onBlur={(event) => event.target.value !== value && onChange(event.target.value.trim())}
-        onKeyDown={(event) => event.key === "Enter" && event.currentTarget.blur()}
-      />
-    </label>
-  );
-}
-
-const NO_NUMBERS = [ScalarType.BOOL, ScalarType.BYTES, ScalarType.STRING];
-/** What one looks at in the drawer. */
-const HIDDEN = ["etag", "metadata", "preferences", "payload", "update_time"];
-
-/** A column for each field that is a value; one that is empty in every row is left out. */
-function columnsOf({ item, id }: Collection, things: readonly JsonObject[]): Column<JsonObject>[] {
-  const isFilled = (field: DescField) =>
-    things.some(
-      (thing) => !["", "[]", "{}", "null", undefined].includes(text(thing[field.jsonName])),
-    );
-  const fields = item.fields.filter((field) => !HIDDEN.includes(field.name) && isFilled(field));
-  const amounts = (field: DescField) => things.some((thing) => isAmount(field, thing));
-  const isMoney = fields.some(amounts);
-  return [id, ...fields.filter((field) => field !== id)]
-    .filter((field) => !(isMoney && field.name === "currency"))
-    .map((field) => ({
-      id: field.name,
-      title: words(field.name),
-      align: isNumber(field) || amounts(field) ? "end" : "start",
-      width: widthOf(field),
-      cell: (thing) => <Value field={field} value={thing[field.jsonName]} of={thing} />,
-    }));
-}
-
-function text(value: unknown): string | undefined {
-  return typeof value === "string" ? value : JSON.stringify(value);
-}
-
-function isNumber(field: DescField): boolean {
-  if (field.fieldKind === "message") return field.message.typeName === "stoa.v1.Money";
-  return field.fieldKind === "scalar" && !NO_NUMBERS.includes(field.scalar);
-}
-
-function widthOf(field: DescField): number {
-  if (field.fieldKind === "enum") return 120;
-  if (field.fieldKind === "list" || field.fieldKind === "map") return 160;
-  if (isNumber(field)) return 136;
-  if (field.fieldKind === "message") return 124;
-  if (field.fieldKind === "scalar" && field.scalar === ScalarType.BOOL) return 92;
-  if (/(^|_)id$/.test(field.name)) return 132;
-  if (/state|kind|currency|sku|location/.test(field.name)) return 112;
-  return 176;
+/** Hands over what is listed, as a file. */
+function take(format: Format, name: string, rows: readonly JsonObject[]): void {
+  if (format === "csv") save(`${name}.csv`, "text/csv", csv(rows));
+  else save(`${name}.json`, "application/json", JSON.stringify(rows, null, 2));
 }

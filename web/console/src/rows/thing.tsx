@@ -20,8 +20,8 @@ interface Props {
   onClose: () => void;
 }
 
-/** One of a kind: everything about it, and what can be done to it. */
-export function Thing({ collection, id, thing, onClose }: Props) {
+/** One of a kind, as the node has it: among the rows, or asked for by itself. It is live. */
+export function useThing(collection: Collection, id: string, thing: JsonObject | undefined) {
   const { contracts, may } = useKnown();
   const { get, item, service } = collection;
   const found = useQuery({
@@ -37,36 +37,37 @@ export function Thing({ collection, id, thing, onClose }: Props) {
     enabled: thing === undefined && get !== undefined && may(get.method),
   });
   const shown = useLiveThing(collection, id) ?? thing ?? found.data;
-  const actions = collection.actions.filter(({ method }) => may(method));
+  return { thing: shown, error: found.error, isFetching: found.isFetching };
+}
+
+/** One of a kind beside its list: everything about it, and what can be done to it. */
+export function Thing({ collection, id, thing, onClose }: Props) {
+  const { service, name, item, get } = collection;
+  const { thing: shown, error, isFetching } = useThing(collection, id, thing);
   return (
     <Drawer
       title={`${words(item.name)} ${short(id)}`}
-      tools={<Copy text={id} label="Copy the identifier" />}
+      tools={
+        <>
+          {get ? (
+            <Link
+              to="/data/$service/$name/$id"
+              params={{ service, name, id: String(shown?.[collection.id.jsonName] ?? id) }}
+              className={css.whole ?? ""}
+            >
+              Open page
+            </Link>
+          ) : null}
+          <Copy text={id} label="Copy the identifier" />
+        </>
+      }
       onClose={onClose}
     >
-      {shown && actions.length > 0 ? (
-        <div className={css.actions}>
-          {actions.map((action) => (
-            <Link
-              key={action.method.name}
-              className={css.action ?? ""}
-              to="/explore/$service/$method"
-              params={{ service, method: action.method.name }}
-              search={{ fill: about(collection, action, shown) }}
-            >
-              {verb(action.method.name, item.name)}
-            </Link>
-          ))}
-        </div>
-      ) : null}
       {shown ? (
-        <div className={css.body}>
-          <Tree desc={item} value={shown} />
-          <History touched={`${collection.kind}/${String(shown[collection.id.jsonName] ?? id)}`} />
-        </div>
-      ) : found.error ? (
-        <Failed {...failure(found.error)} />
-      ) : found.isFetching ? (
+        <Body collection={collection} thing={shown} />
+      ) : error ? (
+        <Failed {...failure(error)} />
+      ) : isFetching ? (
         <Waiting />
       ) : (
         <Empty>It is not among what is listed here. Look for it without a filter.</Empty>
@@ -75,8 +76,38 @@ export function Thing({ collection, id, thing, onClose }: Props) {
   );
 }
 
+/** What can be done to one, everything about it, and how it came to be. */
+export function Body({ collection, thing }: { collection: Collection; thing: JsonObject }) {
+  const { may } = useKnown();
+  const { item, service } = collection;
+  const actions = collection.actions.filter(({ method }) => may(method));
+  return (
+    <>
+      {actions.length > 0 ? (
+        <div className={css.actions}>
+          {actions.map((action) => (
+            <Link
+              key={action.method.name}
+              className={css.action ?? ""}
+              to="/explore/$service/$method"
+              params={{ service, method: action.method.name }}
+              search={{ fill: about(collection, action, thing) }}
+            >
+              {verb(action.method.name, item.name)}
+            </Link>
+          ))}
+        </div>
+      ) : null}
+      <div className={css.body}>
+        <Tree desc={item} value={thing} />
+        <History touched={`${collection.kind}/${String(thing[collection.id.jsonName])}`} />
+      </div>
+    </>
+  );
+}
+
 /** What a button says: `PostTransfer` is `Post`. */
-function verb(method: string, item: string): string {
+export function verb(method: string, item: string): string {
   const bare = method.endsWith(item) ? method.slice(0, -item.length) : method;
   const spaced = bare.replaceAll(/(?<=[a-z])[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
   return spaced || method;

@@ -1,5 +1,6 @@
 import { useVirtualizer } from "@tanstack/react-virtual";
-import { type KeyboardEvent, type ReactNode, useEffect, useRef } from "react";
+import { ArrowDown, ArrowUp } from "lucide-react";
+import { type KeyboardEvent, memo, type ReactNode, useCallback, useEffect, useRef } from "react";
 
 import css from "./table.module.css";
 
@@ -13,6 +14,18 @@ export interface Column<Row> {
   cell: (row: Row) => ReactNode;
 }
 
+/** What rows are sorted by. */
+export interface Sort {
+  id: string;
+  isDescending: boolean;
+}
+
+/** Which rows are picked, to do something with all of them. */
+export interface Picks {
+  picked: ReadonlySet<string>;
+  onPick: (keys: ReadonlySet<string>) => void;
+}
+
 interface Props<Row> {
   label: string;
   columns: Column<Row>[];
@@ -23,14 +36,19 @@ interface Props<Row> {
   opened?: string | undefined;
   /** Asked for when the last rows come into sight. */
   onEnd?: (() => void) | undefined;
+  sort?: Sort | undefined;
+  /** Asked for another order; where it is absent there is none to choose. */
+  onSort?: ((sort: Sort | undefined) => void) | undefined;
+  picks?: Picks | undefined;
   className?: string | undefined;
 }
 
 const ROW = 32;
+const PICK = 40;
 
 /** Rows of the same kind, of which only those in sight are there. */
 export function Table<Row>(props: Props<Row>) {
-  const { columns, rows, keyOf, onOpen, onEnd } = props;
+  const { columns, rows, keyOf, onOpen, onEnd, sort, onSort, picks } = props;
   const scroll = useRef<HTMLDivElement>(null);
   const virtual = useVirtualizer({
     count: rows.length,
@@ -45,7 +63,20 @@ export function Table<Row>(props: Props<Row>) {
   }, [last, rows.length, onEnd]);
   const before = items[0]?.start ?? 0;
   const after = virtual.getTotalSize() - (items.at(-1)?.end ?? 0);
-  const width = columns.reduce((sum, column) => sum + column.width, 0);
+  const width = columns.reduce((sum, column) => sum + column.width, picks ? PICK : 0);
+  const span = columns.length + (picks ? 1 : 0);
+  // What a row calls stays the same, so that rows which stay are not drawn anew.
+  const latest = useRef(props);
+  latest.current = props;
+  const open = useCallback((row: Row) => latest.current.onOpen?.(row), []);
+  const pick = useCallback((key: string) => {
+    const { picks } = latest.current;
+    if (picks === undefined) return;
+    const next = new Set(picks.picked);
+    if (!next.delete(key)) next.add(key);
+    picks.onPick(next);
+  }, []);
+  const isAll = picks !== undefined && rows.length > 0 && picks.picked.size >= rows.length;
   return (
     <section
       ref={scroll}
@@ -56,48 +87,142 @@ export function Table<Row>(props: Props<Row>) {
     >
       <table className={css.table} style={{ minWidth: width }} aria-rowcount={rows.length + 1}>
         <colgroup>
+          {picks ? <col style={{ width: PICK }} /> : null}
           {columns.map((column) => (
             <col key={column.id} style={{ width: column.width }} />
           ))}
         </colgroup>
         <thead>
           <tr>
-            {columns.map((column) => (
-              <th key={column.id} scope="col" className={column.align === "end" ? css.end : ""}>
-                {column.title}
+            {picks ? (
+              <th scope="col">
+                <input
+                  type="checkbox"
+                  aria-label="Pick all rows"
+                  checked={isAll}
+                  onChange={() => picks.onPick(new Set(isAll ? [] : rows.map(keyOf)))}
+                />
               </th>
+            ) : null}
+            {columns.map((column) => (
+              <Head
+                key={column.id}
+                column={column}
+                sort={sort?.id === column.id ? sort : undefined}
+                onSort={onSort}
+              />
             ))}
           </tr>
         </thead>
         <tbody>
-          <Space height={before} span={columns.length} />
+          <Space height={before} span={span} />
           {items.map(({ index }) => {
             const row = rows[index] as Row;
             const key = keyOf(row);
             return (
-              <tr
+              <Line<Row>
                 key={key}
-                className={`${css.row} ${onOpen ? css.opens : ""}`}
-                aria-rowindex={index + 2}
-                aria-selected={key === props.opened || undefined}
-                tabIndex={onOpen ? 0 : undefined}
-                onClick={() => onOpen?.(row)}
-                onKeyDown={(event) => steer(event, () => onOpen?.(row))}
-              >
-                {columns.map((column) => (
-                  <td key={column.id} className={column.align === "end" ? css.end : ""}>
-                    {column.cell(row)}
-                  </td>
-                ))}
-              </tr>
+                id={key}
+                row={row}
+                index={index}
+                columns={columns}
+                isOpen={key === props.opened}
+                isPicked={picks?.picked.has(key)}
+                onOpen={onOpen ? open : undefined}
+                onPick={pick}
+              />
             );
           })}
-          <Space height={after} span={columns.length} />
+          <Space height={after} span={span} />
         </tbody>
       </table>
     </section>
   );
 }
+
+interface HeadProps<Row> {
+  column: Column<Row>;
+  sort: Sort | undefined;
+  onSort: ((sort: Sort | undefined) => void) | undefined;
+}
+
+/** What a column holds; pressed, rows are sorted by it, the other way round, and not any more. */
+function Head<Row>({ column, sort, onSort }: HeadProps<Row>) {
+  const { id, title, align } = column;
+  const order = sort === undefined ? "none" : sort.isDescending ? "descending" : "ascending";
+  const isNumber = align === "end";
+  const press = () => {
+    // Of numbers one wants the largest first.
+    if (sort === undefined) onSort?.({ id, isDescending: isNumber });
+    else if (sort.isDescending === isNumber) onSort?.({ id, isDescending: !isNumber });
+    else onSort?.(undefined);
+  };
+  const Arrow = sort?.isDescending ? ArrowDown : ArrowUp;
+  return (
+    <th
+      scope="col"
+      className={isNumber ? css.end : ""}
+      aria-sort={onSort && sort ? (order as "ascending" | "descending") : undefined}
+    >
+      {onSort ? (
+        <button type="button" className={css.sort} onClick={press}>
+          {title}
+          {sort ? <Arrow size={12} aria-hidden /> : null}
+        </button>
+      ) : (
+        title
+      )}
+    </th>
+  );
+}
+
+interface LineProps<Row> {
+  id: string;
+  row: Row;
+  index: number;
+  columns: Column<Row>[];
+  isOpen: boolean;
+  /** Whether it is picked; absent where none can be. */
+  isPicked: boolean | undefined;
+  onOpen: ((row: Row) => void) | undefined;
+  onPick: (key: string) => void;
+}
+
+const Line = memo(function Line<Row>(props: LineProps<Row>) {
+  const { id, row, index, columns, isOpen, isPicked, onOpen, onPick } = props;
+  const acts = {
+    open: () => onOpen?.(row),
+    pick: isPicked === undefined ? undefined : () => onPick(id),
+  };
+  return (
+    <tr
+      className={`${css.row} ${onOpen ? css.opens : ""}`}
+      aria-rowindex={index + 2}
+      aria-selected={isOpen || isPicked || undefined}
+      tabIndex={onOpen || acts.pick ? 0 : undefined}
+      onClick={acts.open}
+      onKeyDown={(event) => steer(event, acts)}
+    >
+      {acts.pick ? (
+        // biome-ignore lint/a11y/useKeyWithClickEvents: keys are the row's and the box's
+        <td onClick={(event) => event.stopPropagation()}>
+          <input
+            type="checkbox"
+            tabIndex={-1}
+            aria-label={`Pick row ${index + 1}`}
+            checked={isPicked === true}
+            onChange={acts.pick}
+          />
+        </td>
+      ) : null}
+      {columns.map((column) => (
+        <td key={column.id} className={column.align === "end" ? css.end : ""}>
+          {column.cell(row)}
+        </td>
+      ))}
+    </tr>
+  );
+}) as <Row>(props: LineProps<Row>) => ReactNode;
 
 /** Where the rows are that are not in sight. */
 function Space({ height, span }: { height: number; span: number }) {
@@ -109,12 +234,17 @@ function Space({ height, span }: { height: number; span: number }) {
   );
 }
 
-/** Enter and Space open a row, arrows go to its neighbours. */
-function steer(event: KeyboardEvent<HTMLElement>, open: () => void) {
+/** Enter opens a row, Space picks it, or opens it where none is picked; arrows go to its neighbours. */
+function steer(
+  event: KeyboardEvent<HTMLElement>,
+  { open, pick }: { open: () => void; pick: (() => void) | undefined },
+) {
   if (event.target !== event.currentTarget) return;
   const to = { ArrowDown: "nextElementSibling", ArrowUp: "previousElementSibling" } as const;
-  if (event.key === "Enter" || event.key === " ") {
+  if (event.key === "Enter") {
     open();
+  } else if (event.key === " ") {
+    (pick ?? open)();
   } else if (event.key === "ArrowDown" || event.key === "ArrowUp") {
     const neighbour = event.currentTarget[to[event.key]];
     if (neighbour instanceof HTMLElement && neighbour.tabIndex === 0) neighbour.focus();

@@ -1,0 +1,175 @@
+import { timestampDate } from "@bufbuild/protobuf/wkt";
+import { AccountKind, type GetStatementResponse, LedgerService } from "@stoa/sdk/ledger";
+import { useWatch } from "@stoa/sdk/react";
+import { type Column, Empty, Failed, Table, Waiting } from "@stoa/ui";
+import { useInfiniteQuery } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
+import { lazy, Suspense, useCallback, useEffect, useMemo } from "react";
+
+import { Page } from "../frame/page.js";
+import { failure, stoa } from "../node.js";
+import { Money } from "../reply/value.js";
+import { major, short } from "../values.js";
+import css from "./pages.module.css";
+import { Facts, One, When } from "./shared.js";
+
+const Curve = lazy(() => import("@stoa/ui/curve"));
+const PAGE = 1_000;
+/** As many entries as are drawn; the statement below has all. */
+const DRAWN = 5_000;
+
+/** An account: what it holds, how that came to be, and each entry of it. */
+export default function AccountPage({ id }: { id: string }) {
+  const { reply, error } = useWatch(stoa, LedgerService.method.getAccount, { account: id });
+  const account = reply?.account;
+  if (error && account === undefined) return <Failed {...failure(error)} />;
+  if (account === undefined) return <Waiting lines={6} />;
+  const money = (amount: bigint) => <Money amount={String(amount)} currency={account.currency} />;
+  return (
+    <Page
+      title={account.code || short(account.id)}
+      about={`${AccountKind[account.kind].toLowerCase()} account in ${account.currency}`}
+      tools={
+        <Link
+          to="/data/$service/$name"
+          params={{ service: "ledger", name: "accounts" }}
+          search={{ open: account.id }}
+        >
+          All accounts
+        </Link>
+      }
+    >
+      <Facts
+        of={{
+          balance: money(account.balance),
+          held: money(account.held),
+          available: money(account.available),
+          floor: account.floor === undefined ? "none" : money(account.floor),
+          owner:
+            account.ownerId === "" ? "the house" : <One list="users/users" id={account.ownerId} />,
+          opened: <When time={account.createTime} />,
+        }}
+      />
+      <Statement id={account.id} currency={account.currency} balance={account.balance} />
+    </Page>
+  );
+}
+
+interface Entry {
+  key: string;
+  transferId: string;
+  description: string;
+  reference: string;
+  debit: bigint;
+  credit: bigint;
+  balance: bigint;
+  time: Date;
+}
+
+function Statement(props: { id: string; currency: string; balance: bigint }) {
+  const { id, currency, balance } = props;
+  const statement = useInfiniteQuery({
+    // An entry more is another balance.
+    queryKey: ["statement", id, String(balance)],
+    queryFn: ({ pageParam, signal }) =>
+      stoa
+        .client(LedgerService)
+        .getStatement({ account: id, pageSize: PAGE, pageToken: pageParam }, { signal }),
+    initialPageParam: "",
+    getNextPageParam: ({ nextPageToken }) => nextPageToken || undefined,
+    placeholderData: (before) => before,
+  });
+  const { data, error, hasNextPage, isFetching, fetchNextPage } = statement;
+  const entries = useMemo(() => (data?.pages ?? []).flatMap(entriesOf), [data]);
+  const steps = useMemo(
+    () => entries.map(({ time, balance }) => ({ time: time.getTime(), value: Number(balance) })),
+    [entries],
+  );
+  const format = useCallback(
+    (amount: number) => `${major(String(Math.round(amount)), currency)} ${currency}`,
+    [currency],
+  );
+  const count = entries.length;
+  const more = useCallback(() => {
+    if (hasNextPage && !isFetching) void fetchNextPage();
+  }, [hasNextPage, isFetching, fetchNextPage]);
+  useEffect(() => {
+    if (count < DRAWN) more();
+  }, [count, more]);
+  if (error) return <Failed {...failure(error)} retry={() => void statement.refetch()} />;
+  if (data === undefined) return <Waiting lines={8} />;
+  if (count === 0) return <Empty>No entry yet: nothing was moved to or from this account.</Empty>;
+  return (
+    <>
+      <Suspense fallback={<div className={css.curve} />}>
+        <div className={css.curve}>
+          <Curve label="balance" steps={steps} format={format} />
+        </div>
+      </Suspense>
+      <Table
+        className={css.table}
+        label="Statement"
+        columns={columnsOf(currency)}
+        rows={entries.toReversed()}
+        keyOf={({ key }) => key}
+        onEnd={more}
+      />
+    </>
+  );
+}
+
+function entriesOf({ entries }: GetStatementResponse, page: number): Entry[] {
+  return entries.map((entry, place) => ({
+    ...entry,
+    key: `${page}/${place}`,
+    time: entry.effectiveTime ? timestampDate(entry.effectiveTime) : new Date(0),
+  }));
+}
+
+function columnsOf(currency: string): Column<Entry>[] {
+  const money = (amount: bigint) =>
+    amount === 0n ? (
+      <span className={css.dim}>–</span>
+    ) : (
+      <Money amount={String(amount)} currency={currency} />
+    );
+  return [
+    {
+      id: "time",
+      title: "when it is true",
+      width: 128,
+      cell: ({ time }) => (
+        <time dateTime={time.toISOString()} title={time.toLocaleString()}>
+          {time.toLocaleDateString()}
+        </time>
+      ),
+    },
+    {
+      id: "transfer",
+      title: "transfer",
+      width: 132,
+      cell: ({ transferId }) => <One list="ledger/transfers" id={transferId} />,
+    },
+    {
+      id: "description",
+      title: "what for",
+      width: 220,
+      cell: ({ description, reference }) => description || reference || "–",
+    },
+    { id: "debit", title: "debit", align: "end", width: 128, cell: ({ debit }) => money(debit) },
+    {
+      id: "credit",
+      title: "credit",
+      align: "end",
+      width: 128,
+      cell: ({ credit }) => money(credit),
+    },
+    {
+      id: "balance",
+      title: "balance",
+      align: "end",
+      width: 136,
+      cell: ({ balance }) => <Money amount={String(balance)} currency={currency} />,
+    },
+  ];
+}

@@ -1,0 +1,116 @@
+// How fast pages are there, and how smoothly they move: node speed.mjs <url> <login> <password>
+//
+// The figures are printed. What is counted in bytes decides; what is measured in time is bounded
+// generously, for a machine that is busy with something else.
+import assert from "node:assert/strict";
+import { pathToFileURL } from "node:url";
+
+import { launch, open } from "./browser.mjs";
+
+/** The shell as it travels, in bytes. */
+const SHELL_MAX = 250_000;
+const PAINT_MAX_MS = 10_000;
+const STEP_MAX_MS = 3_000;
+
+export async function measure(browser, url, session) {
+  const { page, context, wrong } = await open(browser, "light", session);
+  await page.goto(`${url}/people/users`);
+  await page.locator("tbody tr").first().waitFor();
+  const { paint, shell } = await page.evaluate(() => ({
+    paint: performance.getEntriesByName("first-contentful-paint")[0].startTime,
+    shell: performance
+      .getEntriesByType("resource")
+      .filter(({ name }) => /\.(js|css)$/.test(name))
+      .reduce((sum, { encodedBodySize }) => sum + encodedBodySize, 0),
+  }));
+  const steps = [];
+  for (const [link, heading] of [
+    ["Explore", "Explore"],
+    ["Data", "Data"],
+    ["accounts", "ledger / accounts"],
+    ["Home", "Home"],
+    ["People", "People"],
+  ]) {
+    steps.push(await step(page, link, heading));
+  }
+  const scroll = await scrolled(page);
+  assert.deepEqual(wrong, []);
+  await context.close();
+  const figures = { paint: Math.round(paint), shell, navigation: Math.max(...steps), ...scroll };
+  assert.ok(shell > 0 && shell <= SHELL_MAX, JSON.stringify(figures));
+  assert.ok(paint <= PAINT_MAX_MS, JSON.stringify(figures));
+  assert.ok(figures.navigation <= STEP_MAX_MS, JSON.stringify(figures));
+  return figures;
+}
+
+/** Milliseconds from a click to the page that it leads to. */
+function step(page, link, heading) {
+  return page.evaluate(
+    ([link, heading]) =>
+      new Promise((resolve) => {
+        const found = [...document.querySelectorAll("nav a")].find(
+          ({ textContent }) => textContent.trim() === link,
+        );
+        const start = performance.now();
+        found.click();
+        const wait = () => {
+          const is = document.querySelector("h1")?.textContent === heading;
+          if (is) resolve(Math.round(performance.now() - start));
+          else requestAnimationFrame(wait);
+        };
+        wait();
+      }),
+    [link, heading],
+  );
+}
+
+/** Scrolls from the first user to the last: how many there are, and the longest time between two frames. */
+async function scrolled(page) {
+  const table = page.getByRole("region", { name: "users" });
+  await page.goto(page.url().replace(/\/people.*/, "/data/users/users?sort=handle"));
+  await table.waitFor();
+  await page.waitForFunction(() => !/loading all|and more/.test(document.body.textContent));
+  return table.evaluate(
+    (table) =>
+      new Promise((resolve) => {
+        const gaps = [];
+        let last = performance.now();
+        const rows = Number(table.querySelector("table").getAttribute("aria-rowcount")) - 1;
+        const move = (now) => {
+          gaps.push(now - last);
+          last = now;
+          const isEnd = table.scrollTop + table.clientHeight >= table.scrollHeight - 1;
+          if (isEnd || gaps.length > 1_200) {
+            gaps.shift();
+            gaps.sort((a, b) => b - a);
+            resolve({ rows, frames: gaps.length, longest: Math.round(gaps[0]) });
+          } else {
+            table.scrollTop += Math.max(400, table.scrollHeight / 600);
+            requestAnimationFrame(move);
+          }
+        };
+        requestAnimationFrame(move);
+      }),
+  );
+}
+
+/** A session as a browser keeps it, for whoever signs in. */
+export async function sessionOf(browser, url, { login, password }) {
+  const { page, context } = await open(browser, "light");
+  await page.goto(url);
+  await page.getByLabel("Handle or e-mail address").fill(login);
+  await page.getByLabel("Password").fill(password);
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.getByRole("heading", { name: "Home" }).waitFor();
+  const state = await context.storageState();
+  await context.close();
+  return state;
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1]).href) {
+  const [url, login, password] = process.argv.slice(2);
+  const browser = await launch();
+  const session = await sessionOf(browser, url, { login, password });
+  console.log(JSON.stringify(await measure(browser, url, session)));
+  await browser.close();
+}
