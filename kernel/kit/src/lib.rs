@@ -209,6 +209,7 @@ mod page;
 pub mod personal;
 pub mod ports;
 mod query;
+mod reactions;
 pub mod registry;
 mod requests;
 pub mod ring;
@@ -236,13 +237,14 @@ pub use mount::Mount;
 pub use network::{network, network_of};
 pub use page::Page;
 pub use query::{Filter, Query};
+pub use reactions::{Delivered, Outcome, Start, Subscription};
 pub use registry::Registry;
 pub use requests::Requests;
 pub use ring::{Ring, Root, Seal};
 pub use schedule::Schedule;
 pub use service::{
-    Ask, Authenticated, Authenticator, CheckFence, Delivered, Erase, KERNEL, Migration, Outcome,
-    Phase, Service, Start, Subscription, Timer, When,
+    Ask, Authenticated, Authenticator, CheckFence, Erase, KERNEL, Migration, Phase, Service, Timer,
+    When,
 };
 pub use stoa_contract::{
     Code, Error, Event, Message, Reason, Request, Resource, Result, Violation, v1,

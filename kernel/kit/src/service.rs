@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::sync::Arc;
 
-use stoa_contract::{AnyMessage, Code, Contract, Event, Format, Message, Method, Raw, Request};
+use stoa_contract::{Code, Contract, Event, Format, Message, Method, Raw, Request};
 
 use crate::blobs::{Blobs, Objects};
 use crate::caller::Caller;
@@ -12,6 +12,7 @@ use crate::mount::Mount;
 use crate::outbound::Http;
 use crate::personal::Held;
 use crate::ports::{Port, Use};
+use crate::reactions::{Delivered, Outcome, Start, Subscription};
 use crate::settings::Settings;
 use crate::{Error, Micros, Result, Schedule, Tx, View};
 
@@ -92,118 +93,6 @@ impl Migration {
     /// A change that older code does not survive.
     pub const fn contract(name: &'static str, sql: &'static str) -> Self {
         Self { name, sql, phase: Phase::Contract }
-    }
-}
-
-/// Where a new subscription starts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Start {
-    /// With what happens after it is first registered.
-    #[default]
-    Now,
-    /// With the oldest event that the log still holds.
-    Oldest,
-}
-
-/// An event on its way to whoever subscribes, as the log holds it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Delivered {
-    /// Its identifier: its commit's position, and its place among the events of that commit.
-    pub id: String,
-    /// Its topic.
-    pub topic: String,
-    /// The full name of its message.
-    pub message: String,
-    /// What it is about.
-    pub subject: String,
-    /// The message, canonical; what is personal in it is sealed.
-    pub payload: Vec<u8>,
-    /// How many reactions in a row led to it, jobs between them or not: 0 where a caller did.
-    pub depth: i64,
-}
-
-impl Delivered {
-    /// The message as JSON, for whoever does not know its type.
-    ///
-    /// # Errors
-    /// `event.unknown` where no service of this node declares it.
-    pub fn json(&self, view: &View) -> Result<String> {
-        let Some(event) = view.registry().event(&self.message) else {
-            let message = format!("no service of this node declares {}", self.message);
-            return Err(Error::new(Code::FailedPrecondition, "event.unknown", message)
-                .help("Run the service that emitted it, then release the event, or drop it."));
-        };
-        (event.json)(&view.open_message(&self.message, &self.payload)?)
-    }
-}
-
-/// A command triggered by an event. Its cursor advances in the commit that it causes, so its
-/// effect is exactly once.
-pub struct Subscription {
-    /// Its name, unique in the service.
-    pub name: &'static str,
-    /// The topic it listens to; none for all of them.
-    pub topic: Option<&'static str>,
-    /// In how many partitions its subjects are handled, each independent of the others.
-    pub partitions: u16,
-    /// Where it starts when it is new.
-    pub start: Start,
-    run: Box<Handle>,
-    fill: Option<Box<Fill>>,
-}
-
-type Handle = dyn Fn(&mut Tx, &Delivered) -> Result<()> + Send + Sync;
-type Fill = dyn Fn(&mut Tx, &str) -> Result<String> + Send + Sync;
-
-impl Subscription {
-    /// Handles one event.
-    ///
-    /// # Errors
-    /// What the handler returns, or `protobuf.malformed`.
-    pub fn run(&self, tx: &mut Tx, event: &Delivered) -> Result<()> {
-        (self.run)(tx, event)
-    }
-
-    /// Whether what it feeds is filled from a list before its first event.
-    pub fn is_filled(&self) -> bool {
-        self.fill.is_some()
-    }
-
-    /// Fills a page of what it feeds; gives the token of the next, empty after the last.
-    ///
-    /// # Errors
-    /// What the service's function returns, or `internal` where the page is its own next.
-    pub fn fill(&self, tx: &mut Tx, token: &str) -> Result<String> {
-        let next = self.fill.as_ref().map_or(Ok(String::new()), |fill| fill(tx, token))?;
-        if !next.is_empty() && next == token {
-            return Err(Error::internal(format!(
-                "a page of `{}` is followed by itself",
-                self.name
-            )));
-        }
-        Ok(next)
-    }
-}
-
-type Follow =
-    dyn Fn(&mut Tx, &dyn AnyMessage, Result<&dyn AnyMessage, &Error>) -> Result<()> + Send + Sync;
-
-/// What follows a job: runs in the commit that completes it.
-pub struct Outcome {
-    /// The path of the job's method.
-    pub method: &'static str,
-    run: Box<Follow>,
-}
-
-impl Outcome {
-    /// Records what the job came to; `Err` only once no attempt is left.
-    ///
-    /// # Errors
-    /// What the service's function returns.
-    pub fn run(
-        &self, tx: &mut Tx, request: &dyn AnyMessage, outcome: Result<&dyn AnyMessage, &Error>,
-    ) -> Result<()> {
-        (self.run)(tx, request, outcome)
     }
 }
 
