@@ -44,7 +44,9 @@ pub(crate) struct Paged {
 impl Tools {
     pub(crate) fn new(contracts: impl Iterator<Item = &'static Contract>) -> Self {
         let methods = contracts.flat_map(|contract| {
-            let shown = |method: &&'static Method| method.permission != Permission::Internal;
+            let shown = |method: &&'static Method| {
+                method.permission != Permission::Internal && !method.is_raw()
+            };
             contract.methods.iter().copied().filter(shown).map(move |method| (contract, method))
         });
         let methods: Vec<(&'static Contract, &'static Method)> = methods.collect();

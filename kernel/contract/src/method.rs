@@ -1,6 +1,6 @@
 //! Methods: what kind of work each is, who may call it, which messages it takes and gives.
 
-use crate::message::{Event, Message, Shape};
+use crate::message::{Event, Message, Shape, Value};
 use crate::v1::{HttpRequest, HttpResponse, Money};
 use crate::{Error, Format, Result};
 
@@ -100,6 +100,13 @@ impl Method {
             scope.push(letter.to_ascii_lowercase());
         }
         scope
+    }
+
+    /// Whether it takes HTTP as it comes: it is asked for on a path of its own.
+    pub fn is_raw(&self) -> bool {
+        self.request.fields.iter().any(|field| {
+            matches!(field.value, Value::Message(shape) if shape.name == "stoa.v1.HttpRequest")
+        })
     }
 }
 

@@ -68,10 +68,7 @@ pub(super) fn of_method(method: &Method) -> String {
 /// Whether a method is there for whoever comes from outside, with a message of its own. One that
 /// takes HTTP as it comes is asked for on its path.
 pub(super) fn is_shown(method: &Method) -> bool {
-    let is_raw = method.request.fields.iter().any(|field| {
-        matches!(field.value, stoa_contract::Value::Message(shape) if shape.name == "stoa.v1.HttpRequest")
-    });
-    method.permission != Permission::Internal && !is_raw
+    method.permission != Permission::Internal && !method.is_raw()
 }
 
 /// The edge behind a field that holds identifiers: `customer` for `customer_id`, `viewers` for

@@ -61,7 +61,9 @@ fn questions(registry: &Registry) -> Vec<Ask> {
     let mut asks = Vec::new();
     for service in registry.services() {
         let examples: Value = serde_yaml_ng::from_str(service.examples).unwrap_or_default();
-        for &method in service.contract.into_iter().flat_map(|contract| contract.methods) {
+        let methods = service.contract.into_iter().flat_map(|contract| contract.methods);
+        // What takes a stream is asked by several messages.
+        for &method in methods.filter(|method| method.takes_stream.is_none()) {
             let with = &examples["methods"][method.name]["success"]["with"];
             let mut request = with.as_object().map_or_else(|| least(method), |_| filled(with));
             request["nonsense"] = json!("x");
