@@ -63,7 +63,9 @@ export function load(descriptors: Uint8Array): Contracts {
           doc: comment(method),
         }),
       );
-      const callable = methods.filter((method) => method.permission !== "internal");
+      const callable = methods.filter(
+        (method) => method.permission !== "internal" && !isRaw(method.desc),
+      );
       return { name, desc, doc: comment(desc), methods: callable };
     });
   const known = services.filter(({ methods }) => methods.some(({ permission }) => permission));
@@ -100,4 +102,9 @@ function matches(pattern: string, permission: string): boolean {
   const isOpen = parts.at(-1) === "*";
   if (isOpen ? wanted.length < parts.length : wanted.length !== parts.length) return false;
   return parts.every((part, place) => part === "*" || part === wanted[place]);
+}
+
+/** Whether a method takes HTTP as it comes: it is asked on a path of its own, and has no form. */
+function isRaw({ input }: DescMethod): boolean {
+  return input.fields.some((field) => field.message?.typeName === "stoa.v1.HttpRequest");
 }
