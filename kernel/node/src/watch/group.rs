@@ -16,8 +16,8 @@ use super::hub::{Flag, Hub};
 use crate::Node;
 use crate::stopping::told;
 
-/// How soon a group looks again that has just looked: so often people see something move, and
-/// whoever is told may take that long.
+/// How soon a group looks again, from one look to the next: so often people see something move, and
+/// whoever is told may take that long. One that takes long rests for as long.
 const PACE: Duration = Duration::from_millis(40);
 /// Looks at a time: whoever calls comes first.
 const TURNS: usize = 4;
@@ -188,9 +188,11 @@ async fn run<L: Look>(node: Arc<Node>, look: L, group: Arc<Group<L>>) {
         let since = hub.heard();
         let turn = L::groups(hub).turns.acquire().await;
         let number = begun.fetch_add(1, SeqCst) + 1;
+        let begin = node.world().uptime();
         let seen = look.look(&node).await;
         drop(turn);
-        let mut pause = PACE;
+        let took = node.world().uptime().saturating_sub(begin);
+        let mut pause = PACE.saturating_sub(took).max(took);
         match seen {
             Ok((seen, read)) => {
                 hub.rest_on(flag, &mut reads, read, since);
