@@ -132,6 +132,12 @@ fn masked(text: &str) -> String {
     masked.lines().map(|line| format!("{}\n", line.trim_end())).collect()
 }
 
+/// As if what stands in a column had no width: a moment is shorter where its last digits are zero.
+fn unaligned(text: &str) -> String {
+    static COLUMN: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"(\S) {2,}").unwrap());
+    COLUMN.replace_all(text, "$1  ").into_owned()
+}
+
 /// Runs the commands of a page, and gives what each prints.
 fn run(blocks: &[Block<'_>]) -> Vec<String> {
     let folder = TempDir::new().unwrap();
@@ -193,7 +199,8 @@ fn check(system: &str) -> (usize, usize, usize) {
     } else {
         for (block, printed) in blocks.iter().zip(&printed) {
             if let Some(wanted) = block.printed {
-                assert_eq!(*printed, masked(wanted), "{system}: {}", block.anchor);
+                let [printed, wanted] = [printed, &masked(wanted)].map(|it| unaligned(it));
+                assert_eq!(printed, wanted, "{system}: {}", block.anchor);
             }
         }
     }
