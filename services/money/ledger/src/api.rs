@@ -201,14 +201,12 @@ impl LedgerService for Ledger {
 
     fn get_balance(&self, view: &View, request: GetBalanceRequest) -> Result<GetBalanceResponse> {
         let account = visible(view, &request.account)?;
-        let time = request.time.as_option().map(Micros::of);
-        let amount = match time {
+        let amount = match request.time.as_option().map(Micros::of) {
             None => account.balance,
             Some(time) => balance_before(view, &account, Micros(time.0.saturating_add(1)))?,
         };
         let balance = Money { amount, currency: account.currency };
-        let time = time.unwrap_or(view.now()).timestamp();
-        Ok(GetBalanceResponse { balance: balance.into(), time })
+        Ok(GetBalanceResponse { balance: balance.into(), time: request.time })
     }
 
     fn get_statement(
