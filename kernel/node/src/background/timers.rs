@@ -349,7 +349,7 @@ async fn turn(
     }
     asked.stale = false;
     asked.pause = now.after(PAUSE);
-    let due = ask_now(node, tenant, known.service, ask).await?;
+    let due = ask_at(node, tenant, known.service, ask, now).await?;
     if due.is_none_or(|due| due > now) {
         asked.due = due.map(|due| due.max(asked.pause));
         return Ok(false);
@@ -391,13 +391,14 @@ impl Asked {
     }
 }
 
-/// Asks when a timer is due in a tenant.
-async fn ask_now(
-    node: &Arc<Node>, tenant: &Arc<str>, service: ServiceId, ask: Ask,
+/// Asks when a timer is due in a tenant, at the time that the answer is compared with: who says "now"
+/// would otherwise always be a little late.
+async fn ask_at(
+    node: &Arc<Node>, tenant: &Arc<str>, service: ServiceId, ask: Ask, now: Micros,
 ) -> Result<Option<Micros>> {
     let (registry, tenant) = (Arc::clone(node.registry()), Arc::clone(tenant));
     let read = move |session: &mut dyn Session, stamp: Stamp| {
-        due(session, &registry, &tenant, (service, ""), ask, stamp)
+        due(session, &registry, &tenant, (service, ""), ask, Stamp { now, ..stamp })
     };
     node.read(None, read).await
 }

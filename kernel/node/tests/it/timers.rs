@@ -85,9 +85,11 @@ fn done(tx: &mut Tx, what: &str) -> Result<()> {
     tx.insert(DONE, (id, what))
 }
 
+/// When a plan is to be done; of one whose time has come that is now.
 fn next(view: &View) -> Result<Option<Micros>> {
     const NEXT: &str = "SELECT MIN(time) FROM plans_plan WHERE tenant = :tenant";
-    Ok(view.row::<(Option<i64>,)>(NEXT, ())?.and_then(|(time,)| time).map(Micros))
+    let next = view.row::<(Option<i64>,)>(NEXT, ())?.and_then(|(time,)| time);
+    Ok(next.map(|time| Micros(time).max(view.now())))
 }
 
 fn work(tx: &mut Tx, _: Do) -> Result<Money> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, TestRunner};
-use stoa_kit::{Error, Micros};
+use stoa_kit::{Error, Micros, View};
 use stoa_ledger_v1::{
     AccountKind, CreateTransferRequest, GetBalanceRequest, GetStatementRequest, GetTransferRequest,
     GetTrialBalanceRequest, PostTransferRequest, ReverseTransferRequest, Transfer, TransferState,
@@ -15,7 +15,7 @@ use stoa_ledger_v1::{
 use stoa_testkit::{Node, both};
 
 use crate::books::{MINUTE, hold, legs, named, open, pay, transfer};
-use crate::services;
+use crate::{ASSET, INCOME, services};
 
 /// One thing that happens to the books. Accounts and transfers are named by their places.
 #[derive(Debug, Clone)]
@@ -206,6 +206,21 @@ async fn play(
         }
     }
     Ok(())
+}
+
+both! {
+    async fn movements_are_folded_into_totals(node: Node) {
+        const TAIL: &str = "SELECT value FROM ledger_total_tail WHERE tenant = :tenant \
+             /* whole: a test reads what it wrote */";
+        let (cash, sales) = (open(&node, ASSET, None).await, open(&node, INCOME, None).await);
+        for amount in 1..=5 {
+            pay(&node, &cash, &sales, amount).await.unwrap();
+        }
+        node.settle().await;
+        let ask = |view: &View| view.rows::<(i64,)>(TAIL, ());
+        assert_eq!(node.view("ledger", &node.system(), ask).await.unwrap(), []);
+        assert_eq!(named(&node, &sales).await.balance, 15);
+    }
 }
 
 both! {
