@@ -40,7 +40,7 @@ for folder in tools web; do
     fi
 done
 
-if is_older web/sdk/src/gen proto web/sdk/buf.gen.yaml web/package-lock.json; then
+if is_older web/sdk/src/gen proto web/sdk/buf.gen.yaml web/sdk/generate.mjs web/package-lock.json; then
     echo "web: generating clients from the contracts"
     quietly npm run generate --prefix web/sdk
     touch web/sdk/src/gen
