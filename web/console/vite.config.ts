@@ -33,7 +33,7 @@ export default defineConfig(async ({ command }) => {
     // Whatever is no page is the node's.
     server: {
       proxy: {
-        "^/(-/|v1/|ready$|metrics$|stoa\\.)": NODE,
+        "^/(-/|v1/|ready$|stoa\\.)": NODE,
         "^/live$": { target: NODE, ws: true },
       },
     },

@@ -3,6 +3,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { connect, StoaError, watched } from "@stoa/sdk";
 
 import type { Contracts, Method } from "./contracts/load.js";
+import { say } from "./strings.js";
 
 /** The node that these pages come from, called with the session that the browser keeps. */
 export const stoa = connect({ url: location.origin, cookie: true });
@@ -67,7 +68,7 @@ export function follow(
 
 /** Opens a session. The browser keeps its token where no script can read it. */
 export async function signIn(login: string, password: string): Promise<void> {
-  await session("POST", { login, password, label: "console" });
+  await session("POST", { login, password, label: say.frame.session });
   if (!(await isSignedIn())) throw new Refused(NOT_KEPT);
 }
 
@@ -75,9 +76,9 @@ export async function signIn(login: string, password: string): Promise<void> {
 const NOT_KEPT: Refusal = {
   code: "unauthenticated",
   reason: "console.session_not_kept",
-  message: "The browser did not keep the session",
+  message: say.failures.notKept,
   violations: [],
-  next: "Open the console by HTTPS, or on the node's own machine as localhost.",
+  next: say.failures.notKeptNext,
 };
 
 /** Ends the session. */
@@ -140,7 +141,7 @@ export function failure(thrown: unknown): Failure {
     return {
       title: sentence(rawMessage),
       reason,
-      next: next || (away ? "Look whether the node runs, then try again." : ""),
+      next: next || (away ? say.failures.away : ""),
       violations,
     };
   }

@@ -25,14 +25,24 @@ export function moment(time: string): string {
   return exact.format(new Date(time));
 }
 
+/** To make a format takes longer than to draw a row: each is made once. */
+const numbers = new Intl.NumberFormat();
+const point = numbers.formatToParts(1.1).find(({ type }) => type === "decimal")?.value ?? ".";
+const known = new Map<string, number>();
+
 /** How many digits a currency has behind the point. */
 export function digits(currency: string): number {
+  const places = known.get(currency);
+  if (places !== undefined) return places;
+  let found = 2;
   try {
     const format = new Intl.NumberFormat("en", { style: "currency", currency });
-    return format.resolvedOptions().maximumFractionDigits ?? 2;
+    found = format.resolvedOptions().maximumFractionDigits ?? 2;
   } catch {
-    return 2;
+    // What is no currency has as many digits as most have.
   }
+  known.set(currency, found);
+  return found;
 }
 
 /** An amount of minor units, in major ones. Exact, however large. */
@@ -41,8 +51,8 @@ export function major(minor: string | number | bigint, currency: string): string
   const text = BigInt(minor).toString();
   const sign = text.startsWith("-") ? "-" : "";
   const padded = text.slice(sign.length).padStart(places + 1, "0");
-  const whole = BigInt(padded.slice(0, padded.length - places)).toLocaleString();
-  return places === 0 ? `${sign}${whole}` : `${sign}${whole}${point()}${padded.slice(-places)}`;
+  const whole = numbers.format(BigInt(padded.slice(0, padded.length - places)));
+  return places === 0 ? `${sign}${whole}` : `${sign}${whole}${point}${padded.slice(-places)}`;
 }
 
 /** Major units as somebody types them, in minor ones; nothing for what is no amount. */
@@ -53,12 +63,6 @@ export function minor(text: string, currency: string): string | undefined {
   const [, sign = "", whole = "0", fraction = ""] = found;
   if (fraction.length > places) return undefined;
   return BigInt(`${sign}${whole}${fraction.padEnd(places, "0")}`).toString();
-}
-
-function point(): string {
-  return (
-    new Intl.NumberFormat().formatToParts(1.1).find(({ type }) => type === "decimal")?.value ?? "."
-  );
 }
 
 const IDENTIFIER = /^([a-z]{2,5}_)[0-9a-z]{20,}$/;

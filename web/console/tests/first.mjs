@@ -28,7 +28,7 @@ export async function firstMinute({ page, url, look, stoa, another }) {
   await row.press("Enter");
   await page.getByRole("dialog").getByRole("link", { name: "Open page" }).click();
   await page.getByRole("heading", { name: best.code, level: 1 }).waitFor();
-  await page.getByRole("img", { name: /balance over time/ }).waitFor();
+  await page.getByRole("img", { name: /^balance: / }).waitFor();
   const statement = page.getByRole("region", { name: "Statement" }).locator("tbody tr");
   await statement.first().getByText(dollars(best.balance)).first().waitFor();
   await page.locator("canvas").waitFor();

@@ -13,6 +13,9 @@ const GOODS = [
 ];
 const PEOPLE = ["grace", "alan", "edsger", "barbara", "tony", "leslie", "frances", "donald"];
 
+/** Each of them is told of by mail. */
+export const ORDERS = 24;
+
 /** Fills a node as somebody who may do everything. */
 export async function openShop(stoa) {
   const inventory = stoa.client(InventoryService);
@@ -33,7 +36,7 @@ export async function openShop(stoa) {
   await stoa
     .client(UsersService)
     .updateUser({ id: userId, preferences, updateMask: { paths: ["preferences"] } });
-  for (let order = 0; order < 24; order++) {
+  for (let order = 0; order < ORDERS; order++) {
     const [sku] = GOODS[order % GOODS.length];
     const lines = [{ sku, quantity: BigInt(1 + (order % 4)) }];
     await stoa.client(OrdersService).placeOrder({ currency: "EUR", lines });

@@ -1,7 +1,6 @@
 /** What pages are made of. Each part knows how it looks and behaves, and nothing of what it shows. */
 
 export { Button } from "./button/button.js";
-export { Chart, type Point } from "./chart/chart.js";
 export { Copy } from "./copy/copy.js";
 export { Drawer, Sheet } from "./drawer/drawer.js";
 export { Field, input, type Ties } from "./field/field.js";

@@ -6,7 +6,7 @@ import {
   ScalarType,
 } from "@bufbuild/protobuf";
 
-import type { Contracts, Method } from "./load.js";
+import { type Contracts, type Method, option } from "./load.js";
 
 /** Things of one kind that can be listed: what a `List…` method gives. */
 export interface Collection {
@@ -17,7 +17,7 @@ export interface Collection {
   /** The field of the reply that holds the things. */
   items: DescField;
   item: DescMessage;
-  /** What commits call one that they touched, before its name: `users.user`. */
+  /** The type of the resource, as commits and references have it: `users.user`. */
   kind: string;
   /** Fields of the request that narrow what is listed. */
   filters: DescField[];
@@ -36,13 +36,13 @@ const PAGING = ["page_size", "page_token"];
 export function collections(contracts: Contracts): Collection[] {
   return contracts.services.flatMap(({ methods }) =>
     methods.flatMap((list) => {
-      const found = collection(list, methods);
+      const found = collection(contracts, list, methods);
       return found === undefined ? [] : [found];
     }),
   );
 }
 
-function collection(list: Method, methods: Method[]): Collection | undefined {
+function collection(contracts: Contracts, list: Method, methods: Method[]): Collection | undefined {
   if (list.kind !== "query" || !list.name.startsWith("List")) return undefined;
   const lists = list.desc.output.fields.filter(
     (field) => field.fieldKind === "list" && field.listKind === "message",
@@ -62,7 +62,7 @@ function collection(list: Method, methods: Method[]): Collection | undefined {
     list,
     items,
     item,
-    kind: `${list.service}.${snake(item.name)}`,
+    kind: resourceOf(contracts, item)?.type ?? `${list.service}.${snake(item.name)}`,
     filters: list.desc.input.fields.filter(
       (field) =>
         !PAGING.includes(field.name) &&
@@ -122,6 +122,45 @@ export function keyOf({ item, id }: Collection, thing: JsonObject): string {
 
 function snake(name: string): string {
   return name.replace(/(?<=[a-z0-9])[A-Z]/g, "_$&").toLowerCase();
+}
+
+interface Resource {
+  type: string;
+  /** The field that names its identifier. */
+  id: string;
+}
+
+/** What a contract says of things that have an identifier. */
+function resourceOf({ registry }: Contracts, item: DescMessage): Resource | undefined {
+  return option(item, registry.getExtension("stoa.v1.resource")) as Resource | undefined;
+}
+
+/** Finds what an identifier is one of, by the field that it stands in, as the contract says. */
+export function references(
+  contracts: Contracts,
+  byKind: ReadonlyMap<string, Collection>,
+): (field: DescField) => Collection | undefined {
+  const extension = contracts.registry.getExtension("stoa.v1.references");
+  const known = new Map<DescField, Collection | undefined>();
+  return (field) => {
+    if (!known.has(field)) {
+      const own = resourceOf(contracts, field.parent);
+      const kind = option(field, extension) ?? (own?.id === field.name ? own.type : "");
+      known.set(field, byKind.get(String(kind)));
+    }
+    return known.get(field);
+  };
+}
+
+/** Lists by what they are of; where there are several, the first has all. */
+export function kinds(all: Collection[]): Map<string, Collection> {
+  return new Map(all.toReversed().map((collection) => [collection.kind, collection]));
+}
+
+/** Where one of a kind is shown, beside others of its kind. */
+export function placeOf({ service, name }: Collection, id: string): string {
+  // An address keeps what reads like JSON as JSON.
+  return `/data/${service}/${name}?open=${encodeURIComponent(JSON.stringify(id))}`;
 }
 
 /** What identifiers of a kind begin with, as the comment of the field says: `acc_`. */

@@ -5,7 +5,7 @@ import {
   type Message,
   toJson,
 } from "@bufbuild/protobuf";
-
+import { say } from "../strings.js";
 import { type Contracts, option } from "./load.js";
 
 /** What a contract demands of a field. */
@@ -54,19 +54,23 @@ function words(rules: JsonObject): string[] {
   const { minLen, maxLen, minItems, maxItems, maxPairs, gte, lte, gt, lt } = rules;
   const range = (unit: string, least?: JsonValue, most?: JsonValue) =>
     least !== undefined && most !== undefined && least !== 0
-      ? [least === most ? `${number(least)}${unit}` : `${number(least)}–${number(most)}${unit}`]
+      ? [
+          least === most
+            ? say.form.exactly(number(least), unit)
+            : say.form.between(number(least), number(most), unit),
+        ]
       : [
-          ...(least === undefined || least === 0 ? [] : [`at least ${number(least)}${unit}`]),
-          ...(most === undefined ? [] : [`at most ${number(most)}${unit}`]),
+          ...(least === undefined || least === 0 ? [] : [say.form.least(number(least), unit)]),
+          ...(most === undefined ? [] : [say.form.most(number(most), unit)]),
         ];
   return [
-    ...range(" characters", minLen, maxLen),
-    ...range(" items", minItems, maxItems),
-    ...range(" pairs", undefined, maxPairs),
-    ...(gt === undefined ? [] : [`more than ${number(gt)}`]),
-    ...(lt === undefined ? [] : [`less than ${number(lt)}`]),
+    ...range(say.form.characters, minLen, maxLen),
+    ...range(say.form.items, minItems, maxItems),
+    ...range(say.form.pairs, undefined, maxPairs),
+    ...(gt === undefined ? [] : [say.form.more(number(gt))]),
+    ...(lt === undefined ? [] : [say.form.less(number(lt))]),
     ...range("", isVast(gte) ? undefined : gte, isVast(lte) ? undefined : lte),
-    ...(rules.email === true ? ["an e-mail address"] : []),
+    ...(rules.email === true ? [say.form.email] : []),
   ];
 }
 
@@ -82,17 +86,18 @@ function number(value: JsonValue | undefined): string {
 function broken(rules: JsonObject, value: JsonValue): string | undefined {
   const { pattern, gte, lte, gt, lt } = rules;
   const length = typeof value === "string" ? [...value].length : Number.NaN;
-  if (length < Number(rules.minLen ?? 0))
-    return `Write at least ${number(rules.minLen)} characters.`;
+  if (length < Number(rules.minLen ?? 0)) return say.form.tooShort(number(rules.minLen));
   if (length > Number(rules.maxLen ?? Number.POSITIVE_INFINITY)) {
-    return `Write at most ${number(rules.maxLen)} characters; these are ${length.toLocaleString()}.`;
+    return say.form.tooLong(number(rules.maxLen), length.toLocaleString());
   }
-  if (typeof value === "string" && isBroken(rules, value)) return `Must match ${pattern}`;
+  if (typeof value === "string" && isBroken(rules, value)) {
+    return say.form.pattern(String(pattern));
+  }
   const amount = Number(value);
-  if (gte !== undefined && amount < Number(gte)) return `Must be ${number(gte)} or more.`;
-  if (lte !== undefined && amount > Number(lte)) return `Must be ${number(lte)} or less.`;
-  if (gt !== undefined && amount <= Number(gt)) return `Must be more than ${number(gt)}.`;
-  if (lt !== undefined && amount >= Number(lt)) return `Must be less than ${number(lt)}.`;
+  if (gte !== undefined && amount < Number(gte)) return say.form.below(number(gte));
+  if (lte !== undefined && amount > Number(lte)) return say.form.above(number(lte));
+  if (gt !== undefined && amount <= Number(gt)) return say.form.notMore(number(gt));
+  if (lt !== undefined && amount >= Number(lt)) return say.form.notLess(number(lt));
   return undefined;
 }
 

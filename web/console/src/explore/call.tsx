@@ -8,6 +8,7 @@ import { type Errors, MessageForm } from "../form/message.js";
 import { useKnown } from "../known.js";
 import { call, type Failure, failure } from "../node.js";
 import { Prose } from "../prose.js";
+import { say } from "../strings.js";
 import css from "./explore.module.css";
 import { ReplyView } from "./reply.js";
 import { Who } from "./who.js";
@@ -56,14 +57,11 @@ export function Call({ method, fill }: { method: Method; fill: JsonObject }) {
             path=""
             errors={errors}
           />
-          {method.desc.input.fields.length === 0 ? <p>It is asked nothing.</p> : null}
+          {method.desc.input.fields.length === 0 ? <p>{say.explore.askedNothing}</p> : null}
           {method.kind === "query" || isStream ? null : (
             <details className={css.fold}>
-              <summary>Idempotency key</summary>
-              <Field
-                label="Key"
-                help="Sent twice under one key, a command happens once. Made up for each call if empty."
-              >
+              <summary>{say.explore.key}</summary>
+              <Field label={say.explore.keyLabel} help={say.explore.keyHelp}>
                 {(ties) => (
                   <input {...ties} value={key} onChange={(event) => setKey(event.target.value)} />
                 )}
@@ -75,11 +73,9 @@ export function Call({ method, fill }: { method: Method; fill: JsonObject }) {
               {spaced(method.name)}
             </Button>
           </div>
-          {isStream ? (
-            <p>A stream: follow it under Operate, or with the command on the right.</p>
-          ) : null}
+          {isStream ? <p>{say.explore.stream}</p> : null}
         </form>
-        <section className={css.reply} aria-label="Reply">
+        <section className={css.reply} aria-label={say.explore.reply}>
           {wrong ? <Refused failure={wrong} retry={() => sent.mutate()} /> : null}
           <ReplyView method={method} request={request} reply={wrong ? undefined : sent.data} />
         </section>
@@ -93,7 +89,7 @@ function Refused({ failure, retry }: { failure: Failure; retry: () => void }) {
   return (
     <div className={css.refused}>
       {isMarked ? (
-        <Failed {...failure} next="Correct the fields that are marked, and send it again." />
+        <Failed {...failure} next={say.explore.correct} />
       ) : (
         <Failed {...failure} retry={retry} />
       )}
@@ -108,12 +104,14 @@ function isData({ queryKey }: { queryKey: readonly unknown[] }): boolean {
 
 function Permission({ method, isGranted }: { method: Method; isGranted: boolean }) {
   const { permission } = method;
-  if (permission === "public") return <Badge>for everybody</Badge>;
-  if (permission === "authenticated") return <Badge>for whoever is signed in</Badge>;
+  if (permission === "public") return <Badge>{say.explore.forAll}</Badge>;
+  if (permission === "authenticated") return <Badge>{say.explore.forSignedIn}</Badge>;
   return (
     <>
       <Badge>{permission}</Badge>
-      <State mood={isGranted ? "good" : "warn"}>{isGranted ? "granted" : "not granted"}</State>
+      <State mood={isGranted ? "good" : "warn"}>
+        {isGranted ? say.explore.granted : say.explore.notGranted}
+      </State>
     </>
   );
 }

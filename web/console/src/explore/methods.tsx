@@ -3,6 +3,7 @@ import { Link } from "@tanstack/react-router";
 import { useState } from "react";
 
 import { useKnown } from "../known.js";
+import { say } from "../strings.js";
 import css from "./explore.module.css";
 
 /** What a method does, as one letter. */
@@ -19,13 +20,13 @@ export function Methods() {
     ),
   }));
   return (
-    <nav className={css.methods} aria-label="Methods">
+    <nav className={css.methods} aria-label={say.explore.methods}>
       <div className={css.search}>
         <input
           className={input}
           data-filter
-          aria-label="Filter methods"
-          placeholder="Filter…"
+          aria-label={say.explore.filterLabel}
+          placeholder={say.explore.filter}
           value={text}
           onChange={(event) => setText(event.target.value)}
         />

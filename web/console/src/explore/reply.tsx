@@ -6,7 +6,9 @@ import { useState } from "react";
 import type { Method } from "../contracts/load.js";
 import { useKnown } from "../known.js";
 import type { Reply } from "../node.js";
+import { milliseconds } from "../operate/points.js";
 import { Tree } from "../reply/tree.js";
+import { say } from "../strings.js";
 import css from "./explore.module.css";
 import { graphql } from "./graphql.js";
 import { curl, python, shell, typescript } from "./snippets.js";
@@ -34,11 +36,11 @@ export function ReplyView({ method, request, reply }: Props) {
   });
   return (
     <Tabs
-      label="Reply, and how to ask for it"
+      label={say.explore.replyTabs}
       selected={chosen}
       onSelect={select}
       tabs={[
-        { id: "reply", title: "Reply", content: <Shown method={method} reply={reply} /> },
+        { id: "reply", title: say.explore.reply, content: <Shown method={method} reply={reply} /> },
         code("json", "JSON", JSON.stringify(reply?.json ?? {}, null, 2)),
         code("curl", "curl", curl(method, request)),
         code("cli", "CLI", shell(method, request)),
@@ -51,25 +53,24 @@ export function ReplyView({ method, request, reply }: Props) {
 }
 
 function Shown({ method, reply }: { method: Method; reply: Reply | undefined }) {
-  if (reply === undefined)
-    return <p className={css.panel}>What comes of the call is shown here.</p>;
+  if (reply === undefined) return <p className={css.panel}>{say.explore.noReply}</p>;
   return (
     <div className={css.panel}>
       <div className={css.marks}>
-        <Badge>{`${reply.took.toFixed(0)} ms`}</Badge>
+        <Badge>{milliseconds(Math.round(reply.took))}</Badge>
         {reply.isReplay ? (
-          <Badge title="The reply of an earlier call under the same key">replay</Badge>
+          <Badge title={say.explore.replayTitle}>{say.explore.replay}</Badge>
         ) : null}
         {reply.position && method.kind !== "query" ? (
           <Link to="/operate/commits/$position" params={{ position: reply.position }}>
-            commit {reply.position}
+            {say.explore.commit(reply.position)}
           </Link>
         ) : reply.position ? (
-          <Badge title="The reply shows every commit up to this position">{`as of ${reply.position}`}</Badge>
+          <Badge title={say.explore.asOfTitle}>{say.explore.asOf(reply.position)}</Badge>
         ) : null}
       </div>
       {method.desc.output.fields.length === 0 ? (
-        <p>Done. The reply says nothing more.</p>
+        <p>{say.explore.emptyReply}</p>
       ) : (
         <Tree desc={method.desc.output} value={reply.json as JsonObject} />
       )}

@@ -5,6 +5,7 @@ import { Link } from "@tanstack/react-router";
 import { type Method, mayCall, methodOf } from "../contracts/load.js";
 import { useKnown } from "../known.js";
 import { call } from "../node.js";
+import { say } from "../strings.js";
 import css from "./explore.module.css";
 
 interface Role {
@@ -30,7 +31,7 @@ export function Who({ method }: { method: Method }) {
   if (granting.length === 0) return null;
   return (
     <p className={css.who}>
-      Granted by{" "}
+      {say.explore.grantedBy}{" "}
       {granting.map(({ name }, place) => (
         <span key={name}>
           {place > 0 ? ", " : ""}

@@ -3,6 +3,7 @@ import type { Ties } from "@stoa/ui";
 import { useState } from "react";
 
 import { isAmount } from "../reply/value.js";
+import { say } from "../strings.js";
 import { major, minor, moment, timeOf, words } from "../values.js";
 import css from "./form.module.css";
 
@@ -34,16 +35,17 @@ export function Control(props: Props) {
       case "stoa.v1.Money":
         return <Money {...props} />;
       case "google.protobuf.Duration":
-        return <Text {...props} placeholder="90s" />;
+        return <Text {...props} placeholder={say.form.durationExample} />;
       case "google.protobuf.FieldMask":
-        return <Text {...props} placeholder="name,price" />;
+        return <Text {...props} placeholder={say.form.maskExample} />;
       default:
         return <Json {...props} />;
     }
   }
   if (field.fieldKind === "scalar") {
     if (field.scalar === ScalarType.BOOL) return <Truth {...props} />;
-    if (field.scalar === ScalarType.BYTES) return <Text {...props} placeholder="base64" />;
+    if (field.scalar === ScalarType.BYTES)
+      return <Text {...props} placeholder={say.form.bytesExample} />;
     if (field.scalar !== ScalarType.STRING) return <Numeric {...props} />;
   }
   return <Text {...props} />;
@@ -77,9 +79,7 @@ function Numeric({ field, value, onChange, ties, of }: Props) {
         value={text}
         onChange={(event) => onChange(event.target.value.trim() || undefined)}
       />
-      {shown ? (
-        <p className={css.hint}>{`${shown} ${String(of.currency)}, in minor units`}</p>
-      ) : null}
+      {shown ? <p className={css.hint}>{say.form.inMinor(shown, String(of.currency))}</p> : null}
     </>
   );
 }
@@ -94,7 +94,7 @@ function Truth({ value, onChange, ties }: Props) {
         checked={value === true}
         onChange={(event) => onChange(event.target.checked || undefined)}
       />
-      <span aria-hidden="true">{value === true ? "yes" : "no"}</span>
+      <span aria-hidden="true">{value === true ? say.form.yes : say.form.no}</span>
     </div>
   );
 }
@@ -129,7 +129,7 @@ function Time({ value, onChange, ties }: Props) {
         {...ties}
         aria-invalid={text !== "" && time === undefined}
         autoComplete="off"
-        placeholder="now, in 2 h, 3 days ago, 2026-01-31"
+        placeholder={say.form.timeExample}
         value={text}
         onChange={(event) => {
           setText(event.target.value);
@@ -146,7 +146,7 @@ function Money({ value, onChange, ties }: Props) {
   const [currency, setCurrency] = useState(said.currency ?? "EUR");
   const [text, setText] = useState(said.amount === undefined ? "" : major(said.amount, currency));
   const amount = minor(text, currency);
-  const say = (text: string, currency: string) => {
+  const tell = (text: string, currency: string) => {
     const amount = minor(text, currency);
     onChange(amount === undefined ? undefined : { amount, currency });
   };
@@ -161,22 +161,22 @@ function Money({ value, onChange, ties }: Props) {
           value={text}
           onChange={(event) => {
             setText(event.target.value);
-            say(event.target.value, currency);
+            tell(event.target.value, currency);
           }}
         />
         <input
           className={ties.className}
-          aria-label="Currency"
+          aria-label={say.form.currency}
           maxLength={3}
           value={currency}
           onChange={(event) => {
             const next = event.target.value.toUpperCase();
             setCurrency(next);
-            say(text, next);
+            tell(text, next);
           }}
         />
       </div>
-      {amount === undefined ? null : <p className={css.hint}>{`${amount} in minor units`}</p>}
+      {amount === undefined ? null : <p className={css.hint}>{say.form.minorUnits(amount)}</p>}
     </>
   );
 }

@@ -2,7 +2,7 @@ import type { DescField, JsonObject, JsonValue } from "@bufbuild/protobuf";
 import { Button, input } from "@stoa/ui";
 import { Plus, X } from "lucide-react";
 import { useState } from "react";
-
+import { say } from "../strings.js";
 import { words } from "../values.js";
 import css from "./form.module.css";
 import { MessageForm, type PartsOf } from "./message.js";
@@ -38,7 +38,7 @@ export function Items({ field, value, onChange, path, errors }: PartsOf) {
           )}
           <Button
             kind="quiet"
-            label={`Remove ${one} ${place + 1}`}
+            label={say.form.remove(`${one} ${place + 1}`)}
             onClick={() => put(items.toSpliced(place, 1))}
           >
             <X size={14} aria-hidden />
@@ -48,7 +48,7 @@ export function Items({ field, value, onChange, path, errors }: PartsOf) {
       <div>
         <Button small onClick={() => put([...items, message ? {} : ""])}>
           <Plus size={14} aria-hidden />
-          Add {one}
+          {say.form.add(one)}
         </Button>
       </div>
     </div>
@@ -111,13 +111,13 @@ export function Pairs({ field, value, onChange }: PartsOf) {
           <div className={css.pair}>
             <input
               className={input}
-              aria-label={`Name ${place + 1}`}
+              aria-label={say.form.nameOfPair(place + 1)}
               value={name}
               onChange={(event) => put(pairs.toSpliced(place, 1, [event.target.value, item]))}
             />
             <input
               className={input}
-              aria-label={`Value ${place + 1}`}
+              aria-label={say.form.valueOfPair(place + 1)}
               value={typeof item === "object" ? JSON.stringify(item) : String(item)}
               onChange={(event) =>
                 put(pairs.toSpliced(place, 1, [name, parse(event.target.value)]))
@@ -126,7 +126,7 @@ export function Pairs({ field, value, onChange }: PartsOf) {
           </div>
           <Button
             kind="quiet"
-            label={`Remove ${name || `pair ${place + 1}`}`}
+            label={say.form.remove(name || say.form.pair(place + 1))}
             onClick={() => put(pairs.toSpliced(place, 1))}
           >
             <X size={14} aria-hidden />
@@ -136,7 +136,7 @@ export function Pairs({ field, value, onChange }: PartsOf) {
       <div>
         <Button small onClick={() => put([...pairs, ["", ""]])}>
           <Plus size={14} aria-hidden />
-          Add pair
+          {say.form.addPair}
         </Button>
       </div>
     </div>

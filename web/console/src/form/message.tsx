@@ -5,6 +5,7 @@ import { useState } from "react";
 import { rulesOf } from "../contracts/rules.js";
 import { useKnown } from "../known.js";
 import { Prose } from "../prose.js";
+import { say } from "../strings.js";
 import { words } from "../values.js";
 import { Control, hasControl } from "./control.js";
 import css from "./form.module.css";
@@ -48,7 +49,7 @@ function Choice({ oneof, ...of }: Of & { oneof: DescOneof }) {
   };
   return (
     <div className={css.group}>
-      <Field label={oneof.name} isName rule="one of these">
+      <Field label={oneof.name} isName rule={say.form.oneOf}>
         {(ties) => (
           <select {...ties} value={picked} onChange={(event) => choose(event.target.value)}>
             <option value="">–</option>
@@ -77,7 +78,7 @@ export function FieldForm({ field, ...of }: Of & { field: DescField }) {
   const help = comment === "" ? undefined : <Prose text={comment} />;
   const error = of.errors.get(path) ?? rules.check(value);
   if (hasControl(field)) {
-    const rule = [rules.isRequired ? "required" : "", rules.text].filter(Boolean).join(", ");
+    const rule = [rules.isRequired ? say.form.required : "", rules.text].filter(Boolean).join(", ");
     return (
       <Field label={field.name} isName rule={rule} help={help} error={error}>
         {(ties) => (

@@ -5,6 +5,7 @@ import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { type FormEvent, useState } from "react";
 
 import { type Failure, failure, signIn } from "../node.js";
+import { say } from "../strings.js";
 import css from "./door.module.css";
 
 /** Called by whoever is not signed in. */
@@ -18,7 +19,7 @@ export function Door() {
       <div className={css.box}>
         <div className={css.mark}>
           <img src="/mark.svg" alt="" width={20} height={20} />
-          stoa
+          {say.frame.product}
         </div>
         {setup.error ? (
           <Failed {...failure(setup.error)} retry={() => void setup.refetch()} />
@@ -37,15 +38,15 @@ function SetUp() {
   const [linked] = useState(() => location.hash.slice(1));
   const code: Question = {
     name: "code",
-    label: "Set-up code",
-    help: "The node printed it as it started.",
+    label: say.frame.code,
+    help: say.frame.codeHelp,
     autoComplete: "off",
   };
   return (
     <Asking
-      title="Create the administrator"
-      lead="This node is new. Whoever has its code becomes its administrator."
-      verb="Create administrator"
+      title={say.frame.setUp}
+      lead={say.frame.setUpLead}
+      verb={say.frame.setUpVerb}
       act={async (said) => {
         const { handle = "", email = "", password = "" } = said;
         await auth.setUp({ code: said.code ?? linked, handle, email, password });
@@ -56,15 +57,15 @@ function SetUp() {
         ...(linked === "" ? [code] : []),
         {
           name: "handle",
-          label: "Handle",
-          help: "A short name to sign in with.",
+          label: say.frame.handle,
+          help: say.frame.handleHelp,
           autoComplete: "username",
         },
-        { name: "email", label: "E-mail address", type: "email", autoComplete: "email" },
+        { name: "email", label: say.frame.email, type: "email", autoComplete: "email" },
         {
           name: "password",
-          label: "Password",
-          help: "Ten characters or more.",
+          label: say.frame.password,
+          help: say.frame.passwordHelp,
           type: "password",
           autoComplete: "new-password",
         },
@@ -76,12 +77,17 @@ function SetUp() {
 function SignIn() {
   return (
     <Asking
-      title="Sign in"
-      verb="Sign in"
+      title={say.frame.signIn}
+      verb={say.frame.signIn}
       act={({ login = "", password = "" }) => signIn(login, password)}
       questions={[
-        { name: "login", label: "Handle or e-mail address", autoComplete: "username" },
-        { name: "password", label: "Password", type: "password", autoComplete: "current-password" },
+        { name: "login", label: say.frame.login, autoComplete: "username" },
+        {
+          name: "password",
+          label: say.frame.password,
+          type: "password",
+          autoComplete: "current-password",
+        },
       ]}
     />
   );

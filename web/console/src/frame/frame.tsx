@@ -5,6 +5,7 @@ import { LogOut, Menu, Search } from "lucide-react";
 import { useEffect, useState } from "react";
 
 import { signOut } from "../node.js";
+import { say } from "../strings.js";
 import css from "./frame.module.css";
 import { Navigation } from "./navigation.js";
 import { Palette } from "./palette.js";
@@ -39,27 +40,27 @@ export function Frame() {
     <div className={css.frame}>
       <header className={css.top}>
         <div className={css.menu}>
-          <Button kind="quiet" label="Places" onClick={() => setOpen("places")}>
+          <Button kind="quiet" label={say.frame.places} onClick={() => setOpen("places")}>
             <Menu size={16} aria-hidden />
           </Button>
         </div>
-        <Link to="/" className={css.mark ?? ""} aria-label="stoa">
+        <Link to="/" className={css.mark ?? ""} aria-label={say.frame.product}>
           <img src="/mark.svg" alt="" width={18} height={18} />
-          <span>stoa</span>
+          <span>{say.frame.product}</span>
         </Link>
         <button type="button" className={css.search} onClick={() => setOpen("search")}>
           <Search size={14} aria-hidden />
-          Search or jump to…
-          <kbd>Ctrl K</kbd>
+          {say.frame.searchOrJump}
+          <kbd>{say.frame.searchKey}</kbd>
         </button>
         <div className={css.end}>
           <Health />
-          <Button kind="quiet" label="Sign out" onClick={leave}>
+          <Button kind="quiet" label={say.frame.signOut} onClick={leave}>
             <LogOut size={16} aria-hidden />
           </Button>
         </div>
       </header>
-      <nav className={css.nav} aria-label="Places">
+      <nav className={css.nav} aria-label={say.frame.places}>
         <Navigation />
       </nav>
       <main className={css.main}>
@@ -67,8 +68,8 @@ export function Frame() {
       </main>
       {open === "search" ? <Palette onClose={close} onLeave={leave} /> : null}
       {open === "places" ? (
-        <Sheet label="Places" place="side" onClose={close}>
-          <nav className={css.nav} aria-label="Places">
+        <Sheet label={say.frame.places} place="side" onClose={close}>
+          <nav className={css.nav} aria-label={say.frame.places}>
             <Navigation />
           </nav>
         </Sheet>
@@ -94,12 +95,12 @@ function Health() {
   });
   const mood = isError ? "bad" : data === undefined ? "plain" : data.isReady ? "good" : "warn";
   const word = isError
-    ? "not reached"
+    ? say.frame.notReached
     : data === undefined
-      ? "…"
+      ? say.frame.unknown
       : data.isReady
-        ? "ready"
-        : "not ready";
+        ? say.frame.ready
+        : say.frame.notReady;
   return (
     <span
       className={css.health}

@@ -3,6 +3,7 @@ import { Activity, Database, House, TerminalSquare, Users } from "lucide-react";
 
 import { useKnown } from "../known.js";
 import { entries } from "../pages/index.js";
+import { say } from "../strings.js";
 import css from "./frame.module.css";
 
 const ICON = { size: 16, "aria-hidden": true } as const;
@@ -15,27 +16,27 @@ export function Navigation() {
       <ul>
         <li>
           <Link to="/" className={css.place ?? ""} activeOptions={{ exact: true }}>
-            <House {...ICON} /> Home
+            <House {...ICON} /> {say.frame.home}
           </Link>
         </li>
         <li>
           <Link to="/explore" className={css.place ?? ""}>
-            <TerminalSquare {...ICON} /> Explore
+            <TerminalSquare {...ICON} /> {say.frame.explore}
           </Link>
         </li>
         <li>
           <Link to="/data" className={css.place ?? ""} activeOptions={{ exact: true }}>
-            <Database {...ICON} /> Data
+            <Database {...ICON} /> {say.frame.data}
           </Link>
         </li>
         <li>
           <Link to="/operate/{-$part}" params={{}} className={css.place ?? ""}>
-            <Activity {...ICON} /> Operate
+            <Activity {...ICON} /> {say.frame.operate}
           </Link>
         </li>
         <li>
           <Link to="/people/{-$part}" params={{}} className={css.place ?? ""}>
-            <Users {...ICON} /> People
+            <Users {...ICON} /> {say.frame.people}
           </Link>
         </li>
       </ul>

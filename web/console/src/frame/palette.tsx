@@ -8,6 +8,7 @@ import { methodOf } from "../contracts/load.js";
 import { type Known, useKnown } from "../known.js";
 import { call } from "../node.js";
 import { entries } from "../pages/index.js";
+import { say } from "../strings.js";
 import { prefixOf, short, words } from "../values.js";
 import css from "./palette.module.css";
 
@@ -32,7 +33,12 @@ export function Palette({ onClose, onLeave }: { onClose: () => void; onLeave: ()
   const [at, setAt] = useState(0);
   const all = useMemo(() => targets(known), [known]);
   const people = usePeople(text);
-  const leave: Target = { title: "Sign out", kind: "action", href: "sign-out", act: onLeave };
+  const leave: Target = {
+    title: say.frame.signOut,
+    kind: say.frame.kinds.action,
+    href: "sign-out",
+    act: onLeave,
+  };
   const found = [...find(known, [...all, leave], text), ...people];
   const go = (target: Target | undefined) => {
     if (target === undefined) return;
@@ -48,17 +54,17 @@ export function Palette({ onClose, onLeave }: { onClose: () => void; onLeave: ()
     event.preventDefault();
   };
   return (
-    <Sheet label="Search" onClose={onClose}>
+    <Sheet label={say.frame.search} onClose={onClose}>
       <input
         className={css.input}
         // biome-ignore lint/a11y/noAutofocus: whoever opened this wants to type
         autoFocus
         role="combobox"
-        aria-label="Search or jump to"
+        aria-label={say.frame.searchFor}
         aria-expanded="true"
         aria-controls={`${id}-list`}
         aria-activedescendant={found[at] ? `${id}-${at}` : undefined}
-        placeholder="A method, a list, somebody, or an identifier"
+        placeholder={say.frame.searchExample}
         spellCheck={false}
         value={text}
         onChange={(event) => {
@@ -67,7 +73,7 @@ export function Palette({ onClose, onLeave }: { onClose: () => void; onLeave: ()
         }}
         onKeyDown={steer}
       />
-      <div id={`${id}-list`} className={css.list} role="listbox" aria-label="Found">
+      <div id={`${id}-list`} className={css.list} role="listbox" aria-label={say.frame.found}>
         {found.map((target, place) => (
           // biome-ignore lint/a11y/useKeyWithClickEvents: keys are the input's
           <div
@@ -85,23 +91,26 @@ export function Palette({ onClose, onLeave }: { onClose: () => void; onLeave: ()
           </div>
         ))}
       </div>
-      {found.length === 0 ? <p className={css.none}>Nothing is called that.</p> : null}
+      {found.length === 0 ? <p className={css.none}>{say.frame.foundNothing}</p> : null}
     </Sheet>
   );
 }
 
 function targets(known: Known): Target[] {
-  const places = ["Home", "Explore", "Data", "Operate", "People"];
+  const { home, explore, data, operate, people, kinds } = say.frame;
+  const places = {
+    "/": home,
+    "/explore": explore,
+    "/data": data,
+    "/operate": operate,
+    "/people": people,
+  };
   return [
-    ...places.map((title) => ({
-      title,
-      kind: "place",
-      href: title === "Home" ? "/" : `/${title.toLowerCase()}`,
-    })),
+    ...Object.entries(places).map(([href, title]) => ({ title, kind: kinds.place, href })),
     ...creating(known),
     ...entries(known).map(({ service, name, title }) => ({
       title: `${service} / ${title}`,
-      kind: "list",
+      kind: kinds.list,
       href: `/data/${service}/${name}`,
     })),
     ...known.contracts.services.flatMap(({ methods }) =>
@@ -121,7 +130,13 @@ function creating({ contracts, collections, may }: Known): Target[] {
     if (create === undefined || !may(create)) return [];
     const name = item.name.replaceAll(/(?<=[a-z])[A-Z]/g, (letter) => ` ${letter}`).toLowerCase();
     // The method itself is a target as well: they are told apart by where they begin.
-    return [{ title: `New ${name}`, kind: "action", href: `/explore/${service}/${create.name}?` }];
+    return [
+      {
+        title: say.frame.newOne(name),
+        kind: say.frame.kinds.action,
+        href: `/explore/${service}/${create.name}?`,
+      },
+    ];
   });
 }
 
@@ -144,7 +159,7 @@ function usePeople(text: string): Target[] {
   if (!isWanted) return [];
   return (data ?? []).map(({ id, handle, displayName }) => ({
     title: displayName ? `${handle}, ${displayName}` : handle,
-    kind: "user",
+    kind: say.frame.kinds.user,
     href: `/people/users?open=${encodeURIComponent(JSON.stringify(id))}`,
   }));
 }
@@ -156,10 +171,16 @@ function find({ byPrefix }: Known, all: Target[], text: string): Target[] {
   if (collection !== undefined) {
     const { service, name, item } = collection;
     const href = `/data/${service}/${name}?open=${encodeURIComponent(JSON.stringify(said))}`;
-    return [{ title: `${words(item.name)} ${short(said)}`, kind: "open", href }];
+    return [{ title: `${words(item.name)} ${short(said)}`, kind: say.frame.kinds.open, href }];
   }
   if (/^p[0-9a-f]+$/.test(said)) {
-    return [{ title: `Commit ${said}`, kind: "open", href: `/operate/commits/${said}` }];
+    return [
+      {
+        title: say.frame.commit(said),
+        kind: say.frame.kinds.open,
+        href: `/operate/commits/${said}`,
+      },
+    ];
   }
   const parts = said.toLowerCase().split(/\s+/);
   const matches = ({ title }: Target) => parts.every((part) => title.toLowerCase().includes(part));

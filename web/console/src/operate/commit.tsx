@@ -11,9 +11,10 @@ import { Link } from "@tanstack/react-router";
 import { type ReactNode, useMemo } from "react";
 
 import { Page } from "../frame/page.js";
-import { useKnown } from "../known.js";
 import { failure, stoa } from "../node.js";
-import { moment, prefixOf, short } from "../values.js";
+import { say } from "../strings.js";
+import { moment, short } from "../values.js";
+import { Said, Touched } from "./changed.js";
 import { MethodLink } from "./methods.js";
 import css from "./operate.module.css";
 import { digits, milliseconds } from "./points.js";
@@ -32,7 +33,10 @@ export function CommitPage({ position }: { position: string }) {
     staleTime: YOUNG_MS,
   });
   return (
-    <Page title={`Commit ${position}`} tools={<Copy text={position} label="Copy the position" />}>
+    <Page
+      title={say.commit.title(position)}
+      tools={<Copy text={position} label={say.commit.copy} />}
+    >
       {error ? <Failed {...failure(error)} retry={() => void refetch()} /> : null}
       {data?.commit ? (
         <Story reply={data} commit={data.commit} />
@@ -57,44 +61,46 @@ function Story({ reply, commit }: { reply: GetCommitResponse; commit: Commit }) 
       return met.indexOf(service);
     });
   }, [reply]);
-  const { tables, touched } = commit;
+  const { tables, touched, events, position } = commit;
   return (
     <div className={css.story}>
       <div className={css.course}>
         <section>
           <Waterfall
-            label="How it went"
+            label={say.commit.course}
             steps={steps}
             break={durable}
             end={end}
-            breakLabel={reply.timeline ? "durable" : "ended"}
+            breakLabel={reply.timeline ? say.commit.durable : say.commit.ended}
             format={(us) => milliseconds(us / 1000)}
           />
           <About timeline={reply.timeline} />
         </section>
         <section>
-          <h2>What it wrote</h2>
-          {tables.length === 0 ? <p className={css.quiet}>No rows.</p> : null}
+          <h2>{say.commit.wrote}</h2>
+          {tables.length === 0 ? <p className={css.quiet}>{say.commit.noRows}</p> : null}
           <ul className={css.tables}>
             {tables.map(({ table, rows }) => (
               <li key={table}>
                 <code>{table}</code>
-                <span>{counted(rows, "row")}</span>
+                <span>{say.commit.rows(rows)}</span>
               </li>
             ))}
           </ul>
         </section>
         <section>
-          <h2>What it touched</h2>
-          {touched.length === 0 ? <p className={css.quiet}>Nothing by name.</p> : null}
-          <ul>
-            {touched.map((key) => (
-              <li key={key}>
-                <Touched name={key} />
-              </li>
-            ))}
-          </ul>
+          <h2>{say.commit.touched}</h2>
+          {touched.length === 0 ? <p className={css.quiet}>{say.commit.nothingTouched}</p> : null}
+          {touched.map((name) => (
+            <Touched key={name} name={name} position={position} />
+          ))}
         </section>
+        {events.length > 0 ? (
+          <section>
+            <h2>{say.commit.said}</h2>
+            <Said events={events} />
+          </section>
+        ) : null}
       </div>
       <Facts commit={commit} />
     </div>
@@ -104,23 +110,11 @@ function Story({ reply, commit }: { reply: GetCommitResponse; commit: Commit }) 
 /** What is kept of how it went, in words. */
 function About({ timeline }: { timeline: Timeline | undefined }) {
   if (timeline === undefined) {
-    return (
-      <p className={css.quiet}>
-        How it went is not known any more, or another node made it: a node keeps that in memory, of
-        its last commits and of those that took 50 ms or more.
-      </p>
-    );
+    return <p className={css.quiet}>{say.commit.unknown}</p>;
   }
   const { commands, leftOut, node } = timeline;
-  const shared =
-    commands > 1n ? ` in one transaction with ${digits(Number(commands) - 1)} more` : "";
-  const more = leftOut > 0n ? ` ${counted(leftOut, "more part")} not kept.` : "";
-  return (
-    <p className={css.quiet}>
-      Made by {node}
-      {shared}.{more}
-    </p>
-  );
+  const others = commands > 1n ? digits(Number(commands) - 1) : undefined;
+  return <p className={css.quiet}>{say.commit.madeBy(node, others, leftOut)}</p>;
 }
 
 /** Who, why, and what it belongs to. */
@@ -128,17 +122,19 @@ function Facts({ commit }: { commit: Commit }) {
   const { time, method, cause, caller, trace } = commit;
   const when = time === undefined ? "" : moment(timestampDate(time).toISOString());
   return (
-    <aside className={css.facts} aria-label="About the commit">
+    <aside className={css.facts} aria-label={say.commit.about}>
       <dl>
-        <Fact name="when">{when}</Fact>
-        <Fact name="method">{method ? <MethodLink path={method} /> : "none"}</Fact>
-        <Fact name="who">
+        <Fact name={say.commit.when}>{when}</Fact>
+        <Fact name={say.commit.method}>
+          {method ? <MethodLink path={method} /> : say.commit.none}
+        </Fact>
+        <Fact name={say.commit.who}>
           <code title={caller}>{caller.replaceAll(/[a-z]+_[0-9a-z]{20,}/g, short)}</code>
         </Fact>
-        <Fact name="why">
+        <Fact name={say.commit.why}>
           <Cause cause={cause} />
         </Fact>
-        <Fact name="trace">
+        <Fact name={say.commit.trace}>
           {trace ? (
             <Link
               to="/operate/{-$part}"
@@ -148,7 +144,7 @@ function Facts({ commit }: { commit: Commit }) {
               <code>{trace}</code>
             </Link>
           ) : (
-            "none was sent"
+            say.commit.noTrace
           )}
         </Fact>
       </dl>
@@ -174,23 +170,4 @@ function Cause({ cause }: { cause: string }) {
       <code>{cause}</code>
     </Link>
   );
-}
-
-/** What a commit touched, and the way to it. */
-function Touched({ name }: { name: string }) {
-  const { byPrefix } = useKnown();
-  const [kind, id = ""] = name.split("/");
-  const collection = byPrefix.get(prefixOf(id) ?? "");
-  const shown = <code title={name}>{`${kind}/${short(id)}`}</code>;
-  if (collection === undefined) return shown;
-  const { service, name: of } = collection;
-  return (
-    <Link to="/data/$service/$name" params={{ service, name: of }} search={{ open: id }}>
-      {shown}
-    </Link>
-  );
-}
-
-function counted(number: bigint, what: string): string {
-  return `${number.toLocaleString()} ${what}${number === 1n ? "" : "s"}`;
 }

@@ -3,6 +3,7 @@ import { Link, useNavigate } from "@tanstack/react-router";
 import { useState } from "react";
 
 import { Time } from "../reply/value.js";
+import { say } from "../strings.js";
 import { short } from "../values.js";
 import { type Happened, useEvents } from "./follow.js";
 import { isAbout } from "./narrow.js";
@@ -26,18 +27,18 @@ export function Events({ words = "", onWords }: Props) {
     <div className={css.page}>
       <div className={css.bar}>
         <State mood={isPaused || !isOpen ? "plain" : "good"}>
-          {isPaused ? "paused" : isOpen ? "following" : "connecting"}
+          {isPaused ? say.events.paused : isOpen ? say.events.following : say.events.connecting}
         </State>
         <Button small onClick={() => pause(!isPaused)}>
-          {isPaused ? "Go on" : "Pause"}
+          {isPaused ? say.events.goOn : say.events.pause}
         </Button>
         {onWords ? (
           <label className={css.filter}>
-            filter
+            {say.events.filter}
             <input
               className={input}
               value={words}
-              placeholder="topic, subject, text"
+              placeholder={say.events.filterExample}
               spellCheck={false}
               onChange={(event) => onWords(event.target.value)}
             />
@@ -53,31 +54,34 @@ export function Events({ words = "", onWords }: Props) {
           <input
             className={input}
             name="position"
-            aria-label="Position of a commit"
-            placeholder="Position, p1f4"
+            aria-label={say.events.position}
+            placeholder={say.events.positionExample}
           />
           <Button small type="submit">
-            Show commit
+            {say.events.show}
           </Button>
         </form>
       </div>
-      {failed ? <Failed {...failed} next={failed.next ?? "It is tried again by itself."} /> : null}
+      {failed ? <Failed {...failed} next={failed.next ?? say.failures.triedAgain} /> : null}
       {events.length === 0 && all.length > 0 ? (
-        <Empty>None of the last {all.length} events match. Widen the filter.</Empty>
+        <Empty>{say.events.noMatch(all.length)}</Empty>
       ) : events.length === 0 && !failed ? (
         <Empty>
           <p>
-            Events appear here as they happen. Make one happen:{" "}
-            <Link to="/explore/$service/$method" params={{ service: "system", method: "Annotate" }}>
-              write a note into the log
-            </Link>
-            .
+            {say.events.none(
+              <Link
+                to="/explore/$service/$method"
+                params={{ service: "system", method: "Annotate" }}
+              >
+                {say.events.makeOne}
+              </Link>,
+            )}
           </p>
         </Empty>
       ) : (
         <Table
           className={css.table}
-          label="Events"
+          label={say.events.label}
           columns={COLUMNS}
           rows={events}
           keyOf={({ key }) => key}
@@ -89,11 +93,11 @@ export function Events({ words = "", onWords }: Props) {
 }
 
 const COLUMNS: Column<Happened>[] = [
-  { id: "time", title: "came", width: 112, cell: ({ time }) => <Time time={time} /> },
-  { id: "topic", title: "topic", width: 180, cell: ({ topic }) => topic },
+  { id: "time", title: say.events.came, width: 112, cell: ({ time }) => <Time time={time} /> },
+  { id: "topic", title: say.events.topic, width: 180, cell: ({ topic }) => topic },
   {
     id: "subject",
-    title: "subject",
+    title: say.events.subject,
     width: 160,
     cell: ({ subject }) => (
       <span className={css.mono} title={subject}>
@@ -103,7 +107,7 @@ const COLUMNS: Column<Happened>[] = [
   },
   {
     id: "said",
-    title: "what it says",
+    title: say.events.says,
     width: 320,
     cell: ({ said }) => (
       <span className={css.mono}>{said === undefined ? "–" : JSON.stringify(said)}</span>
@@ -111,7 +115,7 @@ const COLUMNS: Column<Happened>[] = [
   },
   {
     id: "position",
-    title: "commit",
+    title: say.events.commit,
     width: 96,
     cell: ({ position }) => <span className={css.mono}>{position}</span>,
   },

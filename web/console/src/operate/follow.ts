@@ -1,9 +1,10 @@
-import { fromBinary, type JsonObject, toJson } from "@bufbuild/protobuf";
+import type { JsonObject } from "@bufbuild/protobuf";
 import { SystemService } from "@stoa/sdk/system";
 import { useEffect, useState } from "react";
 
 import { useKnown } from "../known.js";
 import { type Failure, failure, stoa } from "../node.js";
+import { told } from "./told.js";
 
 /** An event of the log, as pages show it. */
 export interface Happened {
@@ -44,14 +45,12 @@ export function useEvents(isPaused: boolean): Following {
           .followEvents({ position, heartbeatSeconds: 5 }, { signal });
         for await (const batch of batches) {
           position = batch.position;
-          const came = batch.events.map(
-            ({ position, ordinal, topic, subject, message, payload }) => {
-              const desc = contracts.registry.getMessage(message);
-              const said = desc && (toJson(desc, fromBinary(desc, payload)) as JsonObject);
-              const time = new Date().toISOString();
-              return { key: `${position}/${ordinal}`, position, topic, subject, said, time };
-            },
-          );
+          const time = new Date().toISOString();
+          const came = batch.events.map((event) => {
+            const { position, ordinal, topic, subject } = event;
+            const key = `${position}/${ordinal}`;
+            return { key, position, topic, subject, said: told(contracts, event), time };
+          });
           setState(({ events }) => ({
             events: [...came.reverse(), ...events].slice(0, KEPT),
             isOpen: true,

@@ -8,6 +8,7 @@ import { useMemo } from "react";
 import { failure, stoa } from "../node.js";
 import { Time } from "../reply/value.js";
 import type { Shown } from "../rows/rows.js";
+import { say } from "../strings.js";
 import { short } from "../values.js";
 import { useBulk } from "./bulk.js";
 import { MethodLink } from "./methods.js";
@@ -37,16 +38,15 @@ export function Jobs({ shown, onShow }: { shown: Shown; onShow: (shown: Shown) =
   const rows = useMemo(() => data?.pages.flatMap(({ jobs }) => jobs) ?? [], [data]);
   const dead = rows.filter(({ state }) => state === "dead");
   const bulk = useBulk(() => void refetch());
-  const of = (count: number) => `${count || ""} ${count === 1 ? "job" : "jobs"}`.trim();
   const deeds: Deed[] = [
     {
-      verb: (count) => `Retry ${of(count)}`,
+      verb: say.jobs.retry,
       act: (id) => stoa.client(SystemService).retryJob({ id }),
     },
     {
-      verb: (count) => `Drop ${of(count)}`,
+      verb: say.jobs.drop,
       act: (id) => stoa.client(SystemService).dropJob({ id }),
-      loses: "They will not run any more.",
+      loses: say.jobs.dropLoses,
     },
   ];
   const box = boxes(bulk, dead, keyOf, ({ id }) => id);
@@ -58,20 +58,20 @@ export function Jobs({ shown, onShow }: { shown: Shown; onShow: (shown: Shown) =
     <div className={css.page}>
       <Deeds bulk={bulk} deeds={deeds} isEmpty={dead.length === 0} nameOf={short}>
         <label className={css.filter}>
-          state
+          {say.jobs.state}
           <select
             className={input}
             value={state}
             onChange={({ target: { value } }) => onShow(value ? { filter: { state: value } } : {})}
           >
-            <option value="">any</option>
+            <option value="">{say.jobs.anyState}</option>
             {STATES.map((state) => (
               <option key={state}>{state}</option>
             ))}
           </select>
         </label>
         <span className={css.count}>
-          {rows.length > 0 ? `${of(rows.length)}${hasNextPage ? ", and more" : ""}` : ""}
+          {rows.length > 0 ? say.jobs.count(rows.length, hasNextPage) : ""}
         </span>
       </Deeds>
       {error ? (
@@ -80,16 +80,12 @@ export function Jobs({ shown, onShow }: { shown: Shown; onShow: (shown: Shown) =
         <Waiting lines={8} />
       ) : rows.length === 0 ? (
         <Empty>
-          <p>
-            {state
-              ? `No job is ${state}.`
-              : "No jobs yet. What a command has done after its commit, mail for example, is a job."}
-          </p>
+          <p>{state ? say.jobs.noneOf(state) : say.jobs.none}</p>
         </Empty>
       ) : (
         <Table
           className={css.table}
-          label="Jobs"
+          label={say.jobs.label}
           columns={columns}
           rows={rows}
           keyOf={keyOf}
@@ -107,7 +103,7 @@ const keyOf = ({ id }: Job) => id;
 const COLUMNS: Column<Job>[] = [
   {
     id: "id",
-    title: "id",
+    title: say.jobs.id,
     width: 132,
     cell: ({ id }) => (
       <span className={css.mono} title={id}>
@@ -117,38 +113,38 @@ const COLUMNS: Column<Job>[] = [
   },
   {
     id: "method",
-    title: "method",
+    title: say.jobs.method,
     width: 200,
     cell: ({ method }) => <MethodLink path={method} />,
   },
   {
     id: "state",
-    title: "state",
+    title: say.jobs.state,
     width: 96,
     cell: ({ state }) => <State mood={MOODS[state] ?? "plain"}>{state}</State>,
   },
   {
     id: "attempts",
-    title: "attempts",
+    title: say.jobs.attempts,
     width: 88,
     align: "end",
     cell: ({ attempts }) => attempts.toLocaleString(),
   },
   {
     id: "time",
-    title: "due, or ended",
+    title: say.jobs.due,
     width: 120,
     cell: ({ runTime }) => (runTime ? <Time time={timestampDate(runTime).toISOString()} /> : "–"),
   },
   {
     id: "error",
-    title: "why it failed last",
+    title: say.jobs.error,
     width: 280,
     cell: ({ error }) => (error ? <span title={error}>{error}</span> : "–"),
   },
   {
     id: "position",
-    title: "commit",
+    title: say.jobs.commit,
     width: 96,
     cell: ({ position }) => (
       <Link className={css.mono ?? ""} to="/operate/commits/$position" params={{ position }}>
@@ -158,7 +154,7 @@ const COLUMNS: Column<Job>[] = [
   },
   {
     id: "behalf",
-    title: "on behalf of",
+    title: say.jobs.behalf,
     width: 150,
     cell: ({ onBehalf }) => (
       <span className={css.mono} title={onBehalf}>

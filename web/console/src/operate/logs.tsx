@@ -18,6 +18,7 @@ import { useEffect, useState } from "react";
 import { type Failure, failure, stoa } from "../node.js";
 import { Time } from "../reply/value.js";
 import type { Shown } from "../rows/rows.js";
+import { say } from "../strings.js";
 import { moment } from "../values.js";
 import css from "./operate.module.css";
 
@@ -89,47 +90,45 @@ export function Logs({ shown, onShow }: { shown: Shown; onShow: (shown: Shown) =
   return (
     <div className={css.page}>
       <div className={css.bar}>
-        <State mood={isPaused ? "plain" : "good"}>{isPaused ? "paused" : "following"}</State>
+        <State mood={isPaused ? "plain" : "good"}>
+          {isPaused ? say.logs.paused : say.logs.following}
+        </State>
         <Button small onClick={() => pause(!isPaused)}>
-          {isPaused ? "Go on" : "Pause"}
+          {isPaused ? say.logs.goOn : say.logs.pause}
         </Button>
         <label className={css.filter}>
-          level
+          {say.logs.level}
           <select
             className={input}
             value={level}
             onChange={(event) => set("level", event.target.value)}
           >
-            <option value="">any</option>
+            <option value="">{say.logs.anyLevel}</option>
             {LEVELS.map((level) => (
               <option key={level} value={level}>
-                {level === "error" ? level : `${level} and worse`}
+                {level === "error" ? level : say.logs.andWorse(level)}
               </option>
             ))}
           </select>
         </label>
-        <Words name="text" value={text} onChange={(value) => set("text", value)} />
-        <Words name="trace" value={trace} onChange={(value) => set("trace", value)} />
+        <Words name={say.logs.text} value={text} onChange={(value) => set("text", value)} />
+        <Words name={say.logs.trace} value={trace} onChange={(value) => set("trace", value)} />
         <span className={css.count}>
-          {node ? <Badge title="The node that answered">{node}</Badge> : null}{" "}
+          {node ? <Badge title={say.logs.node}>{node}</Badge> : null}{" "}
           {lines ? lines.length.toLocaleString() : ""}
         </span>
       </div>
-      {failed ? <Failed {...failed} next={failed.next ?? "It is tried again by itself."} /> : null}
+      {failed ? <Failed {...failed} next={failed.next ?? say.failures.triedAgain} /> : null}
       {lines === undefined ? (
         failed ? null : (
           <Waiting lines={8} />
         )
       ) : lines.length === 0 ? (
-        <Empty>
-          {level || text || trace
-            ? "No lines match. Widen the filter."
-            : "Nothing was logged yet. What the node logs is shown here as it comes."}
-        </Empty>
+        <Empty>{level || text || trace ? say.logs.noMatch : say.logs.none}</Empty>
       ) : (
         <Table
           className={css.table}
-          label="Lines"
+          label={say.logs.label}
           columns={COLUMNS}
           rows={lines}
           keyOf={({ id }) => id}
@@ -157,7 +156,7 @@ function Words({ name, value, onChange }: WordsProps) {
         key={value}
         className={input}
         defaultValue={value}
-        placeholder="any"
+        placeholder={say.logs.any}
         spellCheck={false}
         onBlur={(event) => event.target.value !== value && onChange(event.target.value)}
         onKeyDown={(event) => event.key === "Enter" && event.currentTarget.blur()}
@@ -169,20 +168,20 @@ function Words({ name, value, onChange }: WordsProps) {
 function Line({ line, onClose }: { line: LogLine; onClose: () => void }) {
   const { level, target, text, trace, time } = line;
   return (
-    <Drawer title={`Line of ${target}`} onClose={onClose}>
+    <Drawer title={say.logs.line(target)} onClose={onClose}>
       <dl className={css.line}>
-        <dt>when</dt>
+        <dt>{say.logs.when}</dt>
         <dd>{time ? moment(timestampDate(time).toISOString()) : "–"}</dd>
-        <dt>level</dt>
+        <dt>{say.logs.level}</dt>
         <dd>
           <State mood={MOODS[level] ?? "plain"}>{level}</State>
         </dd>
-        <dt>text</dt>
+        <dt>{say.logs.text}</dt>
         <dd>
           <code>{text}</code>
         </dd>
-        <dt>trace</dt>
-        <dd>{trace ? <code>{trace}</code> : "none"}</dd>
+        <dt>{say.logs.trace}</dt>
+        <dd>{trace ? <code>{trace}</code> : say.logs.noTrace}</dd>
       </dl>
     </Drawer>
   );
@@ -191,19 +190,19 @@ function Line({ line, onClose }: { line: LogLine; onClose: () => void }) {
 const COLUMNS: Column<LogLine>[] = [
   {
     id: "time",
-    title: "when",
+    title: say.logs.when,
     width: 112,
     cell: ({ time }) => (time ? <Time time={timestampDate(time).toISOString()} /> : "–"),
   },
   {
     id: "level",
-    title: "level",
+    title: say.logs.level,
     width: 88,
     cell: ({ level }) => <State mood={MOODS[level] ?? "plain"}>{level}</State>,
   },
   {
     id: "text",
-    title: "text",
+    title: say.logs.text,
     width: 560,
     cell: ({ text }) => (
       <span className={css.mono} title={text}>
@@ -213,7 +212,7 @@ const COLUMNS: Column<LogLine>[] = [
   },
   {
     id: "target",
-    title: "from",
+    title: say.logs.from,
     width: 180,
     cell: ({ target }) => <span className={css.mono}>{target}</span>,
   },

@@ -2,7 +2,7 @@ import type { MethodLoad } from "@stoa/sdk/system";
 import { type Column, Table } from "@stoa/ui";
 import { Link } from "@tanstack/react-router";
 import { useMemo, useState } from "react";
-
+import { say } from "../strings.js";
 import css from "./load.module.css";
 import { digits, milliseconds } from "./points.js";
 
@@ -22,6 +22,7 @@ export function MethodTable({ methods, seconds, picked, onPick }: Props) {
   const [by, sort] = useState<By>("totalUs");
   const rows = useMemo(() => sorted(methods, by), [methods, by]);
   const all = methods.reduce((sum, { totalUs }) => sum + Number(totalUs), 0);
+  const { columns: names } = say.load;
   const column = (id: By, title: string, width: number, cell: Column<MethodLoad>["cell"]) => ({
     id,
     title: (
@@ -30,7 +31,7 @@ export function MethodTable({ methods, seconds, picked, onPick }: Props) {
         className={css.sort}
         aria-pressed={by === id}
         onClick={() => sort(id)}
-        title={`Sort by ${title}`}
+        title={say.load.sortBy(title)}
       >
         {title}
         {by === id ? <span aria-hidden="true"> ↓</span> : null}
@@ -41,26 +42,26 @@ export function MethodTable({ methods, seconds, picked, onPick }: Props) {
     cell,
   });
   const columns = [
-    column("method", "method", 280, ({ method }) => <MethodLink path={method} />),
-    column("calls", "calls", 104, ({ calls }) => calls.toLocaleString()),
+    column("method", names.method, 280, ({ method }) => <MethodLink path={method} />),
+    column("calls", names.calls, 104, ({ calls }) => calls.toLocaleString()),
     {
       id: "rate",
-      title: "per second",
+      title: names.rate,
       align: "end" as const,
       width: 104,
       cell: ({ calls }: MethodLoad) => digits(Number(calls) / seconds),
     },
-    column("errors", "errors", 96, ({ errors }) => (
+    column("errors", names.errors, 96, ({ errors }) => (
       <span className={errors > 0n ? css.bad : css.none}>
         {errors > 0n ? errors.toLocaleString() : "–"}
       </span>
     )),
-    column("p50Us", "p50", 104, ({ p50Us }) => milliseconds(Number(p50Us) / 1000)),
-    column("p99Us", "p99", 104, ({ p99Us }) => milliseconds(Number(p99Us) / 1000)),
-    column("totalUs", "total time", 112, ({ totalUs }) => milliseconds(Number(totalUs) / 1000)),
+    column("p50Us", names.p50, 104, ({ p50Us }) => milliseconds(Number(p50Us) / 1000)),
+    column("p99Us", names.p99, 104, ({ p99Us }) => milliseconds(Number(p99Us) / 1000)),
+    column("totalUs", names.total, 112, ({ totalUs }) => milliseconds(Number(totalUs) / 1000)),
     {
       id: "share",
-      title: "share",
+      title: names.share,
       align: "end" as const,
       width: 80,
       cell: ({ totalUs }: MethodLoad) =>
@@ -70,7 +71,7 @@ export function MethodTable({ methods, seconds, picked, onPick }: Props) {
   return (
     <Table
       className={css.table}
-      label="Methods"
+      label={say.load.methods}
       columns={columns}
       rows={rows}
       keyOf={({ method }) => method}
@@ -97,7 +98,7 @@ export function nameOf(path: string): string {
 /** A method, and the way to its form. */
 export function MethodLink({ path }: { path: string }) {
   const [service, method] = nameOf(path).split(" / ");
-  if (service === undefined || method === undefined) return path || "The node itself";
+  if (service === undefined || method === undefined) return path || say.load.itself;
   return (
     <Link
       to="/explore/$service/$method"

@@ -7,6 +7,7 @@ import type { ReactNode } from "react";
 
 import { failure, stoa } from "../node.js";
 import { Time } from "../reply/value.js";
+import { say } from "../strings.js";
 import css from "./operate.module.css";
 import { bytes } from "./points.js";
 
@@ -27,32 +28,37 @@ function About({ node }: { node: Node }) {
   return (
     <div className={css.page}>
       <dl className={css.about}>
-        <Fact name="node">{name}</Fact>
-        <Fact name="runs since">{startTime ? <Ago time={startTime} /> : "–"}</Fact>
-        <Fact name="version">{version}</Fact>
-        <Fact name="stores in">{isEmbedded ? "SQLite" : "PostgreSQL"}</Fact>
-        <Fact name="other nodes">{others.length === 0 ? "none" : others.join(", ")}</Fact>
-        <Fact name="last backup">
+        <Fact name={say.node.node}>{name}</Fact>
+        <Fact name={say.node.since}>{startTime ? <Ago time={startTime} /> : "–"}</Fact>
+        <Fact name={say.node.version}>{version}</Fact>
+        <Fact name={say.node.engine}>
+          {isEmbedded ? say.node.engines.sqlite : say.node.engines.postgres}
+        </Fact>
+        <Fact name={say.node.others}>
+          {others.length === 0 ? say.node.noOthers : others.join(", ")}
+        </Fact>
+        <Fact name={say.node.backup}>
           {backup?.time ? (
-            <>
-              <Ago time={backup.time} />, {bytes(Number(backup.bytes))}, up to{" "}
+            say.node.backedUp(
+              <Ago time={backup.time} />,
+              bytes(Number(backup.bytes)),
               <Link to="/operate/commits/$position" params={{ position: backup.position }}>
                 {backup.position}
-              </Link>
-            </>
+              </Link>,
+            )
           ) : isEmbedded ? (
             <>
-              none is known; <code>stoa backup</code> makes one
-              <Copy text="stoa backup <directory>" label="Copy the command" />
+              {say.node.noBackup(<code>{say.node.backupCommand}</code>)}
+              <Copy text={`${say.node.backupCommand} <directory>`} label={say.node.copyCommand} />
             </>
           ) : (
-            "by the tools of PostgreSQL"
+            say.node.byPostgres
           )}
         </Fact>
       </dl>
       <Table
         className={css.table}
-        label="Configuration"
+        label={say.node.configuration}
         columns={COLUMNS}
         rows={configuration}
         keyOf={({ name }) => name}
@@ -77,13 +83,13 @@ function Fact({ name, children }: { name: string; children: ReactNode }) {
 const COLUMNS: Column<Configured>[] = [
   {
     id: "name",
-    title: "configured",
+    title: say.node.configured,
     width: 200,
     cell: ({ name }) => <span className={css.mono}>{name}</span>,
   },
   {
     id: "value",
-    title: "value",
+    title: say.node.value,
     width: 360,
     cell: ({ value }) =>
       value === "" ? (
@@ -96,11 +102,11 @@ const COLUMNS: Column<Configured>[] = [
   },
   {
     id: "source",
-    title: "who says so",
+    title: say.node.source,
     width: 240,
     cell: ({ source }) =>
       source === "default" ? (
-        <span className={css.quiet}>default</span>
+        <span className={css.quiet}>{say.node.byDefault}</span>
       ) : (
         <span className={css.mono}>{source}</span>
       ),

@@ -7,6 +7,7 @@ import { useMemo } from "react";
 
 import { failure, stoa } from "../node.js";
 import { Time } from "../reply/value.js";
+import { say } from "../strings.js";
 import { short } from "../values.js";
 import { useBulk } from "./bulk.js";
 import { type Subject, subjects } from "./narrow.js";
@@ -29,24 +30,23 @@ export function ParkedEvents() {
     const [subscription = "", subject = ""] = key.split(" ");
     return { subscription, subject };
   };
-  const of = (count: number) => `${count || ""} ${count === 1 ? "subject" : "subjects"}`.trim();
   const deeds: Deed[] = [
     {
-      verb: (count) => `Release ${of(count)}`,
+      verb: say.parked.release,
       act: (key) => stoa.client(SystemService).releaseParked(named(key)),
     },
     {
-      verb: (count) => `Drop the first event of ${of(count)}`,
+      verb: say.parked.drop,
       act: (key) => stoa.client(SystemService).dropParked(named(key)),
-      loses: "It will not be handled any more.",
+      loses: say.parked.dropLoses,
     },
   ];
   const columns = [
     boxes(bulk, rows, keyOf, ({ first }) => `${first.subscription} ${first.subject}`),
-    { id: "subscription", title: "subscription", width: 180, cell: subscriptionOf },
+    { id: "subscription", title: say.parked.subscription, width: 180, cell: subscriptionOf },
     {
       id: "subject",
-      title: "subject",
+      title: say.parked.subject,
       width: 140,
       cell: ({ first: { subject } }: Subject) => (
         <span className={css.mono} title={subject}>
@@ -56,20 +56,22 @@ export function ParkedEvents() {
     },
     {
       id: "events",
-      title: "events",
+      title: say.parked.events,
       width: 72,
       align: "end" as const,
       cell: ({ events }: Subject) => events.toLocaleString(),
     },
     {
       id: "error",
-      title: "why the first failed",
+      title: say.parked.error,
       width: 320,
-      cell: ({ first: { error } }: Subject) => <span title={error}>{error || "released"}</span>,
+      cell: ({ first: { error } }: Subject) => (
+        <span title={error}>{error || say.parked.released}</span>
+      ),
     },
     {
       id: "position",
-      title: "commit",
+      title: say.parked.commit,
       width: 96,
       cell: ({ first: { position } }: Subject) => (
         <Link className={css.mono ?? ""} to="/operate/commits/$position" params={{ position }}>
@@ -79,7 +81,7 @@ export function ParkedEvents() {
     },
     {
       id: "time",
-      title: "parked",
+      title: say.parked.time,
       width: 112,
       cell: ({ first: { parkTime } }: Subject) =>
         parkTime ? <Time time={timestampDate(parkTime).toISOString()} /> : "–",
@@ -89,8 +91,7 @@ export function ParkedEvents() {
     <div className={css.page}>
       <Deeds bulk={bulk} deeds={deeds} isEmpty={rows.length === 0} nameOf={(key) => key}>
         <span className={css.count}>
-          {rows.length > 0 ? of(rows.length) : ""}
-          {data?.nextPageToken ? ", and more" : ""}
+          {rows.length > 0 ? say.parked.count(rows.length, data?.nextPageToken !== "") : ""}
         </span>
       </Deeds>
       {error ? (
@@ -99,13 +100,16 @@ export function ParkedEvents() {
         <Waiting lines={8} />
       ) : rows.length === 0 ? (
         <Empty>
-          <p>
-            Nothing is parked. An event that fails three times stands aside here with its subject,
-            and all other subjects go on.
-          </p>
+          <p>{say.parked.none}</p>
         </Empty>
       ) : (
-        <Table className={css.table} label="Parked" columns={columns} rows={rows} keyOf={keyOf} />
+        <Table
+          className={css.table}
+          label={say.parked.label}
+          columns={columns}
+          rows={rows}
+          keyOf={keyOf}
+        />
       )}
     </div>
   );

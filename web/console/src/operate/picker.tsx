@@ -2,6 +2,7 @@ import { Button, type Column, Failed } from "@stoa/ui";
 import { type ReactNode, useState } from "react";
 
 import { failure } from "../node.js";
+import { say } from "../strings.js";
 import type { Bulk } from "./bulk.js";
 import css from "./operate.module.css";
 
@@ -20,7 +21,7 @@ export function boxes<Row>(
     title: (
       <input
         type="checkbox"
-        aria-label="Pick all"
+        aria-label={say.jobs.pickAll}
         checked={isAll}
         ref={(box) => {
           if (box !== null) box.indeterminate = !isAll && bulk.picked.size > 0;
@@ -31,7 +32,7 @@ export function boxes<Row>(
     cell: (row) => (
       <input
         type="checkbox"
-        aria-label={`Pick ${nameOf(row)}`}
+        aria-label={say.jobs.pick(nameOf(row))}
         checked={bulk.picked.has(keyOf(row))}
         onChange={(event) => bulk.pick(keyOf(row), event.target.checked)}
         onClick={(event) => event.stopPropagation()}
@@ -79,7 +80,7 @@ export function Deeds({ bulk, deeds, isEmpty, nameOf, children }: Props) {
                 {asked.verb(picked.size)}
               </Button>
               <Button small onClick={() => ask(undefined)}>
-                Keep
+                {say.jobs.keep}
               </Button>
             </>
           ) : isEmpty ? null : (
@@ -99,8 +100,7 @@ export function Deeds({ bulk, deeds, isEmpty, nameOf, children }: Props) {
       </div>
       {outcome ? (
         <div role="status" className={css.outcome}>
-          {outcome.done} of {outcome.all} done
-          {outcome.failed.length > 0 ? `, ${outcome.failed.length} failed` : ""}
+          {say.jobs.outcome(outcome.done, outcome.all, outcome.failed.length)}
         </div>
       ) : null}
       {outcome?.failed.map(({ key, thrown }) => {

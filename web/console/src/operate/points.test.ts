@@ -16,13 +16,15 @@ test("a step in which the node did not run is a gap, and one without calls is no
     line(
       "calls",
       at,
-      rate(({ calls }) => calls, 10),
+      10,
+      rate(({ calls }) => calls),
     ).values,
   ).toEqual([2, 0, null, 0.5]);
   expect(
     line(
       "p50",
       at,
+      10,
       latency(({ p50Us }) => p50Us),
     ).values,
   ).toEqual([1.5, null, null, 2.5]);

@@ -1,7 +1,7 @@
 import type { LoadPoint } from "@stoa/sdk/system";
 
-/** A value of a point, none where it says nothing. */
-export type Of = (point: LoadPoint) => number | null;
+/** A value of a point that is so many seconds long, none where it says nothing. */
+export type Of = (point: LoadPoint, step: number) => number | null;
 
 /** Points on a grid of equal steps: a step in which the node did not run is a gap. */
 export function grid(
@@ -27,13 +27,18 @@ export function grid(
 }
 
 /** One line over a grid. */
-export function line(name: string, at: readonly (LoadPoint | undefined)[], of: Of) {
-  return { name, values: at.map((point) => (point === undefined ? null : of(point))) };
+export function line(name: string, at: readonly (LoadPoint | undefined)[], step: number, of: Of) {
+  return { name, values: at.map((point) => (point === undefined ? null : of(point, step))) };
 }
 
 /** How often something happens each second. */
-export function rate(count: (point: LoadPoint) => bigint, step: number): Of {
-  return (point) => Number(count(point)) / step;
+export function rate(count: (point: LoadPoint) => bigint): Of {
+  return (point, step) => Number(count(point)) / step;
+}
+
+/** What a transaction came to on the average; none where there was none. */
+export function mean(sum: (point: LoadPoint) => bigint): Of {
+  return (point) => (point.batches === 0n ? null : Number(sum(point)) / Number(point.batches));
 }
 
 /** A latency in milliseconds; none where nothing was called. */

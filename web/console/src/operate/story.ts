@@ -1,7 +1,7 @@
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import type { Commit, GetCommitResponse, Span } from "@stoa/sdk/system";
 import type { Step } from "@stoa/ui";
-
+import { say } from "../strings.js";
 import { milliseconds } from "./points.js";
 
 /** A commit's story on one axis, in microseconds since it was asked for. */
@@ -14,12 +14,12 @@ export interface Story {
 }
 
 const WORDS: Record<string, string> = {
-  checks: "Checks: who asks, and what",
-  queue: "Waits in the queue",
-  turn: "Waits for its turn",
-  record: "Record, events and jobs are written",
-  batch: "Others of the same transaction run",
-  disk: "Made durable",
+  checks: say.commit.checks,
+  queue: say.commit.queue,
+  turn: say.commit.turn,
+  record: say.commit.record,
+  batch: say.commit.batch,
+  disk: say.commit.disk,
 };
 
 /** Parts that did nothing for this commit but wait. */
@@ -42,7 +42,7 @@ export function story(
   const after = [
     ...commit.events.map(({ ordinal, topic }) => ({
       id: `event ${ordinal}`,
-      label: `Event ${topic}`,
+      label: say.commit.event(topic),
       depth: 1,
       start: durable,
       took: 0,
@@ -52,12 +52,12 @@ export function story(
     })),
     ...commit.jobs.map(({ id, method, state, attempts, error }) => ({
       id,
-      label: `Job ${short(method)}`,
+      label: say.commit.job(short(method)),
       title: error,
       depth: 1,
       start: durable,
       took: 0,
-      note: `${state}, ${attempts} ${attempts === 1n ? "attempt" : "attempts"}`,
+      note: say.commit.jobNote(state, attempts),
       colour: colour(serviceOf(method)),
       kind: "mark" as const,
     })),
@@ -98,7 +98,7 @@ function micros({ seconds, nanos }: Timestamp): number {
 function commandOf({ method, durationUs }: Commit, colour: (service: string) => number): Step {
   return {
     id: "command",
-    label: short(method) || "No method ran",
+    label: short(method) || say.commit.noMethod,
     depth: 1,
     start: 0,
     took: Number(durationUs),
@@ -135,8 +135,7 @@ function nested(spans: readonly Span[], own: string, colour: (service: string) =
     const count = step.folded.length;
     const spent = step.folded.reduce((sum, { took }) => sum + took, 0);
     const { title: _, ...rest } = step;
-    const label = `${count} ${count === 1 ? "statement" : "statements"}`;
-    return { ...rest, label, note: milliseconds(spent / 1000) };
+    return { ...rest, label: say.commit.statements(count), note: milliseconds(spent / 1000) };
   });
 }
 
@@ -147,7 +146,7 @@ function isWork({ kind }: Span): boolean {
 function stepOf(span: Span, place: number, own: string): Step {
   const { kind, name, rows } = span;
   const took = Number(span.durationUs);
-  const changed = rows === 0n ? "" : `, ${rows} ${rows === 1n ? "row" : "rows"}`;
+  const spent = milliseconds(took / 1000);
   const label =
     kind === "command"
       ? short(own)
@@ -161,7 +160,7 @@ function stepOf(span: Span, place: number, own: string): Step {
     depth: Number(span.depth),
     start: Number(span.startUs),
     took,
-    note: milliseconds(took / 1000) + changed,
+    note: rows === 0n ? spent : say.commit.changed(spent, rows),
     kind: WAITS.includes(kind) ? "wait" : "work",
   };
 }

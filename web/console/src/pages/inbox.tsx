@@ -3,6 +3,7 @@ import { Button, Empty } from "@stoa/ui";
 import { useInfiniteQuery, useQueryClient } from "@tanstack/react-query";
 
 import { stoa } from "../node.js";
+import { say } from "../strings.js";
 import css from "./pages.module.css";
 import { Asked, When } from "./shared.js";
 
@@ -27,14 +28,14 @@ export default function InboxPage() {
       {({ pages }) => {
         const all = pages.flatMap(({ notifications }) => notifications);
         const unread = all.filter(({ read }) => !read);
-        if (all.length === 0) return <Empty>Nobody told you anything yet.</Empty>;
+        if (all.length === 0) return <Empty>{say.inbox.none}</Empty>;
         return (
           <>
             <div className={css.bar}>
-              <span role="status">{unread.length.toLocaleString()} unread</span>
+              <span role="status">{say.inbox.unread(unread.length)}</span>
               {unread.length > 0 ? (
                 <Button small onClick={() => void read(unread)}>
-                  Mark all as read
+                  {say.inbox.readAll}
                 </Button>
               ) : null}
             </div>
@@ -46,7 +47,7 @@ export default function InboxPage() {
             {inbox.hasNextPage ? (
               <div className={css.bar}>
                 <Button small onClick={() => void inbox.fetchNextPage()}>
-                  Look further back
+                  {say.inbox.furtherBack}
                 </Button>
               </div>
             ) : null}
@@ -66,7 +67,7 @@ function Told({ of, onRead }: { of: Notification; onRead: () => void }) {
         <When time={of.createTime} />
         {of.read ? null : (
           <Button small onClick={onRead}>
-            Mark as read
+            {say.inbox.read}
           </Button>
         )}
       </p>

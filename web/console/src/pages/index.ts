@@ -2,6 +2,7 @@ import { type ComponentType, type LazyExoticComponent, lazy } from "react";
 
 import { first } from "../contracts/comments.js";
 import type { Known } from "../known.js";
+import { say } from "../strings.js";
 import { words } from "../values.js";
 
 /** A page made by hand for one of a kind, by its identifier. */
@@ -24,23 +25,23 @@ export const ONES: { readonly [list: string]: OfOne } = {
 /** Pages of their own, by service and name. What a node does not offer is not shown. */
 export const PLACES: { readonly [place: string]: Place } = {
   "ledger/trial-balance": {
-    title: "trial balance",
-    about: "What all accounts hold, by currency and kind. Debits and credits are equal.",
+    title: say.books.title,
+    about: say.books.about,
     page: lazy(() => import("./trial.js")),
   },
   "inventory/stock": {
-    title: "stock",
-    about: "What is there of each SKU, and what of it is promised.",
+    title: say.stock.title,
+    about: say.stock.about,
     page: lazy(() => import("./stock.js")),
   },
   "notify/notifications": {
-    title: "inbox",
-    about: "What you were told. Others have inboxes of their own, which nobody else reads.",
+    title: say.inbox.title,
+    about: say.inbox.about,
     page: lazy(() => import("./inbox.js")),
   },
   "notify/mail": {
-    title: "mailbox",
-    about: "Mail that a node without a mail server would have sent.",
+    title: say.mailbox.title,
+    about: say.mailbox.about,
     page: lazy(() => import("./mailbox.js")),
   },
 };

@@ -4,6 +4,7 @@ import { useInfiniteQuery } from "@tanstack/react-query";
 import { useState } from "react";
 
 import { stoa } from "../node.js";
+import { say } from "../strings.js";
 import css from "./pages.module.css";
 import { Asked, Facts, One, When } from "./shared.js";
 
@@ -24,16 +25,11 @@ export default function MailboxPage() {
         const all = pages.flatMap(({ mail }) => mail);
         const shown = all.find(({ id }) => id === chosen) ?? all[0];
         if (shown === undefined) {
-          return (
-            <Empty>
-              Nothing is here. A node without a mail server keeps what it would send; with one, mail
-              is on its way.
-            </Empty>
-          );
+          return <Empty>{say.mailbox.none}</Empty>;
         }
         return (
           <div className={css.halves}>
-            <ul className={css.mails} aria-label="Mail">
+            <ul className={css.mails} aria-label={say.mailbox.label}>
               {all.map(({ id, to, subject, createTime }) => (
                 <li key={id}>
                   <button
@@ -60,14 +56,15 @@ export default function MailboxPage() {
 
 /** A mail is text. What looks like an address leads there, and tells nobody where one came from. */
 function Shown({ of }: { of: Mail }) {
+  const { facts } = say.mailbox;
   return (
     <article className={css.page} aria-label={of.subject}>
       <h2>{of.subject}</h2>
       <Facts
         of={{
-          to: of.to,
-          about: <One list="users/users" id={of.userId} />,
-          made: <When time={of.createTime} />,
+          [facts.to]: of.to,
+          [facts.about]: <One list="users/users" id={of.userId} />,
+          [facts.made]: <When time={of.createTime} />,
         }}
       />
       <div className={css.letterText}>
@@ -75,13 +72,13 @@ function Shown({ of }: { of: Mail }) {
           const key = `${place} ${part}`;
           if (!/^https?:\/\//.test(part)) return <span key={key}>{part}</span>;
           return (
-            <a key={key} href={part} target="_blank" rel="noreferrer noopener">
+            <a key={key} href={part} target="_blank" rel="noreferrer">
               {part}
             </a>
           );
         })}
       </div>
-      <Copy text={of.text} label="Copy the text" />
+      <Copy text={of.text} label={say.mailbox.copy} />
     </article>
   );
 }

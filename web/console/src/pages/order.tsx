@@ -7,14 +7,15 @@ import { Link } from "@tanstack/react-router";
 
 import { Page } from "../frame/page.js";
 import { failure, stoa } from "../node.js";
+import { say } from "../strings.js";
 import { short, shortCaller } from "../values.js";
 import css from "./pages.module.css";
 import { Asked, Facts, One, Sum, When } from "./shared.js";
 
 const WORDS = {
-  [OrderState.UNSPECIFIED]: "unknown",
-  [OrderState.PLACED]: "placed",
-  [OrderState.CANCELLED]: "cancelled",
+  [OrderState.UNSPECIFIED]: say.order.states.unknown,
+  [OrderState.PLACED]: say.order.states.placed,
+  [OrderState.CANCELLED]: say.order.states.cancelled,
 };
 
 /** An order: what was bought, and what else changed in the same commit. */
@@ -24,9 +25,10 @@ export default function OrderPage({ id }: { id: string }) {
   if (error && order === undefined) return <Failed {...failure(error)} />;
   if (order === undefined) return <Waiting lines={6} />;
   const isPlaced = order.state === OrderState.PLACED;
+  const { facts } = say.order;
   return (
     <Page
-      title={`order ${short(order.id)}`}
+      title={say.order.title(short(order.id))}
       tools={
         isPlaced ? (
           <Link
@@ -34,19 +36,19 @@ export default function OrderPage({ id }: { id: string }) {
             params={{ service: "orders", method: "CancelOrder" }}
             search={{ fill: { id: order.id } }}
           >
-            Cancel order
+            {say.order.cancel}
           </Link>
         ) : null
       }
     >
       <Facts
         of={{
-          state: <State mood={isPlaced ? "good" : "warn"}>{WORDS[order.state]}</State>,
-          total: <Sum of={order.total} />,
-          customer: <One list="users/users" id={order.customerId} />,
-          "charged by": <One list="ledger/transfers" id={order.transferId} />,
-          "reversed by": <One list="ledger/transfers" id={order.reversalId} />,
-          bought: <When time={order.effectiveTime} />,
+          [facts.state]: <State mood={isPlaced ? "good" : "warn"}>{WORDS[order.state]}</State>,
+          [facts.total]: <Sum of={order.total} />,
+          [facts.customer]: <One list="users/users" id={order.customerId} />,
+          [facts.charged]: <One list="ledger/transfers" id={order.transferId} />,
+          [facts.reversed]: <One list="ledger/transfers" id={order.reversalId} />,
+          [facts.bought]: <When time={order.effectiveTime} />,
         }}
       />
       <Lines of={order} />
@@ -58,14 +60,14 @@ export default function OrderPage({ id }: { id: string }) {
 function Lines({ of: { lines, total, location } }: { of: Order }) {
   return (
     <section className={css.part} aria-labelledby="lines">
-      <h2 id="lines">What was bought, from {location}</h2>
+      <h2 id="lines">{say.order.lines(location)}</h2>
       <table className={css.sheet}>
         <thead>
           <tr>
-            <th scope="col">SKU</th>
-            <th scope="col">quantity</th>
-            <th scope="col">each</th>
-            <th scope="col">amount</th>
+            <th scope="col">{say.order.sku}</th>
+            <th scope="col">{say.order.quantity}</th>
+            <th scope="col">{say.order.each}</th>
+            <th scope="col">{say.order.amount}</th>
           </tr>
         </thead>
         <tbody>
@@ -86,7 +88,7 @@ function Lines({ of: { lines, total, location } }: { of: Order }) {
         </tbody>
         <tfoot>
           <tr>
-            <th scope="row">in all</th>
+            <th scope="row">{say.order.inAll}</th>
             <td />
             <td />
             <td>
@@ -115,15 +117,11 @@ function Story({ id, version }: { id: string; version: string }) {
   });
   return (
     <section className={css.part} aria-labelledby="story">
-      <h2 id="story">Its story</h2>
+      <h2 id="story">{say.order.story}</h2>
       <Asked query={story}>
         {({ commits, more }) =>
           commits.length === 0 ? (
-            <p className={css.dim}>
-              {more
-                ? "It is older than the commits that were looked through."
-                : "No commit that is kept names it."}
-            </p>
+            <p className={css.dim}>{more ? say.order.tooOld : say.order.noCommit}</p>
           ) : (
             <ol className={css.story}>
               {commits.map((commit) => (
@@ -142,25 +140,26 @@ function Told({ commit }: { commit: Commit }) {
   return (
     <li>
       <p>
-        <Link to="/operate/commits/$position" params={{ position }}>
-          {method.replace(/^.*\//, "") || "The node itself"}
-        </Link>{" "}
-        by <code title={caller}>{shortCaller(caller)}</code>, <When time={time} />
+        {say.order.told(
+          <Link to="/operate/commits/$position" params={{ position }}>
+            {method.replace(/^.*\//, "") || say.order.itself}
+          </Link>,
+          <code title={caller}>{shortCaller(caller)}</code>,
+          <When time={time} />,
+        )}
       </p>
-      <ul className={css.changed} aria-label="What changed in one commit">
+      <ul className={css.changed} aria-label={say.order.changed}>
         {services(tables).map(([service, rows]) => (
-          <li key={service}>
-            <strong>{service}</strong> {rows} {rows === 1 ? "row" : "rows"}
-          </li>
+          <li key={service}>{say.order.rows(<strong>{service}</strong>, rows)}</li>
         ))}
         {events.map(({ ordinal, topic }) => (
           <li key={`event ${ordinal}`}>
-            <strong>event</strong> {topic}
+            <strong>{say.order.event}</strong> {topic}
           </li>
         ))}
         {jobs.map(({ id, method, state }) => (
           <li key={id}>
-            <strong>job</strong> {method.replace(/^.*\//, "")}, {state}
+            <strong>{say.order.job}</strong> {method.replace(/^.*\//, "")}, {state}
           </li>
         ))}
       </ul>

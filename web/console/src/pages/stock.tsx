@@ -7,6 +7,7 @@ import { useCallback } from "react";
 
 import { stoa } from "../node.js";
 import { Time } from "../reply/value.js";
+import { say } from "../strings.js";
 import css from "./pages.module.css";
 import { Asked } from "./shared.js";
 
@@ -33,16 +34,14 @@ export default function StockPage() {
         if (rows.length === 0) {
           return (
             <Empty>
-              <p>
-                Nothing is there yet. <Act method="Receive">Receive goods</Act> puts them here.
-              </p>
+              <p>{say.stock.none(<Act method="Receive">{say.stock.receiveGoods}</Act>)}</p>
             </Empty>
           );
         }
         return (
           <Table
             className={css.table}
-            label="Stock"
+            label={say.stock.label}
             columns={COLUMNS}
             rows={rows}
             keyOf={({ sku, location }) => `${sku}/${location}`}
@@ -67,7 +66,7 @@ function Act({ method, of, children }: ActProps) {
       to="/explore/$service/$method"
       params={{ service: "inventory", method }}
       search={{ fill }}
-      aria-label={of ? `${children} ${of.sku} at ${of.location}` : undefined}
+      aria-label={of ? say.stock.act(children, of.sku, of.location) : undefined}
     >
       {children}
     </Link>
@@ -77,54 +76,58 @@ function Act({ method, of, children }: ActProps) {
 const number = (value: bigint) => value.toLocaleString();
 
 const COLUMNS: Column<Stock>[] = [
-  { id: "sku", title: "SKU", width: 160, cell: ({ sku }) => <code>{sku}</code> },
-  { id: "location", title: "location", width: 120, cell: ({ location }) => location },
+  { id: "sku", title: say.stock.sku, width: 160, cell: ({ sku }) => <code>{sku}</code> },
+  { id: "location", title: say.stock.location, width: 120, cell: ({ location }) => location },
   {
     id: "state",
-    title: "state",
+    title: say.stock.state,
     width: 112,
     cell: ({ available }) =>
-      available > 0n ? <State mood="good">in stock</State> : <State mood="warn">none left</State>,
+      available > 0n ? (
+        <State mood="good">{say.stock.inStock}</State>
+      ) : (
+        <State mood="warn">{say.stock.noneLeft}</State>
+      ),
   },
   {
     id: "available",
-    title: "available",
+    title: say.stock.available,
     align: "end",
     width: 120,
     cell: ({ available }) => number(available),
   },
   {
     id: "reserved",
-    title: "reserved",
+    title: say.stock.reserved,
     align: "end",
     width: 120,
     cell: ({ reserved }) => number(reserved),
   },
   {
     id: "total",
-    title: "in all",
+    title: say.stock.inAll,
     align: "end",
     width: 120,
     cell: ({ available, reserved }) => number(available + reserved),
   },
   {
     id: "changed",
-    title: "changed",
+    title: say.stock.changed,
     width: 112,
     cell: ({ updateTime }) =>
       updateTime ? <Time time={timestampDate(updateTime).toISOString()} /> : "–",
   },
   {
     id: "acts",
-    title: "to do",
+    title: say.stock.toDo,
     width: 140,
     cell: (stock) => (
       <span className={css.acts}>
         <Act method="Receive" of={stock}>
-          Receive
+          {say.stock.receive}
         </Act>
         <Act method="Issue" of={stock}>
-          Issue
+          {say.stock.issue}
         </Act>
       </span>
     ),

@@ -5,6 +5,7 @@ import { Link } from "@tanstack/react-router";
 
 import { failure, stoa } from "../node.js";
 import { Money } from "../reply/value.js";
+import { say } from "../strings.js";
 import css from "./pages.module.css";
 
 /** What all accounts hold, as an accountant reads it. It is live. */
@@ -12,7 +13,7 @@ export default function TrialBalancePage() {
   const { reply, error } = useWatch(stoa, LedgerService.method.getTrialBalance, {});
   if (error && reply === undefined) return <Failed {...failure(error)} />;
   if (reply === undefined) return <Waiting lines={6} />;
-  if (reply.balances.length === 0) return <Empty>No account holds anything yet.</Empty>;
+  if (reply.balances.length === 0) return <Empty>{say.books.none}</Empty>;
   return (
     <div className={css.sheets}>
       {reply.balances.map((balance) => (
@@ -30,15 +31,15 @@ function Sheet({ of: { currency, lines, debit, credit } }: { of: TrialBalance })
       <h2 id={`trial-${currency}`}>
         {currency}{" "}
         <State mood={debit === credit ? "good" : "bad"}>
-          {debit === credit ? "balanced" : "debits and credits differ: the books are broken"}
+          {debit === credit ? say.books.balanced : say.books.broken}
         </State>
       </h2>
       <table className={css.sheet}>
         <thead>
           <tr>
-            <th scope="col">kind</th>
-            <th scope="col">debit</th>
-            <th scope="col">credit</th>
+            <th scope="col">{say.books.kind}</th>
+            <th scope="col">{say.books.debit}</th>
+            <th scope="col">{say.books.credit}</th>
           </tr>
         </thead>
         <tbody>
@@ -63,7 +64,7 @@ function Sheet({ of: { currency, lines, debit, credit } }: { of: TrialBalance })
         </tbody>
         <tfoot>
           <tr>
-            <th scope="row">in all</th>
+            <th scope="row">{say.books.inAll}</th>
             <td>{money(debit)}</td>
             <td>{money(credit)}</td>
           </tr>

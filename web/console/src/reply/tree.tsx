@@ -1,5 +1,5 @@
 import type { DescField, DescMessage, JsonObject, JsonValue } from "@bufbuild/protobuf";
-
+import { say } from "../strings.js";
 import { words } from "../values.js";
 import css from "./tree.module.css";
 import { Value } from "./value.js";
@@ -87,7 +87,7 @@ function Items({ desc, items }: { desc: DescMessage; items: JsonValue[] }) {
   if (items.length <= 3) return <>{all}</>;
   return (
     <details className={css.fold}>
-      <summary>{items.length.toLocaleString()} entries</summary>
+      <summary>{say.data.entries(items.length)}</summary>
       {all}
     </details>
   );

@@ -1,8 +1,10 @@
 import { type DescField, type JsonValue, ScalarType } from "@bufbuild/protobuf";
 import { type Mood, State } from "@stoa/ui";
-import { Link } from "@tanstack/react-router";
 
+import { placeOf } from "../contracts/collections.js";
+import { Go } from "../go.js";
 import { useKnown } from "../known.js";
+import { say } from "../strings.js";
 import { ago, major, moment, prefixOf, short, words } from "../values.js";
 import css from "./value.module.css";
 
@@ -50,12 +52,12 @@ export function Value({ field, value, of, isWhole = false }: Props) {
     if (word === "unspecified") return <span className={css.dim}>–</span>;
     return field.name === "state" ? <Word word={word} /> : word;
   }
-  if (typeof value === "boolean") return <>{value ? "yes" : "no"}</>;
+  if (typeof value === "boolean") return <>{value ? say.data.yes : say.data.no}</>;
   if (isAmount(field, of)) return <Money amount={String(value)} currency={String(of.currency)} />;
   if (field.scalar !== ScalarType.STRING) return <>{String(value)}</>;
   if (field.name === "state" && /^[a-z_]+$/.test(String(value)))
     return <Word word={String(value)} />;
-  return <Text text={String(value)} isWhole={isWhole} />;
+  return <Text field={field} text={String(value)} isWhole={isWhole} />;
 }
 
 /** Whether a number is an amount of the currency that its message names. */
@@ -85,11 +87,7 @@ function Many({ value }: { value: object }) {
   const count = Array.isArray(value) ? value.length : Object.keys(value).length;
   const isTexts = Array.isArray(value) && value.every((item) => typeof item === "string");
   if (isTexts && count <= 3) return <span className={css.mono}>{value.join(", ")}</span>;
-  return (
-    <span className={css.dim}>
-      {count.toLocaleString()} {count === 1 ? "entry" : "entries"}
-    </span>
-  );
+  return <span className={css.dim}>{say.data.entries(count)}</span>;
 }
 
 export function Time({ time }: { time: string }) {
@@ -113,37 +111,28 @@ function Word({ word }: { word: string }) {
   return <State mood={MOODS[word] ?? "plain"}>{word}</State>;
 }
 
-/** A text; an identifier of something that can be shown leads there. */
-function Text({ text, isWhole }: { text: string; isWhole: boolean }) {
-  const { byPrefix } = useKnown();
-  const prefix = prefixOf(text);
-  if (prefix === undefined) {
-    return (
-      <span className={isWhole ? css.text : undefined} title={isWhole ? undefined : text}>
-        {text}
-      </span>
-    );
-  }
+interface TextProps {
+  field: DescField;
+  text: string;
+  isWhole: boolean;
+}
+
+/** A text; an identifier leads to what it names, where its contract says of what it is. */
+function Text({ field, text, isWhole }: TextProps) {
+  const { named } = useKnown();
+  const collection = named(field);
   const shown = isWhole ? text : short(text);
-  const collection = byPrefix.get(prefix);
-  if (collection === undefined) {
+  if (collection !== undefined) {
     return (
-      <span className={css.mono} title={text}>
+      <Go href={placeOf(collection, text)} className={css.mono} title={text}>
         {shown}
-      </span>
+      </Go>
     );
   }
-  const { service, name } = collection;
+  const look = prefixOf(text) !== undefined ? css.mono : isWhole ? css.text : undefined;
   return (
-    <Link
-      to="/data/$service/$name"
-      params={{ service, name }}
-      search={{ open: text }}
-      className={css.mono ?? ""}
-      title={text}
-      onClick={(event) => event.stopPropagation()}
-    >
+    <span className={look} title={isWhole ? undefined : text}>
       {shown}
-    </Link>
+    </span>
   );
 }

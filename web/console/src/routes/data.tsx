@@ -11,13 +11,14 @@ import { entries, ONES, PLACES } from "../pages/index.js";
 import { Prose } from "../prose.js";
 import { Rows, type Shown } from "../rows/rows.js";
 import { Body, useThing } from "../rows/thing.js";
+import { say } from "../strings.js";
 import { short, words } from "../values.js";
 import list from "./data.module.css";
 
 /** What there is to look at. */
 export function DataIndex() {
   return (
-    <Page title="Data" about="Everything that services keep, as tables made of their contracts.">
+    <Page title={say.frame.data} about={say.data.about}>
       <ul className={list.kinds}>
         {entries(useKnown()).map(({ service, name, title, about }) => (
           <li key={`${service}/${name}`}>
@@ -59,7 +60,7 @@ export function DataPage({ service, name, shown, onShow }: Props) {
   if (found === undefined) {
     return (
       <Page title={`${service} / ${name}`}>
-        <Empty>This node lists nothing of that name.</Empty>
+        <Empty>{say.data.missing}</Empty>
       </Page>
     );
   }
@@ -75,7 +76,9 @@ export function DataPage({ service, name, shown, onShow }: Props) {
             params={{ service, method: create.name }}
             className={css.action ?? ""}
           >
-            New {words(found.item.name.replaceAll(/(?<=[a-z])[A-Z]/g, (letter) => ` ${letter}`))}
+            {say.data.newOne(
+              words(found.item.name.replaceAll(/(?<=[a-z])[A-Z]/g, (letter) => ` ${letter}`)),
+            )}
           </Link>
         ) : null
       }
@@ -93,7 +96,7 @@ export function OnePage({ service, name, id }: { service: string; name: string; 
   if (collection === undefined) {
     return (
       <Page title={`${service} / ${name}`}>
-        <Empty>This node lists nothing of that name.</Empty>
+        <Empty>{say.data.missing}</Empty>
       </Page>
     );
   }
@@ -113,7 +116,7 @@ function Plain({ collection, id }: { collection: Collection; id: string }) {
       title={`${words(item.name)} ${short(id)}`}
       tools={
         <Link to="/data/$service/$name" params={{ service, name }} search={{ open: id }}>
-          All {words(collection.items.name)}
+          {say.data.all(words(collection.items.name))}
         </Link>
       }
     >

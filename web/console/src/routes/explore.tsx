@@ -7,6 +7,7 @@ import { Call } from "../explore/call.js";
 import css from "../explore/explore.module.css";
 import { Methods } from "../explore/methods.js";
 import { useKnown } from "../known.js";
+import { say } from "../strings.js";
 
 interface Props {
   service?: string;
@@ -19,7 +20,7 @@ export function ExplorePage({ service, method, fill }: Props) {
   const { contracts } = useKnown();
   const found = service && method ? methodOf(contracts, service, method) : undefined;
   useEffect(() => {
-    document.title = `${method ?? "Explore"} · Stoa`;
+    document.title = `${method ?? say.frame.explore} · Stoa`;
   }, [method]);
   return (
     <div className={css.split} data-picked={method === undefined ? undefined : ""}>
@@ -33,16 +34,13 @@ export function ExplorePage({ service, method, fill }: Props) {
       ) : (
         <div className={css.work}>
           <header className={css.head}>
-            <h1>{method === undefined ? "Explore" : `There is no ${service} / ${method}`}</h1>
-            <p className={css.doc}>
-              Every method of every service, as its contract describes it. Choose one to fill in
-              what it is asked, call it, and see what comes of it.
-            </p>
+            <h1>
+              {method === undefined ? say.frame.explore : say.explore.missing(service, method)}
+            </h1>
+            <p className={css.doc}>{say.explore.about}</p>
           </header>
           <Empty>
-            <p>
-              Q is a query and changes nothing, C a command, E an effect that talks to the outside.
-            </p>
+            <p>{say.explore.kinds}</p>
           </Empty>
         </div>
       )}

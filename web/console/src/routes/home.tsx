@@ -6,21 +6,22 @@ import { Link } from "@tanstack/react-router";
 import { methodOf } from "../contracts/load.js";
 import { Page } from "../frame/page.js";
 import { type Known, useKnown } from "../known.js";
-import { LoadCharts } from "../load/load.js";
 import { call } from "../node.js";
 import { Events } from "../operate/events.js";
+import { Recent } from "../operate/recent.js";
+import { say } from "../strings.js";
 import css from "./home.module.css";
 import { Start } from "./start.js";
 
 /** What needs a person, and then what happens. */
 export function Home() {
   return (
-    <Page title="Home">
+    <Page title={say.frame.home}>
       <div className={css.home}>
         <Attention />
         <Start />
-        <LoadCharts />
-        <section className={css.events} aria-label="What happens">
+        <Recent />
+        <section className={css.events} aria-label={say.home.happens}>
           <Events />
         </section>
       </div>
@@ -29,6 +30,7 @@ export function Home() {
 }
 
 interface Need {
+  count: number;
   text: string;
   part: "jobs" | "subscriptions" | "parked";
   filter?: { [name: string]: string };
@@ -45,12 +47,12 @@ function Attention() {
   if (data.length === 0) {
     return (
       <div className={css.attention}>
-        <State mood="good">Nothing needs you.</State>
+        <State mood="good">{say.home.fine}</State>
       </div>
     );
   }
   return (
-    <ul className={css.attention} aria-label="What needs you">
+    <ul className={css.attention} aria-label={say.home.needs}>
       {data.map(({ text, part, filter }) => (
         <li key={text}>
           <State mood="bad">
@@ -79,15 +81,14 @@ async function needs({ contracts, may }: Known): Promise<Need[]> {
   ]);
   const lost = subscriptions.filter(({ state }) => state === "lost");
   const needs: Need[] = [
-    { text: counted(dead.length, "dead job"), part: "jobs", filter: { state: "dead" } },
-    { text: counted(parked.length, "parked event"), part: "parked" },
-    { text: counted(lost.length, "lost subscription"), part: "subscriptions" },
+    {
+      count: dead.length,
+      text: say.home.deadJobs(dead.length),
+      part: "jobs",
+      filter: { state: "dead" },
+    },
+    { count: parked.length, text: say.home.parkedEvents(parked.length), part: "parked" },
+    { count: lost.length, text: say.home.lostSubscriptions(lost.length), part: "subscriptions" },
   ];
-  return needs.filter(({ text }) => text !== "");
-}
-
-/** A page of things is counted; more of them than that are too many all the same. */
-function counted(count: number, what: string): string {
-  if (count === 0) return "";
-  return `${count >= 50 ? "50 or more" : count} ${what}${count === 1 ? "" : "s"}`;
+  return needs.filter(({ count }) => count > 0);
 }

@@ -10,6 +10,7 @@ import { NodePage } from "../operate/node.js";
 import { ParkedEvents } from "../operate/parked.js";
 import type { Span } from "../operate/span.js";
 import type { Shown } from "../rows/rows.js";
+import { say } from "../strings.js";
 import { type Lists, Part, Parts, useLists } from "./parts.js";
 
 const LISTS: Lists = [
@@ -32,7 +33,7 @@ function Places({ current }: { current: string }) {
 /** What the node did of late. */
 export function LoadPage(props: { span: Span; onSpan: (span: Span) => void }) {
   return (
-    <Page title="Operate" tabs={<Places current="load" />}>
+    <Page title={say.frame.operate} tabs={<Places current="load" />}>
       <Load {...props} />
     </Page>
   );
@@ -55,7 +56,7 @@ export function OperatePage({
       params: { position: String(position) },
     });
   return (
-    <Page title="Operate" tabs={<Places current={part} />}>
+    <Page title={say.frame.operate} tabs={<Places current={part} />}>
       {part === "events" ? (
         <Events
           words={rest.shown.filter?.words}

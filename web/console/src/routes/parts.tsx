@@ -5,6 +5,7 @@ import { Link } from "@tanstack/react-router";
 import type { Collection } from "../contracts/collections.js";
 import { useKnown } from "../known.js";
 import { Rows, type Shown } from "../rows/rows.js";
+import { say } from "../strings.js";
 import { words } from "../values.js";
 
 /** The lists that a place is made of, by service and name. */
@@ -50,7 +51,7 @@ interface Props {
 /** One of them. */
 export function Part({ lists, part, ...rest }: Props) {
   const found = lists.find(({ name }) => name === part);
-  if (found === undefined) return <Empty>This node has nothing of that name.</Empty>;
+  if (found === undefined) return <Empty>{say.frame.nothingOfThatName}</Empty>;
   return <Rows key={part} collection={found} {...rest} />;
 }
 

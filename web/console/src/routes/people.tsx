@@ -1,5 +1,6 @@
 import { Page } from "../frame/page.js";
 import type { Shown } from "../rows/rows.js";
+import { say } from "../strings.js";
 import { type Lists, Part, Parts, useLists } from "./parts.js";
 
 const LISTS: Lists = [
@@ -23,7 +24,7 @@ export function PeoplePage({
   const lists = useLists(LISTS);
   const parts = lists.map(({ name }) => name);
   return (
-    <Page title="People" tabs={<Parts place="people" parts={parts} current={part} />}>
+    <Page title={say.frame.people} tabs={<Parts place="people" parts={parts} current={part} />}>
       <Part lists={lists} part={part} {...rest} />
     </Page>
   );

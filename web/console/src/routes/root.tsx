@@ -6,6 +6,7 @@ import { Frame } from "../frame/frame.js";
 import { Page } from "../frame/page.js";
 import { Knowing } from "../known.js";
 import { failure, isSignedOut } from "../node.js";
+import { say } from "../strings.js";
 
 /** Every page, for whoever is signed in; for others the door, at the same address. */
 export function Root() {
@@ -23,16 +24,14 @@ export function Root() {
 
 /** A page that went wrong: the others are still there. */
 export function Broken({ error, reset }: ErrorComponentProps) {
-  return <Failed title="This page failed." next={failure(error).title} retry={reset} />;
+  return <Failed title={say.frame.broken} next={failure(error).title} retry={reset} />;
 }
 
 export function Missing() {
   return (
-    <Page title="Nothing here">
+    <Page title={say.frame.missing}>
       <Empty>
-        <p>
-          This address leads nowhere. <Link to="/">Go home</Link>, or search with Ctrl K.
-        </p>
+        <p>{say.frame.missingNext(<Link to="/">{say.frame.goHome}</Link>)}</p>
       </Empty>
     </Page>
   );

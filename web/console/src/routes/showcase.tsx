@@ -15,7 +15,7 @@ import {
   Tabs,
   Waiting,
 } from "@stoa/ui";
-import Curve from "@stoa/ui/curve";
+import Plot from "@stoa/ui/plot";
 import { type ReactNode, useState } from "react";
 
 import { Page } from "../frame/page.js";
@@ -71,9 +71,19 @@ export default function Showcase() {
       <Part name="Table">
         <Rows />
       </Part>
-      <Part name="Curve">
-        <div className={css.curve}>
-          <Curve label="balance" steps={STEPS} format={dollars} />
+      <Part name="Plot">
+        <div className={css.plot}>
+          <Plot
+            title="balance"
+            times={STEPS.map(({ time }) => time)}
+            lines={[{ name: "", values: STEPS.map(({ value }) => value) }]}
+            from={STEPS[0]?.time ?? 0}
+            to={STEPS.at(-1)?.time ?? 0}
+            format={dollars}
+            group="parts"
+            isStepped
+            onZoom={() => {}}
+          />
         </div>
       </Part>
       <Part name="Empty">
@@ -169,9 +179,9 @@ function Rows() {
   );
 }
 
-const DAY_MS = 24 * 60 * 60 * 1000;
+const DAY_S = 24 * 60 * 60;
 const STEPS = [0, 1499, 4497, 2998, 7495, 7495, 11_992].map((value, day) => ({
-  time: Date.UTC(2026, 0, 1) + day * DAY_MS,
+  time: Date.UTC(2026, 0, 1) / 1000 + day * DAY_S,
   value,
 }));
 

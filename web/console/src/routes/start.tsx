@@ -7,6 +7,7 @@ import { useEffect, useState } from "react";
 import { type Method, methodOf } from "../contracts/load.js";
 import { useKnown } from "../known.js";
 import { call, failure, follow } from "../node.js";
+import { say } from "../strings.js";
 import css from "./home.module.css";
 
 /** Enough to look at, and there in a moment. */
@@ -51,39 +52,36 @@ function Tour({ get, load }: { get: Method; load: Method }) {
   return (
     <section className={css.start} aria-labelledby="start">
       <div className={css.tour}>
-        <h2 id="start">Look around with a real shop</h2>
+        <h2 id="start">{say.home.tour}</h2>
         {isWhole ? (
           <Button small kind="quiet" onClick={leave}>
-            Close the tour
+            {say.home.closeTour}
           </Button>
         ) : null}
       </div>
       {shop === undefined ? (
         <div className={css.load}>
-          <p>
-            Eighteen months of a shop of compact discs: customers, stock, orders, books and inboxes.
-            It can be loaded while there is nothing else here.
-          </p>
+          <p>{say.home.shop}</p>
           <div className={css.acts}>
             <Button
               kind="primary"
               disabled={loading.isPending}
               onClick={() => loading.mutate(SOME)}
             >
-              Load {SOME.toLocaleString()} purchases
+              {say.home.loadSome(SOME)}
             </Button>
             <Button disabled={loading.isPending} onClick={() => loading.mutate(0)}>
-              Load all 69,659
+              {say.home.loadAll}
             </Button>
           </div>
         </div>
       ) : (
         <div className={css.progress}>
-          <progress max={shop.purchases} value={shop.loaded} aria-label="Purchases loaded" />
+          <progress max={shop.purchases} value={shop.loaded} aria-label={say.home.loaded} />
           <span role="status">
             {isWhole
-              ? `${shop.loaded.toLocaleString()} purchases are here.`
-              : `${shop.loaded.toLocaleString()} of ${shop.purchases.toLocaleString()} purchases, each in one commit of four services`}
+              ? say.home.isLoaded(shop.loaded)
+              : say.home.isLoading(shop.loaded, shop.purchases)}
           </span>
         </div>
       )}
@@ -96,18 +94,18 @@ function Tour({ get, load }: { get: Method; load: Method }) {
               params={{ service: "ledger", name: "accounts" }}
               search={{ filter: { kind: "ACCOUNT_KIND_ASSET" }, sort: "-balance" }}
             >
-              Find the best customer
+              {say.home.best}
             </Link>
           </Step>
-          <span>Accounts by what is owed on them: sorted by balance, the largest first.</span>
+          <span>{say.home.bestAbout}</span>
         </li>
         <li>
           <Step isOpen={shop !== undefined}>
             <Link to="/data/$service/$name" params={{ service: "orders", name: "orders" }}>
-              See one order's story
+              {say.home.story}
             </Link>
           </Step>
-          <span>What was bought, and all that changed in the same commit.</span>
+          <span>{say.home.storyAbout}</span>
         </li>
         <li>
           <Step isOpen={shop !== undefined}>
@@ -116,19 +114,19 @@ function Tour({ get, load }: { get: Method; load: Method }) {
               params={{ service: "orders", method: "PlaceOrder" }}
               search={{ fill: { lines: [{ sku: "CD", quantity: "2" }], currency: "USD" } }}
             >
-              Place an order
+              {say.home.place}
             </Link>
           </Step>
           <span>
-            The form is made of the contract.{" "}
-            <Link
-              to="/data/$service/$name"
-              params={{ service: "orders", name: "orders" }}
-              target="_blank"
-            >
-              Open the orders in another window
-            </Link>{" "}
-            and watch it appear.
+            {say.home.placeAbout(
+              <Link
+                to="/data/$service/$name"
+                params={{ service: "orders", name: "orders" }}
+                target="_blank"
+              >
+                {say.home.openOrders}
+              </Link>,
+            )}
           </span>
         </li>
       </ol>
@@ -144,19 +142,9 @@ function Step({ isOpen, children }: { isOpen: boolean; children: React.ReactElem
 
 /** What to do first, each by one method. */
 const STEPS = [
-  [
-    "users",
-    "CreateUser",
-    "Create a user",
-    "Somebody else who signs in; what they may is up to roles.",
-  ],
-  ["auth", "CreateApiKey", "Create an API key", "For a program that calls this node in your name."],
-  [
-    "ledger",
-    "CreateAccount",
-    "Open an account",
-    "The first line of the books, and the first commit to look at.",
-  ],
+  ["users", "CreateUser", say.home.createUser, say.home.createUserAbout],
+  ["auth", "CreateApiKey", say.home.createKey, say.home.createKeyAbout],
+  ["ledger", "CreateAccount", say.home.openAccount, say.home.openAccountAbout],
 ] as const;
 
 /** Three steps, for whoever is alone on a new node. */
@@ -175,7 +163,7 @@ function Steps() {
   const steps = STEPS.filter(([service, name]) => methodOf(contracts, service, name) !== undefined);
   return (
     <section className={css.start} aria-labelledby="start">
-      <h2 id="start">Start here</h2>
+      <h2 id="start">{say.home.start}</h2>
       <ol className={css.steps}>
         {steps.map(([service, method, title, text]) => (
           <li key={method}>

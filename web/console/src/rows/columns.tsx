@@ -4,6 +4,7 @@ import { useMemo, useState } from "react";
 
 import type { Collection } from "../contracts/collections.js";
 import { isAmount, Value } from "../reply/value.js";
+import { say } from "../strings.js";
 import { words } from "../values.js";
 
 const NO_NUMBERS = [ScalarType.BOOL, ScalarType.BYTES, ScalarType.STRING];
@@ -40,7 +41,7 @@ export function useColumns(collection: Collection, things: readonly JsonObject[]
     localStorage.setItem(CHOICES, JSON.stringify({ ...choices(), [list]: next }));
   };
   const menu = (
-    <Menu title="Columns">
+    <Menu title={say.data.columns}>
       {() =>
         fields.map(({ field }) => (
           <Check

@@ -1,6 +1,6 @@
 import type { DescField } from "@bufbuild/protobuf";
 import { input } from "@stoa/ui";
-
+import { say } from "../strings.js";
 import { words } from "../values.js";
 import css from "./rows.module.css";
 
@@ -24,7 +24,7 @@ export function Filter({ field, value, onChange }: Props) {
           value={value}
           onChange={(event) => onChange(event.target.value)}
         >
-          <option value="">any</option>
+          <option value="">{say.data.any}</option>
           {values
             .filter(({ number }) => number !== 0)
             .map((one) => (
@@ -45,7 +45,7 @@ export function Filter({ field, value, onChange }: Props) {
         className={input}
         data-filter
         defaultValue={value}
-        placeholder="any"
+        placeholder={say.data.any}
         spellCheck={false}
         onBlur={(event) => event.target.value !== value && onChange(event.target.value.trim())}
         onKeyDown={(event) => event.key === "Enter" && event.currentTarget.blur()}

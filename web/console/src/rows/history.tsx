@@ -8,6 +8,7 @@ import { methodOf } from "../contracts/load.js";
 import { useKnown } from "../known.js";
 import { failure, stoa } from "../node.js";
 import { Time } from "../reply/value.js";
+import { say } from "../strings.js";
 import { shortCaller } from "../values.js";
 import css from "./rows.module.css";
 
@@ -32,23 +33,23 @@ export function History({ touched }: { touched: string }) {
   if (!isShown) return null;
   return (
     <section className={css.history}>
-      <h3>History</h3>
+      <h3>{say.data.history}</h3>
       {error ? <Failed {...failure(error)} /> : null}
       <ol>
         {commits.map(({ position, time, method, caller }) => (
           <li key={position}>
             <Link to="/operate/commits/$position" params={{ position }}>
-              {method.replace(/^.*\//, "") || "The node itself"}
+              {method.replace(/^.*\//, "") || say.data.itself}
             </Link>{" "}
             <span title={caller}>{shortCaller(caller)}</span>
             {time ? <Time time={timestampDate(time).toISOString()} /> : null}
           </li>
         ))}
       </ol>
-      {data && commits.length === 0 && !hasNextPage ? <p>No commit names it.</p> : null}
+      {data && commits.length === 0 && !hasNextPage ? <p>{say.data.noCommit}</p> : null}
       {hasNextPage ? (
         <Button small onClick={() => void fetchNextPage()}>
-          {isFetching ? "Looking" : "Look further back"}
+          {isFetching ? say.data.looking : say.data.furtherBack}
         </Button>
       ) : null}
     </section>

@@ -6,6 +6,7 @@ import { useState } from "react";
 import type { Collection } from "../contracts/collections.js";
 import { useKnown } from "../known.js";
 import { call } from "../node.js";
+import { say } from "../strings.js";
 import { short, words } from "../values.js";
 import { bulkOf, each, type Outcome } from "./bulk.js";
 import css from "./rows.module.css";
@@ -39,20 +40,19 @@ export function Many({ collection, things, onClear }: Props) {
     onClear();
   };
   return (
-    <section className={css.many} aria-label="What is picked" aria-live="polite">
+    <section className={css.many} aria-label={say.data.picked} aria-live="polite">
       <div className={css.bulk}>
-        <strong>{outcome ? said(outcome) : `${things.length.toLocaleString()} picked`}</strong>
+        <strong>{outcome ? said(outcome) : say.data.countPicked(things.length)}</strong>
         {asked ? (
           <>
             <span>
-              {verb(asked.method.name, collection.item.name)} {things.length.toLocaleString()}{" "}
-              {name}?
+              {say.data.ask(verb(asked.method.name, collection.item.name), things.length, name)}
             </span>
             <Button small kind="danger" onClick={() => void act(asked)}>
-              {verb(asked.method.name, collection.item.name)} {things.length.toLocaleString()}
+              {say.data.act(verb(asked.method.name, collection.item.name), things.length)}
             </Button>
             <Button small kind="quiet" onClick={() => ask(undefined)}>
-              Keep them
+              {say.data.keep}
             </Button>
           </>
         ) : outcome ? null : (
@@ -63,7 +63,7 @@ export function Many({ collection, things, onClear }: Props) {
           ))
         )}
         <Button small kind="quiet" disabled={isBusy} onClick={clear}>
-          {outcome ? "Done" : "Clear"}
+          {outcome ? say.data.done : say.data.clear}
         </Button>
       </div>
       {outcome && outcome.failed.length > 0 ? (
@@ -81,7 +81,7 @@ export function Many({ collection, things, onClear }: Props) {
 
 function said({ done, total, failed }: Outcome): string {
   const isBusy = done + failed.length < total;
-  if (isBusy) return `${(done + failed.length).toLocaleString()} of ${total.toLocaleString()}…`;
-  const failures = failed.length === 0 ? "" : `, ${failed.length.toLocaleString()} failed`;
-  return `${done.toLocaleString()} done${failures}`;
+  return isBusy
+    ? say.data.progress(done + failed.length, total)
+    : say.data.outcome(done, failed.length);
 }

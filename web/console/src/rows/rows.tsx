@@ -8,6 +8,7 @@ import { first } from "../contracts/comments.js";
 import { rulesOf } from "../contracts/rules.js";
 import { useKnown } from "../known.js";
 import { call, failure } from "../node.js";
+import { say } from "../strings.js";
 import { words } from "../values.js";
 import { useColumns } from "./columns.js";
 import { csv, save } from "./export.js";
@@ -87,14 +88,14 @@ export function Rows({ collection, shown, onShow, onOpen }: Props) {
           />
         ))}
         <span className={css.count} role="status">
-          {page.data ? counted(things.length, hasNextPage, !isWhole && sort !== undefined) : ""}
-          {isLive ? <span className={css.live}>live</span> : null}
+          {page.data ? counted(things.length, hasNextPage, sort !== undefined) : ""}
+          {isLive ? <span className={css.live}>{say.data.live}</span> : null}
         </span>
         {things.length > 0 ? (
           <>
             {menu}
             <span data-export>
-              <Menu title={format ? "Loading all…" : "Export"}>
+              <Menu title={format ? say.data.loading : say.data.exporting}>
                 {(close) =>
                   (["csv", "json"] as const).map((one) => (
                     <Item
@@ -118,8 +119,8 @@ export function Rows({ collection, shown, onShow, onOpen }: Props) {
       ) : null}
       {!may(list) ? (
         <Failed
-          title={`You may not list ${words(items.name)}.`}
-          next={`This needs the permission ${list.permission}: ask an administrator for a role that has it.`}
+          title={say.data.denied(words(items.name))}
+          next={say.failures.needs(list.permission)}
         />
       ) : page.error ? (
         <Failed {...failure(page.error)} retry={() => void page.refetch()} />
@@ -191,10 +192,11 @@ function useRows(collection: Collection, filter: JsonObject, wantsAll: boolean) 
   return { page, isLive, things };
 }
 
-function counted(count: number, hasMore: boolean, isComing: boolean): string {
-  const number = count.toLocaleString();
-  if (isComing) return `${number}, loading all to sort them`;
-  return hasMore ? `${number}, and more` : number;
+/** How many rows there are; where they are to be sorted, whether these are all of them. */
+function counted(count: number, hasMore: boolean, isSorted: boolean): string {
+  if (!hasMore) return count.toLocaleString();
+  if (!isSorted) return say.data.more(count);
+  return count < ALL_MAX ? say.data.sorting(count) : say.data.sortedPart(count);
 }
 
 function without(filter: { [name: string]: string }): { [name: string]: string } | undefined {
@@ -205,12 +207,10 @@ function without(filter: { [name: string]: string }): { [name: string]: string }
 function Nothing({ collection, isFiltered }: { collection: Collection; isFiltered: boolean }) {
   const { contracts } = useKnown();
   const name = words(collection.items.name);
-  if (isFiltered) return <Empty>No {name} match. Widen the filter.</Empty>;
+  if (isFiltered) return <Empty>{say.data.noMatch(name)}</Empty>;
   return (
     <Empty>
-      <p>
-        No {name} yet. {first(contracts.comment(collection.item))}
-      </p>
+      <p>{say.data.none(name, first(contracts.comment(collection.item)))}</p>
     </Empty>
   );
 }

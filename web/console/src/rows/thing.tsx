@@ -7,6 +7,7 @@ import { about, type Collection } from "../contracts/collections.js";
 import { useKnown } from "../known.js";
 import { call, failure } from "../node.js";
 import { Tree } from "../reply/tree.js";
+import { say } from "../strings.js";
 import { short, words } from "../values.js";
 import { History } from "./history.js";
 import { useLiveThing } from "./live.js";
@@ -55,10 +56,10 @@ export function Thing({ collection, id, thing, onClose }: Props) {
               params={{ service, name, id: String(shown?.[collection.id.jsonName] ?? id) }}
               className={css.whole ?? ""}
             >
-              Open page
+              {say.data.openPage}
             </Link>
           ) : null}
-          <Copy text={id} label="Copy the identifier" />
+          <Copy text={id} label={say.data.copyId} />
         </>
       }
       onClose={onClose}
@@ -70,7 +71,7 @@ export function Thing({ collection, id, thing, onClose }: Props) {
       ) : isFetching ? (
         <Waiting />
       ) : (
-        <Empty>It is not among what is listed here. Look for it without a filter.</Empty>
+        <Empty>{say.data.notListed}</Empty>
       )}
     </Drawer>
   );

@@ -3,6 +3,7 @@ import type { ReactNode } from "react";
 import { Dialog, Heading, Modal, ModalOverlay } from "react-aria-components";
 
 import { Button } from "../button/button.js";
+import { say } from "../strings.js";
 import css from "./drawer.module.css";
 
 interface Props {
@@ -24,7 +25,7 @@ export function Drawer({ title, tools, onClose, children }: Props) {
               {title}
             </Heading>
             {tools}
-            <Button kind="quiet" label="Close" onClick={onClose}>
+            <Button kind="quiet" label={say.close} onClick={onClose}>
               <X size={16} aria-hidden />
             </Button>
           </div>

@@ -1,6 +1,7 @@
 import type { ReactNode } from "react";
 
 import { Button } from "../button/button.js";
+import { say } from "../strings.js";
 import css from "./notice.module.css";
 
 /** What would be here, and how it comes to be. */
@@ -29,7 +30,7 @@ export function Failed({ title, next, reason, retry }: Failure) {
           {reason ? <code>{reason}</code> : null}
           {retry ? (
             <Button small onClick={retry}>
-              Try again
+              {say.retry}
             </Button>
           ) : null}
         </div>
@@ -43,7 +44,7 @@ export function Waiting({ lines = 4 }: { lines?: number }) {
   const widths = ["72%", "54%", "63%", "41%", "68%", "49%"];
   const bones = Array.from({ length: lines }, (_, line) => widths[line % widths.length]);
   return (
-    <div className={css.bones} role="status" aria-label="Loading">
+    <div className={css.bones} role="status" aria-label={say.loading}>
       {bones.map((width, line) => (
         // biome-ignore lint/suspicious/noArrayIndexKey: lines have no names, and stay where they are
         <div key={line} className={css.bone} style={{ width }} />

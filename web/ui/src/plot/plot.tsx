@@ -20,6 +20,10 @@ interface Props {
   isLog?: boolean;
   /** Whether what is counted is counted in powers of two. */
   isBinary?: boolean;
+  /** Whether it stays what it is until it changes. */
+  isStepped?: boolean;
+  /** In pixels. */
+  height?: number;
   /** Plots of the same name point at the same time. */
   group: string;
   /** Asked for when somebody drags over a span. */
@@ -27,6 +31,9 @@ interface Props {
 }
 
 const HEIGHT = 128;
+/** The room that values have beside a plot at least, and what a letter of them takes. */
+const AXIS = 52;
+const LETTER = 6.4;
 const FONT = "11px Inter, system-ui, sans-serif";
 /** Lines in the order in which they matter. */
 const COLOURS = ["--accent", "--ink-3", "--warn", "--good"];
@@ -50,7 +57,7 @@ export default function Plot(props: Props) {
     const made = new UPlot(options(element, latest, setAt), data(latest.current), element);
     plot.current = made;
     const sized = new ResizeObserver(() =>
-      made.setSize({ width: element.clientWidth, height: HEIGHT }),
+      made.setSize({ width: element.clientWidth, height: element.clientHeight }),
     );
     sized.observe(element);
     return () => {
@@ -82,7 +89,13 @@ export default function Plot(props: Props) {
           ))}
         </span>
       </figcaption>
-      <div ref={host} className={css.canvas} role="img" aria-label={`${title}: ${label}`} />
+      <div
+        ref={host}
+        className={css.canvas}
+        style={{ height: props.height ?? HEIGHT }}
+        role="img"
+        aria-label={`${title}: ${label}`}
+      />
     </figure>
   );
 }
@@ -99,13 +112,14 @@ function options(
   setAt: (at: number | undefined) => void,
 ): UPlot.Options {
   const colour = (name: string) => resolved(element, name);
-  const { lines, isLog = false, isBinary = false, group } = latest.current;
+  const { lines, isLog = false, isBinary = false, isStepped = false, group } = latest.current;
   const strokes = lines.map((_, place) => colour(COLOURS[place] ?? "--ink-3"));
   const axis = { stroke: colour("--ink-3"), font: FONT, ticks: { show: false } };
   const grid = { stroke: colour("--line"), width: 1 };
+  const stepped = UPlot.paths.stepped?.({ align: 1 });
   return {
     width: element.clientWidth,
-    height: HEIGHT,
+    height: element.clientHeight,
     padding: [8, lines.length > 1 ? 34 : 8, 0, 0],
     legend: { show: false },
     cursor: {
@@ -126,7 +140,9 @@ function options(
       {
         ...axis,
         grid,
-        size: 52,
+        // Money takes more room than a count; plots of one page that count begin at the same place.
+        size: (_, values) =>
+          Math.max(AXIS, 14 + LETTER * Math.max(0, ...(values ?? []).map(({ length }) => length))),
         space: 26,
         ...(isBinary ? { incrs: POWERS } : {}),
         // Where there is little room, every other one has no label.
@@ -141,6 +157,7 @@ function options(
         stroke,
         width: 1.5,
         spanGaps: false,
+        ...(isStepped && stepped ? { paths: stepped } : {}),
         points: { show: alone, size: 4, fill: stroke },
       })),
     ],

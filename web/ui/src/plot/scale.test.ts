@@ -7,6 +7,7 @@ const line = (...values: (number | null)[]) => [{ name: "", values }];
 test("rates begin at nothing, latencies span powers of ten", () => {
   expect(extent(line(null, 50), false)).toEqual([0, 54]);
   expect(extent(line(0, null), false)).toEqual([0, 1]);
+  expect(extent(line(-50, 0), false)).toEqual([-54, 0]);
   expect(extent(line(0, 0.3, null, 42), true)).toEqual([0.1, 100]);
   expect(extent(line(10), true)).toEqual([10, 100]);
   expect(extent(line(null), true)).toEqual([1, 10]);

@@ -11,7 +11,11 @@ export function extent(lines: readonly Line[], isLog: boolean): [least: number, 
     .filter((value): value is number => value !== null && (!isLog || value > 0));
   if (shown.length === 0) return isLog ? [1, 10] : [0, 1];
   const most = Math.max(...shown);
-  if (!isLog) return [0, most > 0 ? most * 1.08 : 1];
+  if (!isLog) {
+    // Nothing is always there, so that a line that is twice as high means twice as much.
+    const [low, high] = [Math.min(0, ...shown), Math.max(0, most)];
+    return low === high ? [0, 1] : [low * 1.08, high * 1.08];
+  }
   // Whole powers of ten, so that the grid is one that people know.
   const low = 10 ** Math.floor(Math.log10(Math.min(...shown)));
   const high = 10 ** Math.ceil(Math.log10(most * 1.01));

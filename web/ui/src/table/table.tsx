@@ -1,7 +1,7 @@
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { ArrowDown, ArrowUp } from "lucide-react";
 import { type KeyboardEvent, memo, type ReactNode, useCallback, useEffect, useRef } from "react";
-
+import { say } from "../strings.js";
 import css from "./table.module.css";
 
 export interface Column<Row> {
@@ -98,7 +98,7 @@ export function Table<Row>(props: Props<Row>) {
               <th scope="col">
                 <input
                   type="checkbox"
-                  aria-label="Pick all rows"
+                  aria-label={say.pickAll}
                   checked={isAll}
                   onChange={() => picks.onPick(new Set(isAll ? [] : rows.map(keyOf)))}
                 />
@@ -209,7 +209,7 @@ const Line = memo(function Line<Row>(props: LineProps<Row>) {
           <input
             type="checkbox"
             tabIndex={-1}
-            aria-label={`Pick row ${index + 1}`}
+            aria-label={say.pick(index + 1)}
             checked={isPicked === true}
             onChange={acts.pick}
           />

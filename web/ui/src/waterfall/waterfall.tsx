@@ -63,7 +63,7 @@ export function Waterfall({ label, steps, break: middle, end, breakLabel, format
             </span>
           ))}
           {hasMore ? (
-            <span className={css.broken} style={{ insetInlineStart: percent(at(middle)) }}>
+            <span className={css.broken} style={{ insetInlineEnd: percent(1 - at(middle)) }}>
               {format(middle)} {breakLabel}
             </span>
           ) : null}

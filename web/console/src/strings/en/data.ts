@@ -1,0 +1,42 @@
+import { counted } from "./counted.js";
+
+/** What services keep: lists, and one of what they list. */
+export const data = {
+  about: "Everything that services keep, as tables made of their contracts.",
+  missing: "This node lists nothing of that name.",
+  newOne: (what: string) => `New ${what}`,
+  all: (what: string) => `All ${what}`,
+  any: "any",
+  columns: "Columns",
+  exporting: "Export",
+  loading: "Loading all…",
+  live: "live",
+  more: (count: number) => `${count.toLocaleString()}, and more`,
+  sorting: (count: number) => `${count.toLocaleString()}, loading all to sort them`,
+  sortedPart: (count: number) =>
+    `the first ${count.toLocaleString()} of more, sorted among themselves`,
+  denied: (what: string) => `You may not list ${what}.`,
+  noMatch: (what: string) => `No ${what} match. Widen the filter.`,
+  none: (what: string, about: string) => `No ${what} yet. ${about}`,
+  notListed: "It is not among what is listed here. Look for it without a filter.",
+  openPage: "Open page",
+  copyId: "Copy the identifier",
+  history: "History",
+  itself: "The node itself",
+  noCommit: "No commit names it.",
+  looking: "Looking",
+  furtherBack: "Look further back",
+  picked: "What is picked",
+  countPicked: (count: number) => `${count.toLocaleString()} picked`,
+  ask: (verb: string, count: number, what: string) => `${verb} ${count.toLocaleString()} ${what}?`,
+  act: (verb: string, count: number) => `${verb} ${count.toLocaleString()}`,
+  keep: "Keep them",
+  clear: "Clear",
+  done: "Done",
+  progress: (done: number, all: number) => `${done.toLocaleString()} of ${all.toLocaleString()}…`,
+  outcome: (done: number, failed: number) =>
+    `${done.toLocaleString()} done${failed === 0 ? "" : `, ${failed.toLocaleString()} failed`}`,
+  entries: (count: number) => counted(count, "entry", "entries"),
+  yes: "yes",
+  no: "no",
+};

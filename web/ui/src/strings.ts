@@ -1,0 +1,10 @@
+/** The few words that parts say themselves, whatever they show. */
+export const say = {
+  close: "Close",
+  copy: "Copy",
+  copied: "Copied",
+  loading: "Loading",
+  pickAll: "Pick all rows",
+  pick: (row: number) => `Pick row ${row}`,
+  retry: "Try again",
+};
