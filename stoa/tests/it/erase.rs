@@ -9,7 +9,7 @@ use stoa_node::Body;
 use stoa_testkit::{Engine, Node, run_with_ports};
 
 /// What is personal about somebody, wherever it is told: none of it may lie on a disk as it is.
-const CANARIES: [&str; 11] = [
+const CANARIES: [&str; 12] = [
     "canary.mail@example.com",
     "Canary Displayname",
     "sv-canaryl",
@@ -20,6 +20,7 @@ const CANARIES: [&str; 11] = [
     "canary-order",
     "canary-total",
     "canary payload",
+    "canary number",
     // As JSON writes it: what is on the disk is looked for by the service itself.
     "canaryresult",
 ];
@@ -67,6 +68,18 @@ async fn tell(node: &Node, id: &Value) {
     ask(node, &node.system(), "notify.Notify", told).await.unwrap();
     let token = json!({"purpose": "users.invite", "subject": id, "payload": "canary payload"});
     ask(node, &node.admin(), "tokens.IssueToken", token).await.unwrap();
+    let number = json!({
+        "kind": "person_number", "value": "canary number", "subject": id, "purposes": ["tests"],
+    });
+    // Of somebody who was erased nothing is kept, and whoever tells it is told so.
+    match ask(node, &node.admin(), "secrets.Wrap", number).await {
+        Ok(wrapped) => {
+            let id = &wrapped["reference"]["id"];
+            let look = json!({"id": id, "purpose": "tests", "reason": "canary number"});
+            ask(node, &node.admin(), "secrets.Unwrap", look).await.unwrap();
+        }
+        Err(error) => assert_eq!(error.reason(), "secrets.subject_erased"),
+    }
     let holder = node.user_with(id.as_str().unwrap(), &["idempotence.*"]);
     let key = json!({"scope": "told", "key": node.now().0.to_string(), "fingerprint": "aGFzaA=="});
     let claimed = ask(node, &holder, "idempotence.ClaimKey", key.clone()).await.unwrap();

@@ -38,6 +38,16 @@ fn rows<T: Table>(
 }
 
 impl View<'_> {
+    /// Whether somebody was erased: what is kept about them from then on is kept without what is
+    /// personal in it.
+    ///
+    /// # Errors
+    /// `ring.damaged`, and those of the store.
+    pub fn is_erased(&self, subject: &str) -> Result<bool> {
+        let key = self.subject_key(subject, false)?;
+        Ok(key.is_none() && self.keys().borrow().subjects.contains_key(subject))
+    }
+
     /// A page of what a table holds about a person, each row as JSON, and the token of the next page;
     /// for the node's own contract.
     ///

@@ -1,0 +1,3 @@
+//! What secrets promises: the Rust of `proto/stoa/secrets/v1`.
+
+stoa_contract::contract!("secrets");

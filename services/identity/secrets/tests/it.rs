@@ -1,0 +1,14 @@
+//! Secrets, through its contract.
+
+#![cfg(test)]
+
+#[path = "it/references.rs"]
+mod references;
+
+use stoa_kit::Service;
+
+fn services() -> Vec<Service> {
+    vec![stoa_secrets::service()]
+}
+
+stoa_testkit::compliance!(stoa_secrets::service, services);
