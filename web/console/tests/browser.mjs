@@ -30,10 +30,29 @@ export async function open(browser, form, storageState) {
     if (message.type() === "error") wrong.push(`console: ${message.text()}`);
   });
   page.on("pageerror", (error) => wrong.push(`thrown: ${error.stack}`));
+  const hosts = new Set();
+  page.on("request", (request) => {
+    const { protocol, host } = new URL(request.url());
+    if (!/^http/.test(protocol) || hosts.has(host)) return;
+    hosts.add(host);
+    if (hosts.size > 1) wrong.push(`elsewhere: ${request.url()}`);
+  });
   page.on("response", (answer) => {
     if (answer.status() >= 400) wrong.push(`${answer.status()}: ${answer.url()}`);
   });
   return { context, page, wrong };
+}
+
+/** Whether a page is wider than its window, also for whoever reads from right to left. */
+export async function overflows(page) {
+  const ways = await page.evaluate(() =>
+    ["ltr", "rtl", ""].map((way) => {
+      document.documentElement.dir = way;
+      const { scrollWidth, clientWidth } = document.documentElement;
+      return scrollWidth > clientWidth ? `${scrollWidth} of ${clientWidth} px, ${way}` : "";
+    }),
+  );
+  return ways.filter((way) => way !== "");
 }
 
 /**

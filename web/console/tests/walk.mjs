@@ -8,7 +8,7 @@ import { AuthService } from "@stoa/sdk/auth";
 import { AccountKind, LedgerService } from "@stoa/sdk/ledger";
 import { OrdersService } from "@stoa/sdk/orders";
 import { SystemService } from "@stoa/sdk/system";
-import { FORMS, inaccessible, launch, open } from "./browser.mjs";
+import { FORMS, inaccessible, launch, open, overflows } from "./browser.mjs";
 import { firstMinute } from "./first.mjs";
 import { openShop } from "./shop.mjs";
 import { measure, sessionOf } from "./speed.mjs";
@@ -64,7 +64,7 @@ async function some(stoa) {
 
 /** Looks at what a page shows, and keeps a picture if there is a folder for it. */
 async function look(page, form, name) {
-  const found = await inaccessible(page, form);
+  const found = [...(await inaccessible(page, form)), ...(await overflows(page))];
   wrong.push(...found.map((what) => `${name}, ${form}: ${what}`));
   if (folder === undefined) return;
   mkdirSync(folder, { recursive: true });
@@ -108,6 +108,9 @@ async function setUp() {
 /** Signs in, after a password that was wrong. Gives what the browser keeps. */
 async function signIn() {
   const { page, context, wrong: own } = await open(browser, "light");
+  // The link that was used is good for nothing.
+  await page.goto(`${url}/#${code}`);
+  await page.getByRole("heading", { name: "Sign in" }).waitFor();
   await page.goto(`${url}/data/ledger/accounts`);
   await page.getByRole("heading", { name: "Sign in" }).waitFor();
   wrong.push(...own);
@@ -183,6 +186,7 @@ async function everyPage(form, session, ones) {
     await page.getByRole("img", { name: /^Latency: p50 [\d.]+ [mµ]?s/ }).waitFor();
     await page.getByRole("button", { name: "p99" }).click();
     await page.getByRole("link", { name: /PlaceOrder/ }).waitFor();
+    await page.getByRole("navigation", { name: "Span" }).scrollIntoViewIfNeeded();
   });
   await show("operate-logs", "/operate/logs", rows);
   for (const part of ["commits", "subscriptions", "timers", "settings", "tenants", "mail"]) {
@@ -286,6 +290,12 @@ async function placeAnOrder(session) {
   await page.getByRole("heading", { name: /^Commit p/ }).waitFor();
   await page.getByText("orders_order").first().waitFor();
   await look(page, "light", "commit");
+  const touched = page.getByText(/^orders\.order\//);
+  await touched.click();
+  await page.getByText("no commit has touched it since").waitFor();
+  await touched.scrollIntoViewIfNeeded();
+  await page.getByRole("heading", { name: "What it wrote" }).evaluate((it) => it.scrollIntoView());
+  await look(page, "light", "touched");
   wrong.push(...own, ...watching.wrong);
 
   // What the contract does not allow is said at its field.

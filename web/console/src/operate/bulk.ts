@@ -11,9 +11,10 @@ export interface Bulk {
   run: (act: (key: string) => Promise<unknown>) => Promise<void>;
 }
 
-/** What is picked of a list, and what becomes of it. What failed stays picked. */
-export function useBulk(then: () => void): Bulk {
-  const [picked, setPicked] = useState<ReadonlySet<string>>(new Set());
+/** What is picked of what is there, and what becomes of it. What failed stays picked, if it is there still. */
+export function useBulk(keys: readonly string[], then: () => void): Bulk {
+  const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set());
+  const picked = new Set(keys.filter((key) => chosen.has(key)));
   const [isAtWork, setAtWork] = useState(false);
   const [outcome, setOutcome] = useState<Outcome>();
   return {
@@ -24,13 +25,13 @@ export function useBulk(then: () => void): Bulk {
       const next = new Set(picked);
       if (isPicked) next.add(key);
       else next.delete(key);
-      setPicked(next);
+      setChosen(next);
     },
-    pickAll: (keys) => setPicked(new Set(keys)),
+    pickAll: (keys) => setChosen(new Set(keys)),
     run: async (act) => {
       setAtWork(true);
       const { failed } = await toEach([...picked], act, setOutcome);
-      setPicked(new Set(failed.map(({ key }) => key)));
+      setChosen(new Set(failed.map(({ key }) => key)));
       setAtWork(false);
       then();
     },

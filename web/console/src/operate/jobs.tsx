@@ -37,7 +37,7 @@ export function Jobs({ shown, onShow }: { shown: Shown; onShow: (shown: Shown) =
   );
   const rows = useMemo(() => data?.pages.flatMap(({ jobs }) => jobs) ?? [], [data]);
   const dead = rows.filter(({ state }) => state === "dead");
-  const bulk = useBulk(() => void refetch());
+  const bulk = useBulk(dead.map(keyOf), () => void refetch());
   const deeds: Deed[] = [
     {
       verb: say.jobs.retry,
@@ -104,7 +104,7 @@ const COLUMNS: Column<Job>[] = [
   {
     id: "id",
     title: say.jobs.id,
-    width: 132,
+    width: 120,
     cell: ({ id }) => (
       <span className={css.mono} title={id}>
         {short(id)}
@@ -114,38 +114,38 @@ const COLUMNS: Column<Job>[] = [
   {
     id: "method",
     title: say.jobs.method,
-    width: 200,
+    width: 180,
     cell: ({ method }) => <MethodLink path={method} />,
   },
   {
     id: "state",
     title: say.jobs.state,
-    width: 96,
+    width: 88,
     cell: ({ state }) => <State mood={MOODS[state] ?? "plain"}>{state}</State>,
   },
   {
     id: "attempts",
     title: say.jobs.attempts,
-    width: 88,
+    width: 80,
     align: "end",
     cell: ({ attempts }) => attempts.toLocaleString(),
   },
   {
     id: "time",
     title: say.jobs.due,
-    width: 120,
+    width: 112,
     cell: ({ runTime }) => (runTime ? <Time time={timestampDate(runTime).toISOString()} /> : "–"),
   },
   {
     id: "error",
     title: say.jobs.error,
-    width: 280,
+    width: 240,
     cell: ({ error }) => (error ? <span title={error}>{error}</span> : "–"),
   },
   {
     id: "position",
     title: say.jobs.commit,
-    width: 96,
+    width: 80,
     cell: ({ position }) => (
       <Link className={css.mono ?? ""} to="/operate/commits/$position" params={{ position }}>
         {position}
@@ -155,7 +155,7 @@ const COLUMNS: Column<Job>[] = [
   {
     id: "behalf",
     title: say.jobs.behalf,
-    width: 150,
+    width: 136,
     cell: ({ onBehalf }) => (
       <span className={css.mono} title={onBehalf}>
         {onBehalf.replace(/[a-z]+_[0-9a-z]{20,}/, short)}

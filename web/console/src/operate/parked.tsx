@@ -25,7 +25,7 @@ export function ParkedEvents() {
     refetchInterval: EVERY_MS,
   });
   const rows = useMemo(() => subjects(data?.parked ?? []), [data]);
-  const bulk = useBulk(() => void refetch());
+  const bulk = useBulk(rows.map(keyOf), () => void refetch());
   const named = (key: string) => {
     const [subscription = "", subject = ""] = key.split(" ");
     return { subscription, subject };

@@ -122,16 +122,19 @@ function Text({ field, text, isWhole }: TextProps) {
   const { named } = useKnown();
   const collection = named(field);
   const shown = isWhole ? text : short(text);
+  const isId = prefixOf(text) !== undefined;
   if (collection !== undefined) {
     return (
-      <Go href={placeOf(collection, text)} className={css.mono} title={text}>
+      <Go href={placeOf(collection, text)} className={isId ? css.mono : undefined} title={text}>
         {shown}
       </Go>
     );
   }
-  const look = prefixOf(text) !== undefined ? css.mono : isWhole ? css.text : undefined;
   return (
-    <span className={look} title={isWhole ? undefined : text}>
+    <span
+      className={isId ? css.mono : isWhole ? css.text : undefined}
+      title={isWhole ? undefined : text}
+    >
       {shown}
     </span>
   );

@@ -33,11 +33,13 @@ interface Props {
 const HEIGHT = 128;
 /** The room that values have beside a plot at least, and what a letter of them takes. */
 const AXIS = 52;
-const LETTER = 6.4;
+const LETTER = 6;
 const FONT = "11px Inter, system-ui, sans-serif";
 /** Lines in the order in which they matter. */
 const COLOURS = ["--accent", "--ink-3", "--warn", "--good"];
 const LABEL = 13;
+/** The width of a time. */
+const CLOCK = 56;
 const POWERS = Array.from({ length: 50 }, (_, power) => 2 ** power);
 
 /** How something went over a span of time. */
@@ -142,7 +144,7 @@ function options(
         grid,
         // Money takes more room than a count; plots of one page that count begin at the same place.
         size: (_, values) =>
-          Math.max(AXIS, 14 + LETTER * Math.max(0, ...(values ?? []).map(({ length }) => length))),
+          Math.max(AXIS, 10 + LETTER * Math.max(0, ...(values ?? []).map(({ length }) => length))),
         space: 26,
         ...(isBinary ? { incrs: POWERS } : {}),
         // Where there is little room, every other one has no label.
@@ -215,9 +217,11 @@ function powers(least: number, most: number): number[] {
 const minutes = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
 const days = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short" });
 
-/** Times in the reader's zone; midnight is the day that begins. */
-function clock(_: UPlot, splits: number[]): string[] {
+/** Times in the reader's zone; midnight is the day that begins. One that would be cut off is left out. */
+function clock(plot: UPlot, splits: number[]): string[] {
+  const start = plot.bbox.left / devicePixelRatio;
   return splits.map((split) => {
+    if (start + plot.valToPos(split, "x") + CLOCK / 2 > plot.width) return "";
     const time = new Date(split * 1000);
     const isMidnight = time.getHours() === 0 && time.getMinutes() === 0;
     return isMidnight ? days.format(time) : minutes.format(time);

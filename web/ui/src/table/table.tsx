@@ -45,6 +45,8 @@ interface Props<Row> {
 
 const ROW = 32;
 const PICK = 40;
+/** Rows that are there before they come into sight: each of them is laid out with those that are seen. */
+const OVERSCAN = 6;
 
 /** Rows of the same kind, of which only those in sight are there. */
 export function Table<Row>(props: Props<Row>) {
@@ -54,7 +56,7 @@ export function Table<Row>(props: Props<Row>) {
     count: rows.length,
     getScrollElement: () => scroll.current,
     estimateSize: () => ROW,
-    overscan: 16,
+    overscan: OVERSCAN,
   });
   const items = virtual.getVirtualItems();
   const last = items.at(-1)?.index ?? 0;
