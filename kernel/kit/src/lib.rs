@@ -179,7 +179,8 @@
 //! What others call by HTTP of their own making, a webhook with a signed body for example, is an
 //! effect whose request is `stoa.v1.HttpRequest http` and whose reply is `stoa.v1.HttpResponse http`.
 //! The manifest says where it answers and how much it takes, `.raw::<ReceiveRequest>("/hooks/stripe",
-//! 1 << 20)`; who may come in is its permission, as ever.
+//! 1 << 20)`; who may come in is its permission, as ever. Where clients were written for somebody else's API, it says
+//! too [how they speak](Service::raw_as).
 //!
 //! **Invariant:** a query cannot write, a command cannot do I/O, an effect cannot hold a
 //! transaction open: there is no function for it.
@@ -233,7 +234,7 @@ pub use grants::Holder;
 pub use list::{List, Wanted};
 pub use mask::{Mask, check_etag};
 pub use methods::Methods;
-pub use mount::Mount;
+pub use mount::{Manners, Mount};
 pub use network::{network, network_of};
 pub use page::Page;
 pub use query::{Filter, Query};

@@ -5,6 +5,15 @@ use stoa_contract::{AnyMessage, Method, Raw};
 
 use crate::{Error, Result};
 
+/// How clients that were written for somebody else's API send what they are known by, and read a refusal.
+#[derive(Clone, Copy)]
+pub struct Manners {
+    /// The header that holds a token of Stoa's, in lower case.
+    pub token: &'static str,
+    /// What is answered to whoever the door does not let in.
+    pub refuse: fn(&Error) -> HttpResponse,
+}
+
 /// An effect on a path of its own.
 #[derive(Clone, Copy)]
 pub struct Mount {
@@ -14,6 +23,8 @@ pub struct Mount {
     pub method: &'static Method,
     /// The largest body, in bytes.
     pub body_max: usize,
+    /// How its callers speak, where it is not as elsewhere.
+    pub manners: Option<Manners>,
     request: fn(HttpRequest) -> Box<dyn AnyMessage>,
     answer: fn(Box<dyn AnyMessage>) -> Result<HttpResponse>,
 }
@@ -24,6 +35,7 @@ impl Mount {
             prefix,
             method: R::METHOD,
             body_max,
+            manners: None,
             request: |http| Box::new(R::of(http)),
             answer: |reply| {
                 let reply = reply.into_any().downcast::<R::Reply>();

@@ -8,7 +8,7 @@ use stoa_contract::{Code, Contract, Event, Format, Message, Method, Raw, Request
 use crate::blobs::{Blobs, Objects};
 use crate::caller::Caller;
 use crate::methods::{Handler, Methods};
-use crate::mount::Mount;
+use crate::mount::{Manners, Mount};
 use crate::outbound::Http;
 use crate::personal::Held;
 use crate::ports::{Port, Use};
@@ -335,6 +335,18 @@ impl Service {
     #[must_use]
     pub fn raw<R: Raw>(mut self, prefix: &'static str, body_max: usize) -> Self {
         self.mounts.push(Mount::of::<R>(prefix, body_max));
+        self
+    }
+
+    /// The same for clients that were written for somebody else's API: they send their token, and are
+    /// refused, in its way.
+    #[must_use]
+    pub fn raw_as<R: Raw>(
+        mut self, prefix: &'static str, body_max: usize, manners: Manners,
+    ) -> Self {
+        let mut mount = Mount::of::<R>(prefix, body_max);
+        mount.manners = Some(manners);
+        self.mounts.push(mount);
         self
     }
 

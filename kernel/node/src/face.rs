@@ -18,7 +18,7 @@ use bytes::Bytes;
 use futures::StreamExt;
 use futures::future::BoxFuture;
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Request, Response};
+use http::{HeaderMap, HeaderValue, Request, Response, header};
 use stoa_contract::{AnyMessage, Kind, Method};
 use stoa_kit::{Caller, Code, Error, Registry, Result, Stream, World};
 
@@ -58,6 +58,12 @@ pub trait Face: Send + Sync + 'static {
     /// without it.
     fn forgives(&self) -> bool {
         true
+    }
+
+    /// The header that holds the token of whoever asks for a path, where it is not `Authorization`.
+    fn token_in(&self, path: &str) -> Option<&'static str> {
+        let _ = path;
+        None
     }
 
     /// Answers somebody who was let in.
@@ -295,12 +301,23 @@ fn mount(message: String) -> Error {
     )
 }
 
+/// Takes a token from the header where clients of a face send it, and puts it where all others do.
+fn authorize(headers: &mut HeaderMap, name: &'static str) {
+    let Some(token) = headers.remove(name) else { return };
+    if let Ok(said) = HeaderValue::from_bytes(&[b"Bearer ", token.as_bytes()].concat()) {
+        headers.entry(header::AUTHORIZATION).or_insert(said);
+    }
+}
+
 impl Door {
     /// Answers a request to a face.
     pub(crate) async fn visit(
         self: &Arc<Self>, face: &Arc<dyn Face>, request: Request<impl Coming>, line: &Line,
     ) -> Response<Outgoing> {
-        let (head, body) = request.into_parts();
+        let (mut head, body) = request.into_parts();
+        if let Some(name) = face.token_in(head.uri.path()) {
+            authorize(&mut head.headers, name);
+        }
         let (path, trace) = (head.uri.path().to_owned(), trace(&head.headers));
         let left = deadline(&head.headers);
         let until = left.map(|left| self.node().world().uptime() + left);

@@ -79,6 +79,10 @@ impl Face for Raw {
         Ok(Asked { method: Some(mount.method), body_max: Some(mount.body_max) })
     }
 
+    fn token_in(&self, path: &str) -> Option<&'static str> {
+        Some(self.at(path)?.manners?.token)
+    }
+
     fn answer(&self, visit: Visit) -> BoxFuture<'static, Result<Response<Content>>> {
         let face = Self { registry: Arc::clone(&self.registry), service: self.service };
         Box::pin(async move {
@@ -87,7 +91,11 @@ impl Face for Raw {
         })
     }
 
-    fn refuse(&self, _: &str, _: &str, error: &Error) -> Response<Content> {
+    fn refuse(&self, path: &str, _: &str, error: &Error) -> Response<Content> {
+        let manners = self.at(path).and_then(|mount| mount.manners);
+        if let Some(Ok((said, body))) = manners.map(|by| response((by.refuse)(error), false)) {
+            return said.map(|_| body.into());
+        }
         let text = format!("{error}\n{}\n", error.next());
         let mut response = Response::new(Content::from(text));
         *response.status_mut() = status(error);

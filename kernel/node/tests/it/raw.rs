@@ -9,7 +9,7 @@ use http::{HeaderMap, Method as Verb, Request, Response};
 use stoa_contract::v1::{HttpHeader, HttpRequest, HttpResponse};
 use stoa_contract::{Check, Contract, Effect, Kind, Method, Permission, Raw, Shape};
 use stoa_kit::{
-    Authenticated, Authenticator, Caller, Ctx, Error, MAIN, Message, Methods, Micros,
+    Authenticated, Authenticator, Caller, Ctx, Error, MAIN, Manners, Message, Methods, Micros,
     Request as Asks, Result, Service, Stream,
 };
 use stoa_node::Port;
@@ -157,6 +157,33 @@ fn what_comes_arrives_to_the_byte() {
         for path in ["/hooks", "/hooks/echoes", "/Hooks/echo"] {
             assert_eq!(ask(&node, Request::get(path), b"").await.status().as_u16(), 404, "{path}");
         }
+    });
+}
+
+#[test]
+fn who_speaks_as_elsewhere_is_known_and_refused_as_elsewhere() {
+    let manners = Manners {
+        token: "x-their-token",
+        refuse: |error| HttpResponse {
+            status: 418,
+            headers: vec![header("x-reason", error.reason())],
+            body: Vec::new(),
+        },
+    };
+    let theirs = service(tells).raw_as::<Mine>("/theirs", 8, manners);
+    run(Engine::Sqlite, vec![theirs], |node| async move {
+        let sent = || Request::get("/theirs/a").header("x-their-token", "ada");
+        let answer = ask(&node, sent(), b"").await;
+        assert_eq!((answer.status().as_u16(), of(answer.headers(), "x-who")), (200, "user:ada"));
+        // The token is the door's.
+        assert_eq!(of(answer.headers(), "x-came"), "GET /theirs/a  ");
+        let both = sent().header("authorization", "Bearer eve");
+        assert_eq!(of(ask(&node, both, b"").await.headers(), "x-who"), "user:eve");
+        let refused = ask(&node, Request::get("/theirs"), b"").await;
+        assert_eq!(refused.status().as_u16(), 418);
+        assert_eq!(of(refused.headers(), "x-reason"), "auth.required");
+        let elsewhere = Request::get("/mine").header("x-their-token", "ada");
+        assert_eq!(ask(&node, elsewhere, b"").await.status().as_u16(), 401);
     });
 }
 
