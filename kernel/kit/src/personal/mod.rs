@@ -60,6 +60,8 @@ pub struct Sealed {
 
 /// The first byte of a sealed value: how the rest of it is written.
 const VERSION: u8 = 1;
+/// What to do where something does not open.
+const DAMAGED: &str = "It was changed behind the node's back. Put a backup of the database back.";
 /// What is read of a subject's key.
 const FIND: &str = "SELECT key FROM stoa_subject WHERE tenant = :tenant AND subject = $1";
 
@@ -81,6 +83,33 @@ impl View<'_> {
         let service = self.registry().service(self.service()).name;
         let parts = [b"fingerprint", service.as_bytes(), purpose.as_bytes(), text.as_bytes()];
         Ok(self.tenant_key()?.derive(&parts))
+    }
+
+    /// Seals bytes with the key of the tenant, for a place of this service that has to be named again to
+    /// open them: what is nobody's in particular, and nobody's to see.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub fn seal(&self, place: &[&[u8]], bytes: &[u8]) -> Result<Vec<u8>> {
+        self.tenant_key()?.seal(&self.place(place), bytes)
+    }
+
+    /// The bytes that were sealed for a place.
+    ///
+    /// # Errors
+    /// `ring.damaged`, and those of the store.
+    pub fn open(&self, place: &[&[u8]], sealed: &[u8]) -> Result<Vec<u8>> {
+        let opened = self.tenant_key()?.open(&self.place(place), sealed);
+        opened.ok_or_else(|| {
+            let service = self.registry().service(self.service()).name;
+            let message = format!("what {service} sealed does not open where it lies");
+            Error::new(Code::DataLoss, "ring.damaged", message).help(DAMAGED)
+        })
+    }
+
+    fn place<'a>(&'a self, place: &[&'a [u8]]) -> Vec<&'a [u8]> {
+        let service = self.registry().service(self.service()).name;
+        [&[b"service", service.as_bytes()], place].concat()
     }
 
     /// Shows the parameters of a statement to what runs it, sealed where they are personal.
@@ -326,8 +355,7 @@ fn nobody(subject: &str) -> Result<&str> {
 
 fn damaged(personal: &Personal, field: &Sealed) -> Error {
     let message = format!("a value of {}.{} does not open", personal.table, field.column);
-    Error::new(Code::DataLoss, "ring.damaged", message)
-        .help("It was changed behind the node's back. Put a backup of the database back.")
+    Error::new(Code::DataLoss, "ring.damaged", message).help(DAMAGED)
 }
 
 /// A row that outlives the statement.

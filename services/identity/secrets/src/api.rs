@@ -1,6 +1,8 @@
 //! The contract's functions, by what they are about.
 
+mod keys;
 mod references;
+mod transit;
 
 use stoa_kit::Methods;
 use stoa_secrets_v1::Functions;
@@ -15,6 +17,24 @@ pub(crate) fn methods() -> Methods {
         get_reference: references::get,
         batch_get_references: references::batch_get,
         list_references: references::list,
+        create_key: keys::create,
+        get_key: keys::get,
+        batch_get_keys: keys::batch_get,
+        list_keys: keys::list,
+        update_key: keys::update,
+        rotate_key: keys::rotate,
+        delete_key: keys::delete,
+        encrypt: transit::encrypt,
+        decrypt: transit::decrypt,
+        rewrap: transit::rewrap,
+        generate_data_key: transit::generate_data_key,
+        sign: transit::sign,
+        verify: transit::verify,
+        compute_hmac: transit::compute_hmac,
+        store_key: keys::store,
+        store_key_version: keys::store_version,
+        encrypt_items: transit::encrypt_items,
+        rewrap_items: transit::rewrap_items,
         delete_expired: references::delete_expired,
     };
     functions.serve()

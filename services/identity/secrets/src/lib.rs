@@ -1,4 +1,4 @@
-//! Secrets: references that stand for what is about people.
+//! Secrets: references that stand for what is about people, and keys that nobody sees.
 //!
 //! A value is sealed with the key of whom it is about, which the key ring keeps and `EraseSubject`
 //! destroys; there is no other key here. What it is found by, its fingerprint, is not sealed, and so is
@@ -11,19 +11,29 @@
 //! of a page or line of a log.
 //!
 //! **Invariant:** a sealed value opens only as the value of its reference, of its kind.
+//!
+//! **Invariant:** the secret of a key is in no message that leaves the transaction or snapshot which uses
+//! it, but for the one that brings a new one; it is kept sealed with the tenant's key.
+//!
+//! **Invariant:** no two texts are encrypted under one key and nonce. A nonce follows from what an effect
+//! drew for one request, or from the text, its context and what is beside it.
 
 #![forbid(unsafe_code)]
 
 mod api;
+mod crypto;
+mod model;
 mod store;
 
 use stoa_kit::{Migration, Service};
 use stoa_secrets_v1::{DeleteExpiredRequest, Reference};
 
-const MIGRATIONS: &[Migration] =
-    &[Migration::expand("0001_references", include_str!("../migrations/0001_references.sql"))];
+const MIGRATIONS: &[Migration] = &[
+    Migration::expand("0001_references", include_str!("../migrations/0001_references.sql")),
+    Migration::expand("0002_keys", include_str!("../migrations/0002_keys.sql")),
+];
 
-/// Keeps references that stand for what is about people.
+/// Keeps references that stand for what is about people, and encrypts with keys that nobody sees.
 pub fn service() -> Service {
     Service::new(api::methods())
         .examples(include_str!("../examples.yaml"))

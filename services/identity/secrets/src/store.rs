@@ -1,4 +1,6 @@
-//! The rows of references.
+//! The rows of references; those of keys have a file of their own.
+
+pub(crate) mod keys;
 
 use stoa_kit::{Result, Tx, View};
 

@@ -2,8 +2,12 @@
 
 #![cfg(test)]
 
+#[path = "it/load.rs"]
+mod load;
 #[path = "it/references.rs"]
 mod references;
+#[path = "it/transit.rs"]
+mod transit;
 
 use stoa_kit::Service;
 
