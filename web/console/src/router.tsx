@@ -6,10 +6,8 @@ import {
   lazyRouteComponent,
 } from "@tanstack/react-router";
 
-import { CommitPage } from "./operate/commit.js";
 import { spanOf } from "./operate/span.js";
 import { DataIndex, DataPage, OnePage } from "./routes/data.js";
-import { ExplorePage } from "./routes/explore.js";
 import { Home } from "./routes/home.js";
 import { LoadPage, OperatePage } from "./routes/operate.js";
 import { PeoplePage } from "./routes/people.js";
@@ -36,7 +34,7 @@ const root = createRootRoute({
 const explore = createRoute({
   getParentRoute: () => root,
   path: "/explore",
-  component: () => <ExplorePage />,
+  component: lazyRouteComponent(() => import("./routes/explore.js"), "ExploreIndex"),
 });
 
 const method = createRoute({
@@ -44,9 +42,7 @@ const method = createRoute({
   path: "/explore/$service/$method",
   validateSearch: ({ fill }): { fill?: JsonObject } =>
     typeof fill === "object" && fill !== null ? { fill: fill as JsonObject } : {},
-  component: function Method() {
-    return <ExplorePage {...method.useParams()} {...method.useSearch()} />;
-  },
+  component: lazyRouteComponent(() => import("./routes/explore.js"), "ExploreMethod"),
 });
 
 const data = createRoute({
@@ -105,9 +101,7 @@ const people = createRoute({
 const commit = createRoute({
   getParentRoute: () => root,
   path: "/operate/commits/$position",
-  component: function OneCommit() {
-    return <CommitPage {...commit.useParams()} />;
-  },
+  component: lazyRouteComponent(() => import("./operate/commit.js"), "OneCommit"),
 });
 
 const parts = createRoute({
@@ -130,7 +124,11 @@ const routes = [
   parts,
 ];
 
-export const router = createRouter({ routeTree: root.addChildren(routes) });
+/** What a page is made of comes when somebody points at a link to it. */
+export const router = createRouter({
+  routeTree: root.addChildren(routes),
+  defaultPreload: "intent",
+});
 
 declare module "@tanstack/react-router" {
   interface Register {

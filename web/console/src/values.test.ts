@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 
-import { ago, digits, major, minor, prefixOf, short, timeOf, words } from "./values.js";
+import { ago, brief, digits, major, minor, prefixOf, short, timeOf, words } from "./values.js";
 
 test("money is exact, however large, and has the digits of its currency", () => {
   expect(major("1399093", "EUR").replaceAll(/\D/g, "")).toBe("1399093");
@@ -36,5 +36,10 @@ test("identifiers are known by what they begin with", () => {
   expect(prefixOf("wallets/ada")).toBeUndefined();
   expect(short("usr_01jd2q9v3w8m4k7h5f6g0e1d2c")).toBe("usr_…0e1d2c");
   expect(short("wallets/ada")).toBe("wallets/ada");
+  expect(brief("job:job_01jd2q9v3w8m4k7h5f6g0e1d2c of user:usr_01jd2q9v3w8m4k7h5f6g0e1d2c")).toBe(
+    "job:job_…0e1d2c of user:usr_…0e1d2c",
+  );
+  expect(brief("stoa.ledger.v1.LedgerService/CreateTransfer")).toBe("ledger / CreateTransfer");
+  expect(brief("customers/ada")).toBe("customers/ada");
   expect(words("ACCOUNT_KIND_ASSET", "account_kind_")).toBe("asset");
 });

@@ -66,6 +66,8 @@ export function minor(text: string, currency: string): string | undefined {
 }
 
 const IDENTIFIER = /^([a-z]{2,5}_)[0-9a-z]{20,}$/;
+const IDENTIFIERS = /\b[a-z]{2,5}_[0-9a-z]{20,}\b/g;
+const PATH = /^[a-z]\w*(\.\w+)+\/\w+$/;
 
 /** What an identifier begins with; nothing for what is none. */
 export function prefixOf(text: string): string | undefined {
@@ -78,9 +80,15 @@ export function short(text: string): string {
   return prefix === undefined ? text : `${prefix}…${text.slice(-6)}`;
 }
 
-/** Somebody who called, `user:usr_…`, with the middle of their identifier left out. */
-export function shortCaller(caller: string): string {
-  return caller.replace(/[^:]*$/, short);
+/** A text where there is little room: identifiers in it without their middle, and a method by its name. */
+export function brief(text: string): string {
+  return PATH.test(text) ? nameOf(text) : text.replaceAll(IDENTIFIERS, short);
+}
+
+/** A method by its path as people call it: `ledger / CreateTransfer`. */
+export function nameOf(path: string): string {
+  const [service = "", method = ""] = path.split("/");
+  return method === "" ? service : `${service.split(".").at(-3) ?? service} / ${method}`;
 }
 
 /** A name of a contract in words: `ACCOUNT_KIND_ASSET` as `asset`, `create_time` as `create time`. */

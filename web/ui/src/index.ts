@@ -8,5 +8,6 @@ export { Check, Item, Menu } from "./menu/menu.js";
 export { Empty, Failed, Waiting } from "./notice/notice.js";
 export { Badge, type Mood, State } from "./state/state.js";
 export { type Column, type Picks, type Sort, Table } from "./table/table.js";
-export { links, Tabs } from "./tabs/tabs.js";
+export { links } from "./tabs/links.js";
+export { Tabs } from "./tabs/tabs.js";
 export { type Step, Waterfall } from "./waterfall/waterfall.js";

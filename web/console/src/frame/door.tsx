@@ -149,7 +149,13 @@ function Asking({ title, lead, verb, questions, act }: Props) {
           )}
         </Field>
       ))}
-      {wrong ? <Failed title={wrong.title} next={wrong.next} reason={wrong.reason} /> : null}
+      {wrong ? (
+        <Failed
+          title={wrong.title}
+          next={wrong.violations.length > 0 ? say.explore.correct : wrong.next}
+          reason={wrong.reason}
+        />
+      ) : null}
       <Button kind="primary" type="submit" disabled={isBusy}>
         {verb}
       </Button>

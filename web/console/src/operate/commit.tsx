@@ -7,13 +7,13 @@ import {
 } from "@stoa/sdk/system";
 import { Copy, Failed, Waiting, Waterfall } from "@stoa/ui";
 import { useQuery } from "@tanstack/react-query";
-import { Link } from "@tanstack/react-router";
+import { getRouteApi, Link } from "@tanstack/react-router";
 import { type ReactNode, useMemo } from "react";
 
 import { Page } from "../frame/page.js";
 import { failure, stoa } from "../node.js";
 import { say } from "../strings.js";
-import { moment, short } from "../values.js";
+import { brief, moment } from "../values.js";
 import { Said, Touched } from "./changed.js";
 import { MethodLink } from "./methods.js";
 import css from "./operate.module.css";
@@ -24,8 +24,11 @@ import { story } from "./story.js";
 const AGAIN_MS = 2_000;
 const YOUNG_MS = 20_000;
 
+const route = getRouteApi("/operate/commits/$position");
+
 /** The whole story of one commit. */
-export function CommitPage({ position }: { position: string }) {
+export function OneCommit() {
+  const { position } = route.useParams();
   const { data, error, refetch } = useQuery({
     queryKey: ["commit", position],
     queryFn: ({ signal }) => stoa.client(SystemService).getCommit({ position }, { signal }),
@@ -129,7 +132,7 @@ function Facts({ commit }: { commit: Commit }) {
           {method ? <MethodLink path={method} /> : say.commit.none}
         </Fact>
         <Fact name={say.commit.who}>
-          <code title={caller}>{caller.replaceAll(/[a-z]+_[0-9a-z]{20,}/g, short)}</code>
+          <code title={caller}>{brief(caller)}</code>
         </Fact>
         <Fact name={say.commit.why}>
           <Cause cause={cause} />
@@ -164,7 +167,7 @@ function Fact({ name, children }: { name: string; children: ReactNode }) {
 /** What led to a commit; an event leads to the commit that it is of. */
 function Cause({ cause }: { cause: string }) {
   const position = /^event:(p\w+)\.\d+$/.exec(cause)?.[1];
-  if (position === undefined) return <code>{cause.replace(/[a-z]+_[0-9a-z]{20,}/, short)}</code>;
+  if (position === undefined) return <code>{brief(cause)}</code>;
   return (
     <Link to="/operate/commits/$position" params={{ position }}>
       <code>{cause}</code>

@@ -9,7 +9,7 @@ import { failure, stoa } from "../node.js";
 import { Time } from "../reply/value.js";
 import type { Shown } from "../rows/rows.js";
 import { say } from "../strings.js";
-import { short } from "../values.js";
+import { brief, short } from "../values.js";
 import { useBulk } from "./bulk.js";
 import { MethodLink } from "./methods.js";
 import css from "./operate.module.css";
@@ -158,7 +158,7 @@ const COLUMNS: Column<Job>[] = [
     width: 136,
     cell: ({ onBehalf }) => (
       <span className={css.mono} title={onBehalf}>
-        {onBehalf.replace(/[a-z]+_[0-9a-z]{20,}/, short)}
+        {brief(onBehalf)}
       </span>
     ),
   },

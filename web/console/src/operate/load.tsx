@@ -10,9 +10,10 @@ import { useKnown } from "../known.js";
 import { failure, stoa } from "../node.js";
 import { Time } from "../reply/value.js";
 import { say } from "../strings.js";
+import { nameOf } from "../values.js";
 import { CHARTS, Charts, useLoad } from "./charts.js";
 import css from "./load.module.css";
-import { MethodTable, nameOf } from "./methods.js";
+import { MethodTable } from "./methods.js";
 import { isMoving, LASTS, type Span, zoomed } from "./span.js";
 
 interface Props {

@@ -3,6 +3,7 @@ import { type Column, Table } from "@stoa/ui";
 import { Link } from "@tanstack/react-router";
 import { useMemo, useState } from "react";
 import { say } from "../strings.js";
+import { nameOf } from "../values.js";
 import css from "./load.module.css";
 import { digits, milliseconds } from "./points.js";
 
@@ -87,12 +88,6 @@ export function sorted(methods: readonly MethodLoad[], by: By): MethodLoad[] {
     if (by === "method") return nameOf(one.method).localeCompare(nameOf(other.method));
     return Number(other[by] - one[by]);
   });
-}
-
-/** A method by its path as people call it: `ledger / CreateTransfer`. */
-export function nameOf(path: string): string {
-  const [service = "", method = ""] = path.split("/");
-  return method === "" ? service : `${service.split(".").at(-3) ?? service} / ${method}`;
 }
 
 /** A method, and the way to its form. */

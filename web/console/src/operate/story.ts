@@ -2,6 +2,7 @@ import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import type { Commit, GetCommitResponse, Span } from "@stoa/sdk/system";
 import type { Step } from "@stoa/ui";
 import { say } from "../strings.js";
+import { nameOf } from "../values.js";
 import { milliseconds } from "./points.js";
 
 /** A commit's story on one axis, in microseconds since it was asked for. */
@@ -52,7 +53,7 @@ export function story(
     })),
     ...commit.jobs.map(({ id, method, state, attempts, error }) => ({
       id,
-      label: say.commit.job(short(method)),
+      label: say.commit.job(nameOf(method)),
       title: error,
       depth: 1,
       start: durable,
@@ -80,7 +81,7 @@ function causedBy(
       : micros(time) - micros(commit.time);
   return {
     id: `commit ${position}`,
-    label: short(method) || position,
+    label: nameOf(method) || position,
     title: `${position}, ${cause}`,
     depth: 1,
     start: away === undefined ? undefined : began + away,
@@ -98,7 +99,7 @@ function micros({ seconds, nanos }: Timestamp): number {
 function commandOf({ method, durationUs }: Commit, colour: (service: string) => number): Step {
   return {
     id: "command",
-    label: short(method) || say.commit.noMethod,
+    label: nameOf(method) || say.commit.noMethod,
     depth: 1,
     start: 0,
     took: Number(durationUs),
@@ -149,10 +150,10 @@ function stepOf(span: Span, place: number, own: string): Step {
   const spent = milliseconds(took / 1000);
   const label =
     kind === "command"
-      ? short(own)
+      ? nameOf(own)
       : kind === "statement"
         ? sql(name)
-        : (WORDS[kind] ?? short(name));
+        : (WORDS[kind] ?? nameOf(name));
   return {
     id: `${kind} ${place}`,
     label,
@@ -175,9 +176,4 @@ export function sql(text: string): string {
 /** The service of a method, by its path. */
 export function serviceOf(path: string): string {
   return path.split("/")[0]?.split(".").at(-3) ?? "";
-}
-
-function short(path: string): string {
-  const [, method] = path.split("/");
-  return method === undefined ? path : `${serviceOf(path)} / ${method}`;
 }

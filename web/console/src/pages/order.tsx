@@ -8,7 +8,7 @@ import { Link } from "@tanstack/react-router";
 import { Page } from "../frame/page.js";
 import { failure, stoa } from "../node.js";
 import { say } from "../strings.js";
-import { short, shortCaller } from "../values.js";
+import { brief, short } from "../values.js";
 import css from "./pages.module.css";
 import { Asked, Facts, One, Sum, When } from "./shared.js";
 
@@ -144,7 +144,7 @@ function Told({ commit }: { commit: Commit }) {
           <Link to="/operate/commits/$position" params={{ position }}>
             {method.replace(/^.*\//, "") || say.order.itself}
           </Link>,
-          <code title={caller}>{shortCaller(caller)}</code>,
+          <code title={caller}>{brief(caller)}</code>,
           <When time={time} />,
         )}
       </p>

@@ -5,7 +5,7 @@ import { placeOf } from "../contracts/collections.js";
 import { Go } from "../go.js";
 import { useKnown } from "../known.js";
 import { say } from "../strings.js";
-import { ago, major, moment, prefixOf, short, words } from "../values.js";
+import { ago, brief, major, moment, prefixOf, words } from "../values.js";
 import css from "./value.module.css";
 
 /** Words for states that are as they should be, that want a look, and that want somebody. */
@@ -121,7 +121,7 @@ interface TextProps {
 function Text({ field, text, isWhole }: TextProps) {
   const { named } = useKnown();
   const collection = named(field);
-  const shown = isWhole ? text : short(text);
+  const shown = isWhole ? text : brief(text);
   const isId = prefixOf(text) !== undefined;
   if (collection !== undefined) {
     return (

@@ -1,5 +1,6 @@
 import type { JsonObject } from "@bufbuild/protobuf";
 import { Empty } from "@stoa/ui";
+import { getRouteApi } from "@tanstack/react-router";
 import { useEffect } from "react";
 
 import { methodOf } from "../contracts/load.js";
@@ -15,8 +16,18 @@ interface Props {
   fill?: JsonObject;
 }
 
+const method = getRouteApi("/explore/$service/$method");
+
+export function ExploreIndex() {
+  return <Explore />;
+}
+
+export function ExploreMethod() {
+  return <Explore {...method.useParams()} {...method.useSearch()} />;
+}
+
 /** Every method, each with a form. */
-export function ExplorePage({ service, method, fill }: Props) {
+function Explore({ service, method, fill }: Props) {
   const { contracts } = useKnown();
   const found = service && method ? methodOf(contracts, service, method) : undefined;
   useEffect(() => {

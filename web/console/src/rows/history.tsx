@@ -9,7 +9,7 @@ import { useKnown } from "../known.js";
 import { failure, stoa } from "../node.js";
 import { Time } from "../reply/value.js";
 import { say } from "../strings.js";
-import { shortCaller } from "../values.js";
+import { brief } from "../values.js";
 import css from "./rows.module.css";
 
 const PAGE = 20;
@@ -41,7 +41,7 @@ export function History({ touched }: { touched: string }) {
             <Link to="/operate/commits/$position" params={{ position }}>
               {method.replace(/^.*\//, "") || say.data.itself}
             </Link>{" "}
-            <span title={caller}>{shortCaller(caller)}</span>
+            <span title={caller}>{brief(caller)}</span>
             {time ? <Time time={timestampDate(time).toISOString()} /> : null}
           </li>
         ))}

@@ -29,6 +29,3 @@ export function Tabs({ label, tabs, selected, onSelect }: Props) {
     </Group>
   );
 }
-
-/** The look of links that are tabs: several pages of one place. */
-export const links = { list: css.list ?? "", tab: css.tab ?? "" };

@@ -30,7 +30,7 @@ export const frame = {
   code: "Set-up code",
   codeHelp: "The node printed it as it started.",
   handle: "Handle",
-  handleHelp: "A short name to sign in with.",
+  handleHelp: "A short name to sign in with: letters and digits, and . _ - between them.",
   email: "E-mail address",
   password: "Password",
   passwordHelp: "Ten characters or more.",
