@@ -13,6 +13,7 @@ pub const ALL: &[fn() -> stoa_kit::Service] = &[
     stoa_ledger::service,
     stoa_notify::service,
     stoa_orders::service,
+    stoa_organizations::service,
     stoa_secrets::service,
     stoa_tokens::service,
     stoa_users::service,

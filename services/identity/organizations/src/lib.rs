@@ -1,0 +1,33 @@
+//! Organizations: people who work together.
+//!
+//! An organization has members, each with a role: member, administrator, owner. Others are invited by
+//! their address, with a token that is good for one use.
+//!
+//! **Invariant:** an organization that is there has an owner, also where two leave at once.
+//!
+//! **Invariant:** nobody gives, takes or invites to a role that is higher than their own.
+//!
+//! **Invariant:** an invitation is accepted by whoever has the address that it was sent to, once; what was
+//! sent to that address before is good no more.
+
+#![forbid(unsafe_code)]
+
+mod api;
+mod model;
+mod store;
+
+use stoa_kit::{Migration, Service};
+
+const MIGRATIONS: &[Migration] = &[Migration::expand(
+    "0001_organizations",
+    include_str!("../migrations/0001_organizations.sql"),
+)];
+
+/// People who work together: members, roles, invitations.
+pub fn service() -> Service {
+    Service::new(stoa_organizations_v1::serve(api::Api))
+        .examples(include_str!("../examples.yaml"))
+        .needs(&["tokens", "users"])
+        .migrations(MIGRATIONS)
+        .erases(api::erase)
+}

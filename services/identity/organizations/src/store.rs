@@ -1,0 +1,83 @@
+//! The rows of organizations.
+
+use stoa_kit::{Result, Tx, View};
+use stoa_organizations_v1::{Invitation, Member, Organization};
+
+/// What addresses are known by.
+pub(crate) fn address(view: &View, email: &str) -> Result<[u8; 16]> {
+    view.fingerprint("address", &crate::model::normal(email))
+}
+
+/// The organizations that somebody belongs to, after one of them.
+pub(crate) fn of_member(
+    view: &View, user: &str, after: &str, limit: i64,
+) -> Result<Vec<Organization>> {
+    view.select::<Organization>(
+        "SELECT {o} FROM organizations_member m JOIN organizations_organization o \
+         ON o.tenant = m.tenant AND o.id = m.organization_id WHERE m.tenant = :tenant \
+         AND m.user_id = $1 AND m.organization_id > $2 ORDER BY m.organization_id LIMIT $3",
+        (user, after, limit),
+    )
+}
+
+/// Makes somebody a member, or gives them another role.
+pub(crate) fn put_member(tx: &mut Tx, member: Member) -> Result<Member> {
+    match tx.get::<Member>((&member.organization_id, &member.user_id))? {
+        Some(before) => tx.save(Member { role: member.role, ..before }),
+        None => tx.add(member),
+    }
+}
+
+/// Whether a user is the one owner of an organization.
+pub(crate) fn is_last_owner(view: &View, organization: &str, user: &str) -> Result<bool> {
+    let owners = view.rows::<(String,)>(
+        "SELECT user_id FROM organizations_member WHERE tenant = :tenant \
+         AND organization_id = $1 AND role = 'owner' ORDER BY user_id LIMIT 2",
+        (organization,),
+    )?;
+    Ok(matches!(owners.as_slice(), [(only,)] if only == user))
+}
+
+/// Whether anybody else belongs to an organization.
+pub(crate) fn has_others(view: &View, organization: &str, user: &str) -> Result<bool> {
+    let other = view.row::<(String,)>(
+        "SELECT user_id FROM organizations_member WHERE tenant = :tenant \
+         AND organization_id = $1 AND user_id <> $2 ORDER BY user_id LIMIT 1",
+        (organization, user),
+    )?;
+    Ok(other.is_some())
+}
+
+/// The organizations that a user belongs to, the first of them.
+pub(crate) fn organizations_of(view: &View, user: &str, most: i64) -> Result<Vec<String>> {
+    let found = view.rows::<(String,)>(
+        "SELECT organization_id FROM organizations_member WHERE tenant = :tenant \
+         AND user_id = $1 ORDER BY organization_id LIMIT $2",
+        (user, most),
+    )?;
+    Ok(found.into_iter().map(|(id,)| id).collect())
+}
+
+/// The invitation of an address.
+pub(crate) fn invitation(
+    view: &View, organization: &str, address: [u8; 16],
+) -> Result<Option<Invitation>> {
+    view.find::<Invitation>(
+        "organization_id = $1 AND address = $2",
+        (organization, address.as_slice()),
+    )
+}
+
+/// Deletes an organization, with all that belongs to it.
+pub(crate) fn delete(tx: &mut Tx, organization: &str) -> Result<()> {
+    tx.execute(
+        "DELETE FROM organizations_member WHERE tenant = :tenant AND organization_id = $1",
+        (organization,),
+    )?;
+    tx.execute(
+        "DELETE FROM organizations_invitation WHERE tenant = :tenant AND organization_id = $1",
+        (organization,),
+    )?;
+    tx.delete::<Organization>(organization)?;
+    Ok(())
+}
