@@ -17,7 +17,7 @@ use crate::setup::{Api, Secrets, administrator, key, text};
 use crate::wire::{Below, Prefix, push_number};
 
 /// Everything that can be asked for.
-pub(crate) const NAMES: [&str; 18] = [
+pub(crate) const NAMES: [&str; 21] = [
     "transfer",
     "transfer_rest",
     "transfer_grpc",
@@ -33,6 +33,9 @@ pub(crate) const NAMES: [&str; 18] = [
     "get_account_busy",
     "list_orders",
     "append",
+    "wrap",
+    "unwrap",
+    "encrypt",
     "watch",
     "start",
     "events",
@@ -40,11 +43,14 @@ pub(crate) const NAMES: [&str; 18] = [
 
 /// The accounts that transfers choose from.
 const ACCOUNTS: usize = 10_000;
+/// The references that are unwrapped.
+const REFERENCES: usize = 1_000;
 /// The customers who order.
 const CUSTOMERS: usize = 1_000;
 /// What is asked by way of every face.
 const CREATE_TRANSFER: &str = "/stoa.ledger.v1.LedgerService/CreateTransfer";
 const GET_ACCOUNT: &str = "/stoa.ledger.v1.LedgerService/GetAccount";
+const WRAP: &str = "/stoa.secrets.v1.SecretsService/Wrap";
 /// Where agents call.
 const MCP: &str = "/mcp";
 /// The code of the account that everybody pays.
@@ -52,7 +58,7 @@ pub(crate) const HOT: &str = "hot";
 /// Calls at once while accounts are opened.
 const LANES: usize = 64;
 /// What the load does, and no more.
-const PERMISSIONS: [&str; 11] = [
+const PERMISSIONS: [&str; 13] = [
     "auth.who_am_i",
     "inventory.stock.receive",
     "ledger.accounts.create",
@@ -63,6 +69,8 @@ const PERMISSIONS: [&str; 11] = [
     "orders.orders.import",
     "orders.list_orders",
     "orders.orders.read_all",
+    "secrets.keys.*",
+    "secrets.references.*",
     "system.events.annotate",
 ];
 
@@ -71,6 +79,7 @@ pub(crate) struct Work {
     pub(crate) engine: &'static str,
     token: String,
     accounts: Arc<[String]>,
+    references: Arc<[String]>,
     directory: PathBuf,
     state: tokio::sync::watch::Receiver<crate::child::State>,
 }
@@ -88,8 +97,10 @@ impl Work {
         let hot = json!({"currency": "USD", "kind": "ACCOUNT_KIND_INCOME", "code": HOT});
         api.call("ledger", "CreateAccount", &hot, Some(HOT)).await?;
         let accounts = open_accounts(child, &mut api, &token, &[]).await?.into();
+        api.call("secrets", "CreateKey", &json!({"name": "bench"}), Some("key")).await?;
+        let references = wrap(child, &mut api, &token).await?.into();
         let (directory, state) = (site.directory.clone(), child.state());
-        Ok(Self { engine, token, accounts, directory, state })
+        Ok(Self { engine, token, accounts, references, directory, state })
     }
 
     /// As many accounts as there are, again, which no other measurement touches.
@@ -128,6 +139,9 @@ impl Work {
             self.reads("get_account_busy", 16),
             self.lists(),
             self.appends(),
+            self.wraps(),
+            self.unwraps(),
+            self.encryptions(),
         ]
     }
 
@@ -278,6 +292,32 @@ impl Work {
         self.case("append", 64, path, true, Arc::new(body))
     }
 
+    fn wraps(&self) -> Case {
+        let body = |random: &mut Random, out: &mut Vec<u8>| wrapping(out, random.below(CUSTOMERS));
+        self.case("wrap", 64, WRAP, true, Arc::new(body))
+    }
+
+    fn unwraps(&self) -> Case {
+        let references = Arc::clone(&self.references);
+        let body = move |random: &mut Random, out: &mut Vec<u8>| {
+            out.extend_from_slice(b"{\"id\":\"");
+            out.extend_from_slice(references[random.below(references.len())].as_bytes());
+            out.extend_from_slice(b"\",\"purpose\":\"bench\",\"reason\":\"a case\"}");
+        };
+        let path = "/stoa.secrets.v1.SecretsService/Unwrap";
+        self.case("unwrap", 64, path, true, Arc::new(body))
+    }
+
+    /// Of a kibibyte each.
+    fn encryptions(&self) -> Case {
+        let text = "c3Rv".repeat(1_024 / 3) + "YQ==";
+        let request = format!("{{\"name\":\"bench\",\"items\":[{{\"plaintext\":\"{text}\"}}]}}");
+        let body =
+            move |_: &mut Random, out: &mut Vec<u8>| out.extend_from_slice(request.as_bytes());
+        let path = "/stoa.secrets.v1.SecretsService/Encrypt";
+        self.case("encrypt", 64, path, false, Arc::new(body))
+    }
+
     fn case(
         &self, name: &'static str, callers: usize, path: &str, keyed: bool, body: Body,
     ) -> Case {
@@ -326,6 +366,29 @@ async fn open_accounts(
     let known: HashSet<&str> = known.iter().map(String::as_str).collect();
     let ids = listed.iter().map(|account| text(&account["id"]).to_owned());
     Ok(ids.filter(|id| !known.contains(&**id)).collect())
+}
+
+/// Wraps values, and gives their references.
+async fn wrap(child: &Child, api: &mut Api, token: &str) -> Result<Vec<String>> {
+    let item = |number| {
+        let mut body = Vec::new();
+        wrapping(&mut body, number);
+        Item { key: format!("value-{number}"), body }
+    };
+    let lane = |lane| (lane..REFERENCES).step_by(LANES).map(item).collect();
+    let prefix = Prefix::call(WRAP, token);
+    send(child, &prefix, (0..LANES).map(lane).collect(), ("values", 0)).await?;
+    let listed = api.list(("secrets", "ListReferences"), "references", json!({})).await?;
+    Ok(listed.iter().map(|reference| text(&reference["id"]).to_owned()).collect())
+}
+
+/// Writes a value about somebody.
+fn wrapping(out: &mut Vec<u8>, person: usize) {
+    out.extend_from_slice(
+        b"{\"kind\":\"person_number\",\"value\":\"191212121212\",\"subject\":\"person-",
+    );
+    push_number(out, person);
+    out.extend_from_slice(b"\",\"purposes\":[\"bench\"]}");
 }
 
 /// The same call, of a tool of agents.
