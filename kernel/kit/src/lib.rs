@@ -146,6 +146,9 @@
 //! [any event](Service::on_any), as JSON; whoever keeps a copy of a list fills it first, and then
 //! [follows its events](Service::mirror).
 //!
+//! Whoever has to know of everything takes the [record of every commit](Service::records), in order and
+//! without a gap.
+//!
 //! What happens without a caller stands in the manifest too: [`outcome`](Service::outcome) follows a
 //! job, [`timer`](Service::timer) runs a command by a [`Schedule`], and [`due`](Service::due) runs
 //! one when a query says that it is time. Of bulk work and of whatever ends by itself the last is
@@ -238,7 +241,7 @@ pub use mount::{Manners, Mount};
 pub use network::{network, network_of};
 pub use page::Page;
 pub use query::{Filter, Query};
-pub use reactions::{Delivered, Outcome, Start, Subscription};
+pub use reactions::{Delivered, Outcome, Recorded, Records, Start, Subscription, Take};
 pub use registry::Registry;
 pub use requests::Requests;
 pub use ring::{Ring, Root, Seal};

@@ -2,7 +2,7 @@
 
 use stoa_contract::{AnyMessage, Code};
 
-use crate::{Error, Result, Tx, View};
+use crate::{Error, Micros, Result, Tx, View};
 
 /// Where a new subscription starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -92,6 +92,39 @@ impl Subscription {
         }
         Ok(next)
     }
+}
+
+/// What the record of a commit says: who did what, why and when.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recorded {
+    /// Its position, as a reply carried it.
+    pub position: String,
+    /// When it was made.
+    pub time: Micros,
+    /// Why: `request`, `event:…`, `job:…`, `timer:…`.
+    pub cause: String,
+    /// Who asked.
+    pub caller: String,
+    /// The path of the method; the name of the reaction, where there was none.
+    pub method: String,
+    /// The W3C trace it belongs to.
+    pub trace: String,
+    /// The tables that it wrote, each with how many rows.
+    pub tables: Vec<(String, u64)>,
+    /// What it changed by name, as `type/id`.
+    pub touched: Vec<String>,
+}
+
+/// Takes records of commits in their order: the first of those that it is handed, as many as it says.
+pub type Take = fn(&mut Tx, &[Recorded]) -> Result<usize>;
+
+/// Who takes the records of commits, each once and none left out.
+#[derive(Debug, Clone, Copy)]
+pub struct Records {
+    /// Its name, unique in the service.
+    pub name: &'static str,
+    /// What takes them.
+    pub take: Take,
 }
 
 pub(crate) type Follow =

@@ -12,7 +12,7 @@ use crate::mount::{Manners, Mount};
 use crate::outbound::Http;
 use crate::personal::Held;
 use crate::ports::{Port, Use};
-use crate::reactions::{Delivered, Outcome, Start, Subscription};
+use crate::reactions::{Delivered, Outcome, Records, Start, Subscription, Take};
 use crate::settings::Settings;
 use crate::{Error, Micros, Result, Schedule, Tx, View};
 
@@ -40,6 +40,8 @@ pub struct Service {
     pub migrations: &'static [Migration],
     /// How it reacts to events.
     pub subscriptions: Vec<Subscription>,
+    /// What it does with the records of commits.
+    pub records: Option<Records>,
     /// What follows its jobs.
     pub outcomes: Vec<Outcome>,
     /// What it does by the clock, or when it is due.
@@ -172,6 +174,7 @@ impl Service {
             reaches_given: false,
             migrations: &[],
             subscriptions: Vec::new(),
+            records: None,
             outcomes: Vec::new(),
             timers: Vec::new(),
             mounts: Vec::new(),
@@ -284,6 +287,16 @@ impl Service {
             subscription.fill = Some(Box::new(fill));
         }
         service
+    }
+
+    /// Takes the record of every commit of a tenant, of whichever service, in the order of their
+    /// positions: each once, and none is left out, for none is swept before it was taken. What it
+    /// makes of them is durable together with how far it has come. The records of its own commits it
+    /// is not handed: it would follow itself without end.
+    #[must_use]
+    pub fn records(mut self, name: &'static str, take: Take) -> Self {
+        self.records = Some(Records { name, take });
+        self
     }
 
     /// Records what a job came to, in the commit that completes it.

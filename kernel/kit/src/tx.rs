@@ -371,6 +371,17 @@ impl Tx<'_> {
         self.view.core.ids.borrow_mut().next()
     }
 
+    /// Bytes that nobody can make again once they are deleted, whatever else they have: salts. A
+    /// re-run of the command gets them again, for the same purpose.
+    ///
+    /// # Errors
+    /// `internal` where the node has no keys yet.
+    pub fn salt(&self, purpose: &str) -> Result<[u8; 32]> {
+        let service = self.registry().service(self.view.service).name;
+        let purpose = [b"salt", service.as_bytes(), purpose.as_bytes()];
+        Ok(self.registry().ring()?.draw(self.stamp(), &purpose))
+    }
+
     /// The time so much later.
     pub fn after(&self, wait: Duration) -> Micros {
         self.now().after(wait)

@@ -138,6 +138,8 @@ pub struct Notice {
     pub position: i64,
     /// The tables written since the last notice, and whose rows.
     pub tables: Arc<[Written]>,
+    /// The tenants whose commits they were.
+    pub tenants: Vec<Arc<str>>,
     /// The tenants for whom events were appended.
     pub events: Vec<Arc<str>>,
     /// Whether jobs were enqueued.

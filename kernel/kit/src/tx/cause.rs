@@ -23,6 +23,8 @@ pub enum Cause {
     Timer(String),
     /// What a subscription feeds is filled, by the subscription's name.
     Fill(String),
+    /// Records of commits are taken, by the name of whoever takes them.
+    Records(String),
 }
 
 impl Cause {
@@ -31,7 +33,7 @@ impl Cause {
         match self {
             Self::Event { depth, .. } => depth + 1,
             Self::Job { depth, .. } => *depth,
-            Self::Request | Self::Timer(_) | Self::Fill(_) => 0,
+            Self::Request | Self::Timer(_) | Self::Fill(_) | Self::Records(_) => 0,
         }
     }
 }
@@ -44,6 +46,7 @@ impl std::fmt::Display for Cause {
             Self::Job { id, .. } => write!(f, "job:{id}"),
             Self::Timer(name) => write!(f, "timer:{name}"),
             Self::Fill(name) => write!(f, "fill:{name}"),
+            Self::Records(name) => write!(f, "records:{name}"),
         }
     }
 }

@@ -12,6 +12,7 @@ mod blobs;
 mod clock;
 mod jobs;
 mod load;
+mod records;
 mod subscriptions;
 mod sweep;
 mod timers;
@@ -53,6 +54,7 @@ pub(crate) struct Gauges {
 pub struct Background {
     node: Arc<Node>,
     subscriptions: subscriptions::Subscriptions,
+    records: records::Records,
     jobs: jobs::Jobs,
     timers: timers::Timers,
     sweep: sweep::Sweep,
@@ -67,6 +69,7 @@ impl Background {
     pub async fn new(node: &Arc<Node>) -> Result<Self> {
         Ok(Self {
             subscriptions: subscriptions::Subscriptions::new(node).await?,
+            records: records::Records::new(node).await?,
             jobs: jobs::Jobs::new(node),
             timers: timers::Timers::new(node).await?,
             sweep: sweep::Sweep::new(node),
@@ -83,19 +86,21 @@ impl Background {
     pub async fn step(&mut self) -> Result<bool> {
         let reacted = self.subscriptions.step().await?;
         let worked = self.jobs.settle().await?;
+        let taken = self.records.step().await?;
         let fired = self.timers.step().await?;
         let swept = self.sweep.step().await?;
         let cleared = self.blobs.step().await?;
         self.node.measure();
-        Ok(reacted || worked || fired || swept || cleared)
+        Ok(reacted || worked || taken || fired || swept || cleared)
     }
 
     /// Steps until told to stop: wakes when a commit leaves work, or the clock does.
     pub fn run(self, stop: watch::Receiver<bool>) -> Vec<BoxFuture<'static, ()>> {
-        let Self { node, subscriptions, jobs, timers, sweep, blobs } = self;
+        let Self { node, subscriptions, records, jobs, timers, sweep, blobs } = self;
         let each = |work| drive(Arc::clone(&node), stop.clone(), work);
         vec![
             each(Box::new(subscriptions)),
+            each(Box::new(records)),
             each(Box::new(jobs.until(stop.clone()))),
             each(Box::new(timers)),
             each(Box::new(sweep)),

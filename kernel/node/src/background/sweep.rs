@@ -160,7 +160,7 @@ fn sweep(session: &mut dyn Session, past: Past) -> Result<u64> {
 /// The same for a tenant, in whose log somebody may still need something.
 fn past_of(session: &mut dyn Session, tenant: &str, past: Past) -> Result<Past> {
     const SLOWEST: &str = "SELECT MIN(position) FROM stoa_cursor \
-         WHERE tenant = :tenant AND state = '' AND position >= $1 \
+         WHERE tenant = :tenant AND (state = 'records' OR state = '' AND position >= $1) \
          /* whole: there are as many as partitions of subscriptions */";
     let slowest = kernel::rows::<(Option<i64>,)>(session, tenant, SLOWEST, (past.lost,))?;
     let slowest = slowest.first().and_then(|(slowest,)| *slowest);

@@ -35,6 +35,7 @@ mod personal;
 mod ports;
 mod principals;
 mod raw;
+mod records;
 mod settings;
 mod sockets;
 mod streams;

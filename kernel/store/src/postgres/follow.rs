@@ -108,7 +108,7 @@ impl Follower {
         let rows = self.link.rows_within(LOOK_MAX, &look)?;
         let mut snapshot = None;
         let mut last = None;
-        let (mut tables, mut events) = (Vec::new(), BTreeSet::new());
+        let (mut tables, mut tenants) = (Vec::new(), BTreeSet::new());
         for row in &rows {
             let [first, written, tenant] = row.as_slice() else { continue };
             let Ok(position) = first.parse::<i64>() else {
@@ -125,13 +125,14 @@ impl Follower {
                     rows,
                 };
                 tables.extend(written.split_whitespace().filter_map(kernel::changed).map(table));
-                events.insert(tenant);
+                tenants.insert(tenant);
             }
         }
         if let Some(position) = last {
             // Which of them left events or jobs is not recorded; to look is cheap.
-            let (tables, events) = (tables.into(), events.into_iter().collect());
-            self.shared.publish(Notice { position, tables, events, jobs: true });
+            let tenants: Vec<_> = tenants.into_iter().collect();
+            let (tables, events) = (tables.into(), tenants.clone());
+            self.shared.publish(Notice { position, tables, tenants, events, jobs: true });
         }
         self.unseen = snapshot.ok_or_else(|| Error::internal("a look gave no snapshot"))?;
         let settled = self.shared.base() + self.unseen.oldest - 1;

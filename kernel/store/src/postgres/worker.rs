@@ -324,7 +324,8 @@ impl Worker {
             let tables = written(tenant, done.changes).collect();
             let events = done.events.then(|| Arc::clone(tenant)).into_iter().collect();
             let (position, jobs) = (done.position, done.jobs);
-            self.shared.publish(Notice { position, tables, events, jobs });
+            let tenants = vec![Arc::clone(tenant)];
+            self.shared.publish(Notice { position, tables, tenants, events, jobs });
         }
         Committed { position: done.position, reply: done.reply }
     }

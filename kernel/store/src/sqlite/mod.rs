@@ -312,11 +312,12 @@ impl Shared {
 
     fn publish(&self, position: i64, changed: Changed) {
         self.position.store(position, Release);
-        let Changed { tables, events, jobs } = changed;
+        let Changed { tables, tenants, events, jobs } = changed;
         let written = |((tenant, table), rows)| Written { tenant, table, rows };
         let tables = tables.into_iter().map(written).collect();
+        let tenants = tenants.into_iter().collect();
         let events = events.into_iter().collect();
-        let notice = Notice { position, tables, events, jobs };
+        let notice = Notice { position, tables, tenants, events, jobs };
         // Nobody listening is fine.
         let _ = self.notices.send(notice);
     }

@@ -230,6 +230,7 @@ impl Writer {
         if keeps {
             self.position = position;
             let tenant = &member.waiting.commit.header.tenant;
+            changed.tenants.insert(Arc::clone(tenant));
             for (table, (_, rows)) in session.trail.changes {
                 changed.tables.entry((Arc::clone(tenant), table)).or_default().add(&rows);
             }
@@ -347,6 +348,7 @@ impl Writer {
 #[derive(Default)]
 pub(super) struct Changed {
     pub tables: BTreeMap<(Arc<str>, Arc<str>), Extent>,
+    pub tenants: BTreeSet<Arc<str>>,
     pub events: BTreeSet<Arc<str>>,
     pub jobs: bool,
 }
