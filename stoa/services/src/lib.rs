@@ -5,6 +5,7 @@
 /// Their manifests, in the order of their names.
 pub const ALL: &[fn() -> stoa_kit::Service] = &[
     stoa_access::service,
+    stoa_audit::service,
     stoa_auth::service,
     stoa_catalog::service,
     stoa_idcheck::service,

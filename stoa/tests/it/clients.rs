@@ -109,6 +109,27 @@ fn grpcio_finds_its_way_by_reflection() {
 }
 
 #[test]
+fn pymerkle_makes_the_tree_of_the_audit_log_and_its_proofs() {
+    let directory = TempDir::new().unwrap();
+    let mut node = Node::start(directory.path(), &[]);
+    let token = node.set_up();
+    for code in 0..12 {
+        let code = format!("cash-{code}");
+        let open = json!({"code": code, "currency": "EUR", "kind": "ACCOUNT_KIND_ASSET"});
+        node.call(&token, "ledger", "CreateAccount", &open).ok();
+    }
+    let mut python = Command::new(format!("{TOOLS}/venv/bin/python"));
+    python.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/audit.py"));
+    python.args([&node.url(), &token, "12"]);
+    let (ended, said, complaint) = run(python);
+    assert_eq!(ended, Some(0), "{complaint}");
+    let entries = said["entries"].as_u64().unwrap();
+    assert!(entries > 12, "{said}");
+    let all = json!({"entries": entries, "root": true, "proofs": entries, "earlier": entries});
+    assert_eq!(said, all);
+}
+
+#[test]
 fn the_typescript_sdk_does_what_it_promises() {
     // Node has WebSockets by itself from 22 on.
     sdk(&["--experimental-websocket"], "");
