@@ -9,6 +9,9 @@ use stoa_contract::Code;
 use stoa_kit::blobs::Blobs;
 use stoa_kit::{Error, Micros, Migration, Phase, Result, Service};
 
+/// What columns can be.
+const TYPES: [&str; 5] = ["TEXT", "BIGINT", "BOOLEAN", "BYTEA", "DOUBLE"];
+
 /// The kernel's own migrations.
 const KERNEL: &[Migration] = &[
     Migration::expand("0001_kernel", include_str!("../migrations/0001_kernel.sql")),
@@ -228,6 +231,11 @@ impl Step {
         };
         if let Some(name) = names.iter().find(|name| !name.starts_with(prefix)) {
             return Err(bad(&format!("`{name}` does not start with `{prefix}`")));
+        }
+        let is_type = |word: &String| TYPES.contains(&word.as_str());
+        if let Some(two) = upper.windows(2).find(|two| two.iter().all(is_type)) {
+            let name = two[0].to_lowercase();
+            return Err(bad(&format!("`{name}` is a type: call the column otherwise")));
         }
         let makes_table = at(0) == "CREATE" && at(1) == "TABLE";
         let keyed = upper.windows(4).any(|four| four == ["PRIMARY", "KEY", "(", "TENANT"]);

@@ -140,7 +140,7 @@ fn a_migration_that_fails_leaves_nothing(on: On) {
 }
 
 fn only_our_own_ddl_is_taken(on: On) {
-    const REFUSED: [&[Migration]; 8] = [
+    const REFUSED: [&[Migration]; 9] = [
         &[Migration::expand("1", "CREATE TABLE beta_x (tenant TEXT, PRIMARY KEY (tenant))")],
         &[Migration::expand("1", "CREATE TABLE alpha_x (id TEXT, PRIMARY KEY (id))")],
         &[Migration::expand(
@@ -150,6 +150,10 @@ fn only_our_own_ddl_is_taken(on: On) {
         &[Migration::expand(
             "1",
             "CREATE TABLE alpha_x (tenant TEXT, n JSONB, PRIMARY KEY (tenant))",
+        )],
+        &[Migration::expand(
+            "1",
+            "CREATE TABLE alpha_x (tenant TEXT, text TEXT, PRIMARY KEY (tenant))",
         )],
         &[Migration::expand("1", "CREATE VIEW alpha_x AS SELECT 1")],
         &[Migration::expand("1", "CREATE TRIGGER alpha_x BEFORE INSERT ON alpha_account")],
