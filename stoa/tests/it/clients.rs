@@ -130,6 +130,18 @@ fn pymerkle_makes_the_tree_of_the_audit_log_and_its_proofs() {
 }
 
 #[test]
+fn a_client_of_vault_encrypts_and_signs() {
+    let directory = TempDir::new().unwrap();
+    let mut node = Node::start(directory.path(), &[]);
+    let token = node.set_up();
+    let mut python = Command::new(format!("{TOOLS}/venv/bin/python"));
+    python.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/vault.py"));
+    python.args([&node.url(), &token]);
+    let (ended, said, complaint) = run(python);
+    assert_eq!((ended, &said), (Some(0), &json!("ok\n")), "{complaint}");
+}
+
+#[test]
 fn the_typescript_sdk_does_what_it_promises() {
     // Node has WebSockets by itself from 22 on.
     sdk(&["--experimental-websocket"], "");

@@ -3,6 +3,7 @@
 mod keys;
 mod references;
 mod transit;
+pub(crate) mod vault;
 
 use stoa_kit::Methods;
 use stoa_secrets_v1::Functions;
@@ -31,6 +32,7 @@ pub(crate) fn methods() -> Methods {
         sign: transit::sign,
         verify: transit::verify,
         compute_hmac: transit::compute_hmac,
+        serve_vault: vault::serve,
         store_key: keys::store,
         store_key_version: keys::store_version,
         encrypt_items: transit::encrypt_items,

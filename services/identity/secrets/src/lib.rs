@@ -1,8 +1,8 @@
 //! Secrets: references that stand for what is about people, and keys that nobody sees.
 //!
 //! A value is sealed with the key of whom it is about, which the key ring keeps and `EraseSubject`
-//! destroys; there is no other key here. What it is found by, its fingerprint, is not sealed, and so is
-//! let go of in the commit of an erasure.
+//! destroys. What it is found by, its fingerprint, is not sealed, and so is let go of in the commit of an
+//! erasure. Keys that encrypt and sign for others are rows, whose secrets the tenant's key seals.
 //!
 //! **Invariant:** a value is shown for one of the purposes that it was wrapped for, and whoever asks
 //! for it, and why, is in the log.
@@ -26,7 +26,9 @@ mod model;
 mod store;
 
 use stoa_kit::{Migration, Service};
-use stoa_secrets_v1::{DeleteExpiredRequest, Reference};
+use stoa_secrets_v1::{DeleteExpiredRequest, Reference, ServeVaultRequest};
+
+use api::vault;
 
 const MIGRATIONS: &[Migration] = &[
     Migration::expand("0001_references", include_str!("../migrations/0001_references.sql")),
@@ -39,6 +41,7 @@ pub fn service() -> Service {
         .examples(include_str!("../examples.yaml"))
         .migrations(MIGRATIONS)
         .erases(store::erase)
+        .raw_as::<ServeVaultRequest>(vault::PREFIX, vault::BODY_MAX, vault::MANNERS)
         .due(
             "delete_expired",
             |view| view.earliest::<Reference>("expire_time"),

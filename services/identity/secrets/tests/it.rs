@@ -8,6 +8,8 @@ mod load;
 mod references;
 #[path = "it/transit.rs"]
 mod transit;
+#[path = "it/vault.rs"]
+mod vault;
 
 use stoa_kit::Service;
 
