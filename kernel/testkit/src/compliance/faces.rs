@@ -320,7 +320,8 @@ fn masked(reply: Value) -> Value {
     match reply {
         Value::String(text) => {
             let digits = text.bytes().any(|byte| byte.is_ascii_digit());
-            let drawn = text.len() >= 20 && digits && !text.contains([' ', ':']);
+            let is_time = text.as_bytes().get(10) == Some(&b'T') && text.ends_with('Z');
+            let drawn = text.len() >= 20 && digits && !text.contains(' ') && !is_time;
             Value::String(if drawn { "*".to_owned() } else { text })
         }
         Value::Array(items) => items.into_iter().map(masked).collect(),
