@@ -54,8 +54,7 @@ test("there is a client of every service", () => {
 });
 
 test("what no client calls is in none", () => {
-  // What takes HTTP as it comes has a path of its own.
-  const left = ["UploadBlob", "ReadBlob"];
+  const left: string[] = [];
   const missing: string[] = [];
   for (const service of services) {
     const contract = `../../../proto/stoa/${service}/v1/${service}.proto`;
@@ -63,7 +62,9 @@ test("what no client calls is in none", () => {
     const client = readFileSync(`${DIST}/gen/stoa/${service}/v1/${service}_pb.d.ts`, "utf8");
     const methods = /rpc (\w+)\([^;]*?\(stoa\.v1\.permission\) = "(\w+)/g;
     for (const [, name = "", permission] of source.matchAll(methods)) {
-      if (permission === "internal") left.push(name);
+      // What takes HTTP as it comes has a path of its own.
+      const raw = new RegExp(`message ${name}Request \\{[^}]*stoa\\.v1\\.HttpRequest`);
+      if (permission === "internal" || raw.test(source)) left.push(name);
       if (!client.includes(`input: typeof ${name}RequestSchema;`)) missing.push(name);
     }
   }
