@@ -62,10 +62,12 @@ pub(crate) fn root(contracts: &Contracts, words: &[String]) -> Command {
 
 /// What `stoa --help` says: commands by what they are about.
 fn help(own: &[Command], services: &[Command]) -> String {
+    let widest = own.iter().chain(services).map(|command| command.get_name().len()).max();
+    let width = widest.unwrap_or_default();
     let lines = |commands: &[Command]| -> String {
         let line = |command: &Command| {
             let about = command.get_about().map(ToString::to_string).unwrap_or_default();
-            format!("  {:<12}{about}\n", command.get_name())
+            format!("  {:<width$} {about}\n", command.get_name())
         };
         commands.iter().map(line).collect()
     };

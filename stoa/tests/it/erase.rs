@@ -9,7 +9,7 @@ use stoa_node::Body;
 use stoa_testkit::{Engine, Node, run_with_ports};
 
 /// What is personal about somebody, wherever it is told: none of it may lie on a disk as it is.
-const CANARIES: [&str; 12] = [
+const CANARIES: [&str; 13] = [
     "canary.mail@example.com",
     "Canary Displayname",
     "sv-canaryl",
@@ -21,6 +21,7 @@ const CANARIES: [&str; 12] = [
     "canary-total",
     "canary payload",
     "canary number",
+    "canary.guest@example.com",
     // As JSON writes it: what is on the disk is looked for by the service itself.
     "canaryresult",
 ];
@@ -80,6 +81,13 @@ async fn tell(node: &Node, id: &Value) {
         }
         Err(error) => assert_eq!(error.reason(), "secrets.subject_erased"),
     }
+    let host = node.user_with(id.as_str().unwrap(), &["organizations.organizations.create"]);
+    let engines = json!({"displayName": "Engines"});
+    let engines = ask(node, &host, "organizations.CreateOrganization", engines).await.unwrap();
+    let guest = json!({
+        "organizationId": engines["organization"]["id"], "email": "canary.guest@example.com",
+    });
+    ask(node, &host, "organizations.InviteMember", guest).await.unwrap();
     let holder = node.user_with(id.as_str().unwrap(), &["idempotence.*"]);
     let key = json!({"scope": "told", "key": node.now().0.to_string(), "fingerprint": "aGFzaA=="});
     let claimed = ask(node, &holder, "idempotence.ClaimKey", key.clone()).await.unwrap();

@@ -74,8 +74,6 @@ fn every_face_gives_the_same_answer() {
             if let Some(asked) = answer.pointer_mut("/data/ledger/balance") {
                 answer = asked.take();
             }
-            // The moment at which each was asked.
-            assert!(answer.as_object_mut().unwrap().remove("time").is_some());
             answers.push(answer);
         }
     }
@@ -119,8 +117,8 @@ fn what_the_page_about_the_command_line_says_is_so() {
     assert!(printed.contains("14.77 EUR"), "a table of accounts: {printed}");
     assert!(printed.contains("  2 rows of ledger_entry\n"), "a dry run: {printed}");
     assert!(printed.contains("ledger.transfers.create\n"), "who may: {printed}");
-    let state = r#"{"balance":{"amount":"1477","currency":"EUR"},"#;
-    assert!(printed.lines().any(|line| line.starts_with(state)), "a watch: {printed}");
+    let state = r#"{"balance":{"amount":"1477","currency":"EUR"}}"#;
+    assert!(printed.lines().any(|line| line == state), "a watch: {printed}");
     let rows = text.lines().filter_map(|line| {
         let (status, when) = line.strip_prefix("| ")?.strip_suffix(" |")?.split_once(" | ")?;
         Some((status.parse::<u8>().ok()?, when))

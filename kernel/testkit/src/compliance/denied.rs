@@ -62,8 +62,9 @@ fn questions(registry: &Registry) -> Vec<Ask> {
     for service in registry.services() {
         let examples: Value = serde_yaml_ng::from_str(service.examples).unwrap_or_default();
         let methods = service.contract.into_iter().flat_map(|contract| contract.methods);
-        // What takes a stream is asked by several messages.
-        for &method in methods.filter(|method| method.takes_stream.is_none()) {
+        // What takes a stream is asked by several messages, and what takes HTTP as it comes by that.
+        let asked = |method: &&&Method| method.takes_stream.is_none() && !method.is_raw();
+        for &method in methods.filter(asked) {
             let with = &examples["methods"][method.name]["success"]["with"];
             let mut request = with.as_object().map_or_else(|| least(method), |_| filled(with));
             request["nonsense"] = json!("x");

@@ -35,3 +35,4 @@ CREATE TABLE organizations_invitation (
 CREATE UNIQUE INDEX organizations_invitation_address
     ON organizations_invitation (tenant, organization_id, address);
 CREATE INDEX organizations_invitation_list ON organizations_invitation (tenant, organization_id, id);
+CREATE INDEX organizations_invitation_inviter ON organizations_invitation (tenant, inviter_id, id);

@@ -116,7 +116,7 @@ impl OrganizationsService for Api {
         &self, ctx: &Ctx, request: InviteMemberRequest,
     ) -> Result<InviteMemberResponse> {
         let secret = model::secret(ctx.secret("invitation"));
-        let inviter_id = ctx.caller().user().unwrap_or_default().to_owned();
+        let inviter_id = ctx.caller().owner().unwrap_or_default().to_owned();
         let store =
             StoreInvitationRequest { invite: request.into(), secret: secret.clone(), inviter_id };
         Ok(InviteMemberResponse { invitation: ctx.call(store).await?.invitation, secret })
@@ -199,7 +199,7 @@ impl OrganizationsService for Api {
             invitation.ok_or_else(|| Reason::Revoked.because("the invitation was taken back"))?;
         let by = Some(LookupUserRequestBy::Id(user_id.clone()));
         let user = tx.call(LookupUserRequest { by })?.user.into_option().unwrap_or_default();
-        if model::normal(&user.email) != model::normal(&invitation.email) {
+        if !store::is_invited(tx, &invitation.id, &user.email)? {
             return Err(Reason::OtherAddress.because("somebody else was invited"));
         }
         tx.delete::<Invitation>(&invitation.id)?;

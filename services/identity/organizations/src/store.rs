@@ -68,6 +68,15 @@ pub(crate) fn invitation(
     )
 }
 
+/// Whether an invitation was sent to this address. The address itself may be gone, with its inviter.
+pub(crate) fn is_invited(view: &View, id: &str, email: &str) -> Result<bool> {
+    let found = view.row::<(String,)>(
+        "SELECT id FROM organizations_invitation WHERE tenant = :tenant AND id = $1 AND address = $2",
+        (id, address(view, email)?.as_slice()),
+    )?;
+    Ok(found.is_some())
+}
+
 /// Deletes an organization, with all that belongs to it.
 pub(crate) fn delete(tx: &mut Tx, organization: &str) -> Result<()> {
     tx.execute(

@@ -29,9 +29,7 @@ impl Speaker for RestFace {
     }
 
     fn says(&self, ask: &Ask) -> bool {
-        // What takes HTTP as it comes has no place here.
-        let Some(binding) = ask.method.http.first() else { return false };
-        let shape = ask.method.request;
+        let (binding, shape) = (&ask.method.http[0], ask.method.request);
         let Some(fields) = ask.request.as_object() else { return false };
         let input = DESCRIBED.method(ask.method.path).unwrap().input();
         let in_path = |field: &str| binding.variables.iter().any(|it| it.field == field);
