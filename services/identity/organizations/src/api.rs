@@ -41,9 +41,9 @@ impl OrganizationsService for Api {
     ) -> Result<BatchGetOrganizationsResponse> {
         let mut organizations = Vec::new();
         for id in &request.ids {
-            organizations.extend(
-                is_seen(view, id)?.then(|| view.get::<Organization>(id)).transpose()?.flatten(),
-            );
+            if is_seen(view, id)? {
+                organizations.extend(view.get::<Organization>(id)?);
+            }
         }
         Ok(BatchGetOrganizationsResponse { organizations })
     }
