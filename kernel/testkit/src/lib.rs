@@ -37,7 +37,7 @@ pub use many::{Cost, Meter, made_up};
 pub use node::{Engine, Node, run, run_at_most, run_forgetful, run_with_faults, run_with_ports};
 pub use stoa_node::Background;
 pub use stoa_store::{Directory, Fault, Faults};
-pub use until::until;
+pub use until::{settled, until};
 pub use watched::Watched;
 pub use web::{answer, open_socket};
 pub use world::TestWorld;

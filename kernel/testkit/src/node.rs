@@ -3,7 +3,6 @@
 use std::future::Future;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicI64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -20,6 +19,7 @@ use stoa_store::{Directory, Faults, Options, Read, kernel};
 use tokio::runtime::Runtime;
 
 use crate::home::{self, Home, Kept};
+use crate::until::{last, settled};
 use crate::web::Web;
 use crate::{TestWorld, until};
 
@@ -479,11 +479,9 @@ impl Node {
     pub async fn settle(&self) {
         let mut background = self.background.lock().await;
         for _ in 0..10_000 {
-            // While a transaction that began earlier still runs, of another test perhaps, nobody
-            // may read what was committed since, and what looks now looks too early.
-            if self.inner.store().settled().await.unwrap() < self.last().await {
-                self.world.sleep(Duration::from_millis(1)).await;
-            } else if !background.step().await.expect("background work") {
+            // What looks before looks too early.
+            settled(&self.inner).await;
+            if !background.step().await.expect("background work") {
                 return;
             }
         }
@@ -492,16 +490,7 @@ impl Node {
 
     /// The position of the last commit.
     pub(crate) async fn last(&self) -> i64 {
-        const LAST: &str = "SELECT position FROM stoa_commit WHERE tenant = :tenant ORDER BY position DESC LIMIT 1";
-        let last = Arc::new(AtomicI64::new(0));
-        let found = Arc::clone(&last);
-        let read: Read<()> = Box::new(move |session, _| {
-            let rows = kernel::rows::<(i64,)>(session, MAIN, LAST, ())?;
-            found.store(rows.first().map_or(0, |(last,)| *last), SeqCst);
-            Ok(())
-        });
-        self.inner.store().read(None, read).await.unwrap();
-        last.load(SeqCst)
+        last(&self.inner).await
     }
 
     /// The events of a type that were emitted so far, oldest first.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use stoa_node::Background;
 use stoa_store::{Fault, Faults};
-use stoa_testkit::{Engine, Node, run_with_faults};
+use stoa_testkit::{Engine, Node, run_with_faults, settled};
 
 use crate::echo::{self, all_heard, all_said};
 use crate::messages::Say;
@@ -46,15 +46,17 @@ fn a_failure_at_every_point_of_a_reaction_repeats_nothing(engine: Engine) {
     });
 }
 
-/// Steps until as much was heard as was said, or will never be.
+/// Steps until everything was heard, also what a step that failed left due.
 async fn catch_up(background: &mut Background, node: &Node) {
     let said = all_said(node.inner()).await.len();
-    for _ in 0..2_000 {
-        // A step that fails leaves its work due.
-        let rests = matches!(background.step().await, Ok(false));
-        if rests && all_heard(node.inner()).await.len() >= said {
-            return;
+    let hearing = async {
+        loop {
+            settled(node.inner()).await;
+            let rests = matches!(background.step().await, Ok(false));
+            if rests && all_heard(node.inner()).await.len() >= said {
+                return;
+            }
         }
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
+    };
+    tokio::time::timeout(Duration::from_secs(60), hearing).await.expect("all is heard");
 }

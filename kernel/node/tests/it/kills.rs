@@ -11,7 +11,7 @@ use stoa_kit::ports::Ports;
 use stoa_kit::{Caller, MAIN, Request, Root, World, world};
 use stoa_node::{Background, Call, Logs, Node, Parts, RootKey};
 use stoa_store::{Options, Place};
-use stoa_testkit::postgres;
+use stoa_testkit::{postgres, settled};
 use tokio::sync::watch;
 
 use crate::echo::{self, all_heard, all_said};
@@ -52,13 +52,11 @@ fn survive(kills: i64, place: Place, engine: &str) {
     runtime().block_on(async {
         let node = open(place).await;
         let mut background = Background::new(&node).await.unwrap();
-        let said = all_said(&node).await;
-        for _ in 0..10_000 {
-            background.step().await.unwrap();
-            if all_heard(&node).await.len() >= said.len() {
-                break;
-            }
+        settled(&node).await;
+        while background.step().await.unwrap() {
+            settled(&node).await;
         }
+        let said = all_said(&node).await;
         assert!(acknowledged.len() >= kills as usize, "{} acknowledged", acknowledged.len());
         assert!(
             acknowledged.iter().all(|one| said.contains(one)),

@@ -155,8 +155,11 @@ impl Writer {
             }
             Err(error) => {
                 tracing::error!(error = ?error, members = members.len(), "a batch was lost");
-                if self.shared.works().is_ok() {
-                    self.recover();
+                let sealed = self.position;
+                let recovered = self.shared.works().is_ok() && self.recover();
+                // It is durable after all, and whoever follows would wait for it until the next commit.
+                if recovered && self.position == sealed && !changed.tenants.is_empty() {
+                    self.publish(&[], changed);
                 }
                 for member in members {
                     release(member, Some(&error));
@@ -281,8 +284,9 @@ impl Writer {
         if self.connection.is_autocommit() { Ok(()) } else { self.plain("ROLLBACK") }
     }
 
-    /// After a failed commit nothing about the connection is trusted.
-    fn recover(&mut self) {
+    /// After a failed commit nothing about the connection is trusted. True if there is another one, and it
+    /// is known which commit is the last.
+    fn recover(&mut self) -> bool {
         let reopened = connect(&self.shared, true).and_then(|connection| {
             let (position, _) = last(&connection).map_err(|error| translate(&error))?;
             Ok((connection, position))
@@ -292,11 +296,13 @@ impl Writer {
                 self.connection = connection;
                 self.known = Known::default();
                 self.position = position;
+                true
             }
             Err(error) => {
                 tracing::error!(error = ?error, "the database could not be opened again");
                 // The old connection is kept: the next batch tries, fails and comes here again.
                 let _ = self.roll_back();
+                false
             }
         }
     }
