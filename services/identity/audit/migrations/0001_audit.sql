@@ -1,39 +1,20 @@
--- Commits, as the tree has them. What may name people is in audit_detail.
+-- Commits, as the tree has them: `entry` is the contract's Entry, without its leaf, and `time` and
+-- `method` are those of it.
 CREATE TABLE audit_entry (
     tenant TEXT NOT NULL,
     leaf_index BIGINT NOT NULL,
-    position TEXT NOT NULL,
     time BIGINT NOT NULL,
-    cause TEXT NOT NULL,
     method TEXT NOT NULL,
-    trace TEXT NOT NULL,
-    tables TEXT NOT NULL,
+    entry BYTEA NOT NULL,
     PRIMARY KEY (tenant, leaf_index)
 );
 
--- Who asked, at place 0, and what was touched, from place 1 on. What is redacted has nothing but its
--- hash. `subject` is the identifier that a value names, by which it is found.
-CREATE TABLE audit_detail (
+-- What entries name, by its identifier: who asked, and what was touched. What is redacted is not here.
+CREATE TABLE audit_about (
     tenant TEXT NOT NULL,
-    leaf_index BIGINT NOT NULL,
-    place BIGINT NOT NULL,
-    hash BYTEA NOT NULL,
-    salt BYTEA NOT NULL,
-    value TEXT NOT NULL,
     subject TEXT NOT NULL,
-    PRIMARY KEY (tenant, leaf_index, place)
-);
-CREATE INDEX audit_detail_subject ON audit_detail (tenant, subject, leaf_index)
-    WHERE subject <> '';
-
--- What was redacted, and why.
-CREATE TABLE audit_redaction (
-    tenant TEXT NOT NULL,
     leaf_index BIGINT NOT NULL,
-    place BIGINT NOT NULL,
-    reason TEXT NOT NULL,
-    time BIGINT NOT NULL,
-    PRIMARY KEY (tenant, leaf_index, place)
+    PRIMARY KEY (tenant, subject, leaf_index)
 );
 
 -- The nodes of the tree, 256 of a level in a row, one behind the other: at level 0 the leaves, at each

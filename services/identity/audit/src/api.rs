@@ -31,8 +31,8 @@ impl AuditService for Audit {
         };
         let before = page.number(0, i64::MAX)?;
         let (places, end) = store::search(tx, &wanted, before, (page.limit(), LOOK_MAX))?;
-        let kept = store::of(tx, &places)?;
-        let mut entries = store::shown(tx, kept)?;
+        let kept = store::of(tx, places)?;
+        let mut entries: Vec<Entry> = kept.into_iter().map(model::shown).collect();
         let next_page_token = page.cut_at(
             &mut entries,
             |entry| vec![entry.leaf_index.to_string()],
@@ -66,20 +66,14 @@ impl AuditService for Audit {
 
     fn redact(&self, tx: &mut Tx, request: RedactRequest) -> Result<RedactResponse> {
         let RedactRequest { leaf_index, fields, reason } = request;
-        let (_, names) = store::one(tx, leaf_index)?;
-        if let Some(hold) = model::hold(&store::holds(tx)?, &names) {
+        let entry = store::one(tx, leaf_index)?;
+        if let Some(hold) = model::hold(&store::holds(tx)?, &entry) {
             return Err(model::held(hold));
         }
-        let places = fields.iter().map(|field| model::places(field, names.len()));
-        let places: Vec<Vec<i64>> = places.collect::<Result<_>>()?;
-        let mut places = places.concat();
-        places.sort_unstable();
-        places.dedup();
-        for name in names.iter().filter(|name| places.contains(&name.place)) {
-            if !name.is_redacted() {
-                store::redact(tx, leaf_index, name.place, &reason)?;
-            }
-        }
+        let places = fields.iter().map(|field| model::places(field, &entry));
+        let places: Vec<_> = places.collect::<Result<_>>()?;
+        let drops = |place, _: &_| places.iter().any(|places| places.contains(&place));
+        store::redact(tx, &entry, &reason, drops)?;
         tx.touch("audit.entry", &leaf_index.to_string());
         Ok(RedactResponse { entry: shown(tx, leaf_index)?.into() })
     }
@@ -159,7 +153,8 @@ impl AuditService for Audit {
         &self, view: &View, request: ReadEntriesRequest,
     ) -> Result<ReadEntriesResponse> {
         let next = request.first_leaf.saturating_add(EXPORTED);
-        let entries = store::shown(view, store::kept(view, request.first_leaf, next)?)?;
+        let entries = store::kept(view, request.first_leaf, next)?;
+        let entries = entries.into_iter().map(model::shown).collect();
         let size = store::tree::head(view)?.size as i64;
         Ok(ReadEntriesResponse { entries, next_leaf: if next < size { next } else { 0 } })
     }
@@ -194,8 +189,7 @@ impl AuditService for Audit {
 }
 
 fn shown(view: &View, leaf_index: i64) -> Result<Entry> {
-    let entries = store::shown(view, vec![store::one(view, leaf_index)?])?;
-    Ok(entries.into_iter().next().unwrap_or_default())
+    store::one(view, leaf_index).map(model::shown)
 }
 
 /// The size of a tree that was asked for; that of the head, if none was.

@@ -4,14 +4,14 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use stoa_audit_v1::{Settings, TreeHeadSigned};
+use stoa_audit_v1::{Detail, Entry, Settings, TreeHeadSigned};
 use stoa_kit::{Cause, Micros, Recorded, Result, Tx, View};
 
-use crate::model::{self, Act, Name, tree};
+use crate::model::{self, tree};
 use crate::store;
 
 /// Names that are added in one commit, if one record alone does not have more.
-const NAMES_MAX: usize = 128;
+const NAMES_MAX: usize = 512;
 /// How long a head is not told of after another one.
 const QUIET: Duration = Duration::from_secs(60);
 /// Entries that are looked at in one commit, whether they can be forgotten.
@@ -31,21 +31,17 @@ pub(crate) fn append(tx: &mut Tx, records: &[Recorded]) -> Result<usize> {
     let erased = erased(tx, records)?;
     let mut leaves = Vec::with_capacity(taken);
     for (leaf_index, record) in (head.size as i64..).zip(records) {
-        let (act, names) = entry(tx, leaf_index, record)?;
-        leaves.push(tree::leaf(&model::leaf(&act, &names)));
-        let is_held = model::hold(&holds, &names).is_some();
-        let mut kept = Vec::with_capacity(names.len());
-        for name in names {
-            let is_erased = erased.contains(&name.subject);
-            if is_erased && is_held {
-                store::hold_erased(tx, &name.subject)?;
+        let mut entry = entry(tx, leaf_index, record)?;
+        leaves.push(tree::leaf(&model::leaf(&entry)));
+        if model::hold(&holds, &entry).is_some() {
+            for subject in model::subjects(&entry).into_iter().filter(|id| erased.contains(*id)) {
+                store::hold_erased(tx, subject)?;
             }
-            if is_erased && !is_held {
-                store::left_out(tx, leaf_index, name.place)?;
-            }
-            kept.push(if is_erased && !is_held { name.redacted() } else { name });
+        } else if !erased.is_empty() {
+            let names = |_, detail: &Detail| erased.contains(model::subject(&detail.value));
+            model::redact(&mut entry, (store::ERASED, tx.now()), names);
         }
-        store::add(tx, &act, &kept)?;
+        store::add(tx, &entry)?;
     }
     let asked = Cause::Request.to_string();
     let asked = records.iter().filter(|record| record.cause == asked).count() as i64;
@@ -55,23 +51,24 @@ pub(crate) fn append(tx: &mut Tx, records: &[Recorded]) -> Result<usize> {
 }
 
 /// What an entry keeps of a record.
-fn entry(tx: &Tx, leaf_index: i64, record: &Recorded) -> Result<(Act, Vec<Name>)> {
-    let tables: Vec<String> =
-        record.tables.iter().map(|(table, rows)| format!("{table}:{rows}")).collect();
-    let act = Act {
+fn entry(tx: &Tx, leaf_index: i64, record: &Recorded) -> Result<Entry> {
+    let detail = |(place, value): (usize, &String)| {
+        Ok(model::detail(value, &tx.salt(&format!("{leaf_index}.{place}"))?))
+    };
+    let touched = record.touched.iter().zip(1..).map(|(value, place)| detail((place, value)));
+    let tables = record.tables.iter().map(|(table, rows)| format!("{table}:{rows}"));
+    Ok(Entry {
         leaf_index,
         position: record.position.clone(),
-        time: record.time,
+        commit_time: record.time.timestamp(),
         cause: record.cause.clone(),
         method: record.method.clone(),
         trace: record.trace.clone(),
-        tables: tables.join(" "),
-    };
-    let values = std::iter::once(&record.caller).chain(&record.touched);
-    let name = |(place, value): (i64, &String)| {
-        Ok(Name::new(place, value, &tx.salt(&format!("{leaf_index}.{place}"))?))
-    };
-    Ok((act, (0..).zip(values).map(name).collect::<Result<_>>()?))
+        tables: tables.collect(),
+        caller: detail((0, &record.caller))?.into(),
+        touched: touched.collect::<Result<_>>()?,
+        ..Entry::default()
+    })
 }
 
 /// Those whom records name and who were erased.
@@ -130,14 +127,15 @@ pub(crate) fn forget(tx: &mut Tx) -> Result<()> {
     let Some((last,)) = next.last().copied() else { return Ok(()) };
     let holds = store::holds(tx)?;
     let entries = store::kept(tx, from, last + 1)?;
-    let old: Vec<_> = entries.iter().take_while(|(act, _)| act.time <= end).collect();
-    for (act, names) in &old {
-        if model::hold(&holds, names).is_none() {
-            store::forget(tx, act.leaf_index)?;
+    let is_old = |entry: &&Entry| Micros::of(&entry.commit_time) <= end;
+    let old: Vec<_> = entries.iter().take_while(is_old).collect();
+    for entry in &old {
+        if model::hold(&holds, entry).is_none() {
+            store::forget(tx, entry)?;
         }
     }
-    if let Some((act, _)) = old.last() {
-        tx.execute(MOVE, (act.leaf_index + 1,))?;
+    if let Some(entry) = old.last() {
+        tx.execute(MOVE, (entry.leaf_index + 1,))?;
     }
     tx.again(old.len() as i64 == CHUNK);
     Ok(())

@@ -2,6 +2,9 @@
 
 pub mod tree;
 
+use std::collections::BTreeSet;
+use std::ops::Range;
+
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD as BASE64;
 use ed25519_dalek::{Signer as _, SigningKey};
@@ -11,58 +14,47 @@ use stoa_kit::{Message, Micros, Reason as _, Result};
 
 use tree::Hash;
 
-/// An entry as it is kept, without what may name people.
-pub(crate) struct Act {
-    pub(crate) leaf_index: i64,
-    pub(crate) position: String,
-    pub(crate) time: Micros,
-    pub(crate) cause: String,
-    pub(crate) method: String,
-    pub(crate) trace: String,
-    /// Words, each a table and how many rows.
-    pub(crate) tables: String,
+/// What may name somebody of an entry: who asked, then what was touched.
+pub(crate) fn details(entry: &Entry) -> impl Iterator<Item = &Detail> {
+    entry.caller.as_option().into_iter().chain(&entry.touched)
 }
 
-/// What may name somebody of an entry, as it is kept: who asked, at place 0, or what was touched.
-#[derive(Debug, Clone)]
-pub(crate) struct Name {
-    pub(crate) place: i64,
-    pub(crate) hash: Vec<u8>,
-    pub(crate) salt: Vec<u8>,
-    pub(crate) value: String,
-    pub(crate) subject: String,
+/// The identifiers of whom an entry names.
+pub(crate) fn subjects(entry: &Entry) -> BTreeSet<&str> {
+    details(entry).map(|detail| subject(&detail.value)).filter(|id| !id.is_empty()).collect()
 }
 
-impl Name {
-    /// A name, with the salt that it is hashed with.
-    pub(crate) fn new(place: i64, value: &str, salt: &[u8]) -> Self {
-        let (hash, subject) = (salted(salt, value).to_vec(), subject(value).to_owned());
-        Self { place, hash, salt: salt.to_vec(), value: value.to_owned(), subject }
-    }
+/// A name, with the salt that it is hashed with.
+pub(crate) fn detail(value: &str, salt: &[u8]) -> Detail {
+    let hash = salted(salt, value).to_vec();
+    Detail { value: value.to_owned(), salt: salt.to_vec(), hash }
+}
 
-    /// The same without what it names.
-    pub(crate) fn redacted(self) -> Self {
-        Self { salt: Vec::new(), value: String::new(), subject: String::new(), ..self }
-    }
+pub(crate) fn is_redacted(detail: &Detail) -> bool {
+    detail.salt.is_empty()
+}
 
-    pub(crate) fn is_redacted(&self) -> bool {
-        self.salt.is_empty()
+/// Whether the hash of a name is that of what it says.
+pub(crate) fn is_true(detail: &Detail) -> bool {
+    match is_redacted(detail) {
+        true => detail.value.is_empty(),
+        false => salted(&detail.salt, &detail.value)[..] == detail.hash,
     }
+}
 
-    /// Whether its hash is that of what it names.
-    pub(crate) fn is_true(&self) -> bool {
-        match self.is_redacted() {
-            true => self.value.is_empty() && self.subject.is_empty(),
-            false => {
-                salted(&self.salt, &self.value)[..] == self.hash
-                    && subject(&self.value) == self.subject
-            }
+/// Drops what some names of an entry say, by their places, and keeps in mind why.
+pub(crate) fn redact(
+    entry: &mut Entry, (reason, now): (&str, Micros), drops: impl Fn(usize, &Detail) -> bool,
+) {
+    let Entry { caller, touched, redactions, .. } = entry;
+    let details = std::iter::once(caller.get_or_insert_default()).chain(touched);
+    for (place, detail) in details.enumerate() {
+        if !is_redacted(detail) && drops(place, detail) {
+            detail.salt.clear();
+            detail.value.clear();
+            let (field, redact_time) = (field(place), now.timestamp());
+            redactions.push(Redaction { field, reason: reason.to_owned(), redact_time });
         }
-    }
-
-    fn detail(&self) -> Detail {
-        let Self { hash, salt, value, .. } = self.clone();
-        Detail { value, salt, hash }
     }
 }
 
@@ -81,68 +73,57 @@ pub(crate) fn subject(value: &str) -> &str {
 }
 
 /// What the tree holds of an entry.
-pub(crate) fn leaf(act: &Act, names: &[Name]) -> Vec<u8> {
-    let mut hashes = names.iter().map(|name| name.hash.clone());
+pub(crate) fn leaf(entry: &Entry) -> Vec<u8> {
+    let mut hashes = details(entry).map(|detail| detail.hash.clone());
     let leaf = Leaf {
-        position: act.position.clone(),
-        time_us: act.time.0,
-        cause: act.cause.clone(),
-        method: act.method.clone(),
-        trace: act.trace.clone(),
-        tables: act.tables.split_terminator(' ').map(str::to_owned).collect(),
+        position: entry.position.clone(),
+        time_us: Micros::of(&entry.commit_time).0,
+        cause: entry.cause.clone(),
+        method: entry.method.clone(),
+        trace: entry.trace.clone(),
+        tables: entry.tables.clone(),
         caller_hash: hashes.next().unwrap_or_default(),
         touched_hashes: hashes.collect(),
     };
     bytes(&leaf)
 }
 
-/// A message as it is hashed: of equal messages the bytes are equal.
-fn bytes<M: Message>(message: &M) -> Vec<u8> {
+/// A message as it is hashed and kept: of equal messages the bytes are equal.
+pub(crate) fn bytes<M: Message>(message: &M) -> Vec<u8> {
     message.encode_to_vec()
 }
 
+/// A message out of its bytes, if these are exactly what it is written as.
+pub(crate) fn message<M: Message>(kept: &[u8]) -> Option<M> {
+    M::decode_from_slice(kept).ok().filter(|message| bytes(message) == kept)
+}
+
 /// An entry as callers see it.
-pub(crate) fn entry(act: Act, names: &[Name], redactions: Vec<Redaction>) -> Entry {
-    let leaf = leaf(&act, names);
-    let mut details = names.iter().map(Name::detail);
-    let Act { leaf_index, position, time, cause, method, trace, tables } = act;
-    Entry {
-        leaf_index,
-        position,
-        commit_time: time.timestamp(),
-        cause,
-        method,
-        trace,
-        tables: tables.split_terminator(' ').map(str::to_owned).collect(),
-        caller: details.next().unwrap_or_default().into(),
-        touched: details.collect(),
-        redactions,
-        leaf,
-    }
+pub(crate) fn shown(entry: Entry) -> Entry {
+    Entry { leaf: leaf(&entry), ..entry }
 }
 
 /// The field of a place, as it is named where it is redacted.
-pub(crate) fn field(place: i64) -> String {
+fn field(place: usize) -> String {
     if place == 0 { "caller".to_owned() } else { format!("touched.{}", place - 1) }
 }
 
-/// The places that a field of an entry with so many names stands for.
-pub(crate) fn places(field: &str, names: usize) -> Result<Vec<i64>> {
-    let names = names as i64;
-    let touched = || field.strip_prefix("touched.")?.parse::<i64>().ok();
+/// The places that a field of an entry stands for.
+pub(crate) fn places(field: &str, entry: &Entry) -> Result<Range<usize>> {
+    let names = 1 + entry.touched.len();
+    let touched = || field.strip_prefix("touched.")?.parse::<usize>().ok();
     match (field, touched()) {
-        ("caller", _) => Ok(vec![0]),
-        ("touched", _) => Ok((1..names).collect()),
-        (_, Some(place)) if place + 1 < names => Ok(vec![place + 1]),
+        ("caller", _) => Ok(0..1),
+        ("touched", _) => Ok(1..names),
+        (_, Some(place)) if place < entry.touched.len() => Ok(place + 1..place + 2),
         _ => Err(Reason::NoField.because(format!("the entry has no field `{field}`"))),
     }
 }
 
 /// The hold that keeps an entry as it is, if one does.
-pub(crate) fn hold<'a>(holds: &'a [Hold], names: &[Name]) -> Option<&'a Hold> {
-    let keeps =
-        |hold: &&Hold| hold.about.is_empty() || names.iter().any(|name| name.subject == hold.about);
-    holds.iter().find(keeps)
+pub(crate) fn hold<'a>(holds: &'a [Hold], entry: &Entry) -> Option<&'a Hold> {
+    let subjects = subjects(entry);
+    holds.iter().find(|hold| hold.about.is_empty() || subjects.contains(&*hold.about))
 }
 
 /// What is refused because of a hold.

@@ -2,99 +2,93 @@
 
 pub(crate) mod tree;
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
-use stoa_audit_v1::{Entry, Hold, Reason, Redaction};
+use stoa_audit_v1::{Detail, Entry, Hold, Reason};
 use stoa_kit::{Error, Micros, Reason as _, Result, Tx, View};
 
-use crate::model::{self, Act, Name};
+use crate::model;
 
 /// Names that are redacted in one commit.
 const CHUNK: i64 = 200;
 /// Holds that there can be.
 const HOLDS_MAX: usize = 100;
 /// What is said of what was redacted because somebody was erased.
-const ERASED: &str = "erased";
+pub(crate) const ERASED: &str = "erased";
+/// Subjects that one statement looks for.
+const SUBJECTS_MAX: usize = 1_000;
 
-type ActRow = (i64, String, Micros, String, String, String, String);
-type NameRow = (i64, i64, Vec<u8>, Vec<u8>, String, String);
+type Row = (i64, Micros, String, Vec<u8>);
 
 /// Adds an entry.
-pub(crate) fn add(tx: &mut Tx, act: &Act, names: &[Name]) -> Result<()> {
-    const ACT: &str = "INSERT INTO audit_entry \
-         (tenant, leaf_index, position, time, cause, method, trace, tables) \
-         VALUES (:tenant, $1, $2, $3, $4, $5, $6, $7)";
-    const NAME: &str = "INSERT INTO audit_detail \
-         (tenant, leaf_index, place, hash, salt, value, subject) \
-         VALUES (:tenant, $1, $2, $3, $4, $5, $6)";
-    let Act { leaf_index, position, time, cause, method, trace, tables } = act;
-    tx.insert(ACT, (*leaf_index, position.as_str(), *time, cause, method, trace, tables))?;
-    for name in names {
-        let Name { place, hash, salt, value, subject } = name;
-        let what = (hash.as_slice(), salt.as_slice(), value, subject);
-        tx.insert(NAME, (*leaf_index, *place, what.0, what.1, what.2, what.3))?;
+pub(crate) fn add(tx: &mut Tx, entry: &Entry) -> Result<()> {
+    const ENTRY: &str = "INSERT INTO audit_entry (tenant, leaf_index, time, method, entry) \
+         VALUES (:tenant, $1, $2, $3, $4)";
+    const ABOUT: &str =
+        "INSERT INTO audit_about (tenant, subject, leaf_index) VALUES (:tenant, $1, $2)";
+    let (time, bytes) = (Micros::of(&entry.commit_time), model::bytes(entry));
+    tx.insert(ENTRY, (entry.leaf_index, time, &entry.method, bytes.as_slice()))?;
+    for subject in model::subjects(entry) {
+        tx.insert(ABOUT, (subject, entry.leaf_index))?;
     }
     Ok(())
 }
 
-/// Entries as they are kept, with what they name.
-pub(crate) fn kept(view: &View, from: i64, to: i64) -> Result<Vec<(Act, Vec<Name>)>> {
-    const ACTS: &str = "SELECT leaf_index, position, time, cause, method, trace, tables \
-         FROM audit_entry WHERE tenant = :tenant AND leaf_index >= $1 AND leaf_index < $2 \
-         ORDER BY leaf_index";
-    const NAMES: &str = "SELECT leaf_index, place, hash, salt, value, subject FROM audit_detail \
-         WHERE tenant = :tenant AND leaf_index >= $1 AND leaf_index < $2 \
-         ORDER BY leaf_index, place";
-    together(view.rows(ACTS, (from, to))?, view.rows(NAMES, (from, to))?)
+/// The entry of a row; none where it is not what was written.
+fn read((leaf_index, time, method, bytes): &Row) -> Option<Entry> {
+    let entry: Entry = model::message(bytes)?;
+    let is_it = entry.leaf_index == *leaf_index
+        && entry.commit_time == time.timestamp()
+        && entry.method == *method;
+    is_it.then_some(entry)
+}
+
+fn whole(row: &Row) -> Result<Entry> {
+    read(row).ok_or_else(|| tree::damaged("an entry is not what was written"))
+}
+
+/// Entries as they are kept, with their places; none in the place of one that is not what was written.
+pub(crate) fn found(view: &View, from: i64, to: i64) -> Result<Vec<(i64, Option<Entry>)>> {
+    let rows = rows(view, from, to)?;
+    Ok(rows.iter().map(|row| (row.0, read(row))).collect())
+}
+
+/// Entries as they are kept.
+pub(crate) fn kept(view: &View, from: i64, to: i64) -> Result<Vec<Entry>> {
+    rows(view, from, to)?.iter().map(whole).collect()
+}
+
+fn rows(view: &View, from: i64, to: i64) -> Result<Vec<Row>> {
+    const ENTRIES: &str = "SELECT leaf_index, time, method, entry FROM audit_entry \
+         WHERE tenant = :tenant AND leaf_index >= $1 AND leaf_index < $2 ORDER BY leaf_index";
+    view.rows(ENTRIES, (from, to))
 }
 
 /// The entries of some places, the newest first.
-pub(crate) fn of(view: &View, places: &[i64]) -> Result<Vec<(Act, Vec<Name>)>> {
-    const ACTS: &str = "SELECT leaf_index, position, time, cause, method, trace, tables \
-         FROM audit_entry WHERE tenant = :tenant AND leaf_index = ANY ($1) \
-         ORDER BY leaf_index DESC";
-    const NAMES: &str = "SELECT leaf_index, place, hash, salt, value, subject FROM audit_detail \
-         WHERE tenant = :tenant AND leaf_index = ANY ($1) ORDER BY leaf_index, place";
-    let places = places.to_vec();
-    together(view.rows(ACTS, (places.clone(),))?, view.rows(NAMES, (places,))?)
+pub(crate) fn of(view: &View, places: Vec<i64>) -> Result<Vec<Entry>> {
+    const ENTRIES: &str = "SELECT leaf_index, time, method, entry FROM audit_entry \
+         WHERE tenant = :tenant AND leaf_index = ANY ($1) ORDER BY leaf_index DESC";
+    view.rows::<Row>(ENTRIES, (places,))?.iter().map(whole).collect()
 }
 
-fn together(acts: Vec<ActRow>, names: Vec<NameRow>) -> Result<Vec<(Act, Vec<Name>)>> {
-    let mut of = BTreeMap::<i64, Vec<Name>>::new();
-    for (leaf_index, place, hash, salt, value, subject) in names {
-        of.entry(leaf_index).or_default().push(Name { place, hash, salt, value, subject });
-    }
-    let act = |(leaf_index, position, time, cause, method, trace, tables): ActRow| {
-        let act = Act { leaf_index, position, time, cause, method, trace, tables };
-        (act, of.remove(&leaf_index).unwrap_or_default())
-    };
-    Ok(acts.into_iter().map(act).collect())
-}
-
-/// One entry as it is kept.
-pub(crate) fn one(view: &View, leaf_index: i64) -> Result<(Act, Vec<Name>)> {
+/// One entry.
+pub(crate) fn one(view: &View, leaf_index: i64) -> Result<Entry> {
     let found = kept(view, leaf_index, leaf_index.saturating_add(1))?.into_iter().next();
     found.ok_or_else(|| Error::not_found("entry", &leaf_index.to_string()))
 }
 
-/// Entries as callers see them.
-pub(crate) fn shown(view: &View, kept: Vec<(Act, Vec<Name>)>) -> Result<Vec<Entry>> {
-    const REDACTIONS: &str = "SELECT leaf_index, place, reason, time FROM audit_redaction \
-         WHERE tenant = :tenant AND leaf_index = ANY ($1) ORDER BY leaf_index, place";
-    let places: Vec<i64> = kept.iter().map(|(act, _)| act.leaf_index).collect();
-    let mut redactions = BTreeMap::<i64, Vec<Redaction>>::new();
-    for (leaf_index, place, reason, time) in
-        view.rows::<(i64, i64, String, Micros)>(REDACTIONS, (places,))?
-    {
-        let redact_time = time.timestamp();
-        let redaction = Redaction { field: model::field(place), reason, redact_time };
-        redactions.entry(leaf_index).or_default().push(redaction);
+/// Which of some subjects are found in entries from a place to another, and in which of them.
+pub(crate) fn abouts(
+    view: &View, subjects: &[String], (from, to): (i64, i64),
+) -> Result<BTreeSet<(String, i64)>> {
+    const ABOUT: &str = "SELECT subject, leaf_index FROM audit_about WHERE tenant = :tenant \
+         AND subject = ANY ($1) AND leaf_index >= $2 AND leaf_index < $3 \
+         ORDER BY subject, leaf_index";
+    let mut found = BTreeSet::new();
+    for subjects in subjects.chunks(SUBJECTS_MAX) {
+        found.extend(view.rows::<(String, i64)>(ABOUT, (subjects.to_vec(), from, to))?);
     }
-    let entry = |(act, names): (Act, Vec<Name>)| {
-        let redactions = redactions.remove(&act.leaf_index).unwrap_or_default();
-        model::entry(act, &names, redactions)
-    };
-    Ok(kept.into_iter().map(entry).collect())
+    Ok(found)
 }
 
 /// Whether there are entries from a place on.
@@ -119,17 +113,16 @@ pub(crate) fn search(
 ) -> Result<(Vec<i64>, Option<i64>)> {
     const ALL_END: &str = "SELECT leaf_index FROM audit_entry WHERE tenant = :tenant \
          AND leaf_index < $1 ORDER BY leaf_index DESC LIMIT 1 OFFSET $2";
-    const ABOUT_END: &str = "SELECT leaf_index FROM audit_detail WHERE tenant = :tenant \
-         AND subject = $3 AND subject <> '' AND leaf_index < $1 \
-         ORDER BY leaf_index DESC LIMIT 1 OFFSET $2";
+    const ABOUT_END: &str = "SELECT leaf_index FROM audit_about WHERE tenant = :tenant \
+         AND subject = $3 AND leaf_index < $1 ORDER BY leaf_index DESC LIMIT 1 OFFSET $2";
     const ALL: &str = "SELECT leaf_index FROM audit_entry WHERE tenant = :tenant \
          AND leaf_index < $1 AND leaf_index >= $2 AND ($3 = '' OR method = $3) \
          AND time >= $4 AND time < $5 ORDER BY leaf_index DESC LIMIT $6";
-    const ABOUT: &str = "SELECT DISTINCT d.leaf_index FROM audit_detail AS d \
-         JOIN audit_entry AS e ON e.tenant = :tenant AND e.leaf_index = d.leaf_index \
-         WHERE d.tenant = :tenant AND d.subject = $7 AND d.subject <> '' \
-         AND d.leaf_index < $1 AND d.leaf_index >= $2 AND ($3 = '' OR e.method = $3) \
-         AND e.time >= $4 AND e.time < $5 ORDER BY d.leaf_index DESC LIMIT $6";
+    const ABOUT: &str = "SELECT a.leaf_index FROM audit_about AS a \
+         JOIN audit_entry AS e ON e.tenant = :tenant AND e.leaf_index = a.leaf_index \
+         WHERE a.tenant = :tenant AND a.subject = $7 \
+         AND a.leaf_index < $1 AND a.leaf_index >= $2 AND ($3 = '' OR e.method = $3) \
+         AND e.time >= $4 AND e.time < $5 ORDER BY a.leaf_index DESC LIMIT $6";
     let Wanted { about, method, from, to } = *wanted;
     let end = match about {
         "" => view.row::<(i64,)>(ALL_END, (before, look - 1))?,
@@ -144,25 +137,33 @@ pub(crate) fn search(
     Ok((rows.into_iter().map(|(place,)| place).collect(), end))
 }
 
-/// Drops what a name of an entry says, and keeps in mind why.
-pub(crate) fn redact(tx: &mut Tx, leaf_index: i64, place: i64, reason: &str) -> Result<()> {
-    const DROP: &str = "UPDATE audit_detail SET salt = $3, value = '', subject = '' \
-         WHERE tenant = :tenant AND leaf_index = $1 AND place = $2";
-    const REMEMBER: &str = "INSERT INTO audit_redaction (tenant, leaf_index, place, reason, time) \
-         VALUES (:tenant, $1, $2, $3, $4)";
-    tx.execute(DROP, (leaf_index, place, [0_u8; 0].as_slice()))?;
-    tx.insert(REMEMBER, (leaf_index, place, reason, tx.now()))
+/// Drops what some names of an entry say, by their places, and keeps in mind why.
+pub(crate) fn redact(
+    tx: &mut Tx, entry: &Entry, reason: &str, drops: impl Fn(usize, &Detail) -> bool,
+) -> Result<()> {
+    const KEEP: &str = "UPDATE audit_entry SET entry = $2 \
+         WHERE tenant = :tenant AND leaf_index = $1";
+    let mut redacted = entry.clone();
+    model::redact(&mut redacted, (reason, tx.now()), drops);
+    tx.execute(KEEP, (entry.leaf_index, model::bytes(&redacted).as_slice()))?;
+    for subject in model::subjects(entry).difference(&model::subjects(&redacted)) {
+        unname(tx, subject, entry.leaf_index)?;
+    }
+    Ok(())
+}
+
+/// An entry is not found by a subject any more.
+fn unname(tx: &mut Tx, subject: &str, leaf_index: i64) -> Result<()> {
+    const DELETE: &str = "DELETE FROM audit_about \
+         WHERE tenant = :tenant AND subject = $1 AND leaf_index = $2";
+    tx.execute(DELETE, (subject, leaf_index)).map(|_| ())
 }
 
 /// Deletes an entry, but for its leaf.
-pub(crate) fn forget(tx: &mut Tx, leaf_index: i64) -> Result<()> {
-    const ACT: &str = "DELETE FROM audit_entry WHERE tenant = :tenant AND leaf_index = $1";
-    const NAMES: &str = "DELETE FROM audit_detail WHERE tenant = :tenant AND leaf_index = $1";
-    const WHY: &str = "DELETE FROM audit_redaction WHERE tenant = :tenant AND leaf_index = $1";
-    for sql in [ACT, NAMES, WHY] {
-        tx.execute(sql, (leaf_index,))?;
-    }
-    Ok(())
+pub(crate) fn forget(tx: &mut Tx, entry: &Entry) -> Result<()> {
+    const DELETE: &str = "DELETE FROM audit_entry WHERE tenant = :tenant AND leaf_index = $1";
+    tx.execute(DELETE, (entry.leaf_index,))?;
+    model::subjects(entry).iter().try_for_each(|subject| unname(tx, subject, entry.leaf_index))
 }
 
 /// The holds.
@@ -225,13 +226,6 @@ pub(crate) fn hold_erased(tx: &mut Tx, subject: &str) -> Result<()> {
     tx.execute(HELD, (subject,)).map(|_| ())
 }
 
-/// Keeps in mind that a name was left out because whom it names was erased.
-pub(crate) fn left_out(tx: &mut Tx, leaf_index: i64, place: i64) -> Result<()> {
-    const REMEMBER: &str = "INSERT INTO audit_redaction (tenant, leaf_index, place, reason, time) \
-         VALUES (:tenant, $1, $2, $3, $4)";
-    tx.insert(REMEMBER, (leaf_index, place, ERASED, tx.now()))
-}
-
 /// When something names somebody who was erased: at once.
 pub(crate) fn next_erased(view: &View) -> Result<Option<Micros>> {
     Ok(due(view)?.map(|_| view.now()))
@@ -245,19 +239,18 @@ fn due(view: &View) -> Result<Option<(String, i64)>> {
 
 /// Redacts a chunk of what names somebody who was erased; true if there may be more to do.
 pub(crate) fn redact_erased(tx: &mut Tx) -> Result<bool> {
-    const NAMED: &str = "SELECT DISTINCT leaf_index FROM audit_detail WHERE tenant = :tenant \
-         AND subject = $1 AND subject <> '' AND leaf_index >= $2 ORDER BY leaf_index LIMIT $3";
+    const NAMED: &str = "SELECT leaf_index FROM audit_about WHERE tenant = :tenant \
+         AND subject = $1 AND leaf_index >= $2 ORDER BY leaf_index LIMIT $3";
     const MOVE: &str = "UPDATE audit_erased SET state = $2, next = $3 \
          WHERE tenant = :tenant AND subject = $1";
     let Some((subject, next)) = due(tx)? else { return Ok(false) };
     let named = tx.rows::<(i64,)>(NAMED, (&subject, next, CHUNK))?;
     let named: Vec<i64> = named.into_iter().map(|(leaf_index,)| leaf_index).collect();
     let holds = holds(tx)?;
-    for (act, names) in of(tx, &named)? {
-        if model::hold(&holds, &names).is_none() {
-            for name in names.iter().filter(|name| name.subject == subject) {
-                redact(tx, act.leaf_index, name.place, ERASED)?;
-            }
+    for entry in of(tx, named.clone())? {
+        if model::hold(&holds, &entry).is_none() {
+            let names = |_, detail: &Detail| model::subject(&detail.value) == subject;
+            redact(tx, &entry, ERASED, names)?;
         }
     }
     let state = match named.len() as i64 == CHUNK {
@@ -272,7 +265,7 @@ pub(crate) fn redact_erased(tx: &mut Tx) -> Result<bool> {
 
 /// Whether anything names somebody.
 fn is_named(view: &View, subject: &str) -> Result<bool> {
-    const ANY: &str = "SELECT leaf_index FROM audit_detail WHERE tenant = :tenant \
-         AND subject = $1 AND subject <> '' LIMIT 1";
+    const ANY: &str =
+        "SELECT leaf_index FROM audit_about WHERE tenant = :tenant AND subject = $1 LIMIT 1";
     Ok(view.row::<(i64,)>(ANY, (subject,))?.is_some())
 }

@@ -84,14 +84,6 @@ async fn search(node: &Node, caller: &Caller, request: SearchEntriesRequest) -> 
     pages.into_iter().flat_map(|page| page.entries).collect()
 }
 
-/// Waits until every commit can be read: transactions of other tests on the same server end.
-async fn settled(node: &Node) {
-    let last = node.rows::<(i64,)>("SELECT MAX(position) FROM stoa_commit").await[0].0;
-    while node.inner().store().settled().await.unwrap() < last {
-        node.inner().world().sleep(Duration::from_millis(1)).await;
-    }
-}
-
 /// The commits that were recorded of the main tenant, but for those that put leaves into the tree.
 async fn recorded(node: &Node) -> Vec<(String, i64)> {
     let sql = "SELECT method, time FROM stoa_commit WHERE tenant = 'main' \

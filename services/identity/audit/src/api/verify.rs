@@ -1,11 +1,15 @@
 //! Verification: the tree is made anew out of the entries, and compared with all that is kept of it.
 
+use std::collections::BTreeSet;
+
 use ed25519_dalek::{Signature, VerifyingKey};
 use stoa_audit_v1::*;
 use stoa_kit::{Ctx, Result, View};
 
-use crate::model::tree::{self, Hash};
-use crate::model::{self, Act, Name};
+use crate::model::{
+    self,
+    tree::{self, Hash},
+};
 use crate::store;
 use crate::store::tree::{WIDTH, hashes};
 
@@ -100,23 +104,31 @@ pub(super) fn tile(view: &View, request: &VerifyTileRequest) -> Result<VerifyTil
     if !full {
         reply.faults.push(fault(from, Problem::Node));
     }
-    let mut kept = store::kept(view, from, to)?.into_iter().peekable();
+    let kept = store::found(view, from, to)?;
+    let named = named(view, &kept, (from, to))?;
+    let mut kept = kept.into_iter().peekable();
     for (leaf_index, place) in (from..to).zip(0..) {
         let leaf = leaves.get(place).copied();
-        let entry = kept.next_if(|(act, _)| act.leaf_index == leaf_index);
+        let entry = kept.next_if(|(at, _)| *at == leaf_index);
         let hash = match &entry {
-            Some((act, names)) => Some(tree::leaf(&model::leaf(act, names))),
+            Some((_, entry)) => entry.as_ref().map(|entry| tree::leaf(&model::leaf(entry))),
             None => leaf,
         };
+        let is_whole = |entry: &Entry| {
+            let is_named = |id: &&str| named.contains(&((*id).to_owned(), leaf_index));
+            model::details(entry).all(model::is_true) && model::subjects(entry).iter().all(is_named)
+        };
         let problem = match &entry {
-            Some((act, names)) if hash != leaf || !is_whole(act, names) => Some(Problem::Entry),
+            Some((_, entry)) if hash != leaf || !entry.as_ref().is_some_and(is_whole) => {
+                Some(Problem::Entry)
+            }
             None if leaf_index >= head.kept_from => Some(Problem::Gap),
             _ => None,
         };
         reply.faults.extend(problem.map(|problem| fault(leaf_index, problem)));
         reply.forgotten += i64::from(entry.is_none());
-        let names = entry.map(|(_, names)| names).unwrap_or_default();
-        reply.redacted += i64::from(names.iter().any(Name::is_redacted));
+        let is_redacted = |entry: Entry| model::details(&entry).any(model::is_redacted);
+        reply.redacted += i64::from(entry.and_then(|(_, entry)| entry).is_some_and(is_redacted));
         reply.leaf_hashes.push(hash.unwrap_or_default().to_vec());
     }
     if to == size && store::beyond(view, head.size as i64)? {
@@ -125,10 +137,14 @@ pub(super) fn tile(view: &View, request: &VerifyTileRequest) -> Result<VerifyTil
     Ok(reply)
 }
 
-/// Whether an entry is what it says, as far as its leaf does not tell.
-fn is_whole(act: &Act, names: &[Name]) -> bool {
-    let in_order = names.iter().zip(0..).all(|(name, place)| name.place == place);
-    in_order && names.iter().all(Name::is_true) && !act.tables.ends_with(' ')
+/// By whom entries are found, of those whom they name.
+fn named(
+    view: &View, kept: &[(i64, Option<Entry>)], places: (i64, i64),
+) -> Result<BTreeSet<(String, i64)>> {
+    let entries = kept.iter().filter_map(|(_, entry)| entry.as_ref());
+    let subjects: BTreeSet<&str> = entries.flat_map(model::subjects).collect();
+    let subjects: Vec<String> = subjects.into_iter().map(str::to_owned).collect();
+    store::abouts(view, &subjects, places)
 }
 
 fn fault(leaf_index: i64, problem: Problem) -> Fault {

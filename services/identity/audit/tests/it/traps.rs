@@ -8,9 +8,10 @@ use futures::future::join;
 use stoa_audit::tree::{self, Hash};
 use stoa_audit_v1::*;
 use stoa_kit::{Micros, Result, Service, Tx};
-use stoa_testkit::{Background, Engine, Fault, Faults, both, run_with_faults};
+use stoa_testkit::buffa::Message as _;
+use stoa_testkit::{Background, Engine, Fault, Faults, both, run_with_faults, settled};
 
-use crate::{commits, export, get, head, holds, recorded, settled, verify};
+use crate::{commits, export, get, head, holds, recorded, verify};
 
 fn services() -> Vec<Service> {
     crate::services()
@@ -40,7 +41,7 @@ fn fails_to_write(engine: Engine) {
         node.settle().await;
         let before = head(&node).await;
         commits(&node, 10).await;
-        settled(&node).await;
+        settled(node.inner()).await;
         let mut background = Background::new(node.inner()).await.unwrap();
         fails.store(true, SeqCst);
         for _ in 0..3 {
@@ -90,23 +91,26 @@ both! {
 /// up, makes the tree anew, and says that this is the head.
 fn take_out(tx: &mut Tx, gone: i64, size: i64) -> Result<Hash> {
     const ENTRY: &str = "DELETE FROM audit_entry WHERE tenant = :tenant AND leaf_index = $1";
-    const DETAIL: &str = "DELETE FROM audit_detail WHERE tenant = :tenant AND leaf_index = $1";
-    const MOVE: &str =
-        "UPDATE audit_entry SET leaf_index = $2 WHERE tenant = :tenant AND leaf_index = $1";
-    const MOVE_DETAIL: &str =
-        "UPDATE audit_detail SET leaf_index = $2 WHERE tenant = :tenant AND leaf_index = $1";
+    const ABOUT: &str = "DELETE FROM audit_about WHERE tenant = :tenant AND leaf_index = $1";
+    const READ: &str = "SELECT entry FROM audit_entry WHERE tenant = :tenant AND leaf_index = $1";
+    const MOVE: &str = "UPDATE audit_entry SET leaf_index = $2, entry = $3 \
+         WHERE tenant = :tenant AND leaf_index = $1";
+    const MOVE_ABOUT: &str =
+        "UPDATE audit_about SET leaf_index = $2 WHERE tenant = :tenant AND leaf_index = $1";
     const TILE: &str =
         "SELECT hashes FROM audit_tile WHERE tenant = :tenant AND level = 0 AND tile = 0";
     const TILES: &str =
         "UPDATE audit_tile SET hashes = $1 WHERE tenant = :tenant AND level = 0 AND tile = 0";
     const HEAD: &str = "UPDATE audit_head SET size = $1, root = $2 WHERE tenant = :tenant";
-    for sql in [ENTRY, DETAIL] {
+    for sql in [ENTRY, ABOUT] {
         tx.execute(sql, (gone,))?;
     }
     for place in gone + 1..size {
-        for sql in [MOVE, MOVE_DETAIL] {
-            tx.execute(sql, (place, place - 1))?;
-        }
+        let (kept,) = tx.row::<(Vec<u8>,)>(READ, (place,))?.unwrap();
+        let mut entry = Entry::decode_from_slice(&kept).unwrap();
+        entry.leaf_index -= 1;
+        tx.execute(MOVE, (place, place - 1, entry.encode_to_vec().as_slice()))?;
+        tx.execute(MOVE_ABOUT, (place, place - 1))?;
     }
     let (mut tile,) = tx.row::<(Vec<u8>,)>(TILE, ())?.unwrap();
     tile.drain(gone as usize * 32..(gone as usize + 1) * 32);
@@ -129,58 +133,46 @@ both! {
         let problems: Vec<_> = forged.faults.iter().map(|fault| fault.problem).collect();
         assert_eq!(problems, [Problem::Head, Problem::HeldHead]);
         // Nothing is signed that goes on from it.
-        settled(&node).await;
+        settled(node.inner()).await;
         let mut background = Background::new(node.inner()).await.unwrap();
         assert_eq!(background.step().await.unwrap_err().reason(), "audit.damaged");
         assert_eq!(head(&node).await.size, size - 1);
     }
 }
 
-/// The columns in which a bit is changed.
-const COLUMNS: [&str; 9] =
-    ["position", "time", "cause", "method", "tables", "hash", "salt", "value", "subject"];
-
-/// Changes one bit of an entry, in a column.
+/// Changes one bit of what is kept of an entry: in one of its columns, or in whom it is found by.
 fn change_a_bit(tx: &mut Tx, leaf_index: i64) -> Result<()> {
-    const TEXTS: &str = "SELECT position, cause, method, tables, time FROM audit_entry \
+    const ROW: &str = "SELECT time, method, entry FROM audit_entry \
          WHERE tenant = :tenant AND leaf_index = $1";
-    const NAMES: &str = "SELECT hash, salt, value, subject FROM audit_detail \
-         WHERE tenant = :tenant AND leaf_index = $1 AND place = 1";
-    const ENTRY: &str = "UPDATE audit_entry SET position = $2, cause = $3, method = $4, \
-         tables = $5, time = $6 WHERE tenant = :tenant AND leaf_index = $1";
-    const NAME: &str = "UPDATE audit_detail SET hash = $2, salt = $3, value = $4, subject = $5 \
-         WHERE tenant = :tenant AND leaf_index = $1 AND place = 1";
-    type Texts = (String, String, String, String, i64);
-    type Names = (Vec<u8>, Vec<u8>, String, String);
-    let (mut position, mut cause, mut method, mut tables, mut time) =
-        tx.row::<Texts>(TEXTS, (leaf_index,))?.unwrap();
-    let (mut hash, mut salt, mut value, mut subject) =
-        tx.row::<Names>(NAMES, (leaf_index,))?.unwrap();
-    let at = leaf_index as usize / COLUMNS.len();
-    let bytes = |bytes: &mut Vec<u8>| {
-        let bits = bytes.len() * 8;
-        bytes[at % bits / 8] ^= 1 << (at % 8);
-    };
+    const CHANGE: &str = "UPDATE audit_entry SET time = $2, method = $3, entry = $4 \
+         WHERE tenant = :tenant AND leaf_index = $1";
+    const RENAME: &str = "UPDATE audit_about SET subject = $2 \
+         WHERE tenant = :tenant AND subject = $3 AND leaf_index = $1";
+    let row = tx.row::<(i64, String, Vec<u8>)>(ROW, (leaf_index,))?;
+    let (mut time, mut method, mut entry) = row.unwrap();
+    let at = leaf_index as usize / 8;
     // A text stays one.
-    let text = |text: &mut String| {
-        let mut bytes = std::mem::take(text).into_bytes();
+    let text = |text: &str| {
+        let mut bytes = text.as_bytes().to_vec();
         let length = bytes.len();
         bytes[at % length] ^= 1 << (at % 5);
-        *text = String::from_utf8(bytes).unwrap();
+        String::from_utf8(bytes).unwrap()
     };
-    match COLUMNS[leaf_index as usize % COLUMNS.len()] {
-        "position" => text(&mut position),
-        "time" => time ^= 1 << (at % 50),
-        "cause" => text(&mut cause),
-        "method" => text(&mut method),
-        "tables" => tables.push(' '),
-        "hash" => bytes(&mut hash),
-        "salt" => bytes(&mut salt),
-        "value" => text(&mut value),
-        _ => text(&mut subject),
+    match leaf_index % 8 {
+        0 => time ^= 1 << (at % 50),
+        1 => method = text(&method),
+        2 => {
+            let entry = Entry::decode_from_slice(&entry).unwrap();
+            let (_, subject) = entry.touched[0].value.split_once('/').unwrap();
+            tx.execute(RENAME, (leaf_index, text(subject), subject))?;
+        }
+        _ => {
+            // Each byte of an entry has its turn, and every bit of them.
+            let bit = (leaf_index as usize * 13) % (entry.len() * 8);
+            entry[bit / 8] ^= 1 << (bit % 8);
+        }
     }
-    tx.execute(ENTRY, (leaf_index, position, cause, method, tables, time))?;
-    tx.execute(NAME, (leaf_index, hash.as_slice(), salt.as_slice(), value, subject))?;
+    tx.execute(CHANGE, (leaf_index, time, method, entry.as_slice()))?;
     Ok(())
 }
 
@@ -205,7 +197,7 @@ both! {
     async fn what_is_missing_is_found_wherever_it_was(node: Node) {
         const GONE: [&str; 4] = [
             "DELETE FROM audit_entry WHERE tenant = :tenant AND leaf_index = 300",
-            "DELETE FROM audit_detail WHERE tenant = :tenant AND leaf_index = 301 AND place = 1",
+            "DELETE FROM audit_about WHERE tenant = :tenant AND leaf_index = 301",
             "DELETE FROM audit_tile WHERE tenant = :tenant AND level = 1 AND tile = 0",
             "UPDATE audit_tile SET hashes = substr(hashes, 1, 32) WHERE tenant = :tenant \
              AND level = 0 AND tile = 1",
