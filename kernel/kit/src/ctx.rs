@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
-use stoa_contract::{AnyMessage, Kind, Message, Request};
+use stoa_contract::{AnyMessage, Code, Kind, Message, Request};
 
 use crate::blobs::Uploaded;
 use crate::caller::Caller;
@@ -126,6 +126,21 @@ impl Ctx {
     pub async fn call<R: Request>(&self, request: R) -> Result<R::Reply> {
         let count = self.count(R::METHOD.path);
         self.run(request, self.named::<R>(b"count", &count.to_le_bytes())).await
+    }
+
+    /// Lets in a request that one of raw HTTP stands for, as if the caller had made it: it takes the
+    /// permission of its method, and obeys the rules of its contract.
+    ///
+    /// # Errors
+    /// `auth.permission_denied` and `request.invalid`.
+    pub fn admit<R: Request>(&self, mut request: R) -> Result<R> {
+        if !self.caller().may_call(R::METHOD) {
+            let message = format!("this needs what `{}` takes", R::METHOD.scope());
+            let denied = Error::new(Code::PermissionDenied, "auth.permission_denied", message);
+            return Err(denied.help("Ask somebody who may grant roles for one that has it."));
+        }
+        request.admit()?;
+        Ok(request)
     }
 
     /// The settings of this service, as they hold now.

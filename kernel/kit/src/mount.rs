@@ -8,8 +8,8 @@ use crate::{Error, Result};
 /// How clients that were written for somebody else's API send what they are known by, and read a refusal.
 #[derive(Clone, Copy)]
 pub struct Manners {
-    /// The header that holds a token of Stoa's, in lower case.
-    pub token: &'static str,
+    /// The header that holds a token of Stoa's, in lower case, where it is not `authorization`.
+    pub token: Option<&'static str>,
     /// What is answered to whoever the door does not let in.
     pub refuse: fn(&Error) -> HttpResponse,
 }

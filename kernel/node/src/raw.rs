@@ -80,7 +80,7 @@ impl Face for Raw {
     }
 
     fn token_in(&self, path: &str) -> Option<&'static str> {
-        Some(self.at(path)?.manners?.token)
+        self.at(path)?.manners?.token
     }
 
     fn answer(&self, visit: Visit) -> BoxFuture<'static, Result<Response<Content>>> {

@@ -163,7 +163,7 @@ fn what_comes_arrives_to_the_byte() {
 #[test]
 fn who_speaks_as_elsewhere_is_known_and_refused_as_elsewhere() {
     let manners = Manners {
-        token: "x-their-token",
+        token: Some("x-their-token"),
         refuse: |error| HttpResponse {
             status: 418,
             headers: vec![header("x-reason", error.reason())],

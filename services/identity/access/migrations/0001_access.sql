@@ -17,6 +17,7 @@ CREATE TABLE access_relation (
     relation TEXT NOT NULL,
     subject TEXT NOT NULL,
     many BOOLEAN NOT NULL,
+    create_time BIGINT NOT NULL,
     PRIMARY KEY (tenant, object, relation, subject)
 );
 CREATE INDEX access_relation_many ON access_relation (tenant, object, relation, many, subject);

@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use stoa_access_v1::*;
-use stoa_kit::{Reason as _, Result, Tx, View};
+use stoa_kit::{Ctx, Reason as _, Result, Tx, View};
 
 use crate::judge::Judge;
 use crate::model::{self, User, malformed, type_of};
 use crate::store::{self, Relations};
-use crate::{language, reach};
+use crate::{fga, language, reach};
 
 /// Keeps the promises of `stoa.access.v1`.
 pub(crate) struct Api;
@@ -41,13 +41,17 @@ impl AccessService for Api {
     fn write_relations(
         &self, tx: &mut Tx, request: WriteRelationsRequest,
     ) -> Result<WriteRelationsResponse> {
-        let model = model_of(tx)?;
+        let model = store::model(tx, &request.model_id)?;
         let mut changes = BTreeMap::<String, RelationsChanged>::new();
         let mut reply = WriteRelationsResponse::default();
         for relation in request.deletes {
             if store::delete(tx, &relation)? {
                 reply.deleted += 1;
                 changes.entry(relation.object.clone()).or_default().deleted.push(relation);
+            } else if request.only_there {
+                return Err(
+                    Reason::RelationMissing.because(format!("{} is not there", of(&relation)))
+                );
             }
         }
         for relation in request.writes {
@@ -55,6 +59,8 @@ impl AccessService for Api {
             if store::write(tx, &relation)? {
                 reply.written += 1;
                 changes.entry(relation.object.clone()).or_default().written.push(relation);
+            } else if request.only_new {
+                return Err(Reason::RelationExists.because(format!("{} is there", of(&relation))));
             }
         }
         for (object, change) in changes {
@@ -66,12 +72,13 @@ impl AccessService for Api {
     fn list_relations(
         &self, view: &View, request: ListRelationsRequest,
     ) -> Result<ListRelationsResponse> {
-        if request.object.is_empty() && request.user.is_empty() {
-            let message = "an object or a user has to be given";
-            return Err(stoa_kit::Error::field("object", "object.required", message));
-        }
+        // Those of an object or a user are next to each other by their relation.
+        let order = match (&*request.object, &*request.user) {
+            ("", "") => "object, relation, subject",
+            _ => "relation, object, subject",
+        };
         let list = view
-            .list_all::<Relation>("relation, object, subject")
+            .list_all::<Relation>(order)
             .only("object", &request.object)
             .only("subject", &request.user)
             .only("relation", &request.relation);
@@ -80,13 +87,11 @@ impl AccessService for Api {
     }
 
     fn check(&self, view: &View, request: CheckRequest) -> Result<CheckResponse> {
-        let model = model_of(view)?;
-        Ok(CheckResponse { allowed: decide(view, &model, &request)? })
+        Ok(CheckResponse { allowed: decide(view, &request)? })
     }
 
     fn batch_check(&self, view: &View, request: BatchCheckRequest) -> Result<BatchCheckResponse> {
-        let model = model_of(view)?;
-        let decide = |check: &CheckRequest| match decide(view, &model, check) {
+        let decide = |check: &CheckRequest| match decide(view, check) {
             Ok(allowed) => Decision { allowed, reason: String::new() },
             Err(error) => Decision { allowed: false, reason: error.reason().to_owned() },
         };
@@ -94,7 +99,8 @@ impl AccessService for Api {
     }
 
     fn explain(&self, view: &View, request: ExplainRequest) -> Result<ExplainResponse> {
-        let (model, check) = (model_of(view)?, request.check.into_option().unwrap_or_default());
+        let check = request.check.into_option().unwrap_or_default();
+        let model = store::model(view, &check.model_id)?;
         let relations = relations(view, &model, &check.context)?;
         let user = asked(&model, &check)?;
         let mut judge = Judge::new(&relations, &model, user).explaining();
@@ -106,7 +112,7 @@ impl AccessService for Api {
     fn list_objects(
         &self, view: &View, request: ListObjectsRequest,
     ) -> Result<ListObjectsResponse> {
-        let model = model_of(view)?;
+        let model = store::model(view, &request.model_id)?;
         model.rule(&request.r#type, &request.relation)?;
         let user = user_of(&model, &request.user)?;
         let relations = relations(view, &model, &request.context)?;
@@ -120,8 +126,12 @@ impl AccessService for Api {
         Ok(ListObjectsResponse { objects, next_page_token })
     }
 
+    async fn serve_fga(&self, ctx: &Ctx, request: ServeFgaRequest) -> Result<ServeFgaResponse> {
+        fga::serve(ctx.clone(), request).await
+    }
+
     fn list_users(&self, view: &View, request: ListUsersRequest) -> Result<ListUsersResponse> {
-        let model = model_of(view)?;
+        let model = store::model(view, &request.model_id)?;
         let ListUsersRequest { object, relation, .. } = &request;
         let of = model::parts(object).ok_or_else(|| malformed("object", object))?.0;
         model.rule(of, relation)?;
@@ -141,13 +151,6 @@ impl AccessService for Api {
         let (users, next_page_token) = page(view, &request, users)?;
         Ok(ListUsersResponse { users, next_page_token })
     }
-}
-
-/// The model that counts.
-fn model_of(view: &View) -> Result<model::Model> {
-    let newest = store::newest(view)?;
-    let newest = newest.ok_or_else(|| Reason::NoModel.because("no model was written yet"))?;
-    language::read(&newest.definition).map_err(stoa_kit::Error::internal)
 }
 
 /// Relations as a question sees them, once those that came with it are known to be some.
@@ -173,10 +176,16 @@ fn asked<'a>(model: &model::Model, check: &'a CheckRequest) -> Result<User<'a>> 
     user_of(model, &check.user)
 }
 
-fn decide(view: &View, model: &model::Model, check: &CheckRequest) -> Result<bool> {
-    let user = asked(model, check)?;
-    let relations = relations(view, model, &check.context)?;
-    Judge::new(&relations, model, user).allows(&check.object, &check.relation)
+fn decide(view: &View, check: &CheckRequest) -> Result<bool> {
+    let model = store::model(view, &check.model_id)?;
+    let user = asked(&model, check)?;
+    let relations = relations(view, &model, &check.context)?;
+    Judge::new(&relations, &model, user).allows(&check.object, &check.relation)
+}
+
+/// A relation as people write it.
+fn of(relation: &Relation) -> String {
+    format!("{}#{}@{}", relation.object, relation.relation, relation.user)
 }
 
 /// Those of which something is so.

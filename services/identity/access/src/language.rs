@@ -59,6 +59,42 @@ pub(crate) fn read(text: &str) -> Result<Model, String> {
     Ok(model)
 }
 
+/// A model as text.
+pub(crate) fn write(model: &Model) -> String {
+    let mut lines = vec!["model".to_owned(), "  schema 1.1".to_owned()];
+    for (name, relations) in &model.types {
+        lines.push(format!("type {name}"));
+        lines.extend((!relations.is_empty()).then(|| "  relations".to_owned()));
+        let define = |(name, rule): (&String, &Rule)| format!("    define {name}: {}", of(rule));
+        lines.extend(relations.iter().map(define));
+    }
+    lines.join("\n") + "\n"
+}
+
+/// A rule as text.
+fn of(rule: &Rule) -> String {
+    let all = |rules: &[Rule], word: &str| rules.iter().map(inner).collect::<Vec<_>>().join(word);
+    match rule {
+        Rule::Written(kinds) => {
+            let kinds: Vec<String> = kinds.iter().map(Kind::to_string).collect();
+            format!("[{}]", kinds.join(", "))
+        }
+        Rule::Same(relation) => relation.clone(),
+        Rule::From { relation, through } => format!("{relation} from {through}"),
+        Rule::Any(rules) => all(rules, " or "),
+        Rule::All(rules) => all(rules, " and "),
+        Rule::Unless(rule, but) => format!("{} but not {}", inner(rule), inner(but)),
+    }
+}
+
+/// A rule as a part of another.
+fn inner(rule: &Rule) -> String {
+    match rule {
+        Rule::Any(_) | Rule::All(_) | Rule::Unless(..) => format!("({})", of(rule)),
+        Rule::Written(_) | Rule::Same(_) | Rule::From { .. } => of(rule),
+    }
+}
+
 /// A line without its comment: a `#` that nothing stands before, unlike that of `group#member`.
 fn line_of(line: &str) -> &str {
     let comment = line.char_indices().find(|(place, letter)| {

@@ -14,12 +14,14 @@
 #![forbid(unsafe_code)]
 
 mod api;
+mod fga;
 mod judge;
 mod language;
 mod model;
 mod reach;
 mod store;
 
+use stoa_access_v1::ServeFgaRequest;
 use stoa_kit::{Migration, Service};
 
 const MIGRATIONS: &[Migration] =
@@ -30,4 +32,5 @@ pub fn service() -> Service {
     Service::new(stoa_access_v1::serve(api::Api))
         .examples(include_str!("../examples.yaml"))
         .migrations(MIGRATIONS)
+        .raw_as::<ServeFgaRequest>(fga::PREFIX, fga::BODY_MAX, fga::MANNERS)
 }

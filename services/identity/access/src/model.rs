@@ -1,6 +1,7 @@
 //! Models: which relations there are, and what follows from them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use stoa_access_v1::Reason;
 use stoa_kit::{Error, Reason as _, Result};
@@ -43,6 +44,16 @@ pub(crate) enum Which {
     All,
     /// Those who have a relation to an object of the type.
     Having(String),
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.which {
+            Which::One => f.write_str(&self.of),
+            Which::All => write!(f, "{}:*", self.of),
+            Which::Having(relation) => write!(f, "{}#{relation}", self.of),
+        }
+    }
 }
 
 /// A user: one, all of a type, or all who have a relation to an object.
@@ -103,6 +114,14 @@ impl Rule {
         std::iter::once(self).chain(below).collect()
     }
 
+    /// To whom it can be given by writing it.
+    pub(crate) fn kinds(&self) -> impl Iterator<Item = &Kind> {
+        self.each().into_iter().flat_map(|rule| match rule {
+            Self::Written(kinds) => kinds.as_slice(),
+            _ => &[],
+        })
+    }
+
     /// The rules that can give it to somebody: all but those that only take it away.
     pub(crate) fn giving(&self) -> Vec<&Rule> {
         match self {
@@ -142,11 +161,7 @@ impl Model {
 
     /// To whom a relation can be given by writing it.
     pub(crate) fn kinds(&self, of: &str, relation: &str) -> impl Iterator<Item = &Kind> {
-        let rules = self.known(of, relation).map(Rule::each).unwrap_or_default();
-        rules.into_iter().flat_map(|rule| match rule {
-            Rule::Written(kinds) => kinds.as_slice(),
-            _ => &[],
-        })
+        self.known(of, relation).into_iter().flat_map(Rule::kinds)
     }
 
     /// Whether a relation that is written counts.

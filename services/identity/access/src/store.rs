@@ -3,7 +3,8 @@
 use stoa_access_v1::{Model, Reason, Relation};
 use stoa_kit::{Error, Reason as _, Result, Tx, View};
 
-use crate::model::User;
+use crate::language;
+use crate::model::{self, User};
 
 /// Relations that one step of a decision looks at.
 const STEP_MAX: usize = 10_000;
@@ -13,14 +14,27 @@ pub(crate) fn newest(view: &View) -> Result<Option<Model>> {
     view.find::<Model>("number > 0 ORDER BY number DESC LIMIT 1", ())
 }
 
+/// The model to decide by: one that is named, or the newest.
+///
+/// # Errors
+/// `access.no_model`, and `resource.not_found` for one that is named and not there.
+pub(crate) fn model(view: &View, id: &str) -> Result<model::Model> {
+    let written = match id {
+        "" => newest(view)?.ok_or_else(|| Reason::NoModel.because("no model was written yet"))?,
+        id => view.load::<Model>(id)?,
+    };
+    language::read(&written.definition).map_err(Error::internal)
+}
+
 /// Writes a relation; false if it is there.
 pub(crate) fn write(tx: &mut Tx, relation: &Relation) -> Result<bool> {
     let Relation { object, relation, user, .. } = relation;
     let many = User::read(user).is_some_and(|user| user.is_many());
     let written = tx.execute(
-        "INSERT INTO access_relation (tenant, object, relation, subject, many) \
-         VALUES (:tenant, $1, $2, $3, $4) ON CONFLICT (tenant, object, relation, subject) DO NOTHING",
-        (object, relation, user, many),
+        "INSERT INTO access_relation (tenant, object, relation, subject, many, create_time) \
+         VALUES (:tenant, $1, $2, $3, $4, $5) \
+         ON CONFLICT (tenant, object, relation, subject) DO NOTHING",
+        (object, relation, user, many, tx.now()),
     )?;
     Ok(written == 1)
 }

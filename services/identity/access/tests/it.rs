@@ -4,6 +4,8 @@
 
 #[path = "it/drawn.rs"]
 mod drawn;
+#[path = "it/fga.rs"]
+mod fga;
 #[path = "it/vectors.rs"]
 mod vectors;
 
@@ -34,12 +36,12 @@ fn relations(all: &[&str]) -> Vec<Relation> {
 
 fn relation_of(object: &str, relation: &str, user: &str) -> Relation {
     let (object, relation, user) = (object.into(), relation.into(), user.into());
-    Relation { object, relation, user }
+    Relation { object, relation, user, ..Relation::default() }
 }
 
 async fn write(node: &Node, writes: &[&str], deletes: &[&str]) -> Result<WriteRelationsResponse> {
     let (writes, deletes) = (relations(writes), relations(deletes));
-    let request = WriteRelationsRequest { writes, deletes };
+    let request = WriteRelationsRequest { writes, deletes, ..WriteRelationsRequest::default() };
     node.call(&node.admin(), request).await
 }
 

@@ -130,7 +130,9 @@ both! {
             let (writes, deletes): (Vec<_>, Vec<_>) =
                 (facts.iter().map(text).collect(), there.iter().map(text).collect());
             let refs = |all: &[String]| relations(&all.iter().map(String::as_str).collect::<Vec<_>>());
-            let request = WriteRelationsRequest { writes: refs(&writes), deletes: refs(&deletes) };
+            let request = WriteRelationsRequest {
+                writes: refs(&writes), deletes: refs(&deletes), ..WriteRelationsRequest::default()
+            };
             node.call(&node.admin(), request).await.unwrap();
             for user in USERS {
                 let holds = naive(&facts, user);

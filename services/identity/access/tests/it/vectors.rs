@@ -124,7 +124,7 @@ async fn run(node: &Node, caller: &Caller, stage: &Stage) -> Vec<String> {
     for it in &stage.check_assertions {
         let Tuple { object, relation, user } = it.tuple.clone();
         let context = written(&it.contextual_tuples);
-        let request = CheckRequest { object, relation, user, context };
+        let request = CheckRequest { object, relation, user, context, ..Default::default() };
         let answer = node.call(caller, request).await.map(|it| it.allowed);
         let said = judged(answer, it.expectation, it.error_code);
         let Tuple { object, relation, user } = &it.tuple;

@@ -6,9 +6,8 @@
 mod words;
 
 use serde_json::{Value, json};
-use stoa_kit::contract::AnyMessage;
 use stoa_kit::v1::{HttpHeader, HttpRequest, HttpResponse};
-use stoa_kit::{Code, Ctx, Error, Manners, Reason as _, Request, Result};
+use stoa_kit::{Code, Ctx, Error, Manners, Reason as _, Result};
 use stoa_secrets_v1::*;
 
 use super::{keys, transit};
@@ -19,7 +18,7 @@ pub(crate) const PREFIX: &str = "/vault/v1/transit";
 /// The largest request.
 pub(crate) const BODY_MAX: usize = 4 << 20;
 /// How clients of Vault send a token, and read a refusal.
-pub(crate) const MANNERS: Manners = Manners { token: "x-vault-token", refuse };
+pub(crate) const MANNERS: Manners = Manners { token: Some("x-vault-token"), refuse };
 
 /// Keys that a list shows at once.
 const PAGE: i32 = 1_000;
@@ -52,23 +51,23 @@ async fn answer(ctx: &Ctx, http: &HttpRequest) -> Result<Answer> {
     match (verb, &*parts) {
         ("LIST", ["keys"]) => list(ctx).await,
         ("GET", ["keys", name]) => {
-            let reply = ctx.call(enter(ctx, GetKeyRequest { name: (*name).into() })?).await?;
+            let reply = ctx.call(ctx.admit(GetKeyRequest { name: (*name).into() })?).await?;
             Ok((200, words::key(&reply.key)))
         }
         ("POST", ["keys", name]) => {
-            let request = enter(ctx, create(name, &own)?)?;
+            let request = ctx.admit(create(name, &own)?)?;
             Ok((200, words::key(&keys::create(ctx.clone(), request).await?.key)))
         }
         ("DELETE", ["keys", name]) => {
-            ctx.call(enter(ctx, DeleteKeyRequest { name: (*name).into() })?).await?;
+            ctx.call(ctx.admit(DeleteKeyRequest { name: (*name).into() })?).await?;
             Ok((204, Value::Null))
         }
         ("POST", ["keys", name, "config"]) => {
-            let reply = ctx.call(enter(ctx, update(name, &own)?)?).await?;
+            let reply = ctx.call(ctx.admit(update(name, &own)?)?).await?;
             Ok((200, words::key(&reply.key)))
         }
         ("POST", ["keys", name, "rotate"]) => {
-            let request = enter(ctx, RotateKeyRequest { name: (*name).into() })?;
+            let request = ctx.admit(RotateKeyRequest { name: (*name).into() })?;
             Ok((200, words::key(&keys::rotate(ctx.clone(), request).await?.key)))
         }
         ("POST", ["encrypt", name]) => told(&body, encrypt(ctx, name, &body).await?),
@@ -93,21 +92,11 @@ async fn answer(ctx: &Ctx, http: &HttpRequest) -> Result<Answer> {
     }
 }
 
-/// Lets in a request that the caller may make, if it obeys the rules of its contract.
-fn enter<R: Request + AnyMessage>(ctx: &Ctx, mut request: R) -> Result<R> {
-    if !ctx.caller().may_call(R::METHOD) {
-        let message = format!("this needs what `{}` takes", R::METHOD.scope());
-        return Err(Reason::NotAllowed.because(message));
-    }
-    request.admit()?;
-    Ok(request)
-}
-
 async fn list(ctx: &Ctx) -> Result<Answer> {
     let (mut names, mut page_token) = (Vec::new(), String::new());
     loop {
         let request = ListKeysRequest { page_size: PAGE, page_token };
-        let reply = ctx.call(enter(ctx, request)?).await?;
+        let reply = ctx.call(ctx.admit(request)?).await?;
         names.extend(reply.keys.into_iter().map(|key| key.name));
         page_token = reply.next_page_token;
         if page_token.is_empty() {
@@ -158,7 +147,7 @@ async fn encrypt(ctx: &Ctx, name: &str, body: &Body) -> Result<Outcomes> {
         })
     };
     let items = body.items()?.map(item).collect::<Result<_>>()?;
-    let request = enter(ctx, EncryptRequest { name: name.into(), items })?;
+    let request = ctx.admit(EncryptRequest { name: name.into(), items })?;
     Ok(encrypted(transit::encrypt(ctx.clone(), request).await?.results))
 }
 
@@ -171,7 +160,7 @@ async fn decrypt(ctx: &Ctx, name: &str, body: &Body) -> Result<Outcomes> {
         })
     };
     let items = body.items()?.map(item).collect::<Result<_>>()?;
-    let reply = ctx.call(enter(ctx, DecryptRequest { name: name.into(), items })?).await?;
+    let reply = ctx.call(ctx.admit(DecryptRequest { name: name.into(), items })?).await?;
     let each = reply.results.into_iter().filter_map(|result| result.outcome);
     let each = each.map(|outcome| match outcome {
         DecryptedOutcome::Plaintext(text) => Ok(json!({"plaintext": words::base64(&text)})),
@@ -190,7 +179,7 @@ async fn rewrap(ctx: &Ctx, name: &str, body: &Body) -> Result<Outcomes> {
         })
     };
     let items = body.items()?.map(item).collect::<Result<_>>()?;
-    let request = enter(ctx, RewrapRequest { name: name.into(), items })?;
+    let request = ctx.admit(RewrapRequest { name: name.into(), items })?;
     Ok(encrypted(transit::rewrap(ctx.clone(), request).await?.results))
 }
 
@@ -207,7 +196,7 @@ async fn data_key(ctx: &Ctx, name: &str, wrapped: bool, of: &Item<'_>) -> Result
     of.no_nonce()?;
     let (bits, context) = (of.number("bits")?, of.bytes("context")?);
     let request = GenerateDataKeyRequest { name: name.into(), bits, context, wrapped };
-    let reply = transit::generate_data_key(ctx.clone(), enter(ctx, request)?).await?;
+    let reply = transit::generate_data_key(ctx.clone(), ctx.admit(request)?).await?;
     let mut data = words::versioned("ciphertext", reply.ciphertext);
     if !wrapped {
         data["plaintext"] = words::base64(&reply.plaintext).into();
@@ -221,7 +210,7 @@ async fn hmac(ctx: &Ctx, name: &str, hash: &str, body: &Body) -> Result<Outcomes
     };
     let (name, hash) = (name.into(), words::hash(hash)?.into());
     let items = body.items()?.map(item).collect::<Result<_>>()?;
-    let reply = ctx.call(enter(ctx, ComputeHmacRequest { name, items, hash })?).await?;
+    let reply = ctx.call(ctx.admit(ComputeHmacRequest { name, items, hash })?).await?;
     let each = reply.results.into_iter().filter_map(|result| result.outcome);
     let each = each.map(|outcome| match outcome {
         AuthenticatedOutcome::Hmac(hmac) => Ok(json!({"hmac": hmac})),
@@ -241,7 +230,7 @@ async fn sign(ctx: &Ctx, name: &str, hash: &str, body: &Body) -> Result<Outcomes
     let (name, hash) = (name.into(), words::hash(hash)?.into());
     let prehashed = words::prehashed(&body.fields())?;
     let items = body.items()?.map(item).collect::<Result<_>>()?;
-    let reply = ctx.call(enter(ctx, SignRequest { name, items, hash, prehashed })?).await?;
+    let reply = ctx.call(ctx.admit(SignRequest { name, items, hash, prehashed })?).await?;
     let each = reply.results.into_iter().filter_map(|result| result.outcome);
     let each = each.map(|outcome| match outcome {
         SignedOutcome::Signature(signature) => Ok(words::versioned("signature", signature)),
@@ -262,7 +251,7 @@ async fn verify(ctx: &Ctx, name: &str, hash: &str, body: &Body) -> Result<Outcom
     let (name, hash) = (name.into(), words::hash(hash)?.into());
     let prehashed = words::prehashed(&body.fields())?;
     let items = body.items()?.map(item).collect::<Result<_>>()?;
-    let reply = ctx.call(enter(ctx, VerifyRequest { name, items, hash, prehashed })?).await?;
+    let reply = ctx.call(ctx.admit(VerifyRequest { name, items, hash, prehashed })?).await?;
     let each = reply.results.into_iter().filter_map(|result| result.outcome);
     let each = each.map(|outcome| match outcome {
         VerifiedOutcome::Valid(valid) => Ok(json!({"valid": valid})),
