@@ -14,6 +14,8 @@
 //!     value BIGINT NOT NULL, PRIMARY KEY (tenant, key, id));
 //! ```
 
+use std::collections::BTreeMap;
+
 use crate::{Result, Tx, View};
 
 /// A set of totals by key.
@@ -25,7 +27,8 @@ pub struct Delta {
     pub add: &'static str,
     /// The checkpoint plus the tail, as BIGINT: `$1` key.
     pub value: &'static str,
-    /// Deletes the older part of a key's tail and returns its values: `$1` key, `$2` the last id.
+    /// Deletes the older part of the tails of keys and returns it, as keys with values: `$1` keys, `$2`
+    /// the last id.
     pub fold: &'static str,
     /// The first movements, as keys with the last id of each: `$1` how many at the most.
     pub tails: &'static str,
@@ -60,7 +63,7 @@ macro_rules! delta {
             fold: concat!(
                 "DELETE FROM ",
                 $table,
-                "_tail WHERE tenant = :tenant AND key = $1 AND id <= $2 RETURNING value"
+                "_tail WHERE tenant = :tenant AND key = ANY ($1) AND id <= $2 RETURNING key, value"
             ),
             tails: concat!(
                 "SELECT key, MAX(id) FROM (SELECT key, id FROM ",
@@ -110,13 +113,29 @@ impl Delta {
     /// # Errors
     /// Those of the engine.
     pub fn fold(&self, tx: &mut Tx, most: i64) -> Result<usize> {
-        let mut folded = 0;
-        for (key, last) in tx.rows::<(String, String)>(self.tails, (most,))? {
-            let tail = tx.rows::<(i64,)>(self.fold, (&key, &last))?;
-            let sum = tail.iter().map(|(value,)| value).sum::<i64>();
-            tx.execute(self.add, (&key, sum))?;
-            folded += tail.len();
+        // No total is another one afterwards.
+        tx.unseen(|tx| {
+            let tails = tx.rows::<(String, String)>(self.tails, (most,))?;
+            // Of all keys but the last, these are all the movements there are.
+            let Some((last, whole)) = tails.split_last() else { return Ok(0) };
+            let mut folded = self.fold_keys(tx, whole)?;
+            folded += self.fold_keys(tx, std::slice::from_ref(last))?;
+            Ok(folded)
+        })
+    }
+
+    /// Folds the movements of keys up to the last of all that are named.
+    fn fold_keys(&self, tx: &mut Tx, tails: &[(String, String)]) -> Result<usize> {
+        let Some(until) = tails.iter().map(|(_, last)| last).max() else { return Ok(0) };
+        let keys: Vec<String> = tails.iter().map(|(key, _)| key.clone()).collect();
+        let movements = tx.rows::<(String, i64)>(self.fold, (keys, until))?;
+        let mut sums = BTreeMap::<&str, i64>::new();
+        for (key, value) in &movements {
+            *sums.entry(key).or_default() += value;
         }
-        Ok(folded)
+        for (key, sum) in sums {
+            tx.insert(self.add, (key, sum))?;
+        }
+        Ok(movements.len())
     }
 }

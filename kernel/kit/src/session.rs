@@ -133,6 +133,9 @@ pub trait Session {
     /// As [`Session::run`].
     fn rollback(&mut self) -> Result<()>;
 
+    /// Whether what is written from here on changes nothing that anybody is told: it wakes no watch.
+    fn unseen(&mut self, _unseen: bool) {}
+
     /// A method is called: what runs until [`Session::leave`] is a part of it.
     fn enter(&mut self, _path: &'static str) {}
 

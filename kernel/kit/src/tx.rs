@@ -238,6 +238,20 @@ impl Tx<'_> {
         self.view.core.doom(outcome)
     }
 
+    /// Writes what changes no answer of any query, and wakes no watch.
+    pub(crate) fn unseen<T>(&mut self, body: impl FnOnce(&mut Tx) -> Result<T>) -> Result<T> {
+        let tell = |unseen| {
+            move |session: &mut dyn Session| {
+                session.unseen(unseen);
+                Ok(0)
+            }
+        };
+        self.session(&mut tell(true))?;
+        let outcome = body(self);
+        self.session(&mut tell(false))?;
+        outcome
+    }
+
     /// Tries something that may fail: an error undoes what `body` did, and nothing else.
     ///
     /// # Errors

@@ -218,8 +218,9 @@ fn join(changes: &Changes) -> String {
         if let Extent::Marks(marks) = extent
             && marks.len() <= MARKS_MAX
         {
+            text.push('@');
             for (place, mark) in marks.iter().enumerate() {
-                let _ = write!(text, "{}{mark:08x}", if place == 0 { '@' } else { ',' });
+                let _ = write!(text, "{}{mark:08x}", if place == 0 { "" } else { "," });
             }
         }
     }
@@ -233,8 +234,10 @@ pub fn changed(text: &str) -> Option<(&str, u64, Extent)> {
         Some((rows, marks)) => (rows, Some(marks)),
         None => (rest, None),
     };
-    let mark = |mark| u32::from_str_radix(mark, 16).ok();
-    let marks = marks.and_then(|marks| marks.split(',').map(mark).collect());
+    let marks = marks.and_then(|marks| {
+        let marks = marks.split(',').filter(|mark| !mark.is_empty());
+        marks.map(|mark| u32::from_str_radix(mark, 16).ok()).collect()
+    });
     Some((table, rows.parse().ok()?, marks.map_or(Extent::Whole, Extent::Marks)))
 }
 
@@ -291,11 +294,13 @@ mod tests {
     fn a_record_says_again_what_was_changed() {
         let few = Extent::Marks([1, u32::MAX].into());
         let many = Extent::Marks((0..=MARKS_MAX as u32).collect());
-        let all = [("few", 2, few), ("many", 17, many), ("whole", 3, Extent::Whole)];
+        let none = Extent::default();
+        let all =
+            [("few", 2, few), ("many", 17, many), ("none", 5, none), ("whole", 3, Extent::Whole)];
         let changes =
             all.iter().cloned().map(|(table, rows, extent)| (table.into(), (rows, extent)));
         let text = join(&changes.collect());
-        assert_eq!(text, "few:2@00000001,ffffffff many:17 whole:3");
+        assert_eq!(text, "few:2@00000001,ffffffff many:17 none:5@ whole:3");
         let read: Vec<_> = text.split(' ').filter_map(changed).collect();
         let mut expected = all;
         expected[1].2 = Extent::Whole;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use stoa_contract::Code;
-use stoa_kit::session::{Reads, Session, Stamp};
+use stoa_kit::session::{Extent, Reads, Session, Stamp};
 use stoa_kit::{Error, Micros, Result, World};
 use tokio::sync::oneshot;
 
@@ -132,6 +132,8 @@ pub(crate) struct Trail {
     pub changes: Changes,
     /// What was read, where somebody wants to know.
     pub reads: Option<Reads>,
+    /// Whether what is written changes no answer.
+    pub unseen: bool,
     /// A digest of every statement that wrote, for rehearsals.
     pub digest: Option<blake3::Hasher>,
     /// How it goes, where somebody may want to know.
@@ -169,7 +171,8 @@ impl Trail {
         if rows > 0 {
             for scope in &statement.writes {
                 if origin.service != 0 || kernel::SEEN.contains(&&*scope.table) {
-                    let extent = scope.extent(params);
+                    let unseen = self.unseen.then(Extent::default);
+                    let extent = unseen.unwrap_or_else(|| scope.extent(params));
                     kernel::count(&mut self.changes, &scope.table, rows, &extent);
                 }
             }

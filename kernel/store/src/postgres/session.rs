@@ -132,6 +132,10 @@ impl Session for PgSession<'_> {
         self.keep(sent)
     }
 
+    fn unseen(&mut self, unseen: bool) {
+        self.trail.unseen = unseen;
+    }
+
     fn enter(&mut self, path: &'static str) {
         self.trail.enter(path);
     }

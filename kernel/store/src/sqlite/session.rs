@@ -162,6 +162,10 @@ impl Session for SqliteSession<'_> {
         Ok(())
     }
 
+    fn unseen(&mut self, unseen: bool) {
+        self.trail.unseen = unseen;
+    }
+
     fn enter(&mut self, path: &'static str) {
         self.trail.enter(path);
     }

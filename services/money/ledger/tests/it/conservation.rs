@@ -220,6 +220,12 @@ both! {
         let ask = |view: &View| view.rows::<(i64,)>(TAIL, ());
         assert_eq!(node.view("ledger", &node.system(), ask).await.unwrap(), []);
         assert_eq!(named(&node, &sales).await.balance, 15);
+        // No answer is another one for it, and nobody who watches looks again.
+        let folds = "SELECT tables FROM stoa_commit \
+             WHERE method = 'stoa.ledger.v1.LedgerService/FoldTotals'";
+        for (tables,) in node.rows::<(String,)>(folds).await {
+            assert!(tables.split(' ').all(|table| table.ends_with('@')), "{tables}");
+        }
     }
 }
 
