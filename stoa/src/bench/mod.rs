@@ -3,6 +3,7 @@
 //! The node is a process of its own, and every call is authenticated, authorized and validated;
 //! every write carries an idempotency key. The load comes from this process, on the same machine.
 
+mod access;
 mod cluster;
 mod events;
 mod grpc;
@@ -164,6 +165,9 @@ fn on_a_node(
     }
     let mut secrets = Secrets::open(&site.directory.join("bench.json"))?;
     let work = runtime.block_on(Work::prepare(engine, &child, site, &mut secrets))?;
+    if wanted.name("check_access") {
+        runtime.block_on(access::relate(&child, work.token()))?;
+    }
     let measured = runtime.block_on(cases(&work, wanted))?;
     if wanted.name("watch") {
         runtime.block_on(watch::run(&work, &child, wanted.seconds))?;

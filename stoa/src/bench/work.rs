@@ -9,6 +9,7 @@ use serde_json::json;
 use stoa_kit::Result;
 
 use super::Counters;
+use super::access;
 use super::grpc::{Head, push_field};
 use super::load::{Body, Case, Random, Way};
 use crate::child::{Child, Site};
@@ -17,7 +18,7 @@ use crate::setup::{Api, Secrets, administrator, key, text};
 use crate::wire::{Below, Prefix, push_number};
 
 /// Everything that can be asked for.
-pub(crate) const NAMES: [&str; 21] = [
+pub(crate) const NAMES: [&str; 22] = [
     "transfer",
     "transfer_rest",
     "transfer_grpc",
@@ -36,6 +37,7 @@ pub(crate) const NAMES: [&str; 21] = [
     "wrap",
     "unwrap",
     "encrypt",
+    "check_access",
     "watch",
     "start",
     "events",
@@ -58,7 +60,10 @@ pub(crate) const HOT: &str = "hot";
 /// Calls at once while accounts are opened.
 const LANES: usize = 64;
 /// What the load does, and no more.
-const PERMISSIONS: [&str; 13] = [
+const PERMISSIONS: [&str; 16] = [
+    "access.decisions.check",
+    "access.models.write",
+    "access.relations.write",
     "auth.who_am_i",
     "inventory.stock.receive",
     "ledger.accounts.create",
@@ -142,6 +147,7 @@ impl Work {
             self.wraps(),
             self.unwraps(),
             self.encryptions(),
+            self.checks(),
         ]
     }
 
@@ -316,6 +322,11 @@ impl Work {
             move |_: &mut Random, out: &mut Vec<u8>| out.extend_from_slice(request.as_bytes());
         let path = "/stoa.secrets.v1.SecretsService/Encrypt";
         self.case("encrypt", 64, path, false, Arc::new(body))
+    }
+
+    fn checks(&self) -> Case {
+        let path = "/stoa.access.v1.AccessService/Check";
+        self.case("check_access", 64, path, false, Arc::new(access::question))
     }
 
     fn case(

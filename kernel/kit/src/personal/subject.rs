@@ -78,7 +78,8 @@ impl Tx<'_> {
              WHERE stoa_subject.erase_time = 0";
         let services: Vec<(ServiceId, crate::Erase)> =
             self.registry().ids().filter_map(|(id, service)| Some((id, service.erase?))).collect();
-        for (id, erase) in services {
+        // Who needs others comes before them, and can still ask them who it is.
+        for (id, erase) in services.into_iter().rev() {
             self.as_service(id, |tx| erase(tx, subject))?;
         }
         self.erase_blobs(subject)?;

@@ -7,7 +7,7 @@ use stoa_tokens_v1::{
 };
 use stoa_users_v1::{LookupUserRequest, LookupUserRequestBy};
 
-use crate::{model, store};
+use crate::{model, store, teams};
 
 /// Whoever was granted this does what an owner may, in every organization.
 const MANAGE_ALL: &str = "organizations.organizations.manage_all";
@@ -215,10 +215,56 @@ impl OrganizationsService for Api {
         };
         Ok(AcceptInvitationResponse { organization: organization.into(), member: member.into() })
     }
+
+    fn create_team(&self, tx: &mut Tx, request: CreateTeamRequest) -> Result<CreateTeamResponse> {
+        teams::create(tx, request)
+    }
+
+    fn get_team(&self, view: &View, request: GetTeamRequest) -> Result<GetTeamResponse> {
+        teams::get(view, request)
+    }
+
+    fn batch_get_teams(
+        &self, view: &View, request: BatchGetTeamsRequest,
+    ) -> Result<BatchGetTeamsResponse> {
+        teams::batch_get(view, request)
+    }
+
+    fn list_teams(&self, view: &View, request: ListTeamsRequest) -> Result<ListTeamsResponse> {
+        teams::list(view, request)
+    }
+
+    fn delete_team(&self, tx: &mut Tx, request: DeleteTeamRequest) -> Result<DeleteTeamResponse> {
+        teams::delete(tx, request)
+    }
+
+    fn add_team_member(
+        &self, tx: &mut Tx, request: AddTeamMemberRequest,
+    ) -> Result<AddTeamMemberResponse> {
+        teams::add(tx, request)
+    }
+
+    fn remove_team_member(
+        &self, tx: &mut Tx, request: RemoveTeamMemberRequest,
+    ) -> Result<RemoveTeamMemberResponse> {
+        teams::remove(tx, request)
+    }
+
+    fn list_team_members(
+        &self, view: &View, request: ListTeamMembersRequest,
+    ) -> Result<ListTeamMembersResponse> {
+        teams::list_members(view, request)
+    }
 }
 
-/// Lets go of somebody who is erased. What nobody else belongs to goes with them.
+/// Lets go of somebody who is erased. What nobody else belongs to goes with them, and so does what they
+/// were invited to.
 pub(crate) fn erase(tx: &mut Tx, user_id: &str) -> Result<()> {
+    let by = Some(LookupUserRequestBy::Id(user_id.to_owned()));
+    let user = tx.call(LookupUserRequest { by })?.user.into_option().unwrap_or_default();
+    if !user.email.is_empty() {
+        store::uninvite(tx, &user.email)?;
+    }
     for organization_id in store::organizations_of(tx, user_id, LEFT_AT_ONCE)? {
         if store::has_others(tx, &organization_id, user_id)? {
             one_stays(tx, &organization_id, user_id)?;
@@ -238,7 +284,7 @@ fn user(view: &View) -> Result<String> {
 }
 
 /// Whether the caller may see an organization, if it is there.
-fn is_seen(view: &View, id: &str) -> Result<bool> {
+pub(crate) fn is_seen(view: &View, id: &str) -> Result<bool> {
     match (view.access::<Organization>(), view.caller().user()) {
         (Access::All, _) => Ok(true),
         (_, Some(user)) => Ok(view.get::<Member>((id, user))?.is_some()),
@@ -247,13 +293,13 @@ fn is_seen(view: &View, id: &str) -> Result<bool> {
 }
 
 /// An organization that the caller may see.
-fn seen(view: &View, id: &str) -> Result<Organization> {
+pub(crate) fn seen(view: &View, id: &str) -> Result<Organization> {
     let found = if is_seen(view, id)? { view.get::<Organization>(id)? } else { None };
     found.ok_or_else(|| Error::not_found("organization", id))
 }
 
 /// What the caller is in an organization that they see.
-fn role(view: &View, organization: &str) -> Result<Role> {
+pub(crate) fn role(view: &View, organization: &str) -> Result<Role> {
     let caller = view.caller();
     if caller.may(MANAGE_ALL) {
         return seen(view, organization).map(|_| Role::Owner);
@@ -298,6 +344,7 @@ fn join(tx: &mut Tx, organization_id: String, user_id: String, role: Role) -> Re
 
 fn leave(tx: &mut Tx, organization_id: String, user_id: String) -> Result<()> {
     tx.delete::<Member>((&organization_id, &user_id))?;
+    teams::leave_all(tx, &organization_id, &user_id)?;
     tx.emit(&MemberRemoved { organization_id, user_id });
     Ok(())
 }

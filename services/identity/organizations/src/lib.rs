@@ -1,11 +1,13 @@
 //! Organizations: people who work together.
 //!
-//! An organization has members, each with a role: member, administrator, owner. Others are invited by
-//! their address, with a token that is good for one use.
+//! An organization has members, each with a role: member, administrator, owner, and teams of some of them.
+//! Others are invited by their address, with a token that is good for one use.
 //!
 //! **Invariant:** an organization that is there has an owner, also where two leave at once.
 //!
 //! **Invariant:** nobody gives, takes or invites to a role that is higher than their own.
+//!
+//! **Invariant:** who is in a team belongs to its organization.
 //!
 //! **Invariant:** an invitation is accepted by whoever has the address that it was sent to, once; what was
 //! sent to that address before is good no more.
@@ -15,6 +17,7 @@
 mod api;
 mod model;
 mod store;
+mod teams;
 
 use stoa_kit::{Migration, Service};
 

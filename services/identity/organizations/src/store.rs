@@ -1,7 +1,7 @@
 //! The rows of organizations.
 
 use stoa_kit::{Result, Tx, View};
-use stoa_organizations_v1::{Invitation, Member, Organization};
+use stoa_organizations_v1::{Invitation, Member, Organization, Team};
 
 /// What addresses are known by.
 pub(crate) fn address(view: &View, email: &str) -> Result<[u8; 16]> {
@@ -77,16 +77,47 @@ pub(crate) fn is_invited(view: &View, id: &str, email: &str) -> Result<bool> {
     Ok(found.is_some())
 }
 
+/// Deletes what was sent to somebody's address and not accepted.
+pub(crate) fn uninvite(tx: &mut Tx, email: &str) -> Result<()> {
+    let address = address(tx, email)?;
+    tx.execute(
+        "DELETE FROM organizations_invitation WHERE tenant = :tenant AND address = $1",
+        (address.as_slice(),),
+    )?;
+    Ok(())
+}
+
+/// The teams of an organization that somebody is in.
+pub(crate) fn teams_of(view: &View, organization: &str, user: &str) -> Result<Vec<String>> {
+    let found = view.rows::<(String,)>(
+        "SELECT team_id FROM organizations_team_member WHERE tenant = :tenant \
+         AND organization_id = $1 AND user_id = $2 ORDER BY team_id",
+        (organization, user),
+    )?;
+    Ok(found.into_iter().map(|(id,)| id).collect())
+}
+
+/// Deletes a team, and who is in it.
+pub(crate) fn delete_team(tx: &mut Tx, team: &str) -> Result<()> {
+    tx.execute(
+        "DELETE FROM organizations_team_member WHERE tenant = :tenant AND team_id = $1",
+        (team,),
+    )?;
+    tx.delete::<Team>(team)?;
+    Ok(())
+}
+
 /// Deletes an organization, with all that belongs to it.
 pub(crate) fn delete(tx: &mut Tx, organization: &str) -> Result<()> {
-    tx.execute(
+    const ALL: [&str; 4] = [
+        "DELETE FROM organizations_team_member WHERE tenant = :tenant AND organization_id = $1",
+        "DELETE FROM organizations_team WHERE tenant = :tenant AND organization_id = $1",
         "DELETE FROM organizations_member WHERE tenant = :tenant AND organization_id = $1",
-        (organization,),
-    )?;
-    tx.execute(
         "DELETE FROM organizations_invitation WHERE tenant = :tenant AND organization_id = $1",
-        (organization,),
-    )?;
+    ];
+    for sql in ALL {
+        tx.execute(sql, (organization,))?;
+    }
     tx.delete::<Organization>(organization)?;
     Ok(())
 }

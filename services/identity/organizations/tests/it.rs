@@ -196,3 +196,75 @@ both! {
         }
     }
 }
+
+async fn team(node: &Node, by: &Caller, organization: &str) -> Result<String> {
+    let request =
+        CreateTeamRequest { organization_id: organization.into(), display_name: "Cards".into() };
+    node.call(by, request).await.map(|reply| reply.team.id.clone())
+}
+
+async fn add(node: &Node, by: &Caller, team_id: &str, whom: &Caller) -> Result<()> {
+    let request = AddTeamMemberRequest { team_id: team_id.into(), user_id: id(whom) };
+    node.call(by, request).await.map(|_| ())
+}
+
+/// Who is in a team.
+async fn people(node: &Node, team_id: &str) -> Vec<String> {
+    let request = ListTeamMembersRequest { team_id: team_id.into(), ..Default::default() };
+    let members = node.call(&node.admin(), request).await.unwrap().members;
+    members.into_iter().map(|member| member.user_id).collect()
+}
+
+both! {
+    async fn who_leaves_an_organization_leaves_its_teams(node: Node) {
+        let ada = person(&node, "ada").await;
+        let (one, other) = (create(&node, &ada).await, create(&node, &ada).await);
+        let bob = member(&node, &ada, &one, "bob", Role::Member).await;
+        let cards = team(&node, &ada, &one).await.unwrap();
+        let wheels = team(&node, &ada, &other).await.unwrap();
+        for team in [&cards, &cards] {
+            add(&node, &ada, team, &bob).await.unwrap();
+        }
+        add(&node, &ada, &wheels, &ada).await.unwrap();
+        let stranger = add(&node, &ada, &wheels, &bob).await;
+        assert_eq!(reason(stranger), "organizations.not_a_member");
+        assert_eq!(people(&node, &cards).await, [id(&bob)]);
+        assert_eq!(node.events::<TeamMemberAdded>().await.len(), 2, "once each");
+        remove(&node, &bob, &one, &bob).await.unwrap();
+        assert!(people(&node, &cards).await.is_empty());
+        assert_eq!(people(&node, &wheels).await, [id(&ada)]);
+        let delete = DeleteOrganizationRequest { id: other };
+        node.call(&ada, delete).await.unwrap();
+        let gone = node.fails(&node.admin(), GetTeamRequest { id: wheels }).await;
+        assert_eq!(gone.reason(), "resource.not_found");
+    }
+
+    async fn members_have_no_say_in_teams_but_may_leave_them(node: Node) {
+        let ada = person(&node, "ada").await;
+        let org = create(&node, &ada).await;
+        let bob = member(&node, &ada, &org, "bob", Role::Member).await;
+        let eve = person(&node, "eve").await;
+        let cards = team(&node, &ada, &org).await.unwrap();
+        add(&node, &ada, &cards, &bob).await.unwrap();
+        let low = "organizations.role_too_low";
+        assert_eq!(reason(team(&node, &bob, &org).await), low);
+        assert_eq!(reason(add(&node, &bob, &cards, &bob).await), low);
+        assert_eq!(reason(node.call(&bob, DeleteTeamRequest { id: cards.clone() }).await), low);
+        assert_eq!(reason(add(&node, &eve, &cards, &eve).await), "resource.not_found");
+        let take = |user_id: String| RemoveTeamMemberRequest { team_id: cards.clone(), user_id };
+        assert_eq!(reason(node.call(&bob, take(id(&ada))).await), low);
+        node.call(&bob, take(id(&bob))).await.unwrap();
+        assert!(people(&node, &cards).await.is_empty());
+    }
+
+    async fn who_is_erased_is_invited_no_more(node: Node) {
+        let ada = person(&node, "ada").await;
+        let org = create(&node, &ada).await;
+        let bob = person(&node, "bob").await;
+        invite(&node, &ada, &org, "bob@example.com", Role::Member).await.unwrap();
+        let erase = serde_json::json!({"subject": id(&bob)});
+        node.ask(&node.admin(), "EraseSubject", erase).await.unwrap();
+        let request = ListInvitationsRequest { organization_id: org, ..Default::default() };
+        assert_eq!(node.call(&ada, request).await.unwrap().invitations, []);
+    }
+}
