@@ -26,8 +26,8 @@ pub use denied::denied_by_way_of;
 pub use faces::{Ask, Refusal, Same, Speaker, same_by_way_of};
 pub use mutated::{Tried, mutated_by_way_of};
 
+use crate::bench::{Bench, Setup};
 use crate::home::Row;
-use crate::node::{Bench, Setup};
 use crate::{Engine, Node};
 use examples::{
     Denied, Examples, OfMethod, Step, Success, broken, contains, is_shown, part, shown,

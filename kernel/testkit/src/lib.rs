@@ -19,6 +19,7 @@
     reason = "no part of a node: clusters start and clocks tick here"
 )]
 
+mod bench;
 pub mod compliance;
 pub mod fuzz;
 mod home;
@@ -32,9 +33,10 @@ mod watched;
 mod web;
 mod world;
 
+pub use bench::{run, run_at_most, run_forgetful, run_with_faults, run_with_ports};
 pub use home::{Kept, objects};
 pub use many::{Cost, Meter, made_up};
-pub use node::{Engine, Node, run, run_at_most, run_forgetful, run_with_faults, run_with_ports};
+pub use node::{Engine, Node};
 pub use stoa_node::Background;
 pub use stoa_store::{Directory, Fault, Faults};
 pub use until::{settled, until};

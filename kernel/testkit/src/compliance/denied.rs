@@ -13,7 +13,7 @@ use stoa_node::Port;
 
 use super::faces::{Ask, Refusal, Speaker, all_but, with_names_as_tokens};
 use crate::Engine;
-use crate::node::{Bench, Setup};
+use crate::bench::{Bench, Setup};
 use crate::web::listen;
 
 /// Asks every method that is not for everybody, streams and the node's own included: as nobody, as a

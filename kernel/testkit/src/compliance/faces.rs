@@ -17,7 +17,7 @@ use stoa_node::{Face, Port};
 
 use super::examples::{Examples, OfMethod, broken, is_shown};
 use super::{Decoy, World, caller};
-use crate::node::{Bench, Setup};
+use crate::bench::{Bench, Setup};
 use crate::web::listen;
 use crate::{Engine, Node};
 

@@ -19,8 +19,8 @@ use stoa_node::Port;
 use super::World;
 use super::examples::Examples;
 use super::faces::{Ask, Refusal, Speaker, ask, shown, with_names_as_tokens};
+use crate::bench::{Bench, Setup};
 use crate::fuzz::{self, Random};
-use crate::node::{Bench, Setup};
 use crate::web::listen;
 use crate::{Engine, Node};
 
