@@ -87,15 +87,33 @@ impl AccessService for Api {
     }
 
     fn check(&self, view: &View, request: CheckRequest) -> Result<CheckResponse> {
-        Ok(CheckResponse { allowed: decide(view, &request)? })
+        let model = store::model(view, &request.model_id)?;
+        Ok(CheckResponse { allowed: decide(view, &model, &request, &[], &[])? })
     }
 
     fn batch_check(&self, view: &View, request: BatchCheckRequest) -> Result<BatchCheckResponse> {
-        let decide = |check: &CheckRequest| match decide(view, check) {
-            Ok(allowed) => Decision { allowed, reason: String::new() },
-            Err(error) => Decision { allowed: false, reason: error.reason().to_owned() },
+        Ok(BatchCheckResponse { decisions: decisions(view, &request.checks)? })
+    }
+
+    fn compare(&self, view: &View, request: CompareRequest) -> Result<CompareResponse> {
+        let CompareRequest { definition, writes, deletes, checks } = request;
+        let model = match &*definition {
+            "" => store::model(view, "")?,
+            text => language::read(text).map_err(|wrong| Reason::ModelInvalid.because(wrong))?,
         };
-        Ok(BatchCheckResponse { decisions: request.checks.iter().map(decide).collect() })
+        for it in &writes {
+            model.admits(&it.object, &it.relation, &it.user)?;
+        }
+        let mut flips = Vec::new();
+        let before = decisions(view, &checks)?;
+        for (check, before) in checks.into_iter().zip(before) {
+            let after = decision(decide(view, &model, &check, &writes, &deletes));
+            if before != after {
+                let (before, after) = (before.into(), after.into());
+                flips.push(Flip { check: check.into(), before, after });
+            }
+        }
+        Ok(CompareResponse { flips })
     }
 
     fn explain(&self, view: &View, request: ExplainRequest) -> Result<ExplainResponse> {
@@ -176,11 +194,34 @@ fn asked<'a>(model: &model::Model, check: &'a CheckRequest) -> Result<User<'a>> 
     user_of(model, &check.user)
 }
 
-fn decide(view: &View, check: &CheckRequest) -> Result<bool> {
-    let model = store::model(view, &check.model_id)?;
-    let user = asked(&model, check)?;
-    let relations = relations(view, &model, &check.context)?;
-    Judge::new(&relations, &model, user).allows(&check.object, &check.relation)
+fn decide(
+    view: &View, model: &model::Model, check: &CheckRequest, writes: &[Relation],
+    deletes: &[Relation],
+) -> Result<bool> {
+    let user = asked(model, check)?;
+    let relations = relations(view, model, &check.context)?.changed(writes, deletes);
+    Judge::new(&relations, model, user).allows(&check.object, &check.relation)
+}
+
+/// Answers questions, each by its model.
+fn decisions(view: &View, checks: &[CheckRequest]) -> Result<Vec<Decision>> {
+    let mut model = (String::new(), store::model(view, "")?);
+    let mut decisions = Vec::new();
+    for check in checks {
+        if model.0 != check.model_id {
+            model = (check.model_id.clone(), store::model(view, &check.model_id)?);
+        }
+        decisions.push(decision(decide(view, &model.1, check, &[], &[])));
+    }
+    Ok(decisions)
+}
+
+/// What is told of an answer, or that there is none.
+fn decision(answer: Result<bool>) -> Decision {
+    match answer {
+        Ok(allowed) => Decision { allowed, reason: String::new() },
+        Err(error) => Decision { allowed: false, reason: error.reason().to_owned() },
+    }
 }
 
 /// A relation as people write it.

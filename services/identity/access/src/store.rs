@@ -44,19 +44,34 @@ pub(crate) fn delete(tx: &mut Tx, relation: &Relation) -> Result<bool> {
     tx.delete::<Relation>((&relation.object, &relation.relation, &relation.user))
 }
 
-/// Relations as a question sees them: those that are written, and those that came with it.
+/// Relations as a question sees them: those that are written but for some, and those that came with it.
 pub(crate) struct Relations<'a> {
     view: &'a View<'a>,
-    context: &'a [Relation],
+    context: Vec<&'a Relation>,
+    without: &'a [Relation],
 }
 
 impl<'a> Relations<'a> {
     pub(crate) fn new(view: &'a View<'a>, context: &'a [Relation]) -> Self {
-        Self { view, context }
+        Self { view, context: context.iter().collect(), without: &[] }
+    }
+
+    /// As if some were written, and others were not.
+    pub(crate) fn changed(mut self, writes: &'a [Relation], deletes: &'a [Relation]) -> Self {
+        self.context.extend(writes);
+        self.without = deletes;
+        self
     }
 
     fn context(&self, fits: impl Fn(&&Relation) -> bool) -> impl Iterator<Item = &Relation> {
-        self.context.iter().filter(move |relation| fits(relation))
+        self.context.iter().copied().filter(move |relation| fits(relation))
+    }
+
+    /// Whether one that is written counts.
+    fn counts(&self, object: &str, relation: &str, user: &str) -> bool {
+        let is =
+            |it: &Relation| (&*it.object, &*it.relation, &*it.user) == (object, relation, user);
+        !self.without.iter().any(is)
     }
 
     /// The first of some users who have a relation to an object because that is written.
@@ -69,12 +84,13 @@ impl<'a> Relations<'a> {
         if let Some(found) = self.context(fits).next() {
             return Ok(Some(found.user.clone()));
         }
-        let found = self.view.row::<(String,)>(
+        let found = self.view.rows::<(String,)>(
             "SELECT subject FROM access_relation WHERE tenant = :tenant AND object = $1 \
-             AND relation = $2 AND subject = ANY ($3) ORDER BY subject LIMIT 1",
-            (object, relation, users),
+             AND relation = $2 AND subject = ANY ($3) ORDER BY subject LIMIT $4",
+            (object, relation, users, self.without.len() as i64 + 1),
         )?;
-        Ok(found.map(|(user,)| user))
+        let found = found.into_iter().map(|(user,)| user);
+        Ok(found.into_iter().find(|user| self.counts(object, relation, user)))
     }
 
     /// The users who stand for many, and have a relation to an object.
@@ -86,7 +102,9 @@ impl<'a> Relations<'a> {
         )?;
         let fits = |it: &&Relation| it.object == object && it.relation == relation;
         let more = self.context(fits).map(|it| it.user.clone());
-        all(found.into_iter().map(|(user,)| user).chain(more).collect())
+        let found = found.into_iter().map(|(user,)| user);
+        let found = found.filter(|user| self.counts(object, relation, user));
+        all(found.chain(more).collect())
     }
 
     /// All users who have a relation to an object.
@@ -98,7 +116,9 @@ impl<'a> Relations<'a> {
         )?;
         let fits = |it: &&Relation| it.object == object && it.relation == relation;
         let more = self.context(fits).map(|it| it.user.clone());
-        all(found.into_iter().map(|(user,)| user).chain(more).collect())
+        let found = found.into_iter().map(|(user,)| user);
+        let found = found.filter(|user| self.counts(object, relation, user));
+        all(found.chain(more).collect())
     }
 
     /// What any of some users have a relation to: user, relation and object.
@@ -108,6 +128,7 @@ impl<'a> Relations<'a> {
              AND subject = ANY ($1) ORDER BY subject, relation, object LIMIT $2",
             (users, crate::reach::LOOKED_MAX as i64 + 1),
         )?;
+        found.retain(|(user, relation, object)| self.counts(object, relation, user));
         let fits = |it: &&Relation| users.contains(&it.user);
         let more = self.context(fits);
         found.extend(more.map(|it| (it.user.clone(), it.relation.clone(), it.object.clone())));

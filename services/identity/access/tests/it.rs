@@ -194,3 +194,33 @@ both! {
         assert!(model(&node, &of(&nested)).await.unwrap_err().message().contains("nested"));
     }
 }
+
+both! {
+    async fn what_a_change_would_come_to_is_told_and_nothing_is_changed(node: Node) {
+        model(&node, GROUPS).await.unwrap();
+        write(&node, &["group:a#member@user:ada", "group:a#member@group:b#member"], &[]).await.unwrap();
+        let ask = |user: &str| question("group:a", "guest", user);
+        let checks = vec![ask("user:ada"), ask("user:bob"), ask("user:eve")];
+        let compare = |writes: &[&str], deletes: &[&str], definition: &str| CompareRequest {
+            definition: definition.into(),
+            writes: relations(writes),
+            deletes: relations(deletes),
+            checks: checks.clone(),
+        };
+        let blocks = GROUPS.replace("member but not blocked", "member but not member");
+        for (request, flipped) in [
+            (compare(&["group:b#member@user:bob"], &[], ""), vec![("user:bob", true)]),
+            (compare(&[], &["group:a#member@user:ada"], ""), vec![("user:ada", false)]),
+            (compare(&["group:a#blocked@user:ada"], &[], ""), vec![("user:ada", false)]),
+            (compare(&["group:a#member@user:ada"], &[], ""), vec![]),
+            (compare(&[], &[], &blocks), vec![("user:ada", false)]),
+        ] {
+            let told = node.call(&node.admin(), request).await.unwrap().flips;
+            let told: Vec<_> = told.iter().map(|flip| (&*flip.check.user, flip.after.allowed)).collect();
+            assert_eq!(told, flipped);
+        }
+        let request = compare(&["group:a#guest@user:eve"], &[], "");
+        assert_eq!(node.fails(&node.admin(), request).await.reason(), "access.not_assignable");
+        assert!(check(&node, "group:a", "guest", "user:ada").await.unwrap());
+    }
+}
