@@ -20,7 +20,7 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 use stoa_contract::{Code, Format, Kind, Method, Permission, Shape, Value as Holds};
-use stoa_kit::{Caller, Error, MAIN, Service};
+use stoa_kit::{Caller, Error, MAIN, Micros, Service};
 
 pub use denied::denied_by_way_of;
 pub use faces::{Ask, Refusal, Same, Speaker, same_by_way_of};
@@ -28,6 +28,7 @@ pub use mutated::{Tried, mutated_by_way_of};
 
 use crate::bench::{Bench, Setup};
 use crate::home::Row;
+use crate::node::proven;
 use crate::{Engine, Node};
 use examples::{
     Denied, Examples, OfMethod, Step, Success, broken, contains, is_shown, part, shown,
@@ -352,7 +353,7 @@ fn texts(value: &Value, found: &mut BTreeSet<String>) {
 /// `admin`, `nobody`, `system`, `user:<id>`, or `user:<id> with=<permission>,<permission>`.
 fn caller(tenant: &str, name: &str) -> Caller {
     match name {
-        "admin" => Caller::of(tenant, "user:usr_admin", &["*"]),
+        "admin" => proven(Caller::of(tenant, "user:usr_admin", &["*"]), Micros(i64::MAX)),
         "nobody" => Caller::anonymous(tenant),
         "system" => Caller::system(tenant),
         other => {
@@ -360,7 +361,7 @@ fn caller(tenant: &str, name: &str) -> Caller {
             assert!(user.starts_with("user:"), "who is {other}?");
             let permissions: Vec<&str> =
                 permissions.split(',').filter(|text| !text.is_empty()).collect();
-            Caller::of(tenant, user, &permissions)
+            proven(Caller::of(tenant, user, &permissions), Micros(i64::MAX))
         }
     }
 }

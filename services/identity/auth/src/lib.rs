@@ -26,8 +26,10 @@ pub use password::hashes;
 use stoa_auth_v1::DeleteExpiredRequest;
 use stoa_kit::{Authenticator, Migration, Service};
 
-const MIGRATIONS: &[Migration] =
-    &[Migration::expand("0001_auth", include_str!("../migrations/0001_auth.sql"))];
+const MIGRATIONS: &[Migration] = &[
+    Migration::expand("0001_auth", include_str!("../migrations/0001_auth.sql")),
+    Migration::expand("0002_proofs", include_str!("../migrations/0002_proofs.sql")),
+];
 
 /// Who calls, and what they may: passwords, sessions, API keys, roles.
 pub fn service() -> Service {

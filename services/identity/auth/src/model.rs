@@ -18,6 +18,22 @@ pub(crate) fn days_of(setting: i32) -> Duration {
     days(setting.unsigned_abs().into())
 }
 
+/// What a session says of a password.
+pub(crate) const PASSWORD: &str = "pwd";
+/// Of a code that a program of the user's shows.
+pub(crate) const CODE: &str = "otp";
+/// Of a recovery code.
+pub(crate) const RECOVERY: &str = "recovery";
+/// Of a passkey.
+pub(crate) const PASSKEY: &str = "passkey";
+
+/// Whether somebody proved who they are by the strongest that they have. A link proves who reads their
+/// mail, and a password is not enough where there is a second factor.
+pub(crate) fn is_full(methods: &[String], second_factor: bool) -> bool {
+    let has = |method: &str| methods.iter().any(|one| one == method);
+    has(CODE) || has(RECOVERY) || has(PASSKEY) || (!second_factor && has(PASSWORD))
+}
+
 /// A key ends after so long if nothing else was asked for.
 pub(crate) const KEY_LIFE_DEFAULT: Duration = days(90);
 /// No key lives longer.

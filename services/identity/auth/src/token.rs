@@ -1,7 +1,9 @@
 //! Tokens: what they look like, how they are kept, and whose they are.
 
+use std::sync::Arc;
+
 use stoa_auth_v1::RecordUseRequest;
-use stoa_kit::{Authenticated, Caller, Micros, Pattern, Result, View};
+use stoa_kit::{Authenticated, Caller, Micros, Pattern, Proof, Result, View};
 use stoa_users_v1::{LookupUserRequest, LookupUserRequestBy, User, UserState};
 
 use crate::{model, store};
@@ -51,7 +53,10 @@ fn session(view: &View, token: &str) -> Result<Option<Authenticated>> {
     }
     let permissions = store::permissions(view, &session.user_id)?;
     let subject = format!("user:{}", session.user_id);
-    Ok(Some(bearer(view, &subject, &session.id, &permissions, end, Some(last_use))))
+    let mut found = bearer(view, &subject, &session.id, &permissions, end, Some(last_use));
+    let (time, full) = (Micros::of(&session.auth_time), model::is_full(&session.methods, false));
+    found.caller.proof = Some(Arc::new(Proof { methods: session.methods, time, full }));
+    Ok(Some(found))
 }
 
 fn api_key(view: &View, token: &str) -> Result<Option<Authenticated>> {

@@ -115,6 +115,8 @@ pub(super) fn record(tx: &mut Tx, request: RecordAttemptRequest) -> Result<Recor
                 label: session.label,
                 address: request.address.clone(),
                 expire_time: tx.after(life).timestamp(),
+                methods: vec![model::PASSWORD.to_owned()],
+                auth_time: tx.now().timestamp(),
                 ..Session::default()
             };
             let opened = tx.add_with(opened, "token_hash", (session.token_hash,))?;

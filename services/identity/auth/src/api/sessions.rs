@@ -34,11 +34,15 @@ pub(super) fn sign_out(tx: &mut Tx, _: SignOutRequest) -> Result<SignOutResponse
 
 pub(super) fn who_am_i(view: &View, _: WhoAmIRequest) -> Result<WhoAmIResponse> {
     let caller = view.caller();
+    // What the session says, and not the caller, so that who watches is told of a step-up.
+    let session = store::session(view, &caller.credential)?.unwrap_or_default();
     Ok(WhoAmIResponse {
         subject: caller.subject.to_string(),
         user_id: caller.user().unwrap_or_default().to_owned(),
         credential_id: caller.credential.to_string(),
         permissions: model::permissions(caller),
+        methods: session.methods,
+        auth_time: session.auth_time,
     })
 }
 
@@ -85,6 +89,8 @@ pub(super) fn introspect(
         credential_id: found.caller.credential.to_string(),
         permissions: model::permissions(&found.caller),
         recheck_time: found.until.timestamp(),
+        methods: found.caller.proof.as_ref().map(|proof| proof.methods.clone()).unwrap_or_default(),
+        auth_time: found.caller.proof.map(|proof| proof.time.timestamp()).unwrap_or_default(),
     })
 }
 

@@ -27,7 +27,15 @@ fn idle(view: &View) -> Result<Duration> {
 
 fn used(view: &View, idle: Duration, (session, (last_use,)): (Session, (Micros,))) -> Session {
     let end = model::session_end(last_use, idle, Micros::of(&session.expire_time));
+    // One that was opened before sessions knew this was opened by a password.
+    let known = !session.methods.is_empty();
+    let (methods, auth_time) = match known {
+        true => (session.methods, session.auth_time),
+        false => (vec![model::PASSWORD.to_owned()], session.create_time.clone()),
+    };
     Session {
+        methods,
+        auth_time,
         current: *view.caller().credential == *session.id,
         last_use_time: last_use.timestamp(),
         idle_expire_time: end.timestamp(),
