@@ -350,7 +350,8 @@ fn texts(value: &Value, found: &mut BTreeSet<String>) {
     }
 }
 
-/// `admin`, `nobody`, `system`, `user:<id>`, or `user:<id> with=<permission>,<permission>`.
+/// `admin`, `nobody`, `system`, `user:<id>`, and of a user ` session=<id>` and
+/// ` with=<permission>,<permission>`.
 fn caller(tenant: &str, name: &str) -> Caller {
     match name {
         "admin" => proven(Caller::of(tenant, "user:usr_admin", &["*"]), Micros(i64::MAX)),
@@ -358,10 +359,12 @@ fn caller(tenant: &str, name: &str) -> Caller {
         "system" => Caller::system(tenant),
         other => {
             let (user, permissions) = other.split_once(" with=").unwrap_or((other, ""));
+            let (user, session) = user.split_once(" session=").unwrap_or((user, ""));
             assert!(user.starts_with("user:"), "who is {other}?");
             let permissions: Vec<&str> =
                 permissions.split(',').filter(|text| !text.is_empty()).collect();
-            proven(Caller::of(tenant, user, &permissions), Micros(i64::MAX))
+            let caller = proven(Caller::of(tenant, user, &permissions), Micros(i64::MAX));
+            Caller { credential: session.into(), ..caller }
         }
     }
 }

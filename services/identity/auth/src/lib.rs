@@ -17,25 +17,31 @@
 #![forbid(unsafe_code)]
 
 mod api;
+mod letters;
 mod model;
 mod password;
 mod store;
 mod token;
+mod totp;
+mod webauthn;
 
 pub use password::hashes;
 use stoa_auth_v1::DeleteExpiredRequest;
+use stoa_kit::ports::Mailer;
 use stoa_kit::{Authenticator, Migration, Service};
 
 const MIGRATIONS: &[Migration] = &[
     Migration::expand("0001_auth", include_str!("../migrations/0001_auth.sql")),
     Migration::expand("0002_proofs", include_str!("../migrations/0002_proofs.sql")),
+    Migration::expand("0003_factors", include_str!("../migrations/0003_factors.sql")),
 ];
 
 /// Who calls, and what they may: passwords, sessions, API keys, roles.
 pub fn service() -> Service {
     Service::new(api::methods())
         .examples(include_str!("../examples.yaml"))
-        .needs(&["users"])
+        .needs(&["notify", "tokens", "users"])
+        .may_use::<dyn Mailer>()
         .migrations(MIGRATIONS)
         .erases(store::erase)
         .settings(&model::settings())

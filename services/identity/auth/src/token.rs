@@ -14,8 +14,13 @@ pub(crate) const SESSION: &str = "stoa_s_";
 /// What the token of an API key begins with.
 pub(crate) const KEY: &str = "stoa_k_";
 
+/// What a ticket begins with, which stands between a password and a session.
+pub(crate) const TICKET: &str = "stoa_f_";
+/// What the secret of a link begins with.
+pub(crate) const LINK: &str = "stoa_l_";
+
 /// A token, as its bearer keeps it.
-pub(crate) fn write(prefix: &str, tenant: &str, secret: [u8; 32]) -> String {
+pub(crate) fn write(prefix: &str, tenant: &str, secret: &[u8]) -> String {
     secret.iter().fold(format!("{prefix}{tenant}_"), |token, byte| format!("{token}{byte:02x}"))
 }
 
@@ -54,7 +59,8 @@ fn session(view: &View, token: &str) -> Result<Option<Authenticated>> {
     let permissions = store::permissions(view, &session.user_id)?;
     let subject = format!("user:{}", session.user_id);
     let mut found = bearer(view, &subject, &session.id, &permissions, end, Some(last_use));
-    let (time, full) = (Micros::of(&session.auth_time), model::is_full(&session.methods, false));
+    let second = store::has_second_factor(view, &session.user_id)?;
+    let (time, full) = (Micros::of(&session.auth_time), model::is_full(&session.methods, second));
     found.caller.proof = Some(Arc::new(Proof { methods: session.methods, time, full }));
     Ok(Some(found))
 }
