@@ -89,7 +89,12 @@ fn session(method: &str, host: &str) -> Builder {
 
 /// Runs a test on a port with the console, where somebody can sign in.
 fn with_console(test: impl AsyncFnOnce(Browser)) {
-    let services = vec![stoa_auth::service(), stoa_users::service()];
+    let services = vec![
+        stoa_auth::service(),
+        stoa_notify::service(),
+        stoa_tokens::service(),
+        stoa_users::service(),
+    ];
     run(Engine::Sqlite, services, |node| async move {
         person(&node).await;
         let console = Arc::new(Console::new(node.inner().registry()));

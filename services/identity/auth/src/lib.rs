@@ -1,13 +1,18 @@
 //! Auth: who calls, and what they may.
 //!
-//! This crate knows passwords, sessions, API keys and roles, and recognises the bearer of every
-//! token for the node. It does not know people: that is `users`, which it asks.
+//! This crate knows passwords, second factors, passkeys, links by mail, sessions, API keys and roles, and
+//! recognises the bearer of every token for the node. It does not know people: that is `users`, which it
+//! asks.
 //!
 //! **Invariant:** a secret never reaches the store: passwords are kept as Argon2id, tokens of 256
 //! random bits and the set-up code as BLAKE3.
 //!
 //! **Invariant:** what an attempt at a password came to is committed before anybody learns of
 //! it, and a known account looks like an unknown one, also by the work it makes.
+//!
+//! **Invariant:** whoever has a second factor comes to no session without one, by whichever way they come;
+//! and what is good once, a code, a ticket, a challenge, a link, is spent in the commit that it opens
+//! something in.
 //!
 //! **Invariant:** nobody hands out what they do not have: no role, no key, no password of
 //! somebody who may do more.

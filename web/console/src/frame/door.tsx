@@ -4,7 +4,7 @@ import { Button, Failed, Field } from "@stoa/ui";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { type FormEvent, useState } from "react";
 
-import { type Failure, failure, signIn } from "../node.js";
+import { type Failure, failure, signIn, verify } from "../node.js";
 import { say } from "../strings.js";
 import css from "./door.module.css";
 
@@ -75,11 +75,35 @@ function SetUp() {
 }
 
 function SignIn() {
+  const [ticket, setTicket] = useState<string>();
+  if (ticket !== undefined) {
+    return (
+      <Asking
+        key="code"
+        title={say.frame.secondFactor}
+        verb={say.frame.secondFactorVerb}
+        act={({ code = "" }) => verify(ticket, code.trim())}
+        questions={[
+          {
+            name: "code",
+            label: say.frame.secondFactorCode,
+            help: say.frame.secondFactorHelp,
+            autoComplete: "one-time-code",
+          },
+        ]}
+      />
+    );
+  }
   return (
     <Asking
+      key="password"
       title={say.frame.signIn}
       verb={say.frame.signIn}
-      act={({ login = "", password = "" }) => signIn(login, password)}
+      act={async ({ login = "", password = "" }) => {
+        const asked = await signIn(login, password);
+        setTicket(asked);
+        return asked !== undefined;
+      }}
       questions={[
         { name: "login", label: say.frame.login, autoComplete: "username" },
         {
@@ -107,7 +131,8 @@ interface Props {
   lead?: string;
   verb: string;
   questions: Question[];
-  act: (said: Record<string, string>) => Promise<void>;
+  /** Gives `true` where more is asked. */
+  act: (said: Record<string, string>) => Promise<unknown>;
 }
 
 /** Asks, and says at each question what is wrong with the answer. */
@@ -121,8 +146,7 @@ function Asking({ title, lead, verb, questions, act }: Props) {
     setBusy(true);
     setWrong(undefined);
     try {
-      await act(said);
-      await queries.resetQueries();
+      if ((await act(said)) !== true) await queries.resetQueries();
     } catch (thrown) {
       setWrong(failure(thrown));
     }
