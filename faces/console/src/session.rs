@@ -4,22 +4,35 @@ use std::time::Duration;
 
 use http::request::Parts;
 use http::{HeaderValue, Response, StatusCode, header};
-use stoa_auth_v1::{Session, SignInRequest, SignOutRequest, VerifySecondFactorRequest};
+use stoa_auth_v1::{
+    RedeemRequest, RedeemRequestThen, Session, SignInRequest, SignOutRequest,
+    VerifySecondFactorRequest,
+};
 use stoa_contract::{AnyMessage as _, Format, decode};
 use stoa_kit::{Error, Micros, Request, Result};
 use stoa_node::{Body, Content, Visit};
 
-/// Opens a session for whoever sent what `auth.SignIn` asks for, or what `auth.VerifySecondFactor` does.
-/// Where a second factor is asked for, the page is told with what, and no cookie is set.
+/// Opens a session for whoever sent what `auth.SignIn` asks for, what `auth.VerifySecondFactor` does, or the
+/// secret of a link that signs in. Where a second factor is asked for, the page is told with what, and no
+/// cookie is set.
 pub(crate) async fn open(visit: &Visit) -> Result<Response<Content>> {
     if let Ok(request) = decode::<VerifySecondFactorRequest>(&visit.body, Format::Json) {
         let reply = call(visit, request).await?;
         return opened(visit, &reply.token, &reply.session);
     }
-    let reply = call(visit, decode::<SignInRequest>(&visit.body, Format::Json)?).await?;
-    match reply.second_factor.into_option() {
+    let (token, session, asked) = match decode::<RedeemRequest>(&visit.body, Format::Json) {
+        Ok(request) if matches!(request.then, Some(RedeemRequestThen::SignIn(_))) => {
+            let reply = call(visit, request).await?;
+            (reply.token, reply.session, reply.second_factor)
+        }
+        _ => {
+            let reply = call(visit, decode::<SignInRequest>(&visit.body, Format::Json)?).await?;
+            (reply.token, reply.session, reply.second_factor)
+        }
+    };
+    match asked.into_option() {
         Some(asked) => said(asked.encode(Format::Json)?),
-        None => opened(visit, &reply.token, &reply.session),
+        None => opened(visit, &token, &session),
     }
 }
 

@@ -76,6 +76,13 @@ export async function signIn(login: string, password: string): Promise<string | 
   return asked?.ticket;
 }
 
+/** Signs in by a link that was sent by mail: as {@link signIn}. */
+export async function signInByLink(secret: string): Promise<string | undefined> {
+  const asked = await session("POST", { secret, signIn: { label: say.frame.session } });
+  if (asked === undefined && !(await isSignedIn())) throw new Refused(NOT_KEPT);
+  return asked?.ticket;
+}
+
 /** Opens the session that a ticket stands for, by a code of a program or by a recovery code. */
 export async function verify(ticket: string, code: string): Promise<void> {
   const proof = /^[0-9]{6}$/.test(code) ? { code } : { recoveryCode: code };

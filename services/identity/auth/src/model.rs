@@ -13,8 +13,8 @@ pub(crate) fn settings() -> Settings {
     Settings {
         session_idle_days: 14,
         session_life_days: 90,
-        // Where a node listens that nobody has told anything.
-        link_url: "http://localhost:8080/auth/link".to_owned(),
+        // The console of a node that nobody has told anything.
+        link_url: "http://localhost:8080/".to_owned(),
         passkey_domain: "localhost".to_owned(),
         passkey_origins: vec!["http://localhost:8080".to_owned()],
         site_name: "Stoa".to_owned(),
