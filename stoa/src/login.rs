@@ -106,7 +106,15 @@ fn sign_in(target: &Profile, login: Option<String>) -> Result<String> {
         }
     };
     let password = password()?;
-    let reply = ask(target, "SignIn", &json!({"login": login, "password": password}))?;
+    let mut reply = ask(target, "SignIn", &json!({"login": login, "password": password}))?;
+    if let Some(ticket) = reply["secondFactor"]["ticket"].as_str() {
+        prompt("code: ")?;
+        let code = line()?;
+        // What is no code of a program's is one for whoever lost that.
+        let is_code = code.len() == 6 && code.bytes().all(|byte| byte.is_ascii_digit());
+        let field = if is_code { "code" } else { "recoveryCode" };
+        reply = ask(target, "VerifySecondFactor", &json!({"ticket": ticket, field: code}))?;
+    }
     Ok(text(&reply["token"]).to_owned())
 }
 

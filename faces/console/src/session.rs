@@ -4,22 +4,49 @@ use std::time::Duration;
 
 use http::request::Parts;
 use http::{HeaderValue, Response, StatusCode, header};
-use stoa_auth_v1::{SignInRequest, SignInResponse, SignOutRequest};
-use stoa_contract::{Format, decode};
-use stoa_kit::{Error, Micros, Request as _, Result};
+use stoa_auth_v1::{
+    RedeemRequest, RedeemRequestThen, Session, SignInRequest, SignOutRequest,
+    VerifySecondFactorRequest,
+};
+use stoa_contract::{AnyMessage as _, Format, decode};
+use stoa_kit::{Error, Micros, Request, Result};
 use stoa_node::{Body, Content, Visit};
 
-/// Opens a session for whoever sent what `auth.SignIn` asks for.
+/// Opens a session for whoever sent what `auth.SignIn` asks for, what `auth.VerifySecondFactor` does, or the
+/// secret of a link that signs in. Where a second factor is asked for, the page is told with what, and no
+/// cookie is set.
 pub(crate) async fn open(visit: &Visit) -> Result<Response<Content>> {
-    let request: SignInRequest = decode(&visit.body, Format::Json)?;
-    let Body::Message(reply) = visit.call(SignInRequest::METHOD, Box::new(request)).await?.body
-    else {
+    if let Ok(request) = decode::<VerifySecondFactorRequest>(&visit.body, Format::Json) {
+        let reply = call(visit, request).await?;
+        return opened(visit, &reply.token, &reply.session);
+    }
+    let (token, session, asked) = match decode::<RedeemRequest>(&visit.body, Format::Json) {
+        Ok(request) if matches!(request.then, Some(RedeemRequestThen::SignIn(_))) => {
+            let reply = call(visit, request).await?;
+            (reply.token, reply.session, reply.second_factor)
+        }
+        _ => {
+            let reply = call(visit, decode::<SignInRequest>(&visit.body, Format::Json)?).await?;
+            (reply.token, reply.session, reply.second_factor)
+        }
+    };
+    match asked.into_option() {
+        Some(asked) => said(asked.encode(Format::Json)?),
+        None => opened(visit, &token, &session),
+    }
+}
+
+async fn call<R: Request>(visit: &Visit, request: R) -> Result<R::Reply> {
+    let Body::Message(reply) = visit.call(R::METHOD, Box::new(request)).await?.body else {
         return Err(Error::internal("a session came as a stream"));
     };
-    let reply: Box<SignInResponse> =
-        reply.into_any().downcast().map_err(|_| Error::internal("no session came"))?;
-    let (now, end) = (visit.node().world().now(), Micros::of(&reply.session.expire_time));
-    answer(&cookie(&visit.head, &reply.token, end.since(now)))
+    let reply = reply.into_any().downcast().map_err(|_| Error::internal("no session came"))?;
+    Ok(*reply)
+}
+
+fn opened(visit: &Visit, token: &str, session: &Session) -> Result<Response<Content>> {
+    let (now, end) = (visit.node().world().now(), Micros::of(&session.expire_time));
+    answer(&cookie(&visit.head, token, end.since(now)))
 }
 
 /// Ends the session that a browser came with.
@@ -33,10 +60,14 @@ pub(crate) fn look(visit: &Visit) -> Result<Response<Content>> {
     let caller = visit.caller();
     let subject = if caller.is_anonymous() { "" } else { &*caller.subject };
     let text = serde_json::to_vec(&serde_json::json!({"subject": subject}));
+    said(text.map_err(Error::internal)?)
+}
+
+fn said(text: Vec<u8>) -> Result<Response<Content>> {
     let response = Response::builder()
         .header(header::CACHE_CONTROL, "no-store")
         .header(header::CONTENT_TYPE, "application/json");
-    response.body(Content::from(text.map_err(Error::internal)?)).map_err(Error::internal)
+    response.body(Content::from(text)).map_err(Error::internal)
 }
 
 /// A browser sends it to this node only, and not along with what another site's page asks for. On its

@@ -33,6 +33,8 @@ pub(crate) struct Method {
     pub(crate) job: Option<Job>,
     pub(crate) prompt: bool,
     pub(crate) price: Option<Price>,
+    /// For how many seconds a proof of who calls is good for it.
+    pub(crate) step_up_seconds: Option<u32>,
     /// Whether it takes HTTP as it comes.
     pub(crate) raw: bool,
     pub(crate) http: Vec<Binding>,
@@ -156,6 +158,7 @@ impl Reader<'_> {
             job,
             prompt: prompt(method, kind, &mut wrong),
             price: price(&options, &mut wrong),
+            step_up_seconds: step_up(&options, (kind, streams || takes_stream), &mut wrong),
             request: method.input(),
             reply: method.output(),
         };
@@ -341,6 +344,25 @@ fn price(options: &DynamicMessage, wrong: &mut dyn FnMut(String)) -> Option<Pric
         wrong("has a price that is none; say `{amount: 5, currency: \"EUR\"}`".into());
     }
     Some(Price { amount, currency })
+}
+
+/// For how many seconds a proof of who calls is good. What is watched, or goes on for long, is let in once
+/// and would be good for ever.
+fn step_up(
+    options: &DynamicMessage, (kind, streams): (Kind, bool), wrong: &mut dyn FnMut(String),
+) -> Option<u32> {
+    let seconds = extension(options, "stoa.v1.step_up_seconds")?.as_u32()?;
+    let permission = extension(options, "stoa.v1.permission");
+    let permission = permission.as_ref().and_then(Value::as_str);
+    if seconds == 0 || kind == Kind::Query || streams {
+        wrong("has a step-up that nobody is held to: `(stoa.v1.step_up_seconds)` is at least 1, and for \
+               commands and effects that are no streams"
+            .into());
+    }
+    if matches!(permission, Some("public" | "internal")) {
+        wrong("takes a step-up, and nobody has to sign in for it".into());
+    }
+    Some(seconds)
 }
 
 /// What a message says about being an event.

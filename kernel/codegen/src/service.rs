@@ -64,6 +64,7 @@ fn request(package: &Package<'_>, contract: &Contract, method: &Method) -> Strin
          job: {job},\n\
          prompt: {prompt},\n\
          price: {price},\n\
+         step_up: {step_up},\n\
          http: &[\n{http}],\n\
          request: <{request} as {c}::Message>::SHAPE,\n\
          reply: <{reply} as {c}::Message>::SHAPE,\n}};\n\
@@ -81,6 +82,9 @@ fn request(package: &Package<'_>, contract: &Contract, method: &Method) -> Strin
             )
         }),
         prompt = method.prompt,
+        step_up = method.step_up_seconds.map_or_else(none, |seconds| {
+            format!("::core::option::Option::Some(::core::time::Duration::from_secs({seconds}))")
+        }),
         batch_gets = method
             .batch_gets
             .as_ref()

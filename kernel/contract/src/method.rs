@@ -1,5 +1,7 @@
 //! Methods: what kind of work each is, who may call it, which messages it takes and gives.
 
+use std::time::Duration;
+
 use crate::message::{Event, Message, Shape, Value};
 use crate::v1::{HttpRequest, HttpResponse, Money};
 use crate::{Error, Format, Result};
@@ -75,6 +77,8 @@ pub struct Method {
     pub prompt: bool,
     /// What one call costs whoever runs the node.
     pub price: Option<Price>,
+    /// How long ago its caller may have proved last who they are.
+    pub step_up: Option<Duration>,
     /// Where REST serves it. No request could ask for two methods of a service, and paths begin
     /// with `/v1/<service>`.
     pub http: &'static [Binding],

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use stoa_contract::{Error, Method, Permission, Result};
 
+use crate::Micros;
+
 /// The tenant that is there from the first start. Who administers it runs the cell.
 pub const MAIN: &str = "main";
 
@@ -21,6 +23,19 @@ pub struct Caller {
     pub credential: Arc<str>,
     /// What their credential was made for, where that is not all that they may.
     pub scope: Option<Arc<[Pattern]>>,
+    /// How they proved who they are, where they came with a session.
+    pub proof: Option<Arc<Proof>>,
+}
+
+/// How somebody proved who they are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proof {
+    /// By which methods, as RFC 8176 calls them where it does: `pwd`, `otp`.
+    pub methods: Vec<String>,
+    /// When they last did.
+    pub time: Micros,
+    /// Whether that is as strong as what they have: a password is not, for who has a second factor.
+    pub full: bool,
 }
 
 /// A permission with wildcards by segment: `ledger.*.create`, `orders.*`, `*`.
@@ -87,6 +102,7 @@ impl Caller {
             permissions: permissions.iter().filter_map(|text| Pattern::parse(text)).collect(),
             credential: "".into(),
             scope: None,
+            proof: None,
         }
     }
 
@@ -141,6 +157,12 @@ impl Caller {
             Permission::Internal => self.is_system(),
             Permission::Named(name) => self.may(name),
         }
+    }
+
+    /// Whether they proved lately enough who they are for a method, by the strongest that they have.
+    pub fn stepped_up(&self, method: &Method, now: Micros) -> bool {
+        let Some(longest) = method.step_up.filter(|_| !self.is_system()) else { return true };
+        self.proof.as_ref().is_some_and(|proof| proof.full && now <= proof.time.after(longest))
     }
 }
 

@@ -230,7 +230,7 @@ pub mod value;
 mod visible;
 pub mod world;
 
-pub use caller::{Access, Caller, MAIN, Pattern};
+pub use caller::{Access, Caller, MAIN, Pattern, Proof};
 pub use ctx::{Basis, Ctx, Fence, Look, Runner, Step, Stream};
 pub use delta::Delta;
 pub use grants::Holder;

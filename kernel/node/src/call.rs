@@ -9,7 +9,7 @@ use stoa_contract::{AnyMessage, Code, Format, Kind, Method, Permission};
 use stoa_kit::registry::Bound;
 use stoa_kit::session::{Session, Stamp};
 use stoa_kit::tx::{self, on_behalf};
-use stoa_kit::{Caller, Cause, Error, Result, Stream, Tx, View, network};
+use stoa_kit::{Caller, Cause, Error, Micros, Result, Stream, Tx, View, network};
 use stoa_store::{Commit, Committed, Header, Key, Outcome, Reply, Run};
 use tokio::sync::watch;
 
@@ -110,7 +110,7 @@ impl Node {
         let started = self.world.uptime();
         let running = async {
             let tenants = self.tenants().await?;
-            let tenant = let_in(bound, &call, &tenants, started)?;
+            let tenant = let_in(bound, &call, &tenants, (started, self.world.now()))?;
             if call.dry_run {
                 dry::check(bound.method)?;
             }
@@ -137,7 +137,7 @@ impl Node {
         self: &Arc<Self>, bound: &Bound, mut call: Call, started: Duration,
     ) -> Result<Answer> {
         let tenants = self.tenants().await?;
-        let tenant = let_in(bound, &call, &tenants, started)?;
+        let tenant = let_in(bound, &call, &tenants, (started, self.world.now()))?;
         call.request.admit()?;
         if call.dry_run {
             dry::check(bound.method)?;
@@ -285,14 +285,23 @@ impl<R> Asking<R> {
 
 /// Whether a call may begin: the tenant that it is about.
 fn let_in<'a, R>(
-    bound: &Bound, call: &Asking<R>, tenants: &'a Tenants, started: Duration,
+    bound: &Bound, call: &Asking<R>, tenants: &'a Tenants, (started, now): (Duration, Micros),
 ) -> Result<&'a Tenant> {
     if call.deadline.is_some_and(|deadline| deadline <= started) {
         return Err(Error::new(Code::DeadlineExceeded, "request.deadline", "too late"));
     }
     let tenant = tenants.active(&call.caller.tenant)?;
     authorize(bound.method, &call.caller)?;
+    if !call.caller.stepped_up(bound.method, now) {
+        return Err(step_up_required());
+    }
     Ok(tenant)
+}
+
+fn step_up_required() -> Error {
+    let message = "this takes a proof, of a moment ago, of who you are";
+    Error::new(Code::PermissionDenied, "auth.step_up_required", message)
+        .help("Call `auth.StepUp` with the session, by the strongest that you have, and try again; a key cannot.")
 }
 
 /// Messages that are as the contract says.

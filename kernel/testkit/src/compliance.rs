@@ -20,7 +20,7 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 use stoa_contract::{Code, Format, Kind, Method, Permission, Shape, Value as Holds};
-use stoa_kit::{Caller, Error, MAIN, Service};
+use stoa_kit::{Caller, Error, MAIN, Micros, Service};
 
 pub use denied::denied_by_way_of;
 pub use faces::{Ask, Refusal, Same, Speaker, same_by_way_of};
@@ -28,6 +28,7 @@ pub use mutated::{Tried, mutated_by_way_of};
 
 use crate::bench::{Bench, Setup};
 use crate::home::Row;
+use crate::node::proven;
 use crate::{Engine, Node};
 use examples::{
     Denied, Examples, OfMethod, Step, Success, broken, contains, is_shown, part, shown,
@@ -349,18 +350,21 @@ fn texts(value: &Value, found: &mut BTreeSet<String>) {
     }
 }
 
-/// `admin`, `nobody`, `system`, `user:<id>`, or `user:<id> with=<permission>,<permission>`.
+/// `admin`, `nobody`, `system`, `user:<id>`, and of a user ` session=<id>` and
+/// ` with=<permission>,<permission>`.
 fn caller(tenant: &str, name: &str) -> Caller {
     match name {
-        "admin" => Caller::of(tenant, "user:usr_admin", &["*"]),
+        "admin" => proven(Caller::of(tenant, "user:usr_admin", &["*"]), Micros(i64::MAX)),
         "nobody" => Caller::anonymous(tenant),
         "system" => Caller::system(tenant),
         other => {
             let (user, permissions) = other.split_once(" with=").unwrap_or((other, ""));
+            let (user, session) = user.split_once(" session=").unwrap_or((user, ""));
             assert!(user.starts_with("user:"), "who is {other}?");
             let permissions: Vec<&str> =
                 permissions.split(',').filter(|text| !text.is_empty()).collect();
-            Caller::of(tenant, user, &permissions)
+            let caller = proven(Caller::of(tenant, user, &permissions), Micros(i64::MAX));
+            Caller { credential: session.into(), ..caller }
         }
     }
 }

@@ -12,7 +12,7 @@ use stoa_kit::blobs::Objects;
 use stoa_kit::outbound::Http;
 use stoa_kit::ports::{Mail, Mailer, Ports};
 use stoa_kit::value::FromRow;
-use stoa_kit::{Caller, Error, MAIN, Result, Root, Service, World};
+use stoa_kit::{Caller, Error, MAIN, Micros, Proof, Result, Root, Service, World};
 use stoa_node::{Answer, Background, Body, Call, Logs, Parts, RootKey, Visitor};
 use stoa_store::{Directory, Options, Read, kernel};
 
@@ -66,6 +66,12 @@ impl Mailer for Post {
         };
         Box::pin(std::future::ready(result))
     }
+}
+
+/// A caller who proved at a time, by their password, who they are.
+pub(crate) fn proven(caller: Caller, time: Micros) -> Caller {
+    let proof = Proof { methods: vec!["pwd".to_owned()], time, full: true };
+    Caller { proof: Some(Arc::new(proof)), ..caller }
 }
 
 impl Node {
@@ -161,9 +167,9 @@ impl Node {
         self.user_with(id, &[])
     }
 
-    /// A user with some permissions.
+    /// A user with some permissions, who proved just now who they are.
     pub fn user_with(&self, id: &str, permissions: &[&str]) -> Caller {
-        Caller::of(MAIN, &format!("user:{id}"), permissions)
+        proven(Caller::of(MAIN, &format!("user:{id}"), permissions), self.now())
     }
 
     /// A service account with some permissions.
@@ -217,7 +223,7 @@ impl Node {
     }
 
     /// The time of day.
-    pub fn now(&self) -> stoa_kit::Micros {
+    pub fn now(&self) -> Micros {
         self.world.now()
     }
 

@@ -9,13 +9,14 @@ use stoa_node::Body;
 use stoa_testkit::{Engine, Node, run_with_ports};
 
 /// What is personal about somebody, wherever it is told: none of it may lie on a disk as it is.
-const CANARIES: [&str; 13] = [
+const CANARIES: [&str; 14] = [
     "canary.mail@example.com",
     "Canary Displayname",
     "sv-canaryl",
     "Canary/Zone_canary",
     "canary preference",
     "canary label",
+    "canary key ring",
     "203.0.113.77",
     "canary-order",
     "canary-total",
@@ -59,8 +60,33 @@ async fn somebody(node: &Node) -> String {
         "login": "canary.mail@example.com", "password": PASSWORD, "label": "canary label",
     });
     ask(node, &node.nobody(), "auth.SignIn", login).await.unwrap();
+    let totp = json!({"userId": id, "secret": "AAECAwQFBgcICQoLDA0ODxAREhM="});
+    ask(node, &node.system(), "auth.StoreTotp", totp).await.unwrap();
+    register(node, &id).await;
     tell(node, &id).await;
     id.as_str().unwrap().to_owned()
+}
+
+/// A passkey of theirs, that some device made.
+async fn register(node: &Node, id: &Value) {
+    let challenge = json!({
+        "challenge": "AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=", "userId": id,
+        "purpose": "CHALLENGE_PURPOSE_REGISTRATION",
+    });
+    ask(node, &node.system(), "auth.StoreChallenge", challenge).await.unwrap();
+    let client_data = "eyJ0eXBlIjoid2ViYXV0aG4uY3JlYXRlIiwiY2hhbGxlbmdlIjoiQWdJQ0FnSUNBZ0lDQWdJQ0FnSUNBZ0lDQWdJ\
+        Q0FnSUNBZ0lDQWdJQ0FnSSIsIm9yaWdpbiI6Imh0dHA6Ly9sb2NhbGhvc3Q6ODA4MCIsImNyb3NzT3JpZ2luIjpm\
+        YWxzZX0";
+    let attestation = "o2NmbXRkbm9uZWdhdHRTdG10oGhhdXRoRGF0YViYSZYN5YgOjGh0NBcPZHZgW4_krrmihjLHmVzzuoMdl2NdAAAA\
+        AAAAAAAAAAAAAAAAAAAAAAAAFBYWFhYWFhYWFhYWFhYWFhYWFhYWpQECAyYgASFYIPKQEp7o3hrmVpabSMHjg-k8\
+        1FfyRpHO2kfNTGeAxDKSIlggu5jA4beLxV9wPW3ncjiYdVUpv2yJUY4JDaHTDJ07S0s";
+    let passkey = json!({
+        "id": "FhYWFhYWFhYWFhYWFhYWFhYWFhY", "rawId": "FhYWFhYWFhYWFhYWFhYWFhYWFhY", "type": "public-key",
+        "response": {"clientDataJSON": client_data, "attestationObject": attestation},
+    });
+    let request = json!({"passkey": passkey.to_string(), "label": "canary key ring"});
+    let owner = node.user(id.as_str().unwrap());
+    ask(node, &owner, "auth.FinishPasskeyRegistration", request).await.unwrap();
 }
 
 async fn tell(node: &Node, id: &Value) {

@@ -66,9 +66,27 @@ export function follow(
   });
 }
 
-/** Opens a session. The browser keeps its token where no script can read it. */
-export async function signIn(login: string, password: string): Promise<void> {
-  await session("POST", { login, password, label: say.frame.session });
+/**
+ * Opens a session, or gives the ticket that {@link verify} takes where a second factor is asked for. The
+ * browser keeps the session's token where no script can read it.
+ */
+export async function signIn(login: string, password: string): Promise<string | undefined> {
+  const asked = await session("POST", { login, password, label: say.frame.session });
+  if (asked === undefined && !(await isSignedIn())) throw new Refused(NOT_KEPT);
+  return asked?.ticket;
+}
+
+/** Signs in by a link that was sent by mail: as {@link signIn}. */
+export async function signInByLink(secret: string): Promise<string | undefined> {
+  const asked = await session("POST", { secret, signIn: { label: say.frame.session } });
+  if (asked === undefined && !(await isSignedIn())) throw new Refused(NOT_KEPT);
+  return asked?.ticket;
+}
+
+/** Opens the session that a ticket stands for, by a code of a program or by a recovery code. */
+export async function verify(ticket: string, code: string): Promise<void> {
+  const proof = /^[0-9]{6}$/.test(code) ? { code } : { recoveryCode: code };
+  await session("POST", { ticket, ...proof, label: say.frame.session });
   if (!(await isSignedIn())) throw new Refused(NOT_KEPT);
 }
 
@@ -86,11 +104,15 @@ export async function signOut(): Promise<void> {
   await session("DELETE");
 }
 
-async function session(method: "POST" | "DELETE", body?: object): Promise<void> {
+async function session(
+  method: "POST" | "DELETE",
+  body?: object,
+): Promise<{ ticket: string } | undefined> {
   const headers = { "content-type": "application/json", "stoa-credential": "cookie" };
   const init = body === undefined ? {} : { body: JSON.stringify(body) };
   const answer = await fetch("/-/session", { method, headers, ...init });
   if (!answer.ok) throw new Refused((await answer.json()) as Refusal);
+  return answer.status === 200 ? ((await answer.json()) as { ticket: string }) : undefined;
 }
 
 /** Whether somebody is signed in. */

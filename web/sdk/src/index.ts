@@ -19,6 +19,6 @@
 export { StoaError, type Violation } from "./errors.js";
 export { withKey } from "./headers.js";
 export { type State, type Watching, watch } from "./live.js";
-export { type Credentials, signIn, signingIn, signOut } from "./session.js";
+export { type Credentials, SecondFactorNeeded, signIn, signingIn, signOut } from "./session.js";
 export { connect, type Options, type Stoa } from "./stoa.js";
 export { type Seen, type Watched, watched } from "./watched.js";

@@ -1,4 +1,4 @@
-import { AuthService, type Session } from "./gen/stoa/auth/v1/auth_pb.js";
+import { AuthService, type SecondFactor, type Session } from "./gen/stoa/auth/v1/auth_pb.js";
 import { connect, type Options, type Stoa } from "./stoa.js";
 
 /** Who signs in. */
@@ -10,9 +10,23 @@ export interface Credentials {
   label?: string;
 }
 
-/** Opens a session, and makes all further calls with it. */
+/** A second factor is asked for: what {@link AuthService} takes as `verifySecondFactor`, and what there is. */
+export class SecondFactorNeeded extends Error {
+  override readonly name = "SecondFactorNeeded";
+
+  constructor(readonly asked: SecondFactor) {
+    super("a second factor is asked for");
+  }
+}
+
+/**
+ * Opens a session, and makes all further calls with it.
+ *
+ * @throws {SecondFactorNeeded} where a password is not enough.
+ */
 export async function signIn(stoa: Stoa, credentials: Credentials): Promise<Session | undefined> {
-  const { token, session } = await stoa.client(AuthService).signIn(credentials);
+  const { token, session, secondFactor } = await stoa.client(AuthService).signIn(credentials);
+  if (secondFactor !== undefined) throw new SecondFactorNeeded(secondFactor);
   stoa.token = token;
   return session;
 }
@@ -35,7 +49,8 @@ export function signingIn(options: Options, credentials: Credentials): () => Pro
   // By a connection of its own: the one that wants a token waits until there is one.
   const { renew: _, ...rest } = options;
   return async () => {
-    const { token } = await connect(rest).client(AuthService).signIn(credentials);
+    const { token, secondFactor } = await connect(rest).client(AuthService).signIn(credentials);
+    if (secondFactor !== undefined) throw new SecondFactorNeeded(secondFactor);
     return token;
   };
 }

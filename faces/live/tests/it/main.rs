@@ -33,7 +33,12 @@ const ROLES: &str = "stoa.auth.v1.AuthService/ListRoles";
 const ME: &str = "stoa.auth.v1.AuthService/WhoAmI";
 
 fn services() -> Vec<Service> {
-    vec![stoa_auth::service(), stoa_users::service()]
+    vec![
+        stoa_auth::service(),
+        stoa_notify::service(),
+        stoa_tokens::service(),
+        stoa_users::service(),
+    ]
 }
 
 fn port(node: &Node) -> Arc<Port> {

@@ -25,7 +25,12 @@ const USERS: &str = "users:///";
 const ROLES: &str = "auth://roles";
 
 fn services() -> Vec<Service> {
-    vec![stoa_auth::service(), stoa_users::service()]
+    vec![
+        stoa_auth::service(),
+        stoa_notify::service(),
+        stoa_tokens::service(),
+        stoa_users::service(),
+    ]
 }
 
 async fn user(node: &Node, handle: &str) -> String {

@@ -33,6 +33,14 @@ fn a_method_that_takes_http_as_it_comes_can_be_mounted() {
 }
 
 #[test]
+fn a_step_up_that_nobody_is_held_to_is_refused() {
+    let level = "    option idempotency_level = NO_SIDE_EFFECTS;\n";
+    let step_up = "    option (stoa.v1.step_up_seconds) = 600;\n";
+    let found = wrong(&[(level, &format!("{step_up}{level}"))]);
+    assert!(found[0].contains("has a step-up that nobody is held to"), "{found:?}");
+}
+
+#[test]
 fn methods_must_be_of_one_kind() {
     let level = "    option idempotency_level = NO_SIDE_EFFECTS;\n";
     assert_eq!(

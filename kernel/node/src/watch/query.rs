@@ -78,7 +78,7 @@ impl Look for Query {
     const ANEW: bool = true;
 
     fn key(&self) -> Self::Key {
-        let Caller { tenant, subject, permissions, credential, scope } = &self.caller;
+        let Caller { tenant, subject, permissions, credential, scope, proof } = &self.caller;
         let mut hash = blake3::Hasher::new();
         let mut part = |bytes: &[u8]| {
             hash.update(&(bytes.len() as u64).to_le_bytes());
@@ -92,6 +92,11 @@ impl Look for Query {
         for patterns in std::iter::once(permissions).chain(scope) {
             part(&(patterns.len() as u64).to_le_bytes());
             patterns.iter().for_each(|pattern| part(pattern.as_str().as_bytes()));
+        }
+        if let Some(proof) = proof {
+            part(&proof.time.0.to_le_bytes());
+            part(&[u8::from(proof.full)]);
+            proof.methods.iter().for_each(|method| part(method.as_bytes()));
         }
         *hash.finalize().as_bytes()
     }

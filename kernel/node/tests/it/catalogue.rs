@@ -133,6 +133,7 @@ impl<const N: usize> Request for Put<N> {
         job: None,
         prompt: false,
         price: None,
+        step_up: None,
         http: &[],
         request: Money::SHAPE,
         reply: Money::SHAPE,

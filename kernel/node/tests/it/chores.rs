@@ -74,6 +74,7 @@ macro_rules! chore {
                 job: $job,
                 prompt: false,
                 price: None,
+                step_up: None,
                 http: &[],
                 request: Money::SHAPE,
                 reply: Money::SHAPE,

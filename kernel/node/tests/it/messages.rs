@@ -128,6 +128,7 @@ macro_rules! method {
                 job: $job,
                 prompt: false,
                 price: None,
+                step_up: None,
                 http: &[],
                 request: Money::SHAPE,
                 reply: $reply,

@@ -70,6 +70,7 @@ macro_rules! deed {
                 job: $job,
                 prompt: false,
                 price: None,
+                step_up: None,
                 http: &[],
                 batch_gets: None,
                 request: Money::SHAPE,

@@ -66,6 +66,7 @@ macro_rules! message {
                 job: None,
                 prompt: false,
                 price: None,
+                step_up: None,
                 http: &[],
                 request: Money::SHAPE,
                 reply: Money::SHAPE,

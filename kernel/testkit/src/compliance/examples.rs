@@ -221,6 +221,7 @@ mod tests {
             job: None,
             prompt: false,
             price: None,
+            step_up: None,
             http: &[],
             request: &ASKED,
             reply,

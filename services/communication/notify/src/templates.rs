@@ -50,6 +50,34 @@ pub(crate) const STANDARD: &[Template] = &[
         subject: "Din beställning {{order_id}} är avbeställd",
         text: "Din beställning {{order_id}} är avbeställd. {{total}} dras inte längre.",
     },
+    Template {
+        name: "auth.new_device",
+        locale: "en",
+        subject: "Somebody signed in from somewhere new",
+        text: "Somebody signed in to your account from a network that you did not use before. If that \
+               was not you, end the session and choose another password.",
+    },
+    Template {
+        name: "auth.new_device",
+        locale: "sv",
+        subject: "Någon loggade in från ett nytt ställe",
+        text: "Någon loggade in på ditt konto från ett nätverk som du inte har använt förut. Om det \
+               inte var du, avsluta sessionen och välj ett nytt lösenord.",
+    },
+    Template {
+        name: "auth.factors_changed",
+        locale: "en",
+        subject: "What your account asks for has changed",
+        text: "A code, a passkey or another second factor of your account was set up or taken away. If \
+               that was not you, ask an administrator for help at once.",
+    },
+    Template {
+        name: "auth.factors_changed",
+        locale: "sv",
+        subject: "Det som ditt konto frågar efter har ändrats",
+        text: "En kod, en passnyckel eller en annan andra faktor för ditt konto lades till eller togs \
+               bort. Om det inte var du, be genast en administratör om hjälp.",
+    },
 ];
 
 impl Template {

@@ -1,13 +1,19 @@
 //! The contract's functions, by what they are about.
 
+mod devices;
+mod factors;
 mod keys;
+mod links;
+mod passkeys;
 mod passwords;
+mod proofs;
 mod roles;
 mod sessions;
 pub(crate) mod setup;
 
 use stoa_auth_v1::{DeleteExpiredRequest, DeleteExpiredResponse, Functions, Reason};
 use stoa_kit::{Methods, Reason as _, Result, Tx, View};
+use stoa_notify_v1::NotifyRequest;
 
 /// What keeps each promise of the contract.
 pub(crate) fn methods() -> Methods {
@@ -15,6 +21,26 @@ pub(crate) fn methods() -> Methods {
         get_setup: setup::get,
         set_up: setup::set_up,
         sign_in: sessions::sign_in,
+        verify_second_factor: proofs::verify,
+        step_up: proofs::step_up_by,
+        list_factors: factors::list,
+        enrol_totp: factors::enrol,
+        confirm_totp: factors::confirm,
+        remove_totp: factors::remove_totp,
+        generate_recovery_codes: factors::generate,
+        begin_passkey_registration: passkeys::begin_registration,
+        finish_passkey_registration: passkeys::register,
+        remove_passkey: factors::remove_passkey,
+        begin_passkey_sign_in: passkeys::begin,
+        finish_passkey_sign_in: proofs::sign_in,
+        reset_factors: factors::reset,
+        request_magic_link: links::request_sign_in,
+        request_password_reset: links::request_password,
+        request_email_verification: links::request_email,
+        redeem: links::redeem,
+        check_password: passwords::check,
+        list_devices: devices::list,
+        forget_device: devices::forget,
         sign_out: sessions::sign_out,
         who_am_i: sessions::who_am_i,
         list_sessions: sessions::list,
@@ -47,6 +73,16 @@ pub(crate) fn methods() -> Methods {
         record_attempt: passwords::record,
         store_password: passwords::store,
         store_api_key: keys::store,
+        store_totp: factors::store_totp,
+        store_recovery_codes: factors::store_codes,
+        store_challenge: passkeys::store,
+        find_passkey: passkeys::find,
+        record_proof: proofs::record,
+        store_link: links::store,
+        send_link: links::send,
+        issue_link: links::issue,
+        record_link: links::record,
+        get_email_verification: links::verification,
         record_use: sessions::record_use,
         delete_expired,
     };
@@ -56,6 +92,13 @@ pub(crate) fn methods() -> Methods {
 fn delete_expired(tx: &mut Tx, _: DeleteExpiredRequest) -> Result<DeleteExpiredResponse> {
     crate::store::delete_expired(tx)?;
     Ok(DeleteExpiredResponse {})
+}
+
+/// Tells a user of something that concerns who can sign in as them.
+fn tell(tx: &mut Tx, user_id: &str, template: &str) -> Result<()> {
+    let (user_id, template) = (user_id.to_owned(), template.to_owned());
+    tx.call(NotifyRequest { user_id, template, ..NotifyRequest::default() })?;
+    Ok(())
 }
 
 /// Refuses a change of somebody else's row to a caller without the permission for it.

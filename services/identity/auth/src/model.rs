@@ -10,12 +10,49 @@ pub(crate) const ADMINISTRATOR: &str = "administrator";
 
 /// What operators have not changed.
 pub(crate) fn settings() -> Settings {
-    Settings { session_idle_days: 14, session_life_days: 90 }
+    Settings {
+        session_idle_days: 14,
+        session_life_days: 90,
+        // The console of a node that nobody has told anything.
+        link_url: "http://localhost:8080/".to_owned(),
+        passkey_domain: "localhost".to_owned(),
+        passkey_origins: vec!["http://localhost:8080".to_owned()],
+        site_name: "Stoa".to_owned(),
+    }
 }
 
 /// So many days, as a setting says them.
 pub(crate) fn days_of(setting: i32) -> Duration {
     days(setting.unsigned_abs().into())
+}
+
+/// What a session says of a password.
+pub(crate) const PASSWORD: &str = "pwd";
+/// Of a code that a program of the user's shows.
+pub(crate) const CODE: &str = "otp";
+/// Of a recovery code.
+pub(crate) const RECOVERY: &str = "recovery";
+/// Of a passkey.
+pub(crate) const PASSKEY: &str = "passkey";
+/// Of a link that was sent by mail.
+pub(crate) const LINK: &str = "link";
+
+/// How long a ticket or a challenge is good.
+pub(crate) const TICKET_LIFE: Duration = minutes(5);
+/// Passkeys that a user may have.
+pub(crate) const PASSKEYS_MAX: usize = 20;
+/// Recovery codes that are drawn at once.
+pub(crate) const RECOVERY_CODES: usize = 10;
+/// How long a link signs in, or sets another password.
+pub(crate) const LINK_LIFE: Duration = minutes(15);
+/// How long a link verifies an address.
+pub(crate) const EMAIL_LIFE: Duration = days(1);
+
+/// Whether somebody proved who they are by the strongest that they have. A link proves who reads their
+/// mail, and a password is not enough where there is a second factor.
+pub(crate) fn is_full(methods: &[String], second_factor: bool) -> bool {
+    let has = |method: &str| methods.iter().any(|one| one == method);
+    has(CODE) || has(RECOVERY) || has(PASSKEY) || (!second_factor && has(PASSWORD))
 }
 
 /// A key ends after so long if nothing else was asked for.
@@ -35,6 +72,13 @@ const NETWORK_FAILURES_MAX: i64 = 50;
 pub(crate) const WINDOW_LONGEST: Duration = days(1);
 /// So many of them stop further ones from networks where the account was never signed in.
 const ACCOUNT_FAILURES_MAX: i64 = 100;
+/// So many wrong codes of a user in a window stop further ones until it ends.
+const CODE_FAILURES_MAX: i64 = 5;
+/// And so many in a day: of a million codes three are right at a time, so that a year of guesses finds one
+/// in thirty of them.
+const CODE_FAILURES_LONGEST_MAX: i64 = 30;
+/// Links that are sent to one account in a window.
+const LINKS_MAX: i64 = 5;
 /// A network is known so long after the last sign-in from it.
 pub(crate) const NETWORK_KNOWN: Duration = days(90);
 
@@ -44,6 +88,37 @@ const fn minutes(count: u64) -> Duration {
 
 const fn days(count: u64) -> Duration {
     minutes(count * 24 * 60)
+}
+
+/// The letters of a recovery code: those of Base32 that nobody takes for another one.
+const LETTERS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+
+/// A recovery code out of unpredictable bytes: 26 letters, in groups.
+pub(crate) fn recovery_code(chance: &[u8; 16]) -> String {
+    let mut number = u128::from_be_bytes(*chance);
+    let mut code = String::new();
+    for place in 0..26 {
+        if place > 0 && place % 5 == 0 && place < 25 {
+            code.push('-');
+        }
+        code.push(LETTERS[(number % 32) as usize].into());
+        number /= 32;
+    }
+    code
+}
+
+/// What a recovery code is kept as, however it was typed. It has 128 bits of chance, so that a fast hash is
+/// as good as a slow one.
+pub(crate) fn recovery_hash(typed: &str) -> Vec<u8> {
+    let letters = typed.chars().filter(|letter| letter.is_ascii_alphanumeric());
+    let normal: String = letters
+        .map(|letter| match letter.to_ascii_lowercase() {
+            'o' => '0',
+            'i' | 'l' => '1',
+            other => other,
+        })
+        .collect();
+    blake3::hash(normal.as_bytes()).as_bytes().to_vec()
 }
 
 /// What failed attempts are counted for.
@@ -72,6 +147,28 @@ pub(crate) fn buckets(account: &str, network: &str) -> Vec<Bucket> {
     if !network.is_empty() {
         let name = format!("network:{network}");
         buckets.push(bucket(name, NETWORK_FAILURES_MAX, WINDOW, false));
+    }
+    buckets
+}
+
+/// What a wrong code counts for. Who guesses knows the password: so these are counted for the user and
+/// nobody else, and recovery codes, which nobody guesses, stay good.
+pub(crate) fn code_buckets(user_id: &str) -> Vec<Bucket> {
+    let bucket =
+        |name, failures_max, window| Bucket { name, failures_max, window, spares_known: false };
+    vec![
+        bucket(format!("code:{user_id}"), CODE_FAILURES_MAX, WINDOW),
+        bucket(format!("codes:{user_id}"), CODE_FAILURES_LONGEST_MAX, WINDOW_LONGEST),
+    ]
+}
+
+/// What a link counts for that is asked for: so that nobody's mailbox is filled.
+pub(crate) fn link_buckets(account: &str, network: &str) -> Vec<Bucket> {
+    let bucket =
+        |name, failures_max, window| Bucket { name, failures_max, window, spares_known: false };
+    let mut buckets = vec![bucket(format!("link:{account}"), LINKS_MAX, WINDOW)];
+    if !network.is_empty() {
+        buckets.push(bucket(format!("links:{network}"), NETWORK_FAILURES_MAX, WINDOW));
     }
     buckets
 }

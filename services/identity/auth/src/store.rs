@@ -1,6 +1,8 @@
 //! The rows of auth: secrets only as hashes.
 
+mod factors;
 mod keys;
+mod links;
 mod roles;
 mod sessions;
 
@@ -8,7 +10,7 @@ use std::time::Duration;
 
 use stoa_kit::{Micros, Result, Tx, View};
 
-pub(crate) use self::{keys::*, roles::*, sessions::*};
+pub(crate) use self::{factors::*, keys::*, links::*, roles::*, sessions::*};
 use crate::model::{self, Bucket};
 
 /// How long what is over may stay.
@@ -65,7 +67,9 @@ pub(crate) fn set_password(tx: &mut Tx, user_id: &str, hash: &str) -> Result<()>
 pub(crate) fn erase(tx: &mut Tx, user_id: &str) -> Result<()> {
     revoke_sessions(tx, user_id, "")?;
     revoke_keys(tx, user_id)?;
+    delete_factors(tx, user_id)?;
     for delete in [
+        "DELETE FROM auth_email WHERE tenant = :tenant AND user_id = $1",
         "DELETE FROM auth_password WHERE tenant = :tenant AND user_id = $1",
         "DELETE FROM auth_role_grant WHERE tenant = :tenant AND user_id = $1",
         "DELETE FROM auth_network WHERE tenant = :tenant AND user_id = $1",
@@ -144,6 +148,25 @@ pub(crate) fn is_known(view: &View, user_id: &str, network: &str) -> Result<bool
     Ok(row.is_some())
 }
 
+/// The networks that a user signed in from, the last one first.
+pub(crate) fn networks(view: &View, user_id: &str) -> Result<Vec<(String, Micros)>> {
+    let rows = view.rows::<(String, i64)>(
+        "SELECT network, time FROM auth_network WHERE tenant = :tenant AND user_id = $1 \
+         ORDER BY time DESC, network",
+        user_id,
+    )?;
+    Ok(rows.into_iter().map(|(network, time)| (network, Micros(time))).collect())
+}
+
+/// Forgets that a user signed in from a network; false if they did not.
+pub(crate) fn forget_network(tx: &mut Tx, user_id: &str, network: &str) -> Result<bool> {
+    let forgotten = tx.execute(
+        "DELETE FROM auth_network WHERE tenant = :tenant AND user_id = $1 AND network = $2",
+        (user_id, network),
+    )?;
+    Ok(forgotten == 1)
+}
+
 /// Notes that a user signed in from a network.
 pub(crate) fn note_network(tx: &mut Tx, user_id: &str, network: &str) -> Result<()> {
     tx.execute(
@@ -189,12 +212,16 @@ pub(crate) fn next_deletion(view: &View) -> Result<Option<Micros>> {
     const KEY: &str = "SELECT MIN(expire_time) FROM auth_api_key WHERE tenant = :tenant";
     const ATTEMPT: &str = "SELECT MIN(since) FROM auth_attempt WHERE tenant = :tenant";
     const NETWORK: &str = "SELECT MIN(time) FROM auth_network WHERE tenant = :tenant";
+    const TICKET: &str = "SELECT MIN(expire_time) FROM auth_ticket WHERE tenant = :tenant";
+    const LINK: &str = "SELECT MIN(create_time) FROM auth_link WHERE tenant = :tenant";
     let mut next: Option<Micros> = None;
     for (first, kept) in [
         (SESSION, Duration::ZERO),
         (KEY, Duration::ZERO),
         (ATTEMPT, model::WINDOW_LONGEST),
         (NETWORK, model::NETWORK_KNOWN),
+        (TICKET, Duration::ZERO),
+        (LINK, model::WINDOW_LONGEST),
     ] {
         let first = view.row::<(Option<i64>,)>(first, ())?.and_then(|(first,)| first);
         let over = first.map(|first| Micros(first).after(kept + LINGER));
@@ -217,6 +244,12 @@ pub(crate) fn delete_expired(tx: &mut Tx) -> Result<()> {
     const NETWORKS: &str = "DELETE FROM auth_network WHERE tenant = :tenant \
          AND (user_id, network) IN (SELECT user_id, network FROM auth_network \
           WHERE tenant = :tenant AND time <= $1 ORDER BY time, user_id, network LIMIT $2)";
+    const TICKETS: &str = "DELETE FROM auth_ticket WHERE tenant = :tenant AND hash IN \
+         (SELECT hash FROM auth_ticket WHERE tenant = :tenant AND expire_time <= $1 \
+          ORDER BY expire_time, hash LIMIT $2)";
+    const LINKS: &str = "DELETE FROM auth_link WHERE tenant = :tenant AND id IN \
+         (SELECT id FROM auth_link WHERE tenant = :tenant AND create_time <= $1 \
+          ORDER BY create_time, id LIMIT $2)";
     let now = tx.now();
     let mut full = false;
     for delete in [SESSIONS, KEYS] {
@@ -229,6 +262,8 @@ pub(crate) fn delete_expired(tx: &mut Tx) -> Result<()> {
     for (delete, before) in [
         (ATTEMPTS, now.before(model::WINDOW_LONGEST)),
         (NETWORKS, now.before(model::NETWORK_KNOWN)),
+        (TICKETS, now),
+        (LINKS, now.before(model::WINDOW_LONGEST)),
     ] {
         full |= tx.execute(delete, (before, CHUNK))? == CHUNK as u64;
     }

@@ -1,7 +1,9 @@
 //! Tokens: what they look like, how they are kept, and whose they are.
 
+use std::sync::Arc;
+
 use stoa_auth_v1::RecordUseRequest;
-use stoa_kit::{Authenticated, Caller, Micros, Pattern, Result, View};
+use stoa_kit::{Authenticated, Caller, Micros, Pattern, Proof, Result, View};
 use stoa_users_v1::{LookupUserRequest, LookupUserRequestBy, User, UserState};
 
 use crate::{model, store};
@@ -12,8 +14,13 @@ pub(crate) const SESSION: &str = "stoa_s_";
 /// What the token of an API key begins with.
 pub(crate) const KEY: &str = "stoa_k_";
 
+/// What a ticket begins with, which stands between a password and a session.
+pub(crate) const TICKET: &str = "stoa_f_";
+/// What the secret of a link begins with.
+pub(crate) const LINK: &str = "stoa_l_";
+
 /// A token, as its bearer keeps it.
-pub(crate) fn write(prefix: &str, tenant: &str, secret: [u8; 32]) -> String {
+pub(crate) fn write(prefix: &str, tenant: &str, secret: &[u8]) -> String {
     secret.iter().fold(format!("{prefix}{tenant}_"), |token, byte| format!("{token}{byte:02x}"))
 }
 
@@ -51,7 +58,11 @@ fn session(view: &View, token: &str) -> Result<Option<Authenticated>> {
     }
     let permissions = store::permissions(view, &session.user_id)?;
     let subject = format!("user:{}", session.user_id);
-    Ok(Some(bearer(view, &subject, &session.id, &permissions, end, Some(last_use))))
+    let mut found = bearer(view, &subject, &session.id, &permissions, end, Some(last_use));
+    let second = store::has_second_factor(view, &session.user_id)?;
+    let (time, full) = (Micros::of(&session.auth_time), model::is_full(&session.methods, second));
+    found.caller.proof = Some(Arc::new(Proof { methods: session.methods, time, full }));
+    Ok(Some(found))
 }
 
 fn api_key(view: &View, token: &str) -> Result<Option<Authenticated>> {

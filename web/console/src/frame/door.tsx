@@ -4,7 +4,7 @@ import { Button, Failed, Field } from "@stoa/ui";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { type FormEvent, useState } from "react";
 
-import { type Failure, failure, signIn } from "../node.js";
+import { type Failure, failure, signIn, signInByLink, verify } from "../node.js";
 import { say } from "../strings.js";
 import css from "./door.module.css";
 
@@ -75,11 +75,18 @@ function SetUp() {
 }
 
 function SignIn() {
+  const [ticket, setTicket] = useState<string>();
+  if (ticket !== undefined) return <SecondFactor ticket={ticket} />;
   return (
     <Asking
+      key="password"
       title={say.frame.signIn}
       verb={say.frame.signIn}
-      act={({ login = "", password = "" }) => signIn(login, password)}
+      act={async ({ login = "", password = "" }) => {
+        const asked = await signIn(login, password);
+        setTicket(asked);
+        return asked !== undefined;
+      }}
       questions={[
         { name: "login", label: say.frame.login, autoComplete: "username" },
         {
@@ -90,6 +97,87 @@ function SignIn() {
         },
       ]}
     />
+  );
+}
+
+/** Asks for a code behind a password or a link. */
+function SecondFactor({ ticket, done }: { ticket: string; done?: () => void }) {
+  return (
+    <Asking
+      key="code"
+      title={say.frame.secondFactor}
+      verb={say.frame.secondFactorVerb}
+      act={async ({ code = "" }) => {
+        await verify(ticket, code.trim());
+        done?.();
+      }}
+      questions={[
+        {
+          name: "code",
+          label: say.frame.secondFactorCode,
+          help: say.frame.secondFactorHelp,
+          autoComplete: "one-time-code",
+        },
+      ]}
+    />
+  );
+}
+
+/** What a link by mail brings behind its `#`, which no log sees: what it is for, and what it is spent with. */
+export interface Mailed {
+  kind: "signIn" | "newPassword" | "email";
+  secret: string;
+}
+
+export function mailed(hash: string): Mailed | undefined {
+  const [, kind, secret = ""] = /^#(signIn|newPassword|email)=(stoa_l_\w+)$/.exec(hash) ?? [];
+  return kind === undefined ? undefined : { kind: kind as Mailed["kind"], secret };
+}
+
+/** Where a link by mail leads. To follow it spends nothing: mail programs do that before people do. */
+export function Letter({ link, done }: { link: Mailed; done: () => void }) {
+  const [ticket, setTicket] = useState<string>();
+  const { kind, secret } = link;
+  const redeem = async (said: Record<string, string>) => {
+    if (kind === "signIn") {
+      const asked = await signInByLink(secret);
+      setTicket(asked);
+      if (asked !== undefined) return true;
+    } else {
+      const value = said.newPassword ?? "";
+      await auth.redeem({
+        secret,
+        // biome-ignore lint/suspicious/noThenProperty: the field of the contract is called so
+        then: kind === "email" ? { case: kind, value: {} } : { case: kind, value },
+      });
+    }
+    done();
+    return false;
+  };
+  const password: Question = {
+    name: "newPassword",
+    label: say.frame.password,
+    help: say.frame.passwordHelp,
+    type: "password",
+    autoComplete: "new-password",
+  };
+  return (
+    <main className={css.door}>
+      <div className={css.box}>
+        {ticket !== undefined ? (
+          <SecondFactor ticket={ticket} done={done} />
+        ) : (
+          <Asking
+            key="letter"
+            title={say.frame.letters[kind].title}
+            lead={say.frame.letters[kind].lead}
+            verb={say.frame.letters[kind].verb}
+            act={redeem}
+            questions={kind === "newPassword" ? [password] : []}
+          />
+        )}
+      </div>
+    </main>
   );
 }
 
@@ -107,7 +195,8 @@ interface Props {
   lead?: string;
   verb: string;
   questions: Question[];
-  act: (said: Record<string, string>) => Promise<void>;
+  /** Gives `true` where more is asked. */
+  act: (said: Record<string, string>) => Promise<unknown>;
 }
 
 /** Asks, and says at each question what is wrong with the answer. */
@@ -121,8 +210,7 @@ function Asking({ title, lead, verb, questions, act }: Props) {
     setBusy(true);
     setWrong(undefined);
     try {
-      await act(said);
-      await queries.resetQueries();
+      if ((await act(said)) !== true) await queries.resetQueries();
     } catch (thrown) {
       setWrong(failure(thrown));
     }

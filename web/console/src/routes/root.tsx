@@ -1,15 +1,25 @@
 import { Empty, Failed, Waiting } from "@stoa/ui";
 import { type ErrorComponentProps, Link } from "@tanstack/react-router";
+import { useState } from "react";
 
-import { Door } from "../frame/door.js";
+import { Door, Letter, mailed } from "../frame/door.js";
 import { Frame } from "../frame/frame.js";
 import { Page } from "../frame/page.js";
 import { Knowing } from "../known.js";
 import { failure, isSignedOut } from "../node.js";
 import { say } from "../strings.js";
 
-/** Every page, for whoever is signed in; for others the door, at the same address. */
+/** Every page, for whoever is signed in; for others the door, at the same address. Before both comes what a
+ * link by mail is for. */
 export function Root() {
+  const [link, setLink] = useState(() => mailed(location.hash));
+  if (link !== undefined) {
+    const done = () => {
+      history.replaceState(null, "", location.pathname);
+      setLink(undefined);
+    };
+    return <Letter link={link} done={done} />;
+  }
   return (
     <Knowing
       waiting={<Waiting lines={6} />}

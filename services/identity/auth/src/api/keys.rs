@@ -19,7 +19,7 @@ const CREATE_KEY: &str = "auth.service_accounts.create_key";
 const REVOKE_ALL: &str = "auth.api_keys.revoke_all";
 
 pub(super) async fn create(ctx: Ctx, request: CreateApiKeyRequest) -> Result<CreateApiKeyResponse> {
-    let token = token::write(token::KEY, &ctx.caller().tenant, ctx.secret("token"));
+    let token = token::write(token::KEY, &ctx.caller().tenant, &ctx.secret::<32>("token"));
     let request = StoreApiKeyRequest { key: request.into(), token_hash: token::hash(&token) };
     let api_key = ctx.call(request).await?.api_key;
     Ok(CreateApiKeyResponse { token, api_key })

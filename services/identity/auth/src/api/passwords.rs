@@ -2,15 +2,15 @@
 //! pool, and a command that commits what it came to.
 
 use stoa_auth_v1::{
-    Account, AccountBy, ChangePasswordRequest, ChangePasswordResponse, FindPasswordRequest,
-    FindPasswordResponse, Reason, RecordAttemptRequest, RecordAttemptRequestThen,
-    RecordAttemptResponse, Session, SetPasswordRequest, SetPasswordResponse, Settings,
+    Account, AccountBy, ChangePasswordRequest, ChangePasswordResponse, CheckPasswordRequest,
+    CheckPasswordResponse, FindPasswordRequest, FindPasswordResponse, Reason, RecordAttemptRequest,
+    RecordAttemptRequestThen, RecordAttemptResponse, SetPasswordRequest, SetPasswordResponse,
     StorePasswordRequest, StorePasswordResponse,
 };
 use stoa_kit::{Ctx, Error, Micros, Reason as _, Result, Tx, View};
 use stoa_users_v1::{LookupUserRequest, LookupUserRequestBy, User, UserState};
 
-use super::has_all;
+use super::{has_all, proofs, sessions};
 use crate::model::{self, Bucket};
 use crate::{password, store, token};
 
@@ -40,7 +40,7 @@ pub(super) async fn commit(
     ctx.call(request).await
 }
 
-fn blocked(until: Micros, now: Micros) -> Error {
+pub(super) fn blocked(until: Micros, now: Micros) -> Error {
     let message = "too many attempts failed, for this account or from this address";
     Error::exhausted(Reason::TooManyAttempts.name(), message, until.since(now))
 }
@@ -61,6 +61,22 @@ pub(super) async fn change(
     };
     commit(&ctx, account, matched, RecordAttemptRequestThen::PasswordHash(hash)).await?;
     Ok(ChangePasswordResponse {})
+}
+
+pub(super) async fn check(
+    ctx: Ctx, request: CheckPasswordRequest,
+) -> Result<CheckPasswordResponse> {
+    password::check("password", &request.password)?;
+    let guessed = ctx.compute(move || zxcvbn::zxcvbn(&request.password, &[])).await?;
+    let feedback = guessed.feedback();
+    let suggestions = feedback.map(|feedback| feedback.suggestions()).unwrap_or_default();
+    let warning = feedback.and_then(|feedback| feedback.warning());
+    Ok(CheckPasswordResponse {
+        score: u8::from(guessed.score()).into(),
+        guesses_log10: guessed.guesses_log10(),
+        warning: warning.map(|warning| warning.to_string()).unwrap_or_default(),
+        suggestions: suggestions.iter().map(ToString::to_string).collect(),
+    })
 }
 
 pub(super) async fn set(ctx: Ctx, request: SetPasswordRequest) -> Result<SetPasswordResponse> {
@@ -88,7 +104,7 @@ pub(super) fn find(view: &View, request: FindPasswordRequest) -> Result<FindPass
 /// the limit, and a password that was changed in between is not accepted.
 pub(super) fn record(tx: &mut Tx, request: RecordAttemptRequest) -> Result<RecordAttemptResponse> {
     let account = request.account.into_option().unwrap_or_default();
-    let Found { user, buckets, network, known } = find_account(tx, &account, &request.address)?;
+    let Found { user, buckets, known } = find_account(tx, &account, &request.address)?;
     if let Some(until) = store::blocked_until(tx, &buckets, known)? {
         return Err(blocked(until, tx.now()));
     }
@@ -103,24 +119,19 @@ pub(super) fn record(tx: &mut Tx, request: RecordAttemptRequest) -> Result<Recor
     if let Some(bucket) = buckets.first() {
         store::clear_failures(tx, bucket)?;
     }
-    store::note_network(tx, &user.id, &network)?;
     let mut accepted = RecordAttemptResponse::default();
     match request.then {
         Some(RecordAttemptRequestThen::Session(session)) => {
-            let settings: Settings = tx.settings()?;
-            let life = model::days_of(settings.session_life_days);
-            let opened = Session {
-                id: tx.new_id("ses"),
-                user_id: user.id.clone(),
-                label: session.label,
-                address: request.address.clone(),
-                expire_time: tx.after(life).timestamp(),
-                ..Session::default()
-            };
-            let opened = tx.add_with(opened, "token_hash", (session.token_hash,))?;
-            accepted.session = store::session(tx, &opened.id)?.into();
+            let (session, asked) =
+                sessions::enter(tx, &user.id, model::PASSWORD, session, &request.address)?;
+            accepted.session = session.into();
+            accepted.second_factor = asked.into();
         }
         Some(RecordAttemptRequestThen::PasswordHash(hash)) => replace(tx, &user.id, &hash)?,
+        Some(RecordAttemptRequestThen::StepUpSessionId(id)) => {
+            let session = proofs::session_of(tx, &id, &user.id)?;
+            accepted.session = proofs::step_up(tx, &session, model::PASSWORD)?.into();
+        }
         None => {}
     }
     Ok(accepted)
@@ -142,10 +153,12 @@ pub(super) fn store(tx: &mut Tx, request: StorePasswordRequest) -> Result<StoreP
     Ok(StorePasswordResponse {})
 }
 
-/// Keeps another password and ends the user's sessions, but for the one that asked.
-fn replace(tx: &mut Tx, user_id: &str, hash: &str) -> Result<()> {
+/// Keeps another password and ends the user's sessions, but for the one that asked; what somebody was
+/// given for the password before is good no more.
+pub(super) fn replace(tx: &mut Tx, user_id: &str, hash: &str) -> Result<()> {
     let current = tx.caller().credential.to_string();
     store::set_password(tx, user_id, hash)?;
+    store::forget_tickets(tx, user_id)?;
     store::revoke_sessions(tx, user_id, &current)?;
     Ok(())
 }
@@ -154,8 +167,6 @@ fn replace(tx: &mut Tx, user_id: &str, hash: &str) -> Result<()> {
 struct Found {
     user: Option<User>,
     buckets: Vec<Bucket>,
-    /// Where the attempt comes from, as it is kept.
-    network: String,
     /// Whether its user signed in from this network before.
     known: bool,
 }
@@ -175,5 +186,5 @@ fn find_account(view: &View, account: &Account, address: &str) -> Result<Found> 
         Some(id) => store::is_known(view, id, &network)?,
         None => false,
     };
-    Ok(Found { user, buckets, network, known })
+    Ok(Found { user, buckets, known })
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use stoa_auth_v1::{Session, Settings};
-use stoa_kit::{Micros, Result, Tx, View};
+use stoa_kit::{Error, Micros, Result, Tx, View};
 
 use super::{forget_use, last_use};
 use crate::model;
@@ -27,7 +27,15 @@ fn idle(view: &View) -> Result<Duration> {
 
 fn used(view: &View, idle: Duration, (session, (last_use,)): (Session, (Micros,))) -> Session {
     let end = model::session_end(last_use, idle, Micros::of(&session.expire_time));
+    // One that was opened before sessions knew this was opened by a password.
+    let known = !session.methods.is_empty();
+    let (methods, auth_time) = match known {
+        true => (session.methods, session.auth_time),
+        false => (vec![model::PASSWORD.to_owned()], session.create_time.clone()),
+    };
     Session {
+        methods,
+        auth_time,
         current: *view.caller().credential == *session.id,
         last_use_time: last_use.timestamp(),
         idle_expire_time: end.timestamp(),
@@ -72,6 +80,28 @@ pub(crate) fn sessions(
         Some(user) => view.select_with(OF_USER, (after, limit, now, since, user))?,
     };
     Ok(rows.into_iter().map(|row| used(view, idle, row)).collect())
+}
+
+/// Notes that whoever opened a session proved again who they are.
+pub(crate) fn step_up(tx: &mut Tx, id: &str, method: &str) -> Result<Option<Session>> {
+    let Some(mut session) = session(tx, id)? else { return Ok(None) };
+    session.methods.retain(|known| known != method);
+    session.methods.push(method.to_owned());
+    let methods = serde_json::to_string(&session.methods).map_err(Error::internal)?;
+    let row = tx.row::<(Vec<u8>,)>(
+        "SELECT token_hash FROM auth_session WHERE tenant = :tenant AND id = $1",
+        id,
+    )?;
+    // By the hash of the token, by which it is read whose session this is: nobody else's answer is
+    // forgotten.
+    let Some((token_hash,)) = row else { return Ok(None) };
+    tx.execute(
+        "UPDATE auth_session SET methods = $2, auth_time = $3 \
+         WHERE tenant = :tenant AND token_hash = $1",
+        (token_hash, methods, tx.now().0),
+    )?;
+    session.auth_time = tx.now().timestamp();
+    Ok(Some(session))
 }
 
 /// Ends sessions of a user, but for one; gives how many there were.

@@ -3,8 +3,8 @@
 use futures::future::join_all;
 use futures::lock::Mutex;
 use stoa_auth_v1::{
-    Account, AccountBy, ChangePasswordRequest, FindPasswordRequest, NewSession,
-    RecordAttemptRequest, RecordAttemptRequestThen, SetPasswordRequest,
+    Account, AccountBy, ChangePasswordRequest, CheckPasswordRequest, FindPasswordRequest,
+    NewSession, RecordAttemptRequest, RecordAttemptRequestThen, SetPasswordRequest,
 };
 use stoa_kit::{Code, Result, Service};
 use stoa_testkit::{Node, both};
@@ -284,6 +284,23 @@ both! {
         let head = node.user_with("usr_head", &["auth.*", "orders.*"]);
         let outcome: Result<_> = node.call(&head, set(&chief)).await;
         outcome.unwrap();
+    }
+}
+
+both! {
+    async fn what_a_password_is_worth_is_told_before_it_is_set_and_kept_nowhere(node: Node) {
+        let check = async |password: &str| {
+            let request = CheckPasswordRequest { password: password.into() };
+            node.call(&node.nobody(), request).await
+        };
+        let short = check("short").await.unwrap_err();
+        assert_eq!(short.code(), Code::InvalidArgument);
+        assert_eq!(short.violations()[0].path, "password");
+        let guessed = check("password1234").await.unwrap();
+        assert!(guessed.score <= 1 && !guessed.warning.is_empty(), "{guessed:?}");
+        let long = check(&"seven zebras hum ".repeat(15)).await.unwrap();
+        assert_eq!(long.score, 4);
+        assert!(!node.kept().await.holds(b"password1234"));
     }
 }
 

@@ -6,7 +6,7 @@ use stoa_auth_v1::{
     IntrospectTokenRequest, ListSessionsRequest, RevokeAllSessionsRequest, RevokeSessionRequest,
     SignOutRequest, WhoAmIRequest,
 };
-use stoa_kit::{Caller, Code, Service};
+use stoa_kit::{Caller, Code, Micros, Service};
 use stoa_testkit::{Node, both};
 use stoa_users_v1::{DisableUserRequest, EnableUserRequest};
 
@@ -226,6 +226,25 @@ both! {
         assert_eq!((found.subject, found.permissions), (who.subject, who.permissions));
         let found = node.call(&node.admin(), ask("stoa_s_00")).await.unwrap();
         assert_eq!(found, Default::default(), "nothing is said of one that is not good");
+    }
+}
+
+both! {
+    async fn a_session_says_how_its_user_proved_who_they_are_and_when(node: Node) {
+        person(&node, "ada").await;
+        let opened = node.now();
+        let token = open(&node, "ada").await;
+        node.advance(MINUTE).await;
+        let caller = bearer(&node, &token).await.unwrap();
+        let proof = caller.proof.clone().unwrap();
+        assert!(proof.full && proof.time.since(opened) < MINUTE);
+        assert_eq!(proof.methods, ["pwd"]);
+        let expected = (proof.methods.clone(), proof.time);
+        let who = node.call(&caller, WhoAmIRequest {}).await.unwrap();
+        assert_eq!((who.methods, Micros::of(&who.auth_time)), expected);
+        let ask = IntrospectTokenRequest { token };
+        let found = node.call(&node.admin(), ask).await.unwrap();
+        assert_eq!((found.methods, Micros::of(&found.auth_time)), expected);
     }
 }
 

@@ -29,6 +29,27 @@ export const frame = {
   setUpLead: "This node is new. Whoever has its code becomes its administrator.",
   code: "Set-up code",
   codeHelp: "The node printed it as it started.",
+  secondFactor: "One more step",
+  secondFactorVerb: "Go on",
+  secondFactorCode: "Code",
+  secondFactorHelp: "The six digits that your program shows, or a recovery code.",
+  letters: {
+    signIn: {
+      title: "Sign in",
+      lead: "This link signs in, once.",
+      verb: "Sign in",
+    },
+    newPassword: {
+      title: "Choose another password",
+      lead: "All sessions of yours end with it.",
+      verb: "Set the password",
+    },
+    email: {
+      title: "Your address",
+      lead: "Say that the address which this link was sent to is yours.",
+      verb: "It is mine",
+    },
+  },
   handle: "Handle",
   handleHelp: "A short name to sign in with: letters and digits, and . _ - between them.",
   email: "E-mail address",
