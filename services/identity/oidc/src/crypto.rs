@@ -1,6 +1,9 @@
 //! Keys that sign, and what they sign (RFC 7515, 7517, 7519). What attackers send is read and verified by
 //! `jsonwebtoken`; of which algorithm a key is says the key, and never what came.
 
+#[cfg(test)]
+mod vectors;
+
 use chacha20::ChaCha20Rng;
 use chacha20::rand_core::SeedableRng as _;
 use jsonwebtoken::jwk::Jwk;
