@@ -21,6 +21,8 @@ mod logout;
 mod outside;
 #[path = "it/race.rs"]
 mod race;
+#[path = "it/strange.rs"]
+mod strange;
 
 use stoa_kit::Service;
 
