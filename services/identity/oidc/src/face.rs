@@ -35,28 +35,30 @@ pub(crate) async fn serve(ctx: Ctx, request: ServeOauthRequest) -> Result<ServeO
 }
 
 async fn route(ctx: &Ctx, http: &HttpRequest) -> Result<HttpResponse> {
-    let settings: Settings = ctx.settings().await?;
+    let settings = async || ctx.settings::<Settings>().await;
     let asked = Asked::read(http)?;
     let path = http.path.strip_prefix("/oauth2/").unwrap_or("");
     let verb = if http.method == "HEAD" { "GET" } else { &*http.method };
     match (verb, path) {
         ("GET", "") if http.path.starts_with("/.well-known/") => {
-            discovery::configuration(&settings)
+            discovery::configuration(&settings().await?)
         }
         ("GET", "jwks") => discovery::keys(ctx).await,
-        ("GET" | "POST", "authorize") => browser::authorize(ctx, &asked, &settings).await,
-        ("POST", "consent") => browser::consent(ctx, &asked, &settings).await,
+        ("GET" | "POST", "authorize") => browser::authorize(ctx, &asked, &settings().await?).await,
+        ("POST", "consent") => browser::consent(ctx, &asked, &settings().await?).await,
         ("GET", "device") => browser::device(ctx, &asked).await,
         ("POST", "device") => browser::decide_device(ctx, &asked).await,
-        ("GET" | "POST", "end_session") => browser::end_session(ctx, &asked, &settings).await,
-        ("POST", "signed_out") => browser::sign_out(ctx, &asked, &settings).await,
+        ("GET" | "POST", "end_session") => {
+            browser::end_session(ctx, &asked, &settings().await?).await
+        }
+        ("POST", "signed_out") => browser::sign_out(ctx, &asked, &settings().await?).await,
         ("GET", "page.css") => Ok(pages::style()),
         ("POST", "token") => programs::token(ctx, &asked).await,
-        ("POST", "device_authorization") => programs::device(ctx, &asked, &settings).await,
+        ("POST", "device_authorization") => programs::device(ctx, &asked, &settings().await?).await,
         ("POST", "introspect") => programs::introspect(ctx, &asked).await,
         ("POST", "revoke") => programs::revoke(ctx, &asked).await,
         ("GET" | "POST", "userinfo") => programs::user_info(ctx, &asked).await,
-        ("POST", "register") => programs::register(ctx, http, &settings).await,
+        ("POST", "register") => programs::register(ctx, http, &settings().await?).await,
         _ => Err(Reason::UnknownPath.because("there is nothing of this name here")),
     }
 }
