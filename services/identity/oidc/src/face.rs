@@ -23,7 +23,7 @@ pub(crate) const PREFIXES: [&str; 3] =
 pub(crate) const BODY_MAX: usize = 64 << 10;
 /// How clients read a refusal of the door's. What they send as `Authorization` is theirs: nobody is known
 /// here by a token of Stoa's but a browser, by its cookie.
-pub(crate) const MANNERS: Manners = Manners { token: "stoa-token", refuse };
+pub(crate) const MANNERS: Manners = Manners { token: None, refuse };
 
 pub(crate) async fn serve(ctx: Ctx, request: ServeOauthRequest) -> Result<ServeOauthResponse> {
     let http = request.http.into_option().unwrap_or_default();
