@@ -50,14 +50,21 @@ pub(crate) struct Answer<'a> {
 impl Prefix {
     /// A call of a method as JSON, in the name of a token's bearer.
     pub(crate) fn call(path: &str, token: &str) -> Self {
+        Self::post(path, token, "application/json")
+    }
+
+    /// A form, in the name of a token's bearer.
+    pub(crate) fn form(path: &str, token: &str) -> Self {
+        Self::post(path, token, "application/x-www-form-urlencoded")
+    }
+
+    fn post(path: &str, token: &str, kind: &str) -> Self {
         let who = if token.is_empty() {
             String::new()
         } else {
             format!("authorization: Bearer {token}\r\n")
         };
-        let head = format!(
-            "POST {path} HTTP/1.1\r\nhost: stoa\r\ncontent-type: application/json\r\n{who}"
-        );
+        let head = format!("POST {path} HTTP/1.1\r\nhost: stoa\r\ncontent-type: {kind}\r\n{who}");
         Self(head.into_bytes())
     }
 

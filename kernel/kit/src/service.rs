@@ -250,6 +250,10 @@ impl Service {
         run: impl Fn(&mut Tx, E) -> Result<()> + Send + Sync + 'static,
     ) -> Self {
         self.on_any(name, Some(E::TOPIC), start, partitions, move |tx, event| {
+            // A topic may have events of several types.
+            if event.message != E::NAME {
+                return Ok(());
+            }
             let payload = tx.open_message(&event.message, &event.payload)?;
             run(tx, stoa_contract::decode::<E>(&payload, Format::Binary)?)
         })

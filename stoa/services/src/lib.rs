@@ -13,6 +13,7 @@ pub const ALL: &[fn() -> stoa_kit::Service] = &[
     stoa_inventory::service,
     stoa_ledger::service,
     stoa_notify::service,
+    stoa_oidc::service,
     stoa_orders::service,
     stoa_organizations::service,
     stoa_secrets::service,

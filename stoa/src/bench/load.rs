@@ -18,6 +18,8 @@ const WARM_UP: Duration = Duration::from_millis(500);
 
 /// Writes the body of the next request.
 pub(crate) type Body = Arc<dyn Fn(&mut Random, &mut Vec<u8>) + Send + Sync>;
+/// Is told what was answered, where the next request follows from it.
+pub(crate) type Told = Arc<dyn Fn(&[u8]) + Send + Sync>;
 
 /// What callers do.
 #[derive(Clone)]
@@ -28,6 +30,7 @@ pub(crate) struct Case {
     /// Whether each request carries a key of its own.
     pub(crate) keyed: bool,
     pub(crate) body: Body,
+    pub(crate) told: Option<Told>,
 }
 
 /// How a request is sent.
@@ -107,10 +110,13 @@ async fn call(
         let text = std::str::from_utf8(&key).unwrap_or("");
         let start = now();
         let answer = line.ask(&case.way, case.keyed.then_some(text), &body).await;
-        if let Err(refusal) = answer.map_err(lost)? {
-            return Err(Error::new(Code::FailedPrecondition, "bench.refused", refusal));
-        }
         let stop = now();
+        match answer.map_err(lost)? {
+            Ok(answer) => case.told.iter().for_each(|told| told(answer)),
+            Err(refusal) => {
+                return Err(Error::new(Code::FailedPrecondition, "bench.refused", refusal));
+            }
+        }
         // What began in the warm-up or ended after the end belongs to no second that is measured.
         if start >= begin && stop < end {
             spent.push(stop.duration_since(start).as_micros() as u32);
@@ -135,20 +141,20 @@ impl Line {
         })
     }
 
-    /// Sends a request: what it is refused with, if it is.
+    /// Sends a request: what is answered, or what it is refused with. By gRPC nothing is told.
     async fn ask(
         &mut self, way: &Way, key: Option<&str>, body: &[u8],
-    ) -> io::Result<std::result::Result<(), String>> {
+    ) -> io::Result<std::result::Result<&[u8], String>> {
         let answer = match (self, way) {
             (Self::Grpc(grpc), Way::Grpc(head)) => {
-                return Ok(grpc.ask(head, key, body).await?.map(|_| ()));
+                return Ok(grpc.ask(head, key, body).await?.map(|_| &[][..]));
             }
             (Self::Http(wire), Way::Post(prefix)) => wire.ask(prefix, key, body).await?,
             (Self::Http(wire), Way::Get(below)) => wire.get(below, body).await?,
             _ => return Err(io::Error::other("a connection of another kind")),
         };
         let refused = || Err(String::from_utf8_lossy(answer.body).into_owned());
-        Ok(if answer.status == 200 && !refuses(answer.body) { Ok(()) } else { refused() })
+        Ok(if answer.status == 200 && !refuses(answer.body) { Ok(answer.body) } else { refused() })
     }
 }
 

@@ -8,6 +8,7 @@ mod cluster;
 mod events;
 mod grpc;
 mod load;
+mod oidc;
 mod raw;
 mod watch;
 mod work;

@@ -12,13 +12,14 @@ use super::Counters;
 use super::access;
 use super::grpc::{Head, push_field};
 use super::load::{Body, Case, Random, Way};
+use super::oidc::Application;
 use crate::child::{Child, Site};
 use crate::demo::{Item, send};
 use crate::setup::{Api, Secrets, administrator, key, text};
 use crate::wire::{Below, Prefix, push_number};
 
 /// Everything that can be asked for.
-pub(crate) const NAMES: [&str; 22] = [
+pub(crate) const NAMES: [&str; 24] = [
     "transfer",
     "transfer_rest",
     "transfer_grpc",
@@ -38,6 +39,8 @@ pub(crate) const NAMES: [&str; 22] = [
     "unwrap",
     "encrypt",
     "check_access",
+    "refresh",
+    "introspect",
     "watch",
     "start",
     "events",
@@ -85,6 +88,7 @@ pub(crate) struct Work {
     token: String,
     accounts: Arc<[String]>,
     references: Arc<[String]>,
+    application: Application,
     directory: PathBuf,
     state: tokio::sync::watch::Receiver<crate::child::State>,
 }
@@ -104,8 +108,9 @@ impl Work {
         let accounts = open_accounts(child, &mut api, &token, &[]).await?.into();
         api.call("secrets", "CreateKey", &json!({"name": "bench"}), Some("key")).await?;
         let references = wrap(child, &mut api, &token).await?.into();
+        let application = Application::prepare(&mut admin, secrets).await?;
         let (directory, state) = (site.directory.clone(), child.state());
-        Ok(Self { engine, token, accounts, references, directory, state })
+        Ok(Self { engine, token, accounts, references, application, directory, state })
     }
 
     /// As many accounts as there are, again, which no other measurement touches.
@@ -148,6 +153,8 @@ impl Work {
             self.unwraps(),
             self.encryptions(),
             self.checks(),
+            self.application.refreshes(&self.token),
+            self.application.introspections(&self.token),
         ]
     }
 
@@ -183,7 +190,14 @@ impl Work {
             push_field(out, 2, &leg);
         };
         let way = Way::Grpc(Head::call(CREATE_TRANSFER, &self.token));
-        Case { name: "transfer_grpc", callers: 64, way, keyed: true, body: Arc::new(body) }
+        Case {
+            name: "transfer_grpc",
+            callers: 64,
+            way,
+            keyed: true,
+            body: Arc::new(body),
+            told: None,
+        }
     }
 
     /// By GraphQL: all that the other faces give back is asked for.
@@ -256,7 +270,14 @@ impl Work {
             out.extend_from_slice(accounts[random.below(accounts.len())].as_bytes());
         };
         let way = Way::Get(Below::new("/v1/ledger/accounts", &self.token));
-        Case { name: "get_account_rest", callers: 64, way, keyed: false, body: Arc::new(body) }
+        Case {
+            name: "get_account_rest",
+            callers: 64,
+            way,
+            keyed: false,
+            body: Arc::new(body),
+            told: None,
+        }
     }
 
     fn reads_by_grpc(&self) -> Case {
@@ -265,7 +286,14 @@ impl Work {
             push_field(out, 1, accounts[random.below(accounts.len())].as_bytes());
         };
         let way = Way::Grpc(Head::call(GET_ACCOUNT, &self.token));
-        Case { name: "get_account_grpc", callers: 64, way, keyed: false, body: Arc::new(body) }
+        Case {
+            name: "get_account_grpc",
+            callers: 64,
+            way,
+            keyed: false,
+            body: Arc::new(body),
+            told: None,
+        }
     }
 
     fn reads_by(&self, name: &'static str, path: &str, callers: usize) -> Case {
@@ -332,7 +360,14 @@ impl Work {
     fn case(
         &self, name: &'static str, callers: usize, path: &str, keyed: bool, body: Body,
     ) -> Case {
-        Case { name, callers, way: Way::Post(Prefix::call(path, &self.token)), keyed, body }
+        Case {
+            name,
+            callers,
+            way: Way::Post(Prefix::call(path, &self.token)),
+            keyed,
+            body,
+            told: None,
+        }
     }
 
     pub(crate) fn address(&self) -> Result<SocketAddr> {

@@ -20,6 +20,12 @@ fn every_page_of_the_console_is_walked_through() {
 }
 
 #[test]
+fn somebody_signs_in_to_an_application_of_another_site() {
+    let directory = TempDir::new().unwrap();
+    walk("elsewhere.mjs", &mut Node::start(directory.path(), &[]));
+}
+
+#[test]
 fn dead_jobs_are_retried_and_dropped_in_the_console() {
     let directory = TempDir::new().unwrap();
     let mail = format!("smtp://{}?tls=none", mail_server(24));

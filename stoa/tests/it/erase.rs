@@ -1,8 +1,12 @@
 //! Somebody is erased: what was personal about them lies nowhere before, and opens nowhere after, in
 //! whichever service.
 
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
 use serde_json::{Value, json};
 use stoa_contract::Format;
+use stoa_kit::outbound::{Fetched, Http, Outbound};
 use stoa_kit::ports::Ports;
 use stoa_kit::{Caller, Error, Service};
 use stoa_node::Body;
@@ -27,6 +31,15 @@ const CANARIES: [&str; 14] = [
     "canaryresult",
 ];
 const PASSWORD: &str = "correct horse battery";
+
+/// An outside that is not there.
+struct Nowhere;
+
+impl Http for Nowhere {
+    fn send(&self, _: Outbound) -> BoxFuture<'static, Result<Fetched, Error>> {
+        Box::pin(async { Err(Error::unavailable("http.unreachable", "nothing is outside")) })
+    }
+}
 
 fn services() -> Vec<Service> {
     stoa::Catalogue::standard().services(&[]).unwrap()
@@ -141,7 +154,8 @@ async fn export(node: &Node, subject: &str) -> Vec<(String, Vec<String>)> {
 
 fn story(engine: Engine) {
     // Without a mail server, mail is kept.
-    run_with_ports(engine, services(), Ports::default(), |node| async move {
+    let ports = Ports::default().with::<dyn Http>(Arc::new(Nowhere));
+    run_with_ports(engine, services(), ports, |node| async move {
         let other = json!({"handle": "bob", "email": "bob@example.com"});
         let bob = ask(&node, &node.admin(), "users.CreateUser", other).await.unwrap();
         let id = somebody(&node).await;

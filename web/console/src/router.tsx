@@ -7,6 +7,7 @@ import {
 } from "@tanstack/react-router";
 
 import { spanOf } from "./operate/span.js";
+import { Back } from "./routes/back.js";
 import { DataIndex, DataPage, OnePage } from "./routes/data.js";
 import { Home } from "./routes/home.js";
 import { LoadPage, OperatePage } from "./routes/operate.js";
@@ -110,6 +111,17 @@ const parts = createRoute({
   component: lazyRouteComponent(() => import("./routes/showcase.js")),
 });
 
+/** Where a page of the node sends whoever has to sign in. */
+const signIn = createRoute({
+  getParentRoute: () => root,
+  path: "/sign-in",
+  validateSearch: (search): { return?: string } =>
+    typeof search.return === "string" ? { return: search.return } : {},
+  component: function SignIn() {
+    return <Back to={signIn.useSearch().return ?? "/"} />;
+  },
+});
+
 const routes = [
   createRoute({ getParentRoute: () => root, path: "/", component: Home }),
   createRoute({ getParentRoute: () => root, path: "/data", component: DataIndex }),
@@ -122,6 +134,7 @@ const routes = [
   people,
   commit,
   parts,
+  signIn,
 ];
 
 /** What a page is made of comes when somebody points at a link to it. */

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use stoa_auth_v1::{Session, Settings};
+use stoa_auth_v1::{Session, SessionEnded, SessionsEnded, Settings};
 use stoa_kit::{Error, Micros, Result, Tx, View};
 
 use super::{forget_use, last_use};
@@ -113,20 +113,26 @@ pub(crate) fn revoke_sessions(tx: &mut Tx, user_id: &str, but: &str) -> Result<u
     )?;
     for (id, token_hash) in &ended {
         end(tx, id, token_hash)?;
+        if !but.is_empty() {
+            tx.emit(&SessionEnded { user_id: user_id.to_owned(), session_id: id.clone() });
+        }
+    }
+    if but.is_empty() && !ended.is_empty() {
+        tx.emit(&SessionsEnded { user_id: user_id.to_owned() });
     }
     Ok(ended.len())
 }
 
 /// Ends a session; false if there is none.
 pub(crate) fn revoke_session(tx: &mut Tx, id: &str) -> Result<bool> {
-    let row = tx.row::<(Vec<u8>,)>(
-        "SELECT token_hash FROM auth_session WHERE tenant = :tenant AND id = $1",
+    let row = tx.row::<(Vec<u8>, String)>(
+        "SELECT token_hash, user_id FROM auth_session WHERE tenant = :tenant AND id = $1",
         id,
     )?;
-    match row {
-        Some((token_hash,)) => end(tx, id, &token_hash).map(|()| true),
-        None => Ok(false),
-    }
+    let Some((token_hash, user_id)) = row else { return Ok(false) };
+    end(tx, id, &token_hash)?;
+    tx.emit(&SessionEnded { user_id, session_id: id.to_owned() });
+    Ok(true)
 }
 
 fn end(tx: &mut Tx, id: &str, token_hash: &[u8]) -> Result<()> {

@@ -1,0 +1,58 @@
+//! The contract's functions, by what they are about.
+
+mod authorize;
+mod clients;
+mod devices;
+mod grants;
+mod inspect;
+mod keys;
+pub(crate) mod sessions;
+mod tokens;
+
+pub(crate) use clients::create_as;
+use stoa_kit::{Methods, Result, Tx};
+use stoa_oidc_v1::{DeleteExpiredRequest, DeleteExpiredResponse, Functions};
+
+/// What keeps each promise of the contract.
+pub(crate) fn methods() -> Methods {
+    let functions = Functions {
+        create_client: clients::create,
+        get_client: clients::get,
+        batch_get_clients: clients::batch_get,
+        list_clients: clients::list,
+        update_client: clients::update,
+        delete_client: clients::delete,
+        rotate_client_secret: clients::rotate_secret,
+        rotate_signing_key: keys::rotate,
+        list_signing_keys: keys::list,
+        list_grants: grants::list,
+        revoke_grant: grants::revoke,
+        serve_oauth: crate::face::serve,
+        store_client: clients::store,
+        store_client_secret: clients::store_secret,
+        store_signing_key: keys::store,
+        rotate_due_keys: keys::rotate_due,
+        make_signing_key: keys::make,
+        prepare_authorization: authorize::prepare,
+        authorize: authorize::authorize,
+        grant_tokens: tokens::grant,
+        write_tokens: tokens::write,
+        start_device: devices::start,
+        prepare_device: devices::prepare,
+        decide_device: devices::decide,
+        introspect_token: inspect::introspect,
+        revoke_token: inspect::revoke,
+        get_user_info: inspect::user_info,
+        prepare_logout: sessions::prepare_logout,
+        send_logout: sessions::send_logout,
+        write_logout: sessions::write_logout,
+        end_sessions: sessions::end_expired,
+        delete_expired,
+    };
+    functions.serve()
+}
+
+fn delete_expired(tx: &mut Tx, _: DeleteExpiredRequest) -> Result<DeleteExpiredResponse> {
+    crate::store::delete_expired(tx)?;
+    Ok(DeleteExpiredResponse {})
+}
