@@ -212,7 +212,11 @@ async fn listen_to(
         (position, [cause, caller.clone(), method.clone(), counted(tables)])
     });
     let commits = commits.collect::<BTreeMap<_, _>>().into_values().collect();
-    let keys = kept.table("stoa_key").map(|row| [row[1].clone(), row[2].clone()]).collect();
+    // The steps of a job have keys that follow from what it is called.
+    let jobs = kept.table("stoa_commit").filter(|row| row[3].starts_with(b"job:"));
+    let jobs: BTreeSet<_> = jobs.map(|row| row[1].clone()).collect();
+    let asked = kept.table("stoa_key").filter(|row| !jobs.contains(&row[3]));
+    let keys = asked.map(|row| [row[1].clone(), row[2].clone()]).collect();
     let mut rows = BTreeMap::new();
     for row in kept.rows {
         *rows.entry(row.table).or_default() += 1;
