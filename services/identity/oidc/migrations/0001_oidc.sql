@@ -69,6 +69,7 @@ CREATE TABLE oidc_family (
     generation BIGINT NOT NULL,
     rotate_time BIGINT,
     auth_time BIGINT,
+    methods TEXT NOT NULL,
     expire_time BIGINT NOT NULL,
     create_time BIGINT NOT NULL,
     PRIMARY KEY (tenant, id)
@@ -88,6 +89,7 @@ CREATE TABLE oidc_device (
     user_id TEXT NOT NULL,
     session_id TEXT NOT NULL,
     auth_time BIGINT,
+    methods TEXT NOT NULL,
     poll_time BIGINT,
     expire_time BIGINT NOT NULL,
     user_code BYTEA NOT NULL,

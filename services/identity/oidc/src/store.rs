@@ -196,7 +196,7 @@ pub(crate) struct Present {
 impl Present {
     /// When they proved who they are.
     pub(crate) fn auth_time(&self) -> Micros {
-        Micros::of(&self.session.create_time)
+        Micros::of(&self.session.auth_time)
     }
 
     /// What shows that a page was made for this session and for nothing but this.

@@ -27,7 +27,13 @@ mod strange;
 use stoa_kit::Service;
 
 fn services() -> Vec<Service> {
-    vec![stoa_oidc::service(), stoa_auth::service(), stoa_users::service()]
+    vec![
+        stoa_oidc::service(),
+        stoa_auth::service(),
+        stoa_notify::service(),
+        stoa_tokens::service(),
+        stoa_users::service(),
+    ]
 }
 
 stoa_testkit::compliance!(stoa_oidc::service, services);

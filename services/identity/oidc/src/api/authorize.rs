@@ -70,6 +70,7 @@ pub(super) fn authorize(tx: &mut Tx, request: AuthorizeRequest) -> Result<Author
         code_challenge: query.code_challenge,
         session_id: present.session.id.clone(),
         auth_time: present.auth_time().timestamp(),
+        methods: present.session.methods.clone(),
         expire_time: tx.after(model::CODE_LIFE).timestamp(),
         ..Family::default()
     })?;

@@ -75,6 +75,7 @@ pub(super) fn decide(tx: &mut Tx, request: DecideDeviceRequest) -> Result<Decide
     device.user_id.clone_from(&present.user.id);
     device.session_id.clone_from(&present.session.id);
     device.auth_time = present.auth_time().timestamp();
+    device.methods.clone_from(&present.session.methods);
     if request.allow && device.scopes.iter().any(|scope| scope == model::OPENID) {
         sessions::note(tx, &client.id, &present.session)?;
     }
@@ -114,6 +115,7 @@ pub(super) fn poll(tx: &mut Tx, client: &Client, device_code: &str) -> Result<Fa
         scopes: device.scopes,
         session_id: device.session_id,
         auth_time: device.auth_time,
+        methods: device.methods,
         expire_time: tx.after(model::CODE_LIFE).timestamp(),
         ..Family::default()
     })

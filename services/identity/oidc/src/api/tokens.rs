@@ -180,6 +180,7 @@ fn id_token(view: &View, given: &GrantTokensResponse, access_token: &str) -> Res
         "iat": model::seconds(now),
         "exp": model::seconds(now.after(model::access_life(&settings))),
         "auth_time": authorize::auth_time(family),
+        "amr": family.methods,
         "sid": family.session_id,
         "at_hash": model::half_hash(access_token),
     });

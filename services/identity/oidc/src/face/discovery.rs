@@ -34,7 +34,7 @@ pub(super) fn configuration(settings: &Settings) -> Result<HttpResponse> {
         "code_challenge_methods_supported": ["S256"],
         "prompt_values_supported": ["none", "login", "consent"],
         "claims_supported": [
-            "iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "sid", "at_hash", "name",
+            "iss", "sub", "aud", "exp", "iat", "auth_time", "amr", "nonce", "sid", "at_hash", "name",
             "preferred_username", "locale", "zoneinfo", "updated_at", "email", "email_verified",
         ],
         "authorization_response_iss_parameter_supported": true,

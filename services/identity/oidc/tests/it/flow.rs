@@ -35,6 +35,7 @@ both! {
             assert_eq!(says[name], value, "{name}");
         }
         assert!(says["auth_time"].as_i64().unwrap() <= now);
+        assert_eq!(says["amr"], json!(["pwd"]));
 
         let access = format!("Bearer {}", tokens["access_token"].as_str().unwrap());
         let headers = [("authorization", &*access)];
