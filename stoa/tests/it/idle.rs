@@ -22,6 +22,9 @@ both! {
         node.call(&node.admin(), account).await.unwrap();
         let mut background = Background::new(node.inner()).await.unwrap();
         while background.step().await.unwrap() {}
+        // Who listens to others notes once that there was nothing to hear.
+        node.pass(Duration::from_secs(60));
+        while background.step().await.unwrap() {}
         let commits = || node.inner().store().metrics().commits.load(SeqCst);
         let before = commits();
         for _ in 0..360 {

@@ -157,7 +157,7 @@ both! {
         for (uri, reason) in [
             ("users://nobody", "resource.not_found"),
             ("users:///?nothing=1", "request.invalid"),
-            ("tokens://any", "resource.not_found"),
+            ("nothing://any", "resource.not_found"),
             (&long, "mcp.params"),
         ] {
             let said = agent.ask("resources/subscribe", json!({"uri": uri})).await;
