@@ -113,7 +113,22 @@ fn a_new_service_complies_before_the_first_edit() {
         cargo
     };
     run(&mut cargo("fmt -p stoa-thing -p stoa-thing-v1 -p stoa-services --check"));
-    run(&mut cargo("nextest run --offline -p stoa-thing"));
+    let ran = outcome(&mut cargo("nextest run --offline -p stoa-thing"));
+    forget(&root().join("target/debug/.fingerprint"));
+    assert!(ran.0, "{}", ran.1);
     let buf = root().join("tools/node_modules/.bin/buf");
     run(Command::new(buf).current_dir(&folder).args(["lint", "--path", "proto/stoa/thing"]));
+}
+
+/// Forgets what was built of the copy: it counts as built of what is here, where it is not looked at when
+/// something is edited.
+fn forget(fingerprints: &Path) {
+    let files = |folder: &Path| std::fs::read_dir(folder).into_iter().flatten().flatten();
+    for file in files(fingerprints).flat_map(|built| files(&built.path())) {
+        let lists_sources = file.file_name().to_string_lossy().starts_with("dep-");
+        let sources = std::fs::read(file.path()).unwrap_or_default();
+        if lists_sources && sources.windows(4).any(|part| part == b"new/") {
+            std::fs::remove_file(file.path()).unwrap();
+        }
+    }
 }
