@@ -10,7 +10,7 @@ use stoa_graphql::GraphQl;
 use stoa_kit::blobs::Objects;
 use stoa_kit::outbound::Http;
 use stoa_kit::ports::{Mailer, Ports};
-use stoa_kit::{Caller, Error, MAIN, Request, Result, World, world};
+use stoa_kit::{Caller, Cause, Error, MAIN, Request, Result, World, world};
 use stoa_live::Live;
 use stoa_mcp::Mcp;
 use stoa_node::{Body, Call, Face, Logs, Node, Parts, RootKey};
@@ -141,6 +141,7 @@ async fn setup_code(node: &Arc<Node>) -> Result<Option<String>> {
         fence: None,
         trace: String::new(),
         deadline: None,
+        cause: Cause::Request,
         address: String::new(),
         position: None,
         dry_run: false,

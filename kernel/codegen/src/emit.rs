@@ -232,8 +232,18 @@ fn leaf(contract: &str, field: &FieldDescriptor) -> String {
         kind if field.is_list() => ("Leaves", kind),
         kind => ("Leaf", kind),
     };
-    let leaf = if kind == Kind::Bool { "Bool" } else { "Text" };
+    let leaf = match &kind {
+        Kind::Bool => "Bool",
+        Kind::Message(message) if is_json(message) => "Json",
+        _ => "Text",
+    };
     format!("{contract}::Value::{holder}({contract}::Leaf::{leaf})")
+}
+
+/// Whether a message is any value of JSON.
+fn is_json(message: &MessageDescriptor) -> bool {
+    let json = ["google.protobuf.Struct", "google.protobuf.Value", "google.protobuf.ListValue"];
+    json.contains(&message.full_name())
 }
 
 fn event_impl(package: &Package<'_>, message: &MessageDescriptor) -> String {

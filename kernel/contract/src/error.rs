@@ -132,6 +132,20 @@ impl Error {
         )
     }
 
+    /// The same, where what was asked is a part of a larger request: fields are named from there on.
+    #[must_use]
+    pub fn within(mut self, part: &str) -> Self {
+        let error = &mut self.0;
+        error.message = format!("{part}: {}", error.message).into();
+        for violation in &mut error.violations {
+            violation.path = match violation.path.as_str() {
+                "" => part.to_owned(),
+                path => format!("{part}.{path}"),
+            };
+        }
+        self
+    }
+
     /// One field is wrong in a way that only the code can see.
     pub fn field(path: impl Into<String>, rule: &'static str, message: impl Into<String>) -> Self {
         Self::invalid(vec![Violation {

@@ -5,16 +5,19 @@
 //! compares its names with the message's [`Shape`] first.
 
 use std::borrow::Cow;
-use std::fmt;
+use std::collections::BTreeSet;
+use std::{fmt, io};
 
+use serde::Serialize;
 use serde::de::{
     DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor,
 };
 
+use serde_json::ser::{CompactFormatter, Formatter};
 use strsim::levenshtein;
 
 use crate::error::shown;
-use crate::message::{Field, Message, Shape, Value};
+use crate::message::{Field, Leaf, Message, Shape, Value};
 use crate::{Code, Error, Result, Violation};
 
 /// Reads a message.
@@ -45,8 +48,35 @@ pub fn decode<M: Message>(text: &[u8]) -> Result<M> {
 /// # Errors
 /// `internal`; a message that was built by this program can always be written.
 pub fn encode<M: Message>(message: &M) -> Result<Vec<u8>> {
-    serde_json::to_vec(message).map_err(Error::internal)
+    text(message)
 }
+
+/// Writes any value. A whole number is written as one, also where it is kept with a fraction: what
+/// was sent as 5 is not 5.0 when it comes back.
+///
+/// # Errors
+/// `internal`, as [`encode`].
+pub fn text(value: &impl Serialize) -> Result<Vec<u8>> {
+    let mut text = Vec::with_capacity(128);
+    let mut writer = serde_json::Serializer::with_formatter(&mut text, Whole);
+    value.serialize(&mut writer).map_err(Error::internal)?;
+    Ok(text)
+}
+
+/// Writes without white space, and whole numbers without a fraction.
+struct Whole;
+
+impl Formatter for Whole {
+    fn write_f64<W: io::Write + ?Sized>(&mut self, writer: &mut W, value: f64) -> io::Result<()> {
+        if value.fract() == 0.0 && value.abs() <= EXACT_MAX as f64 {
+            return self.write_i64(writer, value as i64);
+        }
+        CompactFormatter.write_f64(writer, value)
+    }
+}
+
+/// Up to here a number of JSON, as everybody reads it, is the number that was written (RFC 8259, 6).
+const EXACT_MAX: u64 = 1 << 53;
 
 fn refuse(path: &str, error: &serde_json::Error) -> Error {
     let text = error.to_string();
@@ -60,6 +90,8 @@ fn refuse(path: &str, error: &serde_json::Error) -> Error {
         ("json.unknown_field", rest.to_owned())
     } else if let Some(rest) = text.strip_prefix(REPEATED) {
         ("json.repeated_field", rest.to_owned())
+    } else if let Some(rest) = text.strip_prefix(INEXACT) {
+        ("json.inexact_number", rest.to_owned())
     } else {
         ("json.type", text.to_owned())
     };
@@ -68,6 +100,7 @@ fn refuse(path: &str, error: &serde_json::Error) -> Error {
 
 const UNKNOWN: &str = "unknown field: ";
 const REPEATED: &str = "repeated field: ";
+const INEXACT: &str = "inexact number: ";
 
 /// Walks JSON and knows only which names may stand where.
 struct Names<'a> {
@@ -119,6 +152,11 @@ impl<'de> Visitor<'de> for Names<'_> {
                 return Err(A::Error::custom(format_args!("{REPEATED}stands there twice")));
             }
             match field.value {
+                Value::Leaf(Leaf::Json)
+                | Value::Leaves(Leaf::Json)
+                | Value::LeafMap(Leaf::Json) => {
+                    map.next_value_seed(Anything(self.path))?;
+                }
                 Value::Leaf(_) | Value::Leaves(_) | Value::LeafMap(_) => {
                     map.next_value::<IgnoredAny>()?;
                 }
@@ -155,6 +193,86 @@ impl<'de> Visitor<'de> for Names<'_> {
     fn visit_f64<E: serde::de::Error>(self, _: f64) -> Result<(), E> {
         Err(E::custom("expected an object, found a number"))
     }
+}
+
+/// A value whose shape no contract says: it is refused where not all of it could be kept.
+struct Anything<'a>(&'a mut String);
+
+impl<'de> DeserializeSeed<'de> for Anything<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Anything<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value of JSON")
+    }
+
+    fn visit_unit<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_i64<E: serde::de::Error>(self, number: i64) -> Result<(), E> {
+        exact(number.unsigned_abs() <= EXACT_MAX)
+    }
+
+    fn visit_u64<E: serde::de::Error>(self, number: u64) -> Result<(), E> {
+        exact(number <= EXACT_MAX)
+    }
+
+    fn visit_f64<E: serde::de::Error>(self, number: f64) -> Result<(), E> {
+        // A whole number without an exponent comes here where it is too long for 64 bits.
+        exact(number.fract() != 0.0 || number.abs() <= EXACT_MAX as f64)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
+        let length = self.0.len();
+        for index in 0.. {
+            self.0.push_str(&format!("[{index}]"));
+            if items.next_element_seed(Anything(self.0))?.is_none() {
+                self.0.truncate(length);
+                break;
+            }
+            self.0.truncate(length);
+        }
+        Ok(())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        let length = self.0.len();
+        let mut seen = BTreeSet::new();
+        while let Some(key) = map.next_key::<String>()? {
+            self.0.push_str(&format!("[\"{}\"]", shown(&key)));
+            if !seen.insert(key) {
+                return Err(A::Error::custom(format_args!("{REPEATED}stands there twice")));
+            }
+            map.next_value_seed(Anything(self.0))?;
+            self.0.truncate(length);
+        }
+        Ok(())
+    }
+}
+
+fn exact<E: serde::de::Error>(is_exact: bool) -> Result<(), E> {
+    if is_exact {
+        return Ok(());
+    }
+    Err(E::custom(format_args!(
+        "{INEXACT}beyond 2^53, where numbers are not exact; send it as text"
+    )))
 }
 
 /// A list or a map of messages.

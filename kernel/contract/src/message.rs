@@ -111,6 +111,17 @@ pub enum Leaf {
     Bool,
     /// What JSON may write as text: also numbers, times and names of enums.
     Text,
+    /// Any value of JSON, of which no contract says what is in it.
+    Json,
+}
+
+impl Value {
+    fn is_json(&self) -> bool {
+        matches!(
+            self,
+            Self::Leaf(Leaf::Json) | Self::Leaves(Leaf::Json) | Self::LeafMap(Leaf::Json)
+        )
+    }
 }
 
 impl fmt::Debug for Value {
@@ -133,9 +144,9 @@ impl Shape {
         self.any(8, |field| field.redact)
     }
 
-    /// Whether any field within reach is about a person.
+    /// Whether any field within reach is about a person, or may be: nobody knows what is in JSON.
     pub fn is_personal(&self) -> bool {
-        self.any(8, |field| field.personal)
+        self.any(8, |field| field.personal || field.value.is_json())
     }
 
     /// Whether a field within reach is a [`Content`](crate::v1::Content).

@@ -1,10 +1,12 @@
 //! Who calls, and what they may.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use stoa_contract::{Error, Method, Permission, Result};
+use stoa_contract::{Code, Error, Method, Permission, Result};
 
 use crate::Micros;
+use crate::registry::no_such_method;
 
 /// The tenant that is there from the first start. Who administers it runs the cell.
 pub const MAIN: &str = "main";
@@ -159,10 +161,49 @@ impl Caller {
         }
     }
 
-    /// Whether they proved lately enough who they are for a method, by the strongest that they have.
-    pub fn stepped_up(&self, method: &Method, now: Micros) -> bool {
-        let Some(longest) = method.step_up.filter(|_| !self.is_system()) else { return true };
-        self.proof.as_ref().is_some_and(|proof| proof.full && now <= proof.time.after(longest))
+    /// Refuses what they may not call over a face.
+    ///
+    /// # Errors
+    /// `auth.required` of strangers, `auth.permission_denied`, and `node.no_such_method` of what is on no
+    /// face: the answer is the same as for a method that is not there.
+    pub fn authorize(&self, method: &Method) -> Result<()> {
+        if method.permission == Permission::Internal && !self.is_system() {
+            return Err(no_such_method(method.path));
+        }
+        if self.may_call(method) {
+            return Ok(());
+        }
+        if self.is_anonymous() {
+            return Err(Error::new(Code::Unauthenticated, "auth.required", "nobody is signed in")
+                .help("Send `Authorization: Bearer <token>` with a session's or a key's token."));
+        }
+        let (message, help) = match method.permission {
+            Permission::Named(name) => (
+                format!("this needs the permission `{name}`"),
+                "Ask somebody who may grant roles for one with this permission.",
+            ),
+            _ => (
+                format!("the scope of this key does not name `{}`", method.scope()),
+                "Use a key whose permissions name the method, or sign in.",
+            ),
+        };
+        Err(Error::new(Code::PermissionDenied, "auth.permission_denied", message).help(help))
+    }
+
+    /// Refuses whoever did not prove within this time who they are, by the strongest that they have.
+    /// The node itself has nothing to prove.
+    ///
+    /// # Errors
+    /// `auth.step_up_required`; a key always fails, since it says nothing of who holds it.
+    pub fn step_up(&self, within: Duration, now: Micros) -> Result<()> {
+        let fresh = |proof: &Arc<Proof>| proof.full && now <= proof.time.after(within);
+        if self.is_system() || self.proof.as_ref().is_some_and(fresh) {
+            return Ok(());
+        }
+        let message = "this takes a proof, of a moment ago, of who you are";
+        Err(Error::new(Code::PermissionDenied, "auth.step_up_required", message).help(
+            "Call `auth.StepUp` with the session, by the strongest that you have, and try again; a key cannot.",
+        ))
     }
 }
 

@@ -11,12 +11,14 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use buffa_types::google::protobuf::Struct;
 use bytes::Bytes;
 use futures::future::BoxFuture;
-use stoa_contract::{AnyMessage, Code, Kind, Message, Request};
+use stoa_contract::{AnyMessage, Kind, Message, Request};
 
 use crate::blobs::Uploaded;
 use crate::caller::Caller;
+use crate::invoke::Invocation;
 use crate::outbound::{Fetch, Fetched};
 use crate::ports::{self, Port, Ports};
 use crate::registry::{Registry, ServiceId};
@@ -87,6 +89,11 @@ pub trait Runner: Send + Sync + 'static {
         &self, basis: &Arc<Basis>, media_type: &str, bytes: Stream<Bytes>,
     ) -> BoxFuture<'static, Result<Uploaded>>;
 
+    /// Calls any method on the faces for an effect, under a key where it has one.
+    fn invoke(
+        &self, basis: &Arc<Basis>, invocation: Invocation, key: Option<String>,
+    ) -> BoxFuture<'static, Result<Struct>>;
+
     /// Gives the bytes of a blob to an effect.
     fn download(&self, basis: &Arc<Basis>, id: &str) -> BoxFuture<'static, Result<Stream<Bytes>>>;
 
@@ -132,13 +139,9 @@ impl Ctx {
     /// permission of its method, and obeys the rules of its contract.
     ///
     /// # Errors
-    /// `auth.permission_denied` and `request.invalid`.
+    /// As [`Caller::authorize`], and `request.invalid`.
     pub fn admit<R: Request>(&self, mut request: R) -> Result<R> {
-        if !self.caller().may_call(R::METHOD) {
-            let message = format!("this needs what `{}` takes", R::METHOD.scope());
-            let denied = Error::new(Code::PermissionDenied, "auth.permission_denied", message);
-            return Err(denied.help("Ask somebody who may grant roles for one that has it."));
-        }
+        self.caller().authorize(R::METHOD)?;
         request.admit()?;
         Ok(request)
     }
@@ -215,14 +218,40 @@ impl Ctx {
     /// them: see [`Fetched::success`].
     pub async fn fetch(&self, fetch: Fetch) -> Result<Fetched> {
         let Inner { basis, runner, .. } = &*self.0;
-        let what = format!("{} {}", fetch.method, fetch.url);
-        let count = self.count(what.clone());
-        let key = basis.key.is_some().then(|| {
-            let key: [u8; 16] =
-                basis.seal.derive(&[b"fetch", what.as_bytes(), &count.to_le_bytes()]);
-            format!("{:032x}", u128::from_be_bytes(key))
-        });
+        let key = self.named_key("fetch", format!("{} {}", fetch.method, fetch.url));
         runner.fetch(basis, fetch, key).await
+    }
+
+    /// Calls a method that only the data of this service names, as if whoever it is made for had called
+    /// it over a face: authorized as they are now, held to every rule and limit, and a commit of its own.
+    /// What reacts to it counts as a reaction to what runs this effect, so that a circle ends. The
+    /// manifest says that its effects [do this](crate::Service::invokes).
+    ///
+    /// Under a key the call has an idempotency key of its own, the same in every run of the effect, by
+    /// its method and how often that was called before.
+    ///
+    /// # Errors
+    /// Those of the call; `job.principal` where nobody may anything in that name any more, `node.not_later`
+    /// for what takes its caller to be there.
+    pub async fn invoke(&self, invocation: Invocation) -> Result<Struct> {
+        let Inner { basis, runner, .. } = &*self.0;
+        let service = runner.registry().service(basis.service);
+        if !service.invokes {
+            let what = format!("`{}` invokes without declaring it", service.name);
+            return Err(Error::internal(what));
+        }
+        let key = self.named_key("invoke", invocation.method.clone());
+        runner.invoke(basis, invocation, key).await
+    }
+
+    /// Under a key, one for something that is asked of others: by what it is and how often that was
+    /// asked before.
+    fn named_key(&self, purpose: &str, what: String) -> Option<String> {
+        let Basis { key, seal, .. } = &*self.0.basis;
+        let count = self.count(format!("{purpose} {what}"));
+        key.as_ref()?;
+        let parts = [purpose.as_bytes(), what.as_bytes(), &count.to_le_bytes()];
+        Some(format!("{:032x}", u128::from_be_bytes(seal.derive(&parts))))
     }
 
     /// Uploads bytes as the caller, as they come: a row that one of the caller's commands adds or saves

@@ -74,6 +74,7 @@
 //! | [`tx.grant`](Tx::grant), [`tx.revoke`](Tx::revoke), [`tx.holders`](View::holders) | who else sees a row |
 //! | [`view.link`](View::link), [`ctx.upload`](Ctx::upload), [`ctx.download`](Ctx::download) | bytes that rows hold |
 //! | [`tx.call`](Tx::call) | another service's command, in the same commit; the request's type finds it |
+//! | [`tx.call_as_caller`](Tx::call_as_caller) | any service's command or query, in the same commit, by what the caller may |
 //! | [`tx.emit`](Tx::emit) | an event, for whoever subscribes |
 //! | [`tx.enqueue`](Tx::enqueue) | a job: what must happen outside, after the commit |
 //! | [`tx.again`](Tx::again) | of bulk work, that this chunk was full: the next one follows at once |
@@ -169,6 +170,10 @@
 //! let charge = ctx.fetch(charge).await?.success()?;
 //! ```
 //!
+//! A service whose users say what is to be called, automation or a schedule, knows no type of it:
+//! `.invokes()` in the manifest, and [`ctx.invoke`](Ctx::invoke) by name and as JSON, in the name of whoever
+//! said so and by what they may when it happens.
+//!
 //! What is so only for as long as somebody says it, who is there or who is typing, is in a
 //! [topic](Ctx::topic), which is told to whoever watches it and never written. A stream that holds the
 //! [`Presence`] of its caller keeps them there until the connection ends:
@@ -203,6 +208,7 @@ mod delta;
 mod gathered;
 mod grants;
 pub mod id;
+pub mod invoke;
 mod list;
 mod mask;
 mod methods;
@@ -234,6 +240,7 @@ pub use caller::{Access, Caller, MAIN, Pattern, Proof};
 pub use ctx::{Basis, Ctx, Fence, Look, Runner, Step, Stream};
 pub use delta::Delta;
 pub use grants::Holder;
+pub use invoke::{Invocation, Principal};
 pub use list::{List, Wanted};
 pub use mask::{Mask, check_etag};
 pub use methods::Methods;

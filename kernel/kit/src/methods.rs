@@ -4,9 +4,10 @@ use std::any::Any;
 use std::future::Future;
 use std::sync::Arc;
 
+use buffa_types::google::protobuf::Struct;
 use futures::StreamExt;
 use futures::future::BoxFuture;
-use stoa_contract::{AnyMessage, Contract, Format, Kind, Method, Request};
+use stoa_contract::{AnyMessage, Contract, Format, Kind, Method, Request, json};
 
 use crate::blobs::Blobs;
 use crate::personal::Held;
@@ -248,6 +249,22 @@ impl Bound {
     /// Those of [`stoa_contract::decode`].
     pub fn decode_request(&self, bytes: &[u8], format: Format) -> Result<Box<dyn AnyMessage>> {
         (self.handler.request)(bytes, format)
+    }
+
+    /// Reads a request that stands in a message, as JSON shows it.
+    ///
+    /// # Errors
+    /// Those of [`stoa_contract::decode`].
+    pub fn request_of(&self, shown: &Struct) -> Result<Box<dyn AnyMessage>> {
+        self.decode_request(&json::text(shown)?, Format::Json)
+    }
+
+    /// A reply as JSON shows it, for a message that it stands in.
+    ///
+    /// # Errors
+    /// `internal` for one that is no object.
+    pub fn shown(&self, reply: &dyn AnyMessage) -> Result<Struct> {
+        serde_json::from_slice(&reply.encode(Format::Json)?).map_err(Error::internal)
     }
 
     /// Reads a reply, as it was remembered.

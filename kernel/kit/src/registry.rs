@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::OnceLock;
 
 use stoa_contract::described::Described;
-use stoa_contract::{EventType, Method, Permission};
+use stoa_contract::{Code, EventType, Method, Permission};
 
 pub use crate::methods::{Bound, Methods};
 use crate::ring::Ring;
@@ -101,6 +101,26 @@ impl Registry {
     /// A method by its path, without the leading slash.
     pub fn method(&self, path: &str) -> Option<&Bound> {
         self.methods.get(path)
+    }
+
+    /// A method by its path, for whoever was asked for it.
+    ///
+    /// # Errors
+    /// `node.no_such_method`.
+    pub fn find(&self, path: &str) -> Result<&Bound> {
+        self.method(path).ok_or_else(|| no_such_method(path))
+    }
+
+    /// A method by its path, or by what people call it: `ledger.CreateTransfer`.
+    ///
+    /// # Errors
+    /// `node.no_such_method`.
+    pub fn called(&self, name: &str) -> Result<&Bound> {
+        let short = || {
+            let (service, method) = name.split_once('.')?;
+            self.methods().find(|b| b.method.service == service && b.method.name == method)
+        };
+        self.method(name).or_else(short).ok_or_else(|| no_such_method(name))
     }
 
     /// An event by the full name of its message.
@@ -218,6 +238,12 @@ fn unmet(left: &BTreeMap<&'static str, Service>, ordered: &[Service]) -> Error {
     }
     let circle: Vec<_> = left.keys().copied().collect();
     catalogue(format!("services need one another in a circle: {}", circle.join(", ")))
+}
+
+/// What is said of a method that is not there, or is on no face.
+pub fn no_such_method(method: &str) -> Error {
+    Error::new(Code::Unimplemented, "node.no_such_method", format!("there is no method {method}"))
+        .help("List the services of this node to see its methods.")
 }
 
 fn catalogue(message: String) -> Error {

@@ -45,15 +45,23 @@ impl Schedule {
     /// # Errors
     /// `internal` for an expression or a zone that is not understood, or one that never fires.
     pub fn next(&self, after: Micros) -> Result<Micros> {
+        self.next_if_any(after).map_err(Error::internal)
+    }
+
+    /// The same for what somebody else wrote than whoever wrote the manifest.
+    ///
+    /// # Errors
+    /// What is wrong with it, in words.
+    pub fn next_if_any(&self, after: Micros) -> std::result::Result<Micros, String> {
         match self {
             Self::Every(interval) => Ok(after.after(*interval)),
             Self::Cron { expression, zone } => {
                 let cron = Cron::parse(expression).ok_or_else(|| {
-                    Error::internal(format!("not a cron expression: {expression}"))
+                    format!("`{expression}` is no cron expression of five fields")
                 })?;
-                let zone = TimeZone::get(zone).map_err(Error::internal)?;
-                cron.next(&zone, after)
-                    .ok_or_else(|| Error::internal(format!("`{expression}` never fires")))
+                let zone = TimeZone::get(zone)
+                    .map_err(|_| format!("`{zone}` is no time zone of the IANA database"))?;
+                cron.next(&zone, after).ok_or_else(|| format!("`{expression}` never fires"))
             }
         }
     }

@@ -36,6 +36,8 @@ pub struct Service {
     pub reaches: &'static [&'static str],
     /// Whether its effects reach hosts that users name.
     pub reaches_given: bool,
+    /// Whether its effects call what only its data names.
+    pub invokes: bool,
     /// Its tables, oldest change first.
     pub migrations: &'static [Migration],
     /// How it reacts to events.
@@ -172,6 +174,7 @@ impl Service {
             uses: if methods.blobs.is_empty() { Vec::new() } else { vec![objects] },
             reaches: &[],
             reaches_given: false,
+            invokes: false,
             migrations: &[],
             subscriptions: Vec::new(),
             records: None,
@@ -234,6 +237,13 @@ impl Service {
     #[must_use]
     pub fn reaches_given(self) -> Self {
         Self { reaches_given: true, ..self.uses::<dyn Http>() }
+    }
+
+    /// Says that its effects call methods that only its data names, in the name of those who wrote it:
+    /// automation, schedules.
+    #[must_use]
+    pub fn invokes(self) -> Self {
+        Self { invokes: true, ..self }
     }
 
     /// Names the changes that made its tables, oldest first.

@@ -1,5 +1,6 @@
 //! Transactions and snapshots, as a service sees them.
 
+mod as_caller;
 mod cause;
 mod view;
 

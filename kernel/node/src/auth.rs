@@ -9,7 +9,6 @@ use stoa_kit::session::{Session, Stamp};
 use stoa_kit::tx::Run;
 use stoa_kit::{Caller, Cause, Error, Result};
 
-use crate::call::authorize;
 use crate::{Call, Node};
 
 /// How old what the store knows of other nodes may be, for a kept answer to be good.
@@ -99,7 +98,7 @@ impl Node {
         let public = method.permission == Permission::Public && came_as.is_anonymous();
         let caller = tenants.meant(visitor)?.caller(found, public)?;
         tenants.active(&caller.tenant)?;
-        authorize(method, &caller)
+        caller.authorize(method)
     }
 
     /// Who bears what was sent; none where nothing was.
@@ -164,12 +163,14 @@ impl Node {
             return Ok(Caller::of(tenant, subject, &[]));
         }
         let caller = self.now(tenant, subject, credential).await?;
-        authorize(method, &caller)?;
+        caller.authorize(method)?;
         Ok(caller)
     }
 
     /// Somebody as they are now.
-    async fn now(&self, tenant: &Arc<str>, subject: &str, credential: &str) -> Result<Caller> {
+    pub(crate) async fn now(
+        &self, tenant: &Arc<str>, subject: &str, credential: &str,
+    ) -> Result<Caller> {
         let registry = Arc::clone(&self.registry);
         let Some((provider, by)) = registry.authenticator() else {
             return Ok(Caller::of(tenant, subject, &[]));
@@ -203,7 +204,7 @@ impl Node {
     async fn note(
         self: &Arc<Self>, tenant: &str, method: &'static str, request: &[u8],
     ) -> Result<()> {
-        let bound = self.registry.method(method).ok_or_else(|| crate::call::unknown(method))?;
+        let bound = self.registry.find(method)?;
         let call = Call {
             method: method.to_owned(),
             caller: Caller::system(tenant),
@@ -212,6 +213,7 @@ impl Node {
             fence: None,
             trace: String::new(),
             deadline: None,
+            cause: Cause::Request,
             address: String::new(),
             position: None,
             dry_run: false,

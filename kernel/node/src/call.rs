@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::{StreamExt, stream};
-use stoa_contract::{AnyMessage, Code, Format, Kind, Method, Permission};
-use stoa_kit::registry::Bound;
+use stoa_contract::{AnyMessage, Code, Format, Kind};
+use stoa_kit::registry::{Bound, no_such_method};
 use stoa_kit::session::{Session, Stamp};
 use stoa_kit::tx::{self, on_behalf};
 use stoa_kit::{Caller, Cause, Error, Micros, Result, Stream, Tx, View, network};
@@ -44,6 +44,8 @@ pub struct Asking<R> {
     pub trace: String,
     /// Uptime after which nobody waits for it.
     pub deadline: Option<Duration>,
+    /// Why: a face asks because somebody did.
+    pub cause: Cause,
     /// The network address it came from; services see its network.
     pub address: String,
     /// The position that what it reads must have reached.
@@ -85,7 +87,7 @@ impl Node {
     pub async fn call(self: &Arc<Self>, mut call: Call) -> Result<Answer> {
         let registry = Arc::clone(&self.registry);
         let Some(bound) = registry.method(&call.method) else {
-            return Err(unknown(&call.method));
+            return Err(no_such_method(&call.method));
         };
         if bound.method.takes_stream.is_some() {
             return self.converse(call.with(|one| stream::once(async { Ok(one) }).boxed())).await;
@@ -104,7 +106,7 @@ impl Node {
         let Some(bound) =
             registry.method(&call.method).filter(|found| found.method.takes_stream.is_some())
         else {
-            return Err(unknown(&call.method));
+            return Err(no_such_method(&call.method));
         };
         call.address = network(&call.address);
         let started = self.world.uptime();
@@ -165,12 +167,12 @@ impl Node {
 
     async fn query(self: &Arc<Self>, call: Call) -> Result<Answer> {
         let node = Arc::clone(self);
-        let Call { method, caller, request, position, .. } = call;
+        let Call { method, caller, request, cause, position, .. } = call;
         let (body, position) = self
             .read(position, move |session, stamp| {
-                let bound = node.registry.method(&method).ok_or_else(|| unknown(&method))?;
-                let (registry, cause) = (&*node.registry, &Cause::Request);
-                let query = tx::Run { registry, caller: &caller, cause, stamp, nested: false };
+                let bound = node.registry.find(&method)?;
+                let (registry, caller, cause) = (&*node.registry, &caller, &cause);
+                let query = tx::Run { registry, caller, cause, stamp, nested: false };
                 let run = |view: &View| bound.run_query(view, request.as_ref());
                 let body = query.query(session, bound.service, run)?;
                 Ok((body, session.position()))
@@ -189,7 +191,7 @@ impl Node {
         };
         let header = Header {
             tenant: Arc::clone(&call.caller.tenant),
-            cause: "request".to_owned(),
+            cause: call.cause.to_string(),
             caller: Arc::clone(&call.caller.subject),
             method: bound.method.path,
             trace: call.trace,
@@ -201,7 +203,7 @@ impl Node {
         let allowed = self.allowed(&call.caller).await?;
         let asked = (bound.method.path, call.request);
         let fence = self.fence(&call.caller, call.fence.as_deref())?;
-        let run = self.run_command(asked, call.caller, Cause::Request, allowed, false);
+        let run = self.run_command(asked, call.caller, call.cause, allowed, false);
         let commit = Commit { header, run: fenced(fence, run) };
         match call.dry_run {
             true => self.dry_run(commit).await,
@@ -216,7 +218,7 @@ impl Node {
     ) -> Run {
         let registry = Arc::clone(&self.registry);
         Box::new(move |session: &mut dyn Session, stamp: Stamp| {
-            let bound = registry.method(method).ok_or_else(|| unknown(method))?;
+            let bound = registry.find(method)?;
             let (registry, caller, cause) = (&registry, &caller, &cause);
             let command = tx::Run { registry, caller, cause, stamp, nested };
             let run = |tx: &mut Tx| bound.run_command(tx, request.as_ref());
@@ -274,12 +276,25 @@ impl<R> Asking<R> {
             fence,
             trace,
             deadline,
+            cause,
             address,
             position,
             dry_run,
         } = self;
         let request = form(request);
-        Asking { method, caller, request, key, fence, trace, deadline, address, position, dry_run }
+        Asking {
+            method,
+            caller,
+            request,
+            key,
+            fence,
+            trace,
+            deadline,
+            cause,
+            address,
+            position,
+            dry_run,
+        }
     }
 }
 
@@ -291,17 +306,11 @@ fn let_in<'a, R>(
         return Err(Error::new(Code::DeadlineExceeded, "request.deadline", "too late"));
     }
     let tenant = tenants.active(&call.caller.tenant)?;
-    authorize(bound.method, &call.caller)?;
-    if !call.caller.stepped_up(bound.method, now) {
-        return Err(step_up_required());
+    call.caller.authorize(bound.method)?;
+    if let Some(within) = bound.method.step_up {
+        call.caller.step_up(within, now)?;
     }
     Ok(tenant)
-}
-
-fn step_up_required() -> Error {
-    let message = "this takes a proof, of a moment ago, of who you are";
-    Error::new(Code::PermissionDenied, "auth.step_up_required", message)
-        .help("Call `auth.StepUp` with the session, by the strongest that you have, and try again; a key cannot.")
 }
 
 /// Messages that are as the contract says.
@@ -356,36 +365,6 @@ pub(crate) fn answer(bound: &Bound, committed: Committed) -> Result<Answer> {
 }
 
 /// Whether somebody may call a method.
-pub(crate) fn authorize(method: &Method, caller: &Caller) -> Result<()> {
-    if method.permission == Permission::Internal && !caller.is_system() {
-        // Absent from every face: the answer is the same as for a method that is not there.
-        return Err(unknown(method.path));
-    }
-    if caller.may_call(method) {
-        return Ok(());
-    }
-    if caller.is_anonymous() {
-        return Err(Error::new(Code::Unauthenticated, "auth.required", "nobody is signed in")
-            .help("Send `Authorization: Bearer <token>` with a session's or a key's token."));
-    }
-    let (message, help) = match method.permission {
-        Permission::Named(name) => (
-            format!("this needs the permission `{name}`"),
-            "Ask somebody who may grant roles for one with this permission.",
-        ),
-        _ => (
-            format!("the scope of this key does not name `{}`", method.scope()),
-            "Use a key whose permissions name the method, or sign in.",
-        ),
-    };
-    Err(Error::new(Code::PermissionDenied, "auth.permission_denied", message).help(help))
-}
-
-pub(crate) fn unknown(method: &str) -> Error {
-    Error::new(Code::Unimplemented, "node.no_such_method", format!("there is no method {method}"))
-        .help("List the services of this node to see its methods.")
-}
-
 /// The subject of a call that a service makes.
 pub(crate) fn subject_of(
     node: &Node, service: stoa_kit::registry::ServiceId, by: &str,

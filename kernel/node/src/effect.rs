@@ -17,14 +17,14 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use stoa_contract::{AnyMessage, Code, Format};
-use stoa_kit::registry::Bound;
+use stoa_kit::registry::{Bound, no_such_method};
 use stoa_kit::session::Session;
-use stoa_kit::{Basis, Cause, Ctx, Error, Fence, Result, Seal, Stream};
+use stoa_kit::{Basis, Ctx, Error, Fence, Result, Seal, Stream};
 use stoa_store::kernel::{self, Remembered};
 use stoa_store::{Commit, Committed, Header, Key, Outcome};
 
 use crate::background::housekeep;
-use crate::call::{Answer, Asking, Body, Call, Conversation, answer, unknown};
+use crate::call::{Answer, Asking, Body, Call, Conversation, answer};
 use crate::fence::both;
 use crate::stopping::until_stopped;
 use crate::unwound::{unwound, unwound_items};
@@ -113,7 +113,7 @@ impl Node {
         self.check_fence(fence.as_ref()).await?;
         let deadline = call.deadline;
         let ctx = Ctx::new(basis(bound, &call, self.chance(), fence), self.runner());
-        let total = bound.method.takes_stream.ok_or_else(|| unknown(bound.method.path))?;
+        let total = bound.method.takes_stream.ok_or_else(|| no_such_method(bound.method.path))?;
         let requests = total::weighed(total, call.request);
         let body = match bound.method.streams {
             true => {
@@ -177,7 +177,7 @@ fn basis<R>(bound: &Bound, call: &Asking<R>, seal: Seal, fence: Option<Fence>) -
     Basis {
         service: bound.service,
         caller: call.caller.clone(),
-        cause: Cause::Request,
+        cause: call.cause.clone(),
         key: call.key.clone(),
         seal,
         address: call.address.clone(),
@@ -247,7 +247,7 @@ impl Claim {
             if end(session)? == 0 {
                 return Err(overtaken());
             }
-            let bound = registry.method(method).ok_or_else(|| unknown(method))?;
+            let bound = registry.find(method)?;
             let reply = bound.decode_reply(&bytes, Format::Binary)?;
             Ok(Outcome { reply: Some(Ok(reply)), gathered: Default::default() })
         };

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use http::HeaderMap;
 use stoa_contract::{AnyMessage, Method, Permission};
-use stoa_kit::{Caller, Result, Stream};
+use stoa_kit::{Caller, Cause, Result, Stream};
 
 use crate::auth::Visitor;
-use crate::call::{Answer, Asking, Body, authorize};
+use crate::call::{Answer, Asking, Body};
 use crate::dry::asked_for as dry_run;
 use crate::rpc::{header, trace, watched};
 use crate::spoken::deadline;
@@ -30,7 +30,7 @@ impl Guest {
     ) -> Result<Self> {
         let public = wanted.is_none_or(|method| method.permission == Permission::Public);
         let caller = node.identify(&visitor, public && forgives).await?;
-        wanted.map_or(Ok(()), |method| authorize(method, &caller))?;
+        wanted.map_or(Ok(()), |method| caller.authorize(method))?;
         Ok(Self { caller, visitor, node: Arc::clone(node) })
     }
 
@@ -74,7 +74,7 @@ impl Guest {
     /// # Errors
     /// `auth.required`, `auth.permission_denied`, and those of a bad token.
     pub async fn may_call(&self, method: &Method) -> Result<()> {
-        match authorize(method, &self.caller) {
+        match self.caller.authorize(method) {
             Err(_) if self.caller.is_anonymous() => self.still_good(method).await,
             asked => asked,
         }
@@ -159,6 +159,7 @@ impl Guest {
             fence: header(headers, "stoa-fence")?.map(str::to_owned),
             trace: trace(headers),
             deadline: deadline(headers).map(until),
+            cause: Cause::Request,
             address: self.visitor.network.clone(),
             position: position.map(|position| position.0),
             dry_run: dry_run(headers)?,

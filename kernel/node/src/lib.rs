@@ -26,6 +26,7 @@ mod fence;
 mod guest;
 mod health;
 mod incoming;
+mod invoke;
 mod keys;
 mod limit;
 mod load;

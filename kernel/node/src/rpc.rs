@@ -14,7 +14,7 @@ use http::HeaderMap;
 use stoa_contract::{AnyMessage, Code, Error, Format, Kind, Method, Permission, rpc};
 use stoa_kit::{Result, Stream};
 
-use crate::call::{Answer, Body, Call, Conversation, unknown};
+use crate::call::{Answer, Body, Call, Conversation};
 use crate::dry;
 use crate::guest::Guest;
 use crate::incoming::Flow;
@@ -97,7 +97,7 @@ async fn call(
     node: &Arc<Node>, path: String, ctx: &RequestContext, body: &[u8], format: Format,
 ) -> Result<Answer> {
     let registry = Arc::clone(node.registry());
-    let bound = registry.method(&path).ok_or_else(|| unknown(&path))?;
+    let bound = registry.find(&path)?;
     let request = bound.decode_request(body, format)?;
     let guest = at_door::<Guest>(ctx)?;
     let call = guest.asks(path, ctx.headers(), request)?;
@@ -109,7 +109,7 @@ async fn call(
 async fn converse(
     node: &Arc<Node>, path: String, ctx: &RequestContext, requests: RequestStream, format: Format,
 ) -> Result<Answer> {
-    let method = node.registry().method(&path).ok_or_else(|| unknown(&path))?.method;
+    let method = node.registry().find(&path)?.method;
     let (guest, flow) = (at_door::<Guest>(ctx)?, at_door::<Flow>(ctx)?);
     let requests = decoded(guest, method, flow.messages(requests), format);
     let call = guest.asks(path, ctx.headers(), requests)?;
@@ -123,7 +123,7 @@ pub(crate) fn decoded(
 ) -> Stream<Box<dyn AnyMessage>> {
     let registry = Arc::clone(guest.node.registry());
     let decoded = paced(Arc::clone(guest), messages).map(move |message| {
-        let bound = registry.method(method.path).ok_or_else(|| unknown(method.path))?;
+        let bound = registry.find(method.path)?;
         bound.decode_request(&message?, format)
     });
     decoded.boxed()

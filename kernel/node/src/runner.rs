@@ -4,6 +4,7 @@ use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use buffa_types::google::protobuf::Struct;
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use stoa_contract::{AnyMessage, Format, Kind};
@@ -12,11 +13,11 @@ use stoa_kit::outbound::{Fetch, Fetched};
 use stoa_kit::ports::Ports;
 use stoa_kit::topic::Topics;
 use stoa_kit::tx::Run;
-use stoa_kit::{Basis, Cause, Error, Look, Registry, Result, Stream, World};
+use stoa_kit::{Basis, Cause, Error, Invocation, Look, Registry, Result, Stream, World};
 use stoa_store::{Commit, Header, Reply};
 use tokio::sync::oneshot;
 
-use crate::call::{HEADER_BYTES, subject_of, unknown};
+use crate::call::{HEADER_BYTES, subject_of};
 use crate::fence::fenced;
 use crate::quota::Allowed;
 use crate::{Node, keys};
@@ -52,6 +53,13 @@ impl stoa_kit::Runner for Runner {
     ) -> BoxFuture<'static, Result<Fetched>> {
         let (node, basis) = (Arc::clone(&self.0), Arc::clone(basis));
         Box::pin(async move { node.fetch(&basis, fetch, key).await })
+    }
+
+    fn invoke(
+        &self, basis: &Arc<Basis>, invocation: Invocation, key: Option<String>,
+    ) -> BoxFuture<'static, Result<Struct>> {
+        let (node, basis) = (Arc::clone(&self.0), Arc::clone(basis));
+        Box::pin(async move { node.invoke(&basis, invocation, key).await })
     }
 
     fn upload(
@@ -119,14 +127,14 @@ async fn call(
     step: Option<[u8; 16]>,
 ) -> Result<Box<dyn AnyMessage>> {
     let (registry, asked) = (Arc::clone(&node.registry), node.world.uptime());
-    let bound = registry.method(method).ok_or_else(|| unknown(method))?;
+    let bound = registry.find(method)?;
     registry.check_need(basis.service, bound)?;
     request.admit().map_err(|error| error.out_of(&bound.method.short_name()))?;
     if bound.method.kind == Kind::Query {
         let (inner, basis) = (Arc::clone(&registry), Arc::clone(basis));
         return node
             .read(None, move |session, stamp| {
-                let bound = inner.method(method).ok_or_else(|| unknown(method))?;
+                let bound = inner.find(method)?;
                 let (registry, caller, cause) = (&inner, &basis.caller, &basis.cause);
                 let query = Run { registry, caller, cause, stamp, nested: true };
                 query.query(session, bound.service, |view| bound.run_query(view, request.as_ref()))

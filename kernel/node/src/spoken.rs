@@ -6,8 +6,8 @@ use connectrpc::{ConnectError, MethodDescriptor, MethodKind, Protocol};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, header};
 use stoa_contract::{Code, Error};
+use stoa_kit::registry::no_such_method;
 
-use crate::call::unknown;
 use crate::refusal::refuse;
 
 /// What is spoken here, for those who spoke otherwise.
@@ -20,7 +20,7 @@ const COMPRESSED: [&str; 3] = ["content-encoding", "connect-content-encoding", "
 /// What can be said against a request by its head alone.
 pub(crate) fn check(head: &Parts, method: Option<MethodDescriptor>) -> Result<(), ConnectError> {
     let Some(method) = method else {
-        return Err(refuse(&unknown(head.uri.path())));
+        return Err(refuse(&no_such_method(head.uri.path())));
     };
     let streams = method.kind != MethodKind::Unary;
     let gets = method.idempotent && !streams;

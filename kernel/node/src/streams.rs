@@ -20,11 +20,12 @@ use serde::Deserialize;
 use serde_json::json;
 use serde_json::value::RawValue;
 use stoa_contract::{AnyMessage, Code, Format, Method, Permission};
+use stoa_kit::registry::no_such_method;
 use stoa_kit::{Error, Registry, Result, Stream};
 use tokio::sync::mpsc;
 
 use crate::budget::{Budget, Held};
-use crate::call::{Answer, Body, Conversation, unknown};
+use crate::call::{Answer, Body, Conversation};
 use crate::door::largest;
 use crate::face::{Asked, Content, Face, Visit};
 use crate::guest::Guest;
@@ -69,7 +70,7 @@ impl Face for Streams {
 
     fn answer(&self, visit: Visit) -> BoxFuture<'static, Result<Response<Content>>> {
         let path = visit.head.uri.path();
-        let method = at(&self.0, path).ok_or_else(|| unknown(path));
+        let method = at(&self.0, path).ok_or_else(|| no_such_method(path));
         async move {
             let method = method?;
             let (headers, trace) = (visit.head.headers.clone(), visit.trace());

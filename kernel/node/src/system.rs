@@ -1,6 +1,7 @@
 //! The node's own contract, `stoa.system.v1`: it reads the kernel's tables, and is the one
 //! service that may.
 
+mod batch;
 mod blobs;
 mod catalogue;
 mod commits;
@@ -102,6 +103,7 @@ where
 pub(crate) fn service(own: &Arc<Own>) -> Service {
     let functions = Functions {
         list_services: catalogue::list,
+        batch: batch::run,
         explain_access: catalogue::explain,
         get_commit: with(own, commits::get),
         list_commits: commits::list,

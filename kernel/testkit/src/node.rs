@@ -12,7 +12,7 @@ use stoa_kit::blobs::Objects;
 use stoa_kit::outbound::Http;
 use stoa_kit::ports::{Mail, Mailer, Ports};
 use stoa_kit::value::FromRow;
-use stoa_kit::{Caller, Error, MAIN, Micros, Proof, Result, Root, Service, World};
+use stoa_kit::{Caller, Cause, Error, MAIN, Micros, Proof, Result, Root, Service, World};
 use stoa_node::{Answer, Background, Body, Call, Logs, Parts, RootKey, Visitor};
 use stoa_store::{Directory, Options, Read, kernel};
 
@@ -462,6 +462,7 @@ fn asked(method: &str, caller: &Caller, request: Box<dyn AnyMessage>) -> Call {
         fence: None,
         trace: String::new(),
         deadline: None,
+        cause: Cause::Request,
         address: "127.0.0.1".to_owned(),
         position: None,
         dry_run: false,

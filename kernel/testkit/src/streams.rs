@@ -2,7 +2,7 @@
 
 use futures::StreamExt;
 use stoa_contract::{AnyMessage, Request};
-use stoa_kit::{Caller, Result, Stream};
+use stoa_kit::{Caller, Cause, Result, Stream};
 use stoa_node::{Body, Conversation};
 
 use crate::Node;
@@ -37,6 +37,7 @@ impl Node {
             fence: None,
             trace: String::new(),
             deadline: None,
+            cause: Cause::Request,
             address: "127.0.0.1".to_owned(),
             position: None,
             dry_run: false,

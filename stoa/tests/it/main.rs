@@ -10,6 +10,7 @@
 
 mod backup;
 mod bank;
+mod batch;
 mod blobs;
 mod cli;
 mod clients;

@@ -1,6 +1,7 @@
 //! A snapshot, as a service sees it.
 
 use std::cell::RefCell;
+use std::time::Duration;
 
 use stoa_contract::{AnyMessage as _, Code, Kind, Request};
 
@@ -101,7 +102,7 @@ impl View<'_> {
     }
 
     /// Tells the session what cannot fail.
-    fn note(&self, tell: fn(&mut dyn Session)) {
+    pub(super) fn note(&self, tell: impl Fn(&mut dyn Session)) {
         // What is told is no statement, and gives no error.
         let _ = self.session(&mut |session| {
             tell(session);
@@ -160,6 +161,15 @@ impl View<'_> {
             Error::new(Code::FailedPrecondition, "auth.no_user", "only a user can do this")
                 .help("Sign in as a user instead of using a key of a service account.")
         })
+    }
+
+    /// Asks for a proof, not older than this, of who calls: for what only some requests of a method
+    /// take. Where all do, its contract says `(stoa.v1.step_up_seconds)`.
+    ///
+    /// # Errors
+    /// `auth.step_up_required`.
+    pub fn step_up(&self, within: Duration) -> Result<()> {
+        self.caller().step_up(within, self.now())
     }
 
     /// Who owns what the caller creates: the id of a user or a service account.

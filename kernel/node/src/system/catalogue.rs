@@ -1,9 +1,9 @@
 //! What a node offers: its services and their methods.
 
 use stoa_contract::{Kind, Permission};
+use stoa_kit::registry::no_such_method;
 use stoa_kit::{Error, Result, View};
 
-use crate::call::{authorize, unknown};
 use crate::contract::{
     self as system, ExplainAccessRequest, ExplainAccessResponse, ListServicesRequest,
     ListServicesResponse, Method,
@@ -26,10 +26,11 @@ pub(super) fn list(view: &View, _: ListServicesRequest) -> Result<ListServicesRe
 
 /// Who may call a method, and whether the caller may.
 pub(super) fn explain(view: &View, request: ExplainAccessRequest) -> Result<ExplainAccessResponse> {
-    let found = view.registry().method(&request.method).map(|bound| bound.method);
-    let found = found.filter(|method| method.permission != Permission::Internal);
-    let method = found.ok_or_else(|| unknown(&request.method))?;
-    let refusal = authorize(method, view.caller()).err();
+    let method = view.registry().called(&request.method)?.method;
+    if method.permission == Permission::Internal {
+        return Err(no_such_method(&request.method));
+    }
+    let refusal = view.caller().authorize(method).err();
     let told = |what: fn(&Error) -> &str| refusal.as_ref().map_or("", what).to_owned();
     Ok(ExplainAccessResponse {
         permission: permission_of(method).to_owned(),

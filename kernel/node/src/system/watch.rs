@@ -8,13 +8,12 @@ use stoa_contract::Format;
 use stoa_kit::{Ctx, Error, Result, Stream};
 
 use crate::Node;
-use crate::call::unknown;
 use crate::contract::{WatchRequest, WatchResponse};
 
 pub(super) async fn watch(ctx: Ctx, request: WatchRequest) -> Result<Stream<WatchResponse>> {
     let node = Arc::clone(ctx.node::<Arc<Node>>()?);
     let registry = Arc::clone(node.registry());
-    let bound = registry.method(&request.method).ok_or_else(|| unknown(&request.method))?;
+    let bound = registry.find(&request.method)?;
     let text = if request.request.is_empty() { "{}" } else { &request.request };
     let inner = bound.decode_request(text.as_bytes(), Format::Json)?;
     let watch = node.watch(ctx.caller(), bound.method, inner, &request.etag).await?;

@@ -24,6 +24,7 @@ use std::sync::Arc;
 
 use futures::StreamExt;
 use stoa_contract::{AnyMessage, Format, Kind, Method, Permission};
+use stoa_kit::registry::no_such_method;
 use stoa_kit::{Caller, Code, Error, Result, Stream};
 use tokio::sync::watch;
 
@@ -31,7 +32,6 @@ pub use query::Reply;
 
 use crate::Node;
 use crate::budget::Held;
-use crate::call::{authorize, unknown};
 use crate::guest::Guest;
 use crate::stopping::{stopping, told};
 use access::Access;
@@ -98,7 +98,7 @@ impl Node {
         method: &'static Method, mut request: Box<dyn AnyMessage>, etag: &str,
     ) -> Result<Watch> {
         if method.permission == Permission::Internal {
-            return Err(unknown(method.path));
+            return Err(no_such_method(method.path));
         }
         if method.kind != Kind::Query {
             return Err(not_a_query(method));
@@ -110,7 +110,7 @@ impl Node {
         let mut access = self.hub.accesses.join(self, access);
         let permissions = access.first().await?.permissions;
         let caller = Caller { permissions, ..caller.clone() };
-        authorize(method, &caller)?;
+        caller.authorize(method)?;
         let request: Arc<[u8]> = request.encode(Format::Binary)?.into();
         let query = Query::new(&caller, method, &request);
         Ok(Watch {
@@ -175,7 +175,7 @@ impl Watch {
         let Some(now) = self.access.now()? else { return Ok(()) };
         if now.permissions != self.caller.permissions {
             self.caller.permissions = now.permissions;
-            authorize(self.method, &self.caller)?;
+            self.caller.authorize(self.method)?;
             let query = Query::new(&self.caller, self.method, &self.request);
             self.state = self.node.hub.queries.join(&self.node, query);
         }

@@ -15,7 +15,6 @@ use stoa_store::kernel;
 use super::group::{Groups, Look};
 use super::hub::Hub;
 use super::untold;
-use crate::call::unknown;
 use crate::{Node, Position};
 
 /// A query, as somebody asks it.
@@ -47,7 +46,7 @@ impl Reply {
     /// # Errors
     /// Those of [`stoa_kit::registry::Bound::decode_reply`].
     pub fn message(&self, registry: &Registry) -> Result<Box<dyn AnyMessage>> {
-        let bound = registry.method(self.method.path).ok_or_else(|| unknown(self.method.path))?;
+        let bound = registry.find(self.method.path)?;
         bound.decode_reply(&self.binary, Format::Binary)
     }
 
@@ -111,7 +110,7 @@ impl Look for Query {
             let (registry, caller) = (Arc::clone(node.registry()), self.caller.clone());
             let (method, request) = (self.method, Arc::clone(&self.request));
             let read = move |session: &mut dyn Session, stamp: Stamp| {
-                let bound = registry.method(method.path).ok_or_else(|| unknown(method.path))?;
+                let bound = registry.find(method.path)?;
                 let request = bound.decode_request(&request, Format::Binary)?;
                 let (registry, caller, cause) = (&*registry, &caller, &Cause::Request);
                 session.watch();

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use stoa_kit::{Code, Request, Result, Service};
+use stoa_kit::{Cause, Code, Request, Result, Service};
 use stoa_node::{Answer, Call, DryRun};
 use stoa_testkit::{Node, both};
 
@@ -23,6 +23,7 @@ async fn call<R: Request>(node: &Node, dry_run: bool, request: R) -> Result<Answ
         fence: None,
         trace: String::new(),
         deadline: None,
+        cause: Cause::Request,
         address: String::new(),
         position: None,
         dry_run,

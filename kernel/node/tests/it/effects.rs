@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use stoa_kit::session::Session;
-use stoa_kit::{Code, MAIN, Request, Result};
+use stoa_kit::{Cause, Code, MAIN, Request, Result};
 use stoa_node::Call;
 use stoa_store::{Commit, Header, Outcome, kernel};
 use stoa_testkit::{Engine, Node, run};
@@ -219,6 +219,7 @@ fn what_wakes_past_its_deadline_commits_nothing(engine: Engine) {
             fence: None,
             trace: "0af7651916cd43dd8448eb211c80319c".to_owned(),
             deadline: Some(soon),
+            cause: Cause::Request,
             address: String::new(),
             position: None,
             dry_run: false,

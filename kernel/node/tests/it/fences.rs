@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::Request as Http;
-use stoa_kit::{Request, Result, Service};
+use stoa_kit::{Cause, Request, Result, Service};
 use stoa_node::{Answer, Call};
 use stoa_testkit::{Engine, Node, run};
 
@@ -33,6 +33,7 @@ async fn under<R: Request>(node: &Node, request: R, key: Option<&str>) -> Result
         fence: Some("echo:lock".to_owned()),
         trace: String::new(),
         deadline: None,
+        cause: Cause::Request,
         address: "127.0.0.1".to_owned(),
         position: None,
         dry_run: false,

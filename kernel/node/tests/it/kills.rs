@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use stoa_kit::ports::Ports;
-use stoa_kit::{Caller, MAIN, Request, Root, World, world};
+use stoa_kit::{Caller, Cause, MAIN, Request, Root, World, world};
 use stoa_node::{Background, Call, Logs, Node, Parts, RootKey};
 use stoa_store::{Options, Place};
 use stoa_testkit::{postgres, settled};
@@ -156,6 +156,7 @@ async fn speak(node: &Arc<Node>, subject: &str, from: i64) {
             fence: None,
             trace: String::new(),
             deadline: None,
+            cause: Cause::Request,
             address: String::new(),
             position: None,
             dry_run: false,

@@ -10,6 +10,7 @@
 )]
 
 mod autobahn;
+mod batch;
 mod calls;
 mod catalogue;
 mod chores;

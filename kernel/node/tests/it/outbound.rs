@@ -7,7 +7,7 @@ use futures::future::BoxFuture;
 use http::Method;
 use stoa_contract::Contract;
 use stoa_kit::outbound::{Fetch, Fetched, Outbound};
-use stoa_kit::{Code, Ctx, Error, Methods, Request, Result, Root, Service, World};
+use stoa_kit::{Cause, Code, Ctx, Error, Methods, Request, Result, Root, Service, World};
 use stoa_node::{Call, Logs, Parts, RootKey};
 use stoa_store::{Options, Place};
 use stoa_testkit::{Engine, Node, TestWorld, answer, run};
@@ -154,6 +154,7 @@ fn a_request_is_known_again_when_the_effect_runs_again() {
             fence: None,
             trace: trace.to_owned(),
             deadline: None,
+            cause: Cause::Request,
             address: String::new(),
             position: None,
             dry_run: false,

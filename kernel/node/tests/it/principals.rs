@@ -4,12 +4,13 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use buffa_types::google::protobuf::Struct;
 use serde_json::json;
 use stoa_contract::{Check, Contract, Job, Kind, Method, Permission, Shape};
 use stoa_kit::v1::Money;
 use stoa_kit::{
-    Authenticator, Caller, JobOptions, MAIN, Message, Methods, Micros, Migration, Request, Result,
-    Service, View,
+    Authenticator, Caller, Cause, Error, Invocation, JobOptions, MAIN, Message, Methods, Micros,
+    Migration, Principal, Request, Result, Service, View,
 };
 use stoa_node::Call;
 use stoa_testkit::{Engine, Node, both, run};
@@ -17,13 +18,16 @@ use stoa_testkit::{Engine, Node, both, run};
 use crate::echo::{self, rows};
 use crate::messages::{Enqueue, Say};
 
-crate::on_both!(a_job_runs_as_who_asked_for_it_is_by_then);
+crate::on_both!(
+    a_job_runs_as_who_asked_for_it_is_by_then,
+    what_is_invoked_is_asked_once_and_as_who_it_is_for,
+);
 
 const CONTRACT: &Contract = &Contract {
     name: "deeds",
     full_name: "stoa.deeds.v1.DeedsService",
     doc: "Does what somebody asked for.",
-    methods: &[Ask::METHOD, Do::METHOD],
+    methods: &[Ask::METHOD, Do::METHOD, Press::METHOD],
     events: &[],
     descriptors: &[],
 };
@@ -82,6 +86,7 @@ macro_rules! deed {
 
 deed!(Ask, Command, Permission::Authenticated, None);
 deed!(Do, Effect, Permission::Named("deeds.do"), Some(JOB));
+deed!(Press, Effect, Permission::Authenticated, None);
 
 /// Whoever has a row may; whoever is called `gone` is nobody any more.
 fn principal(view: &View, subject: &str, _: &str) -> Result<Option<Caller>> {
@@ -109,8 +114,17 @@ fn service(done: Arc<Mutex<Vec<String>>>) -> Service {
         .effect(move |ctx, _: Do| {
             done.lock().unwrap().push(ctx.caller().subject.to_string());
             async { Ok(Money::default()) }
+        })
+        .effect(|ctx, press: Press| async move {
+            let principal = Principal { subject: press.0.currency, credential: String::new() };
+            let asked = Invocation::new("deeds.Do", Struct::default()).on_behalf(principal);
+            ctx.invoke(asked).await?;
+            match press.0.amount {
+                0 => Ok(Money::default()),
+                _ => Err(Error::unavailable("deeds.jammed", "what came of it was not kept")),
+            }
         });
-    Service::new(methods).migrations(TABLES).authenticates(Authenticator {
+    Service::new(methods).invokes().migrations(TABLES).authenticates(Authenticator {
         tenant: |_| Some(MAIN),
         run: |_, _| Ok(None),
         principal,
@@ -149,6 +163,30 @@ fn a_job_runs_as_who_asked_for_it_is_by_then(engine: Engine) {
     });
 }
 
+fn what_is_invoked_is_asked_once_and_as_who_it_is_for(engine: Engine) {
+    let done = Arc::new(Mutex::new(Vec::new()));
+    let services = vec![service(Arc::clone(&done))];
+    run(engine, services, |node| async move {
+        let presser = node.user("presser");
+        let press =
+            |subject: &str, jammed| Press(Money { amount: jammed, currency: subject.into() });
+        node.call(&presser, ask("allow user:may")).await.unwrap();
+        for (subject, reason) in
+            [("user:not", "auth.permission_denied"), ("user:gone", "job.principal")]
+        {
+            let error = node.call(&presser, press(subject, 0)).await.unwrap_err();
+            assert_eq!(error.reason(), reason);
+        }
+        assert!(done.lock().unwrap().is_empty());
+        let pressed =
+            async |key: &str| node.call_with_key(&presser, key, press("user:may", 1)).await;
+        for key in ["k", "k", "l"] {
+            assert_eq!(pressed(key).await.unwrap_err().reason(), "deeds.jammed");
+        }
+        assert_eq!(*done.lock().unwrap(), ["user:may", "user:may"], "once for each key");
+    });
+}
+
 fn services() -> Vec<Service> {
     vec![echo::service()]
 }
@@ -163,6 +201,7 @@ async fn traced<R: Request>(node: &Node, caller: &Caller, request: R) {
         fence: None,
         trace: TRACE.to_owned(),
         deadline: None,
+        cause: Cause::Request,
         address: String::new(),
         position: None,
         dry_run: false,

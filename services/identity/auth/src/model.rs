@@ -59,6 +59,8 @@ pub(crate) fn is_full(methods: &[String], second_factor: bool) -> bool {
 pub(crate) const KEY_LIFE_DEFAULT: Duration = days(90);
 /// No key lives longer.
 pub(crate) const KEY_LIFE_MAX: Duration = days(400);
+/// How long ago, at most, whoever makes a key that outlives what it is made with proved who they are.
+pub(crate) const KEY_STEP_UP: Duration = minutes(10);
 /// Uses of a session or a key that lie closer together are noted as one.
 pub(crate) const USE_NOTED_EVERY: Duration = minutes(5);
 

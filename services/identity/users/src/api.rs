@@ -79,7 +79,9 @@ impl UsersService for Users {
         let mut user = before.clone();
         request.apply(&mut user)?;
         rename(tx, &before.handle, &user.handle, &user.id, Reason::HandleTaken)?;
-        rename(tx, &before.email, &user.email, &user.id, Reason::EmailTaken)?;
+        if rename(tx, &before.email, &user.email, &user.id, Reason::EmailTaken)? {
+            may_move(tx, &before)?;
+        }
         let key = model::normal(&user.handle);
         let user = tx.save_with(user, "handle_key", &key)?;
         Ok(UpdateUserResponse { user: user.into() })
@@ -170,11 +172,28 @@ fn claim(tx: &mut Tx, name: &str, user: &str, taken: Reason) -> Result<()> {
     }
 }
 
-/// Claims a new name and gives the old one back, where they are not the same to us.
-fn rename(tx: &mut Tx, old: &str, new: &str, user: &str, taken: Reason) -> Result<()> {
+/// Claims a new name and gives the old one back; false where they are the same to us.
+fn rename(tx: &mut Tx, old: &str, new: &str, user: &str, taken: Reason) -> Result<bool> {
     if model::normal(old) == model::normal(new) {
-        return Ok(());
+        return Ok(false);
     }
     claim(tx, new, user, taken)?;
-    store::release(tx, &model::normal(old))
+    store::release(tx, &model::normal(old))?;
+    Ok(true)
+}
+
+/// Refuses to give a user another address to whoever found an open session, or would come to more by
+/// it than they may: with links by mail, whose the address is, theirs is the account.
+fn may_move(tx: &Tx, user: &User) -> Result<()> {
+    let caller = tx.caller();
+    if tx.is_nested() {
+        return Ok(());
+    }
+    if store::administers(tx, &user.id)? && !caller.may("*") {
+        return Err(Reason::NotYours.because("the address of an administrator"));
+    }
+    match caller.user() {
+        Some(_) => tx.step_up(model::ADDRESS_STEP_UP),
+        None => Ok(()),
+    }
 }

@@ -1,6 +1,11 @@
 //! The names of users, and who is in a list of them.
 
+use std::time::Duration;
+
 use stoa_users_v1::User;
+
+/// How long ago, at most, whoever changes an address proved who they are.
+pub(crate) const ADDRESS_STEP_UP: Duration = Duration::from_secs(10 * 60);
 
 /// The form in which names are compared: no white space around, lower case. The contract admits
 /// only ASCII, so that no two of these look the same to people; names in any script belong into

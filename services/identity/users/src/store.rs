@@ -59,6 +59,15 @@ pub(crate) fn dismiss(tx: &mut Tx, id: &str) -> Result<()> {
     Ok(())
 }
 
+/// Whether a user administers.
+pub(crate) fn administers(view: &View, id: &str) -> Result<bool> {
+    let row = view.row::<(String,)>(
+        "SELECT user_id FROM users_administrator WHERE tenant = :tenant AND user_id = $1",
+        (id,),
+    )?;
+    Ok(row.is_some())
+}
+
 /// Whether a user is the one administrator who is active.
 pub(crate) fn is_last_administrator(view: &View, id: &str) -> Result<bool> {
     let active = view.rows::<(String,)>(

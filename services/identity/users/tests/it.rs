@@ -2,6 +2,8 @@
 
 #![cfg(test)]
 
+use std::time::Duration;
+
 use futures::future::join_all;
 use stoa_kit::{Caller, Code, Error, Result, Service};
 use stoa_testkit::{Node, both};
@@ -99,6 +101,39 @@ both! {
         assert_eq!(lookup(&node, "ada").await, Some(grace.id));
         assert_eq!(lookup(&node, "countess").await, Some(ada.id));
         assert_eq!(lookup(&node, "grace").await, None);
+    }
+}
+
+both! {
+    async fn nobody_comes_to_an_account_by_another_address_for_it(node: Node) {
+        let (ada, grace) = (create(&node, "ada").await, create(&node, "grace").await);
+        let moved = |id: &str| UpdateUserRequest {
+            id: id.into(),
+            email: "mallory@example.com".into(),
+            ..UpdateUserRequest::default()
+        };
+        let found = Caller { proof: None, ..node.user(&ada.id) };
+        let helpdesk = |proof| Caller { proof, ..node.user_with("usr_help", &["users.users.*"]) };
+        let fresh = node.admin().proof;
+        for caller in [found.clone(), helpdesk(None)] {
+            let error = node.call(&caller, moved(&ada.id)).await.unwrap_err();
+            assert_eq!(reason(&error), (Code::PermissionDenied, "auth.step_up_required"));
+        }
+        let other_case = UpdateUserRequest { email: "ADA@example.com".into(), ..moved(&ada.id) };
+        node.call(&found, other_case).await.unwrap();
+        let administers = SetAdministratorRequest { id: grace.id.clone(), administrator: true };
+        node.call(&node.system(), administers).await.unwrap();
+        for caller in [helpdesk(fresh.clone()), node.account_with("svc_sync", &["users.users.*"])] {
+            let error = node.call(&caller, moved(&grace.id)).await.unwrap_err();
+            assert_eq!(reason(&error), (Code::PermissionDenied, "users.not_yours"));
+        }
+        node.advance(Duration::from_secs(11 * 60)).await;
+        let error = node.call(&helpdesk(fresh), moved(&ada.id)).await.unwrap_err();
+        assert_eq!(error.reason(), "auth.step_up_required", "the proof is old by now");
+        node.call(&node.user(&ada.id), moved(&ada.id)).await.unwrap();
+        assert_eq!(lookup(&node, "ada@example.com").await, None);
+        let back = UpdateUserRequest { email: "ada@example.com".into(), ..moved(&ada.id) };
+        node.call(&node.account_with("svc_sync", &["users.users.*"]), back).await.unwrap();
     }
 }
 

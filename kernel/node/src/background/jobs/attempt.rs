@@ -20,10 +20,10 @@ use stoa_kit::{Basis, Caller, Cause, Ctx, Error, Outcome as Follows, Registry, R
 use stoa_store::Outcome;
 
 use super::queue::{self, End, Leased, Seen};
+use crate::Node;
 use crate::background::{Why, housekeep, is_transient, react};
 use crate::call::subject_of;
 use crate::unwound::unwound;
-use crate::{Node, call};
 
 /// The wait before the store is told again.
 const PATIENCE: Duration = Duration::from_millis(100);
@@ -316,7 +316,7 @@ fn cause(seen: &Seen) -> Cause {
 }
 
 fn bound_of<'a>(registry: &'a Registry, seen: &Seen) -> Result<&'a Bound> {
-    registry.method(seen.method).ok_or_else(|| call::unknown(seen.method))
+    registry.find(seen.method)
 }
 
 fn follows<'a>(registry: &'a Registry, seen: &Seen) -> Option<&'a Follows> {

@@ -101,7 +101,7 @@ pub(super) async fn fire(
     let more = Arc::clone(&again);
     let run = move |session: &mut dyn Session, stamp: Stamp| {
         turn.take(session, &registry, &whose, (service, &name), stamp)?;
-        let bound = registry.method(method).ok_or_else(|| crate::call::unknown(method))?;
+        let bound = registry.find(method)?;
         let request = bound.decode_request(&request, Format::Binary)?;
         let (caller, cause) = (Caller::system(&whose), Cause::Timer(name.clone()));
         let (registry, caller, cause) = (&registry, &caller, &cause);

@@ -68,7 +68,7 @@ fn expiry(view: &View, key: &CreateApiKeyRequest) -> Result<Micros> {
 
 /// The latest time for a new key to end. Were it later than the end of what it is made with, a
 /// token that leaked could be made to last. A key of a service account is not its maker's own: in
-/// a session, somebody who is there answers for it.
+/// a session, somebody who is there answers for it, and proves that they are.
 fn latest(view: &View, new: &CreateApiKeyRequest) -> Result<Micros> {
     let credential = &view.caller().credential;
     let end = match store::key(view, credential)? {
@@ -76,7 +76,10 @@ fn latest(view: &View, new: &CreateApiKeyRequest) -> Result<Micros> {
         None if new.service_account_id.is_empty() => {
             store::session(view, credential)?.map(|session| Micros::of(&session.expire_time))
         }
-        None => None,
+        None => {
+            view.step_up(model::KEY_STEP_UP)?;
+            None
+        }
     };
     let longest = view.now().after(model::KEY_LIFE_MAX);
     Ok(end.map_or(longest, |end| end.min(longest)))

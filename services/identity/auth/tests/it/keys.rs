@@ -3,7 +3,7 @@
 use stoa_auth_v1::{
     CreateApiKeyRequest, CreateApiKeyResponse, CreateServiceAccountRequest,
     DeleteServiceAccountRequest, ListApiKeysRequest, ListServiceAccountsRequest,
-    ListSessionsRequest, RevokeApiKeyRequest, RevokeRoleRequest,
+    ListSessionsRequest, RevokeApiKeyRequest, RevokeRoleRequest, StepUpRequest, StepUpRequestProof,
 };
 use stoa_kit::{Caller, Code, Micros, Result, Service, View};
 use stoa_testkit::{Node, both};
@@ -136,6 +136,11 @@ both! {
         too_late(&by_session, until("", 91)).await;
         let longest = key(&node, &by_session, &permissions).await.unwrap();
         assert_eq!(end(&longest), Micros::of(&sessions[0].expire_time), "as long as the session");
+        let outcome = node.call(&by_session, until(&importer, 400)).await;
+        fails(outcome, Code::PermissionDenied, "auth.step_up_required");
+        let proof = StepUpRequestProof::Password(PASSWORD.into());
+        node.call(&by_session, StepUpRequest { proof: Some(proof) }).await.unwrap();
+        let by_session = bearer(&node, &token).await.unwrap();
         node.call(&by_session, until(&importer, 400)).await.unwrap();
 
         let short = node.call(&by_session, until("", 10)).await.unwrap();
