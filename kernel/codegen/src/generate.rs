@@ -107,6 +107,9 @@ fn files_of(root: &Path, folder: &str, first: &str) -> Result<Vec<String>, Probl
     Ok(names)
 }
 
+/// What a contract gives no shape, as values of JSON.
+const OPEN: [&str; 3] = ["Struct", "Value", "ListValue"];
+
 /// Has `buffa` write the messages.
 fn messages_by_buffa(package: &Package<'_>) -> Result<String, Problems> {
     let options = buffa_codegen::tooling_decode_options().map_err(Problems::one)?;
@@ -125,6 +128,9 @@ fn messages_by_buffa(package: &Package<'_>) -> Result<String, Problems> {
     let foreign = package.foreign();
     config.extern_paths =
         foreign.into_iter().map(|(proto, rust)| (format!(".{proto}"), rust)).collect();
+    config.extern_paths.extend(OPEN.map(|name| {
+        (format!(".google.protobuf.{name}"), format!("{}::open::{name}", package.names.contract))
+    }));
     let files = buffa_codegen::generate(&set.file, &names, &config).map_err(Problems::one)?;
     Ok(files.into_iter().map(|file| file.content).collect())
 }

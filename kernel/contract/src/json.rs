@@ -76,7 +76,7 @@ impl Formatter for Whole {
 }
 
 /// Up to here a number of JSON, as everybody reads it, is the number that was written (RFC 8259, 6).
-const EXACT_MAX: u64 = 1 << 53;
+pub(crate) const EXACT_MAX: u64 = 1 << 53;
 
 fn refuse(path: &str, error: &serde_json::Error) -> Error {
     let text = error.to_string();

@@ -21,6 +21,7 @@ pub mod json;
 mod message;
 mod method;
 mod money;
+pub mod open;
 pub mod schema;
 
 pub use any::{AnyMessage, Format, decode, validate};

@@ -181,3 +181,25 @@ fn shapes_name_their_message() {
     assert!(!Money::SHAPE.redacts());
     assert_eq!(rpc::bad_request::FieldViolation::NAME, "google.rpc.BadRequest.FieldViolation");
 }
+
+#[test]
+fn what_has_no_shape_is_written_in_one_way_and_read_as_others_write_it() {
+    use buffa::Message as _;
+    use buffa_types::google::protobuf::Struct as Theirs;
+    use stoa_contract::open::Struct;
+    let text = r#"{"b":[1,2.5,null,true,{"z":"ö","a":""}],"a":{},"n":-9007199254740992}"#;
+    let ours: Struct = serde_json::from_str(text).unwrap();
+    let bytes = ours.encode_to_vec();
+    let theirs = Theirs::decode_from_slice(&bytes).unwrap();
+    assert_eq!(theirs, serde_json::from_str::<Theirs>(text).unwrap());
+    for _ in 0..8 {
+        let again = Struct::decode_from_slice(&theirs.clone().encode_to_vec()).unwrap();
+        assert_eq!(again.encode_to_vec(), bytes, "in whichever order they came");
+    }
+    assert_eq!(
+        String::from_utf8(stoa_contract::json::text(&ours).unwrap()).unwrap(),
+        r#"{"a":{},"b":[1,2.5,null,true,{"a":"","z":"ö"}],"n":-9007199254740992}"#
+    );
+    let infinite = [0x0a, 0x0e, 0x0a, 0x01, b'x', 0x12, 0x09, 0x11, 0, 0, 0, 0, 0, 0, 0xf0, 0x7f];
+    assert!(Struct::decode_from_slice(&infinite).is_err());
+}

@@ -11,9 +11,9 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use buffa_types::google::protobuf::Struct;
 use bytes::Bytes;
 use futures::future::BoxFuture;
+use stoa_contract::open::Struct;
 use stoa_contract::{AnyMessage, Kind, Message, Request};
 
 use crate::blobs::Uploaded;

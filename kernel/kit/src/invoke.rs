@@ -1,6 +1,6 @@
 //! Calls of methods that only data names: automation and schedules make them for their users.
 
-use buffa_types::google::protobuf::Struct;
+use stoa_contract::open::Struct;
 use stoa_contract::{Code, Method};
 
 use crate::registry::Bound;

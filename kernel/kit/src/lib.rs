@@ -257,6 +257,7 @@ pub use service::{
     Ask, Authenticated, Authenticator, CheckFence, Erase, KERNEL, Migration, Phase, Service, Timer,
     When,
 };
+pub use stoa_contract::open::Struct;
 pub use stoa_contract::{
     Code, Error, Event, Message, Reason, Request, Resource, Result, Violation, v1,
 };

@@ -4,9 +4,9 @@ use std::any::Any;
 use std::future::Future;
 use std::sync::Arc;
 
-use buffa_types::google::protobuf::Struct;
 use futures::StreamExt;
 use futures::future::BoxFuture;
+use stoa_contract::open::Struct;
 use stoa_contract::{AnyMessage, Contract, Format, Kind, Method, Request, json};
 
 use crate::blobs::Blobs;

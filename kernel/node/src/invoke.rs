@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use buffa_types::google::protobuf::Struct;
 use stoa_kit::invoke::later;
-use stoa_kit::{Basis, Error, Invocation, Principal, Result};
+use stoa_kit::{Basis, Error, Invocation, Principal, Result, Struct};
 
 use crate::Node;
 use crate::call::{Body, Call};

@@ -4,7 +4,6 @@ use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use buffa_types::google::protobuf::Struct;
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use stoa_contract::{AnyMessage, Format, Kind};
@@ -13,7 +12,7 @@ use stoa_kit::outbound::{Fetch, Fetched};
 use stoa_kit::ports::Ports;
 use stoa_kit::topic::Topics;
 use stoa_kit::tx::Run;
-use stoa_kit::{Basis, Cause, Error, Invocation, Look, Registry, Result, Stream, World};
+use stoa_kit::{Basis, Cause, Error, Invocation, Look, Registry, Result, Stream, Struct, World};
 use stoa_store::{Commit, Header, Reply};
 use tokio::sync::oneshot;
 

@@ -1,9 +1,8 @@
 //! Several calls in one commit.
 
-use buffa_types::google::protobuf::Struct;
 use stoa_contract::Kind;
 use stoa_kit::registry::{Bound, ServiceId};
-use stoa_kit::{Error, Reason as _, Result, Tx};
+use stoa_kit::{Error, Reason as _, Result, Struct, Tx};
 
 use crate::contract::{BatchCall, BatchRequest, BatchResponse, Reason};
 

@@ -4,13 +4,12 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use buffa_types::google::protobuf::Struct;
 use serde_json::json;
 use stoa_contract::{Check, Contract, Job, Kind, Method, Permission, Shape};
 use stoa_kit::v1::Money;
 use stoa_kit::{
     Authenticator, Caller, Cause, Error, Invocation, JobOptions, MAIN, Message, Methods, Micros,
-    Migration, Principal, Request, Result, Service, View,
+    Migration, Principal, Request, Result, Service, Struct, View,
 };
 use stoa_node::Call;
 use stoa_testkit::{Engine, Node, both, run};

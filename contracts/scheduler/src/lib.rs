@@ -1,0 +1,3 @@
+//! What scheduler promises: the Rust of `proto/stoa/scheduler/v1`.
+
+stoa_contract::contract!("scheduler");
