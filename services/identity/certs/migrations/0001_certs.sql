@@ -42,7 +42,7 @@ CREATE INDEX certs_root_due ON certs_root (tenant, crl_due_time, id);
 -- Certificates. One that is over stays until it has been on a list that was signed after that (RFC 5280, 3.3).
 CREATE TABLE certs_certificate (
     tenant TEXT NOT NULL,
-    serial TEXT NOT NULL,
+    serial_number TEXT NOT NULL,
     authority_id TEXT NOT NULL,
     root_id TEXT NOT NULL,
     workload_id TEXT NOT NULL,
@@ -54,12 +54,12 @@ CREATE TABLE certs_certificate (
     revoke_time BIGINT,
     revocation_reason TEXT NOT NULL,
     forget_time BIGINT NOT NULL,
-    PRIMARY KEY (tenant, serial)
+    PRIMARY KEY (tenant, serial_number)
 );
-CREATE INDEX certs_certificate_time ON certs_certificate (tenant, create_time, serial);
-CREATE INDEX certs_certificate_authority ON certs_certificate (tenant, authority_id, create_time, serial);
-CREATE INDEX certs_certificate_workload ON certs_certificate (tenant, workload_id, create_time, serial);
-CREATE INDEX certs_certificate_revoked ON certs_certificate (tenant, root_id, revoke_time, serial);
+CREATE INDEX certs_certificate_time ON certs_certificate (tenant, create_time, serial_number);
+CREATE INDEX certs_certificate_authority ON certs_certificate (tenant, authority_id, create_time, serial_number);
+CREATE INDEX certs_certificate_workload ON certs_certificate (tenant, workload_id, create_time, serial_number);
+CREATE INDEX certs_certificate_revoked ON certs_certificate (tenant, root_id, revoke_time, serial_number);
 CREATE INDEX certs_certificate_forget ON certs_certificate (tenant, forget_time);
 
 -- Who has which SPIFFE ID.
@@ -98,7 +98,7 @@ CREATE TABLE certs_order (
     state TEXT NOT NULL,
     names TEXT NOT NULL,
     authorization_ids TEXT NOT NULL,
-    serial TEXT NOT NULL,
+    serial_number TEXT NOT NULL,
     problem TEXT NOT NULL,
     expire_time BIGINT NOT NULL,
     create_time BIGINT NOT NULL,

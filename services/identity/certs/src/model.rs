@@ -156,6 +156,11 @@ pub(crate) fn unhex(text: &str) -> Option<Vec<u8>> {
     (0..text.len()).step_by(2).map(pair).collect()
 }
 
+/// A time as certificates can say it.
+pub(crate) fn whole(time: Micros) -> Micros {
+    Micros(time.0 - time.0.rem_euclid(1_000_000))
+}
+
 /// Whole seconds since 1970.
 pub(crate) fn seconds(time: Micros) -> u64 {
     time.0.div_euclid(1_000_000).unsigned_abs()

@@ -61,7 +61,7 @@ pub(super) fn sign(
     let settings: Settings = view.settings()?;
     let life = model::life(&authority, workload.as_ref(), request.ttl_seconds);
     let now = view.now();
-    let to = now.after(life).min(Micros::of(&root.expire_time));
+    let to = model::whole(now.after(life)).min(Micros::of(&root.expire_time));
     let leaf = Leaf {
         names: &asked.names,
         public: asked.public,
@@ -179,7 +179,7 @@ pub(super) fn list(
     view: &View, request: ListCertificatesRequest,
 ) -> Result<ListCertificatesResponse> {
     let (certificates, next_page_token) = view
-        .list::<Certificate>("create_time DESC, serial DESC")
+        .list::<Certificate>("create_time DESC, serial_number DESC")
         .only("authority_id", &request.authority_id)
         .only("workload_id", &request.workload_id)
         .page(&request)?;

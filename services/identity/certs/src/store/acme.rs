@@ -122,7 +122,7 @@ pub(crate) fn decide(
 /// Whether an account has proved that a host is theirs, and that is not over.
 pub(crate) fn has_proved(view: &View, account_id: &str, name: &str) -> Result<bool> {
     let found = view.row::<(i64,)>(
-        "SELECT 1 FROM certs_authorization WHERE tenant = :tenant AND account_id = $1 AND name = $2 \
+        "SELECT expire_time FROM certs_authorization WHERE tenant = :tenant AND account_id = $1 AND name = $2 \
          AND state = 'valid' AND expire_time > $3 LIMIT 1",
         (account_id, name, view.now()),
     )?;

@@ -44,7 +44,7 @@ pub(crate) fn revoke(
 /// Revokes what a workload has that is good.
 pub(crate) fn revoke_of(tx: &mut Tx, workload_id: &str) -> Result<()> {
     let all = tx.all::<Certificate>(
-        "workload_id = $1 ORDER BY create_time DESC, serial DESC LIMIT $2",
+        "workload_id = $1 ORDER BY create_time DESC, serial_number DESC LIMIT $2",
         (workload_id, REVOKED_MAX),
     )?;
     let now = tx.now();

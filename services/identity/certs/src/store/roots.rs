@@ -21,10 +21,12 @@ pub(crate) fn add(tx: &mut Tx, authority: &Authority) -> Result<Root> {
         &authority.id,
     )?;
     let (now, number) = (tx.now(), latest.map_or(0, |(number,)| number) + 1);
-    let active = if number == 1 { now } else { now.after(model::BUNDLE_KEPT) };
+    let from = now.before(model::SKEW);
+    let active = if number == 1 { from } else { now.after(model::BUNDLE_KEPT) };
     let follow = now.after(model::root_life(&settings));
     // Whatever it signs until the next one does is over before it is: a day is for a timer that is late.
-    let expire = follow.after(model::BUNDLE_KEPT).after(model::LIFE_MAX).after(model::DAY);
+    let expire =
+        model::whole(follow.after(model::BUNDLE_KEPT).after(model::LIFE_MAX).after(model::DAY));
     tx.execute(
         "UPDATE certs_root SET follow_time = NULL, retire_time = COALESCE(retire_time, $2) \
          WHERE tenant = :tenant AND authority_id = $1",
@@ -34,7 +36,7 @@ pub(crate) fn add(tx: &mut Tx, authority: &Authority) -> Result<Root> {
     let private = private(tx)?;
     let serial = model::serial(first(tx.salt("serial of a root")?));
     let name = format!("{} R{number}", authority.name);
-    let (from, domain) = (now.before(model::SKEW), &authority.trust_domain);
+    let domain = &authority.trust_domain;
     let certificate = crypto::sign_root(&private, &name, domain, &serial, from, expire)?;
     let (private, certificate) = (private.to_bytes()?, crypto::pem(&certificate)?);
     let signer = Signer::read(&private, &certificate)?;
@@ -151,10 +153,10 @@ pub(crate) fn crl(view: &View, root_id: &str) -> Result<Crl> {
     Ok(Crl { bytes, number, is_due: due <= view.now() })
 }
 
-/// Says that something of a root was revoked, so that its list is signed anew.
+/// Says that something of a root was revoked, so that its list is signed anew, whatever a clock says.
 pub(crate) fn crl_changed(tx: &mut Tx, root_id: &str) -> Result<()> {
-    let sql = "UPDATE certs_root SET crl_due_time = $2 WHERE tenant = :tenant AND id = $1";
-    tx.execute(sql, (root_id, tx.now())).map(|_| ())
+    let sql = "UPDATE certs_root SET crl_due_time = 0 WHERE tenant = :tenant AND id = $1";
+    tx.execute(sql, root_id).map(|_| ())
 }
 
 /// When a list is to be signed.
@@ -194,9 +196,9 @@ pub(crate) fn sign_crl(tx: &mut Tx, root_id: &str) -> Result<Crl> {
     let private = Zeroizing::new(tx.open(&place(root_id), &sealed)?);
     let signer = Signer::read(&private, &certificate)?;
     let revoked = tx.rows::<(String, Micros, String)>(
-        "SELECT serial, revoke_time, revocation_reason FROM certs_certificate \
+        "SELECT serial_number, revoke_time, revocation_reason FROM certs_certificate \
          WHERE tenant = :tenant AND root_id = $1 AND revoke_time > 0 \
-         ORDER BY revoke_time, serial",
+         ORDER BY revoke_time, serial_number",
         root_id,
     )?;
     let revoked = revoked.into_iter();

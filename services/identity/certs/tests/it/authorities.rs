@@ -79,7 +79,7 @@ both! {
     async fn private_keys_are_nowhere_as_they_are(node: Node) {
         let authority = authority(&node).await;
         let kept = node
-            .rows::<(String, Vec<u8>)>("SELECT certificate, private_key FROM certs_root WHERE tenant = :tenant")
+            .rows::<(String, Vec<u8>)>("SELECT certificate, private_key FROM certs_root")
             .await;
         let [(certificate, sealed)] = &kept[..] else { panic!("one root") };
         let public = read(certificate);

@@ -2,7 +2,7 @@
 
 use rcgen::{KeyPair, PKCS_ED25519};
 use stoa_certs_v1::*;
-use stoa_kit::{Code, Micros, Service};
+use stoa_kit::{Code, Service};
 use stoa_testkit::{Node, both};
 use x509_cert::der::{DecodePem as _, Encode as _, EncodePem as _};
 use x509_cert::ext::pkix::{
@@ -141,7 +141,7 @@ both! {
             let (_, csr) = csr(&["a.example"]);
             let request = IssueCertificateRequest { authority_id: authority.id.clone(), csr, ttl_seconds };
             let issued = node.call(&node.admin(), request).await.unwrap().certificate;
-            Micros::of(&issued.expire_time).since(node.now())
+            life(&node, &issued)
         };
         assert_eq!(ask(0).await, DAY);
         assert_eq!(ask(600).await, 10 * MINUTE);
@@ -172,7 +172,7 @@ both! {
         let workload = register(&node, &authority, "billing").await;
         let svid = ask(&node, &authority, csr(&[id]).1).await.unwrap();
         assert_eq!((&svid.workload_id, svid.names.len()), (&workload.id, 1));
-        assert_eq!(Micros::of(&svid.expire_time).since(node.now()), HOUR);
+        assert_eq!(life(&node, &svid), HOUR);
         let error = ask(&node, &authority, csr(&[id, "a.example"]).1).await.unwrap_err();
         assert_eq!(error.reason(), "certs.bad_csr");
         for spiffe_id in

@@ -83,7 +83,7 @@ fn acme_client_obtains_renews_and_revokes() {
 
 #[test]
 fn the_library_of_certbot_obtains_renews_and_revokes() {
-    passes(&format!("{TOOLS}/venv/bin/python"), &[&format!("{HERE}/acme.py")], 2);
+    passes(&format!("{TOOLS}/venv/bin/python"), &[&format!("{HERE}/library.py")], 2);
 }
 
 #[test]

@@ -6,6 +6,7 @@ use http::{HeaderMap, Request, StatusCode};
 use rcgen::{CertificateParams, KeyPair, SanType};
 use serde_json::{Value, json};
 use stoa_certs_v1::*;
+use stoa_kit::Micros;
 use stoa_testkit::Node;
 use x509_cert::der::{Decode as _, DecodePem as _};
 
@@ -84,9 +85,17 @@ pub(crate) async fn revoke(node: &Node, serial: &str, reason: RevocationReason) 
     node.call(&node.admin(), request).await.unwrap();
 }
 
-/// A certificate as it is read.
+/// A certificate as it is read, or the first one of a chain.
 pub(crate) fn read(pem: &str) -> x509_cert::Certificate {
-    x509_cert::Certificate::from_pem(pem).unwrap()
+    const END: &str = "-----END CERTIFICATE-----\n";
+    let first = &pem[..pem.find(END).unwrap() + END.len()];
+    x509_cert::Certificate::from_pem(first).unwrap()
+}
+
+/// How long a certificate is good from now on, to the second.
+pub(crate) fn life(node: &Node, certificate: &Certificate) -> Duration {
+    let left = Micros::of(&certificate.expire_time).since(node.now());
+    Duration::from_secs(left.as_secs_f64().ceil() as u64)
 }
 
 pub(crate) fn hex(bytes: &[u8]) -> String {
