@@ -20,6 +20,7 @@ pub(crate) fn methods() -> Methods {
         list_authorities: authorities::list,
         update_authority: authorities::update,
         rotate_authority: authorities::rotate,
+        retire_root: authorities::retire_root,
         get_bundle: authorities::bundle,
         issue_certificate: certificates::issue,
         revoke_certificate: certificates::revoke,

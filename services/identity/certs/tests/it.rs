@@ -2,6 +2,8 @@
 
 #![cfg(test)]
 
+#[path = "it/client.rs"]
+mod client;
 #[path = "it/world.rs"]
 mod world;
 
@@ -15,6 +17,8 @@ mod certificates;
 mod crl;
 #[path = "it/outside.rs"]
 mod outside;
+#[path = "it/strange.rs"]
+mod strange;
 #[path = "it/tls.rs"]
 mod tls;
 

@@ -1,7 +1,7 @@
 //! Authorities, their roots, and the bundles by which others verify.
 
 use stoa_certs_v1::*;
-use stoa_kit::{Reason as _, Result, Tx, View};
+use stoa_kit::{Error, Reason as _, Result, Tx, View};
 
 use crate::model;
 use crate::store::roots;
@@ -63,6 +63,13 @@ pub(super) fn rotate(
 ) -> Result<RotateAuthorityResponse> {
     let authority = tx.load::<Authority>(&request.id)?;
     Ok(RotateAuthorityResponse { root: roots::add(tx, &authority)?.into() })
+}
+
+pub(super) fn retire_root(tx: &mut Tx, request: RetireRootRequest) -> Result<RetireRootResponse> {
+    let root =
+        tx.get::<Root>(&request.id)?.ok_or_else(|| Error::not_found("certs.root", &request.id))?;
+    let authority = tx.load::<Authority>(&root.authority_id)?;
+    Ok(RetireRootResponse { root: roots::retire(tx, &authority, root)?.into() })
 }
 
 pub(super) fn rotate_due(tx: &mut Tx, _: RotateDueRootsRequest) -> Result<RotateDueRootsResponse> {

@@ -20,7 +20,13 @@ pub(super) async fn issue(
         ..SignCertificateRequest::default()
     };
     let stored = issue_from(&ctx, sign).await?;
-    Ok(IssueCertificateResponse { certificate: stored.certificate, chain: stored.chain })
+    let (from, to) = (&stored.certificate.create_time, &stored.certificate.expire_time);
+    let half = Micros::of(to).since(Micros::of(from)) / 2;
+    Ok(IssueCertificateResponse {
+        renew_time: Micros::of(from).after(half).timestamp(),
+        certificate: stored.certificate,
+        chain: stored.chain,
+    })
 }
 
 /// Signs a certificate on a snapshot, and keeps it: none is handed out that could not be revoked.

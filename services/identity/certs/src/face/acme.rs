@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use stoa_certs_v1::*;
 use stoa_kit::v1::{HttpRequest, HttpResponse};
-use stoa_kit::{Code, Ctx, Reason as _, Result};
+use stoa_kit::{Code, Ctx, Micros, Reason as _, Result};
 
 use super::jws::{By, Key, Signed, malformed};
 use super::orders;
@@ -14,6 +14,8 @@ use super::words::{answer, refuse, told, with};
 use crate::{crypto, model};
 
 const JOSE: &str = "application/jose+json";
+/// Seconds after which to look again when a certificate is to be renewed.
+const LOOK_AGAIN: &str = "21600";
 
 /// An authority, as clients of ACME know it.
 pub(super) struct Place<'a> {
@@ -85,6 +87,7 @@ async fn route(ctx: &Ctx, place: &Place<'_>, http: &HttpRequest) -> Result<HttpR
         ("GET" | "HEAD", ["directory"]) => Ok(directory(place)),
         ("HEAD", ["new-nonce"]) => Ok(answer(200, Vec::new())),
         ("GET", ["new-nonce"]) => Ok(answer(204, Vec::new())),
+        ("GET" | "HEAD", ["renewal-info", id]) => renewal(ctx, place, id).await,
         ("POST", [first, ..]) if !matches!(*first, "directory" | "new-nonce") => {
             post(ctx, place, http, &place.path).await
         }
@@ -101,9 +104,31 @@ fn directory(place: &Place<'_>) -> HttpResponse {
             "newOrder": place.at("new-order"),
             "revokeCert": place.at("revoke-cert"),
             "keyChange": place.at("key-change"),
+            "renewalInfo": place.at("renewal-info"),
             "meta": {"externalAccountRequired": false},
         }),
     )
+}
+
+/// When to renew a certificate (RFC 9773, 4): in the last third of its life, and at once where it was revoked or
+/// its root is trusted no more.
+async fn renewal(ctx: &Ctx, place: &Place<'_>, id: &str) -> Result<HttpResponse> {
+    let unknown = || Reason::UnknownPath.because("there is no such certificate");
+    let serial = id.split_once('.').and_then(|(_, serial)| BASE64.decode(serial).ok());
+    let serial = serial.filter(|serial| (1..=20).contains(&serial.len())).ok_or_else(unknown)?;
+    let find = BatchGetCertificatesRequest { ids: vec![model::hex(&serial)] };
+    let found = ctx.call(find).await?.certificates.pop();
+    let found = found.filter(|one| one.authority_id == place.authority_id).ok_or_else(unknown)?;
+    let bundle = GetBundleRequest { authority_id: found.authority_id.clone() };
+    let roots = ctx.call(bundle).await?.roots;
+    let good = !found.revoke_time.is_set() && roots.iter().any(|root| root.id == found.root_id);
+    let from = Micros::of(&found.create_time);
+    let life = Micros::of(&found.expire_time).since(from);
+    // A time that is over says that there is nothing to wait for.
+    let start = if good { from.after(life * 2 / 3) } else { from.before(life) };
+    let (start, end) = (crypto::time_text(start)?, crypto::time_text(start.after(life / 12))?);
+    let said = told(200, &json!({"suggestedWindow": {"start": start, "end": end}}));
+    Ok(with(said, "retry-after", LOOK_AGAIN))
 }
 
 /// What is signed: by whom, and that it was not sent before, is looked at before anything is done.

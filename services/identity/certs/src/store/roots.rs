@@ -1,6 +1,6 @@
 //! The rows of roots: their private keys, sealed, and the lists of what is revoked of them.
 
-use stoa_certs_v1::{Authority, Reason, Root, RootCreated, Settings};
+use stoa_certs_v1::{Authority, Reason, Root, RootCreated, RootRetired, Settings};
 use stoa_kit::{Error, Micros, Reason as _, Result, Tx, View};
 use x509_cert::ext::pkix::CrlReason;
 use zeroize::Zeroizing;
@@ -64,6 +64,28 @@ pub(crate) fn add(tx: &mut Tx, authority: &Authority) -> Result<Root> {
     Ok(root)
 }
 
+/// Takes a root out of the bundle, and gives the newest one that is left: it signs at once where that one did.
+pub(crate) fn retire(tx: &mut Tx, authority: &Authority, root: Root) -> Result<Root> {
+    let signing = signer(tx, &authority.id).is_ok_and(|(one, _)| one.id == root.id);
+    tx.execute(
+        "UPDATE certs_root SET retire_time = $2, follow_time = NULL WHERE tenant = :tenant AND id = $1",
+        (&root.id, tx.now()),
+    )?;
+    let left = bundle(tx, &authority.id)?.into_iter();
+    let mut next = match left.rev().find(|one| !one.retire_time.is_set()) {
+        Some(next) => next,
+        None => add(tx, authority)?,
+    };
+    if signing {
+        // Later than the one that goes, so that none before it signs again.
+        let active = tx.now().before(model::SKEW).max(Micros(Micros::of(&root.active_time).0 + 1));
+        next.active_time = active.timestamp();
+        next = tx.save(next)?;
+    }
+    tx.emit(&RootRetired { authority_id: authority.id.clone(), root_id: root.id });
+    Ok(next)
+}
+
 /// A key that nobody can make again.
 fn private(tx: &Tx) -> Result<Private> {
     let made = (0..4).find_map(|turn| match tx.salt(&format!("key of a root, {turn}")) {
@@ -92,6 +114,7 @@ pub(crate) fn signer(view: &View, authority_id: &str) -> Result<(Root, Signer)> 
     let found = view.select_with::<Root, (Vec<u8>,)>(
         "SELECT {}, private_key FROM certs_root \
          WHERE tenant = :tenant AND authority_id = $1 AND active_time <= $2 \
+         AND (retire_time IS NULL OR retire_time > $2) \
          ORDER BY active_time DESC, number DESC LIMIT 1",
         (authority_id, view.now()),
     )?;

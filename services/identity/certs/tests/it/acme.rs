@@ -2,178 +2,19 @@
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD as BASE64;
-use jsonwebtoken::jwk::{Jwk, ThumbprintHash};
-use jsonwebtoken::{Algorithm, EncodingKey};
 use rcgen::KeyPair;
 use serde_json::{Value, json};
 use stoa_certs_v1::*;
 use stoa_kit::{Code, Error, Service};
-use stoa_testkit::answer;
-use stoa_testkit::{Node, both};
-use x509_cert::der::{DecodePem as _, Encode as _};
-use x509_cert::request::CertReq;
+use stoa_testkit::{answer, both};
+use x509_cert::der::Encode as _;
+use x509_cert::ext::pkix::AuthorityKeyIdentifier;
 
+use crate::client::*;
 use crate::world::*;
-
-const PROBLEM: &str = "urn:ietf:params:acme:error:";
 
 fn services() -> Vec<Service> {
     crate::services()
-}
-
-/// Somebody who speaks ACME: a key, and an account once there is one.
-struct Client {
-    base: String,
-    key: KeyPair,
-    jwk: Value,
-    thumbprint: String,
-    account: String,
-    nonce: String,
-}
-
-impl Client {
-    async fn new(node: &Node, authority: &Authority) -> Self {
-        let base = format!("{ADDRESS}/acme/{}", authority.id);
-        let key = KeyPair::generate().unwrap();
-        let (jwk, thumbprint) = public(&key);
-        let mut client =
-            Self { base, key, jwk, thumbprint, account: String::new(), nonce: String::new() };
-        client.nonce = client.new_nonce(node).await;
-        client
-    }
-
-    async fn registered(node: &Node, authority: &Authority) -> Self {
-        let mut client = Self::new(node, authority).await;
-        let made = client.post(node, "new-account", &json!({"termsOfServiceAgreed": true})).await;
-        assert_eq!(made.status, 201, "{made:?}");
-        client.account = made.header("location").to_owned();
-        client
-    }
-
-    async fn new_nonce(&self, node: &Node) -> String {
-        let path = format!("{}/new-nonce", self.base);
-        let answer = send(node, "HEAD", &path, &[], Vec::new()).await;
-        assert_eq!(answer.header("cache-control"), "no-store");
-        answer.header("replay-nonce").to_owned()
-    }
-
-    fn url(&self, path: &str) -> String {
-        if path.starts_with("https:") { path.to_owned() } else { format!("{}/{path}", self.base) }
-    }
-
-    /// What names the key: itself, until there is an account.
-    fn header(&self, url: &str) -> Value {
-        let mut header = json!({"alg": "ES256", "nonce": self.nonce, "url": url});
-        match &*self.account {
-            "" => header["jwk"] = self.jwk.clone(),
-            account => header["kid"] = account.into(),
-        }
-        header
-    }
-
-    async fn post(&mut self, node: &Node, path: &str, payload: &Value) -> Answer {
-        let url = self.url(path);
-        let body = sign(&self.key, &self.header(&url), payload);
-        self.send(node, &url, body).await
-    }
-
-    async fn get(&mut self, node: &Node, path: &str) -> Answer {
-        self.post(node, path, &Value::Null).await
-    }
-
-    async fn send(&mut self, node: &Node, url: &str, body: Vec<u8>) -> Answer {
-        let headers = [("content-type", "application/jose+json")];
-        let answer = send(node, "POST", url, &headers, body).await;
-        answer.header("replay-nonce").clone_into(&mut self.nonce);
-        assert!(!self.nonce.is_empty(), "{answer:?}");
-        answer
-    }
-
-    /// An order for names.
-    async fn order(&mut self, node: &Node, names: &[&str]) -> (String, Value) {
-        let identifiers: Vec<_> =
-            names.iter().map(|name| json!({"type": "dns", "value": name})).collect();
-        let made = self.post(node, "new-order", &json!({"identifiers": identifiers})).await;
-        assert_eq!(made.status, 201, "{made:?}");
-        (made.header("location").to_owned(), made.json())
-    }
-
-    /// Says of all that is to be proved that the proof is there, and lets it be looked at.
-    async fn prove(&mut self, node: &Node, order: &Value) {
-        for authorization in order["authorizations"].as_array().unwrap() {
-            let told = self.get(node, authorization.as_str().unwrap()).await.json();
-            let url = told["challenges"][0]["url"].as_str().unwrap();
-            let begun = self.post(node, url, &json!({})).await;
-            assert_eq!(begun.json()["status"], "processing", "{begun:?}");
-            assert!(
-                begun
-                    .headers
-                    .get_all("link")
-                    .iter()
-                    .any(|link| link.to_str().unwrap().ends_with("\"up\""))
-            );
-        }
-        node.settle().await;
-    }
-
-    /// A certificate for names, and its key.
-    async fn obtain(&mut self, node: &Node, names: &[&str]) -> (KeyPair, String) {
-        proving(node, &self.thumbprint);
-        let (url, order) = self.order(node, names).await;
-        self.prove(node, &order).await;
-        assert_eq!(self.get(node, &url).await.json()["status"], "ready");
-        let (key, csr) = csr(names);
-        let done =
-            self.post(node, order["finalize"].as_str().unwrap(), &finalize(&csr)).await.json();
-        assert_eq!(done["status"], "valid", "{done}");
-        let got = self.get(node, done["certificate"].as_str().unwrap()).await;
-        assert_eq!(got.header("content-type"), "application/pem-certificate-chain");
-        (key, String::from_utf8(got.body).unwrap())
-    }
-}
-
-/// The public half of a key, and its thumbprint.
-fn public(key: &KeyPair) -> (Value, String) {
-    let jwk =
-        Jwk::from_encoding_key(&EncodingKey::from_ec_der(&key.serialize_der()), Algorithm::ES256);
-    let mut jwk = jwk.unwrap();
-    let thumbprint = jwk.thumbprint(ThumbprintHash::SHA256).unwrap();
-    jwk.common = Default::default();
-    (serde_json::to_value(&jwk).unwrap(), thumbprint)
-}
-
-/// A text signed by a key; without a payload where that is null.
-fn sign(key: &KeyPair, header: &Value, payload: &Value) -> Vec<u8> {
-    let protected = BASE64.encode(header.to_string());
-    let payload =
-        if payload.is_null() { String::new() } else { BASE64.encode(payload.to_string()) };
-    let text = format!("{protected}.{payload}");
-    let by = EncodingKey::from_ec_der(&key.serialize_der());
-    let signature = jsonwebtoken::crypto::sign(text.as_bytes(), &by, Algorithm::ES256).unwrap();
-    json!({"protected": protected, "payload": payload, "signature": signature})
-        .to_string()
-        .into_bytes()
-}
-
-fn finalize(csr: &str) -> Value {
-    json!({"csr": BASE64.encode(CertReq::from_pem(csr).unwrap().to_der().unwrap())})
-}
-
-/// Every host proves for an account.
-fn proving(node: &Node, thumbprint: &str) {
-    let thumbprint = thumbprint.to_owned();
-    node.web(move |asked| {
-        let path = asked.request.uri().path();
-        let token = path.strip_prefix("/.well-known/acme-challenge/").unwrap();
-        Ok(answer(200, &[], format!("{token}.{thumbprint}\n")))
-    });
-}
-
-#[track_caller]
-fn fails(answer: &Answer, status: u16, kind: &str) {
-    assert_eq!(answer.status, status, "{answer:?}");
-    assert_eq!(answer.header("content-type"), "application/problem+json");
-    assert_eq!(answer.json()["type"], format!("{PROBLEM}{kind}"), "{answer:?}");
 }
 
 both! {
@@ -452,6 +293,39 @@ both! {
         // What another authority signed is none of this one's.
         let foreign = rcgen::generate_simple_self_signed(["a.example".to_owned()]).unwrap().cert.pem();
         fails(&eve.post(&node, "revoke-cert", &body(&foreign, 0)).await, 403, "unauthorized");
+    }
+}
+
+both! {
+    async fn clients_are_told_when_to_renew(node: Node) {
+        let authority = authority(&node).await;
+        let mut client = Client::registered(&node, &authority).await;
+        let (_, chain) = client.obtain(&node, &["a.example"]).await;
+        let certificate = read(&chain);
+        let said = certificate.tbs_certificate();
+        let (_, signer) = said.get_extension::<AuthorityKeyIdentifier>().unwrap().unwrap();
+        let key = BASE64.encode(signer.key_identifier.unwrap().as_bytes());
+        let id = format!("{key}.{}", BASE64.encode(said.serial_number().as_bytes()));
+        let path = format!("{}/renewal-info/{id}", client.base);
+        let window = async || {
+            let answer = send(&node, "GET", &path, &[], Vec::new()).await;
+            assert_eq!(answer.header("retry-after"), "21600");
+            let window = answer.json()["suggestedWindow"].clone();
+            ["start", "end"].map(|name| window[name].as_str().unwrap().to_owned())
+        };
+        let now = || said.validity().not_before.to_date_time().to_string();
+        let end = said.validity().not_after.to_date_time().to_string();
+        let [start, last] = window().await;
+        assert!(now() < start && start < last && last < end, "{start} {last} {end}");
+        // With its root it is to go at once.
+        let request = RetireRootRequest { id: bundle(&node, &authority).await.roots[0].id.clone() };
+        node.call(&node.admin(), request).await.unwrap();
+        let [start, last] = window().await;
+        assert!(start < last && last < now(), "{start} {last}");
+        for none in ["x", ".", "AA.AA", "AA."] {
+            let path = format!("{}/renewal-info/{none}", client.base);
+            fails(&send(&node, "GET", &path, &[], Vec::new()).await, 404, "malformed");
+        }
     }
 }
 

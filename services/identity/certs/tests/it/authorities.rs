@@ -62,6 +62,41 @@ both! {
 }
 
 both! {
+    async fn a_root_that_is_retired_is_trusted_no_more_and_signs_nothing(node: Node) {
+        let authority = authority(&node).await;
+        let ids = async || -> Vec<String> {
+            bundle(&node, &authority).await.roots.into_iter().map(|root| root.id).collect()
+        };
+        let retire = async |id: &str| {
+            let request = RetireRootRequest { id: id.into() };
+            node.call(&node.admin(), request).await.unwrap().root.into_option().unwrap()
+        };
+        let signs = async || issue(&node, &authority, &["a.example"]).await.certificate.root_id;
+        let first = ids().await.remove(0);
+        // The only one: the next is made, and signs at once.
+        let second = retire(&first).await;
+        assert_eq!((ids().await, signs().await), (vec![second.id.clone()], second.id.clone()));
+        // One that waits: another one waits in its place, and who signs goes on.
+        let third = rotate(&node, &authority).await;
+        let fourth = retire(&third.id).await;
+        assert_eq!(ids().await, [second.id.clone(), fourth.id.clone()]);
+        assert_eq!(signs().await, second.id);
+        // The one that signs, where one waits: that signs at once, and none before it.
+        let last = retire(&second.id).await;
+        assert_eq!((&last.id, signs().await), (&fourth.id, fourth.id.clone()));
+        node.advance(HOUR).await;
+        assert_eq!((ids().await, signs().await), (vec![fourth.id.clone()], fourth.id.clone()));
+        let fifth = rotate(&node, &authority).await;
+        node.advance(HOUR).await;
+        assert_eq!(signs().await, fifth.id);
+        let sixth = retire(&fifth.id).await;
+        assert_eq!(ids().await, [fourth.id, sixth.id.clone()]);
+        assert_eq!(signs().await, sixth.id);
+        assert_eq!(node.events::<RootRetired>().await.len(), 4);
+    }
+}
+
+both! {
     async fn roots_follow_one_another_by_themselves(node: Node) {
         let authority = authority(&node).await;
         set(&node, "root_life_days", 30.into()).await;
