@@ -17,6 +17,8 @@ mod certificates;
 mod crl;
 #[path = "it/outside.rs"]
 mod outside;
+#[path = "it/race.rs"]
+mod race;
 #[path = "it/strange.rs"]
 mod strange;
 #[path = "it/tls.rs"]
