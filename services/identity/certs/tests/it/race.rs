@@ -30,8 +30,9 @@ both! {
         let told = client.get(&node, &url).await.json();
         assert_eq!(told["status"], "ready", "{told}");
 
-        let spends = (0..RIVALS).map(|_| {
-            node.call(&node.system(), SpendNonceRequest { nonce: client.nonce.clone() })
+        let spends = (0..RIVALS).map(async |_| {
+            let spend = SpendNonceRequest { nonce: client.nonce.clone() };
+            node.call(&node.system(), spend).await
         });
         let spent = join_all(spends).await;
         assert_eq!(spent.iter().filter(|outcome| outcome.is_ok()).count(), 1);
