@@ -219,7 +219,7 @@ async fn listen_to(
     // What the step of an effect is asked to keep may be drawn, as what is signed with a drawn key is.
     let internal = |method: &[u8]| {
         let of = |one: &&Method| matches!(one.permission, Permission::Internal);
-        contract.methods.iter().filter(of).any(|one| method.ends_with(one.path.as_bytes()))
+        contract.methods.iter().copied().filter(of).any(|one| method.ends_with(one.path.as_bytes()))
     };
     let steps = kept.table("stoa_commit").filter(|row| internal(&row[5]));
     let steps: BTreeSet<_> = steps.map(|row| row[1].clone()).collect();
