@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs what the tests need and nothing else: the programs of PostgreSQL (no service is
-# started), strace, a browser, cargo-nextest, and clients that others wrote, from npm and PyPI. What is there already
+# started), strace, OpenSSL, a browser, cargo-nextest, and clients that others wrote, from npm and PyPI. What is there already
 # is left as it is, so running it again costs a moment and says nothing.
 set -eu
 cd "$(dirname "$0")/.."
@@ -53,6 +53,7 @@ has cargo || fail "Rust is missing; install it with rustup"
 missing=
 has_postgres || missing="$missing postgresql"
 has strace || missing="$missing strace"
+has openssl || missing="$missing openssl"
 has cc || missing="$missing build-essential"
 has npm || missing="$missing npm"
 has chromium || missing="$missing chromium"

@@ -8,6 +8,7 @@ pub const ALL: &[fn() -> stoa_kit::Service] = &[
     stoa_audit::service,
     stoa_auth::service,
     stoa_catalog::service,
+    stoa_certs::service,
     stoa_idcheck::service,
     stoa_idempotence::service,
     stoa_inventory::service,

@@ -4,6 +4,7 @@
 //! every write carries an idempotency key. The load comes from this process, on the same machine.
 
 mod access;
+mod certs;
 mod cluster;
 mod events;
 mod grpc;

@@ -10,6 +10,7 @@ use stoa_kit::Result;
 
 use super::Counters;
 use super::access;
+use super::certs::Issuer;
 use super::grpc::{Head, push_field};
 use super::load::{Body, Case, Random, Way};
 use super::oidc::Application;
@@ -19,7 +20,7 @@ use crate::setup::{Api, Secrets, administrator, key, text};
 use crate::wire::{Below, Prefix, push_number};
 
 /// Everything that can be asked for.
-pub(crate) const NAMES: [&str; 24] = [
+pub(crate) const NAMES: [&str; 25] = [
     "transfer",
     "transfer_rest",
     "transfer_grpc",
@@ -41,6 +42,7 @@ pub(crate) const NAMES: [&str; 24] = [
     "check_access",
     "refresh",
     "introspect",
+    "issue_certificate",
     "watch",
     "start",
     "events",
@@ -63,11 +65,12 @@ pub(crate) const HOT: &str = "hot";
 /// Calls at once while accounts are opened.
 const LANES: usize = 64;
 /// What the load does, and no more.
-const PERMISSIONS: [&str; 16] = [
+const PERMISSIONS: [&str; 17] = [
     "access.decisions.check",
     "access.models.write",
     "access.relations.write",
     "auth.who_am_i",
+    "certs.certificates.issue",
     "inventory.stock.receive",
     "ledger.accounts.create",
     "ledger.accounts.read_all",
@@ -89,6 +92,7 @@ pub(crate) struct Work {
     accounts: Arc<[String]>,
     references: Arc<[String]>,
     application: Application,
+    issuer: Issuer,
     directory: PathBuf,
     state: tokio::sync::watch::Receiver<crate::child::State>,
 }
@@ -109,8 +113,9 @@ impl Work {
         api.call("secrets", "CreateKey", &json!({"name": "bench"}), Some("key")).await?;
         let references = wrap(child, &mut api, &token).await?.into();
         let application = Application::prepare(&mut admin, secrets).await?;
+        let issuer = Issuer::prepare(&mut admin).await?;
         let (directory, state) = (site.directory.clone(), child.state());
-        Ok(Self { engine, token, accounts, references, application, directory, state })
+        Ok(Self { engine, token, accounts, references, application, issuer, directory, state })
     }
 
     /// As many accounts as there are, again, which no other measurement touches.
@@ -155,6 +160,7 @@ impl Work {
             self.checks(),
             self.application.refreshes(&self.token),
             self.application.introspections(&self.token),
+            self.issuer.certificates(&self.token),
         ]
     }
 

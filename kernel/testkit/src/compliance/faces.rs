@@ -216,7 +216,18 @@ async fn listen_to(
     let jobs = kept.table("stoa_commit").filter(|row| row[3].starts_with(b"job:"));
     let jobs: BTreeSet<_> = jobs.map(|row| row[1].clone()).collect();
     let asked = kept.table("stoa_key").filter(|row| !jobs.contains(&row[3]));
-    let keys = asked.map(|row| [row[1].clone(), row[2].clone()]).collect();
+    // What the step of an effect is asked to keep may be drawn, as what is signed with a drawn key is.
+    let internal = |method: &[u8]| {
+        let of = |one: &&Method| matches!(one.permission, Permission::Internal);
+        contract.methods.iter().copied().filter(of).any(|one| method.ends_with(one.path.as_bytes()))
+    };
+    let steps = kept.table("stoa_commit").filter(|row| internal(&row[5]));
+    let steps: BTreeSet<_> = steps.map(|row| row[1].clone()).collect();
+    let fingerprint = |row: &[Vec<u8>]| match steps.contains(&row[3]) {
+        true => Vec::new(),
+        false => row[2].clone(),
+    };
+    let keys = asked.map(|row| [row[1].clone(), fingerprint(row)]).collect();
     let mut rows = BTreeMap::new();
     for row in kept.rows {
         *rows.entry(row.table).or_default() += 1;
@@ -323,8 +334,8 @@ pub(super) fn all_but(permission: &str, registry: &Registry) -> String {
 /// What of a time says it to the second: `2026-01-01T00:00:00`.
 const SECONDS: usize = 19;
 
-/// A reply without what is drawn anew on each node: identifiers, secrets, tokens of pages, the etags that
-/// hash them, and what of a second a clock shows that moves on with every look.
+/// A reply without what is drawn anew on each node: identifiers, secrets, what is PEM, tokens of pages, the
+/// etags that hash them, and what of a second a clock shows that moves on with every look.
 fn masked(reply: Value) -> Value {
     match reply {
         Value::String(text) if text.as_bytes().get(10) == Some(&b'T') && text.ends_with('Z') => {
@@ -332,7 +343,8 @@ fn masked(reply: Value) -> Value {
         }
         Value::String(text) => {
             let digits = text.bytes().any(|byte| byte.is_ascii_digit());
-            let drawn = text.len() >= 20 && digits && !text.contains(' ');
+            let is_word = !text.contains(' ') || text.starts_with("-----BEGIN ");
+            let drawn = text.len() >= 20 && digits && is_word;
             Value::String(if drawn { "*".to_owned() } else { text })
         }
         Value::Array(items) => items.into_iter().map(masked).collect(),

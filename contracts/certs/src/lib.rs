@@ -1,0 +1,3 @@
+//! What certs promises: the Rust of `proto/stoa/certs/v1`.
+
+stoa_contract::contract!("certs");
