@@ -1,6 +1,7 @@
 //! Keys that sign, and what they sign (RFC 7515, 7517, 7519). What attackers send is read and verified by
 //! `jsonwebtoken`; of which algorithm a key is says the key, and never what came.
 
+pub(crate) mod id_token;
 #[cfg(test)]
 mod vectors;
 

@@ -1,12 +1,15 @@
 //! The rows of clients, families, devices and logins, and who is at a browser.
 
 pub(crate) mod keys;
+pub(crate) mod providers;
 
 use std::time::Duration;
 
 use stoa_auth_v1::{IntrospectTokenRequest, ListSessionsRequest, Session};
 use stoa_kit::{Error, Micros, Reason as _, Result, Tx, View};
-use stoa_oidc_v1::{Client, ClientProof, Device, Family, Grant, Login, Reason, TokenReused};
+use stoa_oidc_v1::{
+    Client, ClientProof, Device, Family, Grant, Login, Reason, SignIn, TokenReused,
+};
 use stoa_users_v1::{LookupUserRequest, LookupUserRequestBy, User, UserState};
 
 use crate::model;
@@ -111,13 +114,15 @@ pub(crate) fn next_check(view: &View) -> Result<Option<Micros>> {
 pub(crate) fn next_expiry(view: &View) -> Result<Option<Micros>> {
     let family = view.earliest::<Family>("expire_time")?;
     let device = view.earliest::<Device>("expire_time")?;
-    Ok(family.into_iter().chain(device).min())
+    let sign_in = view.earliest::<SignIn>("expire_time")?;
+    Ok(family.into_iter().chain(device).chain(sign_in).min())
 }
 
 /// Deletes what has expired.
 pub(crate) fn delete_expired(tx: &mut Tx) -> Result<()> {
     tx.sweep::<Family>("expire_time")?;
-    tx.sweep::<Device>("expire_time")
+    tx.sweep::<Device>("expire_time")?;
+    tx.sweep::<SignIn>("expire_time")
 }
 
 /// Deletes all that there is of a client.
@@ -141,8 +146,24 @@ pub(crate) fn erase(tx: &mut Tx, subject: &str) -> Result<()> {
         "DELETE FROM oidc_device WHERE tenant = :tenant AND user_id = $1",
         "DELETE FROM oidc_login WHERE tenant = :tenant AND user_id = $1",
         "DELETE FROM oidc_guess WHERE tenant = :tenant AND user_id = $1",
+        "DELETE FROM oidc_identity WHERE tenant = :tenant AND user_id = $1",
+        "DELETE FROM oidc_sign_in WHERE tenant = :tenant AND user_id = $1",
     ] {
         tx.execute(sql, (subject,))?;
+    }
+    Ok(())
+}
+
+/// Ends what applications have of a user, and with which accounts elsewhere they sign in: the account comes to
+/// somebody whose it was not shown to be before.
+pub(crate) fn end_all(tx: &mut Tx, user_id: &str) -> Result<()> {
+    for sql in [
+        "DELETE FROM oidc_family WHERE tenant = :tenant AND user_id = $1",
+        "DELETE FROM oidc_grant WHERE tenant = :tenant AND user_id = $1",
+        "DELETE FROM oidc_device WHERE tenant = :tenant AND user_id = $1",
+        "DELETE FROM oidc_identity WHERE tenant = :tenant AND user_id = $1",
+    ] {
+        tx.execute(sql, (user_id,))?;
     }
     Ok(())
 }

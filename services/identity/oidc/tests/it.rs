@@ -11,16 +11,24 @@ mod attacks;
 mod clients;
 #[path = "it/devices.rs"]
 mod devices;
+#[path = "it/elsewhere.rs"]
+mod elsewhere;
 #[path = "it/flow.rs"]
 mod flow;
+#[path = "it/hijacks.rs"]
+mod hijacks;
 #[path = "it/keys.rs"]
 mod keys;
 #[path = "it/logout.rs"]
 mod logout;
 #[path = "it/outside.rs"]
 mod outside;
+#[path = "it/peers.rs"]
+mod peers;
 #[path = "it/race.rs"]
 mod race;
+#[path = "it/relying.rs"]
+mod relying;
 #[path = "it/strange.rs"]
 mod strange;
 
