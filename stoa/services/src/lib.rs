@@ -16,6 +16,7 @@ pub const ALL: &[fn() -> stoa_kit::Service] = &[
     stoa_oidc::service,
     stoa_orders::service,
     stoa_organizations::service,
+    stoa_scim::service,
     stoa_secrets::service,
     stoa_tokens::service,
     stoa_users::service,
