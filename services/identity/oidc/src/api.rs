@@ -1,5 +1,6 @@
 //! The contract's functions, by what they are about.
 
+mod assertions;
 mod authorize;
 mod clients;
 mod devices;
@@ -49,6 +50,7 @@ pub(crate) fn methods() -> Methods {
         make_signing_key: keys::make,
         prepare_authorization: authorize::prepare,
         authorize: authorize::authorize,
+        spend_assertion: assertions::spend,
         grant_tokens: tokens::grant,
         write_tokens: tokens::write,
         start_device: devices::start,

@@ -42,6 +42,7 @@ use api::sessions;
 const MIGRATIONS: &[Migration] = &[
     Migration::expand("0001_oidc", include_str!("../migrations/0001_oidc.sql")),
     Migration::expand("0002_providers", include_str!("../migrations/0002_providers.sql")),
+    Migration::expand("0003_assertions", include_str!("../migrations/0003_assertions.sql")),
 ];
 
 /// An authorization server and an OpenID provider.

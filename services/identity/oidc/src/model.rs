@@ -9,6 +9,8 @@ use stoa_kit::{Error, Micros, Reason as _, Result, View};
 use stoa_oidc_v1::{Client, ClientType, CreateClientRequest, Reason, Settings, SigningAlgorithm};
 use url::{Host, Url};
 
+use crate::crypto;
+
 pub(crate) const CODE: &str = "authorization_code";
 pub(crate) const REFRESH: &str = "refresh_token";
 pub(crate) const CREDENTIALS: &str = "client_credentials";
@@ -101,6 +103,7 @@ pub(crate) fn client(request: CreateClientRequest) -> Result<Client> {
         id_token_algorithm: algorithm(request.id_token_algorithm.as_known()).into(),
         first_party: request.first_party,
         introspects_all: request.introspects_all,
+        jwks: request.jwks,
         ..Client::default()
     };
     check(&client)?;
@@ -136,6 +139,11 @@ pub(crate) fn check(client: &Client) -> Result<()> {
     if has(CREDENTIALS) && is_public(client) {
         let message = "must be without `client_credentials` for an application that has no secret";
         return Err(Error::field("grant_types", "grant_types.public", message));
+    }
+    if !client.jwks.is_empty() && (is_public(client) || !crypto::are_public_keys(&client.jwks)) {
+        let message =
+            "must be public keys of P-256, P-384, Ed25519 or RSA, of a confidential application";
+        return Err(Error::field("jwks", "jwks", message));
     }
     if is_public(client) && client.introspects_all {
         let message = "is for applications that have a secret";

@@ -8,7 +8,7 @@ use std::time::Duration;
 use stoa_auth_v1::{IntrospectTokenRequest, ListSessionsRequest, Session};
 use stoa_kit::{Error, Micros, Reason as _, Result, Tx, View};
 use stoa_oidc_v1::{
-    Client, ClientProof, Device, Family, Grant, Login, Reason, SignIn, TokenReused,
+    Assertion, Client, ClientProof, Device, Family, Grant, Login, Reason, SignIn, TokenReused,
 };
 use stoa_users_v1::{LookupUserRequest, LookupUserRequestBy, User, UserState};
 
@@ -22,8 +22,8 @@ const GUESSES_KEPT: Duration = Duration::from_secs(60 * 60);
 /// A page of sessions.
 const PAGE: i32 = 1_000;
 
-/// The client that an application is, if it proved it: one that has a secret by the secret, and one that has
-/// none by none.
+/// The client that an application is, if it proved it: one that has keys by what it signed, one that has a
+/// secret by the secret, and one that has neither by none.
 pub(crate) fn proven(view: &View, proof: Option<&ClientProof>) -> Result<Client> {
     let wrong = || Reason::InvalidClient.because("no such application, or not with this secret");
     let proof = proof.ok_or_else(wrong)?;
@@ -32,7 +32,9 @@ pub(crate) fn proven(view: &View, proof: Option<&ClientProof>) -> Result<Client>
         &proof.client_id,
     )?;
     let (client, (secret_hash,)) = found.into_iter().next().ok_or_else(wrong)?;
+    let has_keys = !client.jwks.is_empty();
     let good = match model::is_public(&client) {
+        _ if has_keys || proof.signed => has_keys && proof.signed && proof.secret.is_empty(),
         true => proof.secret.is_empty(),
         false => model::equal(&model::hash(&proof.secret), &secret_hash),
     };
@@ -115,14 +117,16 @@ pub(crate) fn next_expiry(view: &View) -> Result<Option<Micros>> {
     let family = view.earliest::<Family>("expire_time")?;
     let device = view.earliest::<Device>("expire_time")?;
     let sign_in = view.earliest::<SignIn>("expire_time")?;
-    Ok(family.into_iter().chain(device).chain(sign_in).min())
+    let assertion = view.earliest::<Assertion>("expire_time")?;
+    Ok(family.into_iter().chain(device).chain(sign_in).chain(assertion).min())
 }
 
 /// Deletes what has expired.
 pub(crate) fn delete_expired(tx: &mut Tx) -> Result<()> {
     tx.sweep::<Family>("expire_time")?;
     tx.sweep::<Device>("expire_time")?;
-    tx.sweep::<SignIn>("expire_time")
+    tx.sweep::<SignIn>("expire_time")?;
+    tx.sweep::<Assertion>("expire_time")
 }
 
 /// Deletes all that there is of a client.
@@ -132,6 +136,7 @@ pub(crate) fn delete_client(tx: &mut Tx, id: &str) -> Result<()> {
         "DELETE FROM oidc_grant WHERE tenant = :tenant AND client_id = $1",
         "DELETE FROM oidc_device WHERE tenant = :tenant AND client_id = $1",
         "DELETE FROM oidc_login WHERE tenant = :tenant AND client_id = $1",
+        "DELETE FROM oidc_assertion WHERE tenant = :tenant AND client_id = $1",
     ] {
         tx.execute(sql, (id,))?;
     }

@@ -5,6 +5,8 @@
 #[path = "it/world.rs"]
 mod world;
 
+#[path = "it/assertions.rs"]
+mod assertions;
 #[path = "it/attacks.rs"]
 mod attacks;
 #[path = "it/clients.rs"]
@@ -23,8 +25,6 @@ mod keys;
 mod logout;
 #[path = "it/outside.rs"]
 mod outside;
-#[path = "it/peers.rs"]
-mod peers;
 #[path = "it/race.rs"]
 mod race;
 #[path = "it/relying.rs"]

@@ -50,7 +50,7 @@ pub(crate) fn judge(token: &str, keys: &str, expected: &Expected<'_>) -> Verdict
     if !matches!(header.typ.as_deref(), None | Some("JWT" | "jwt")) {
         return Verdict::Wrong("it is a token of another kind");
     }
-    let Some((key, algorithm)) = key_of(&header, keys) else { return Verdict::UnknownKey };
+    let Some((key, algorithm)) = named(&header, keys) else { return Verdict::UnknownKey };
     match signed(token, &key, algorithm) {
         Some(claims) => match check(&claims, expected) {
             Ok(()) => Verdict::Good(claims),
@@ -71,18 +71,18 @@ pub(crate) fn signed(token: &str, key: &Jwk, algorithm: Algorithm) -> Option<Map
 }
 
 /// The key that a token names; where it names none, the only one there is.
-fn key_of(header: &Header, keys: &str) -> Option<(Jwk, Algorithm)> {
+pub(crate) fn named(header: &Header, keys: &str) -> Option<(Jwk, Algorithm)> {
     let keys: Value = serde_json::from_str(keys).ok()?;
     let read = |key: &Value| serde_json::from_value::<Jwk>(key.clone()).ok();
     let all = keys.get("keys")?.as_array()?.iter().filter_map(read);
     let signs = |key: Jwk| algorithm_of(&key).map(|algorithm| (key, algorithm));
-    let mut named = all.filter_map(signs).filter(|(key, _)| match &header.kid {
+    let mut fit = all.filter_map(signs).filter(|(key, _)| match &header.kid {
         Some(kid) => key.common.key_id.as_ref() == Some(kid),
         None => true,
     });
-    let first = named.next()?;
+    let first = fit.next()?;
     match header.kid {
-        None if named.next().is_some() => None,
+        None if fit.next().is_some() => None,
         _ => Some(first),
     }
 }

@@ -103,6 +103,7 @@ impl<'a> Asked<'a> {
             "token",
             "access_token",
             "device_code",
+            "client_assertion",
         ];
         if secrets.iter().any(|name| !self.query.get(name).is_empty()) {
             return Err(Reason::InvalidRequest.because("secrets belong into the body"));
@@ -113,8 +114,8 @@ impl<'a> Asked<'a> {
     /// Who a program says that it is, in one way (RFC 6749, 2.3.1).
     pub(super) fn client(&self) -> Result<ClientProof> {
         let form = self.programs()?;
-        let said =
-            ClientProof { client_id: form.text("client_id"), secret: form.text("client_secret") };
+        let (client_id, secret) = (form.text("client_id"), form.text("client_secret"));
+        let said = ClientProof { client_id, secret, signed: false };
         let Some(basic) = scheme(self.header("authorization"), "basic") else {
             return Ok(said);
         };
@@ -131,7 +132,7 @@ impl<'a> Asked<'a> {
         if !said.secret.is_empty() || !(said.client_id.is_empty() || said.client_id == id) {
             return Err(Reason::InvalidRequest.because("the application says twice who it is"));
         }
-        Ok(ClientProof { client_id: id, secret })
+        Ok(ClientProof { client_id: id, secret, signed: false })
     }
 
     /// A bearer token.
