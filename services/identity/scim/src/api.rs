@@ -14,7 +14,15 @@ use crate::{face, store};
 
 /// What keeps each promise of the contract.
 pub(crate) fn methods() -> Methods {
-    Functions { serve_scim, read_resource, search_resources, write_resource, drop_resource }.serve()
+    let functions = Functions {
+        serve_scim,
+        adopt_person: people::adopt,
+        read_resource,
+        search_resources,
+        write_resource,
+        drop_resource,
+    };
+    functions.serve()
 }
 
 async fn serve_scim(ctx: Ctx, request: ServeScimRequest) -> Result<ServeScimResponse> {

@@ -8,7 +8,8 @@
 //!
 //! **Invariant:** who is not active has no session from the commit on that says so.
 //!
-//! **Invariant:** an account that the directory did not make is not taken over, whatever its name or address is.
+//! **Invariant:** an account that the directory did not make is not taken over, whatever its name or address is, unless
+//! an administrator gives it to the directory.
 //!
 //! **Invariant:** a group gives nobody a permission.
 

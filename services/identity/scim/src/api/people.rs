@@ -1,6 +1,6 @@
 //! People: accounts of `users`, with what a directory says of them besides.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use stoa_auth_v1::RevokeAllSessionsRequest;
 use stoa_kit::{Error, Micros, Reason as _, Result, Tx, View};
 use stoa_scim_v1::*;
@@ -11,7 +11,7 @@ use stoa_users_v1::{
 
 use super::{asked, check_version, complete, read_document, wanted};
 use crate::model::filter::Filter;
-use crate::model::{self, Object, invalid_value};
+use crate::model::{self, Object, invalid_value, schema};
 use crate::store;
 
 pub(super) fn find(view: &View, id: &str) -> Result<Option<Object>> {
@@ -107,6 +107,25 @@ fn create(tx: &mut Tx, request: &WriteResourceRequest) -> Result<String> {
     let person = Person { user_id: user.id.clone(), document: text, ..Person::default() };
     store::put(tx, person, &document, true)?;
     Ok(user.id)
+}
+
+pub(super) fn adopt(tx: &mut Tx, request: AdoptPersonRequest) -> Result<AdoptPersonResponse> {
+    let AdoptPersonRequest { user_id, user_name } = request;
+    let user = user(tx, &user_id)?.ok_or_else(|| Error::not_found("user", &user_id))?;
+    if tx.get::<Person>(&user_id)?.is_some() {
+        return Err(Reason::Uniqueness.because("the directory keeps this account already"));
+    }
+    free(tx, &user_name, "")?;
+    let said = json!({
+        "userName": user_name,
+        "displayName": user.display_name,
+        "emails": [{"value": user.email, "primary": true}],
+        "active": user.state == UserState::Active,
+    });
+    let document = schema::normal(Kind::User, said.as_object().unwrap_or(&Object::new()))?;
+    let text = Value::Object(document.clone()).to_string();
+    store::put(tx, Person { user_id, document: text, ..Person::default() }, &document, true)?;
+    Ok(AdoptPersonResponse {})
 }
 
 /// Refuses a name that somebody else has.

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use stoa_auth_v1::{IntrospectTokenRequest, SetPasswordRequest, SignInRequest};
 use stoa_kit::Service;
 use stoa_organizations_v1::{ListMembersRequest, ListTeamMembersRequest};
+use stoa_scim_v1::AdoptPersonRequest;
 use stoa_testkit::both;
 use stoa_users_v1::{CreateUserRequest, GetUserRequest, SetAdministratorRequest, UserState};
 
@@ -102,6 +103,15 @@ both! {
             send(&node, &key, verb, &format!("/Users/{root}"), &[], body).await.fails(404, "");
         }
         assert_eq!(get(&node, &key, "/Users").await.is(200)["totalResults"], 1);
+        // Until an administrator gives it to the directory.
+        let adopt = AdoptPersonRequest { user_id: root.clone(), user_name: "root".into() };
+        node.call(&node.admin(), adopt.clone()).await.unwrap();
+        assert_eq!(node.fails(&node.admin(), adopt).await.reason(), "scim.uniqueness");
+        let found = get(&node, &key, "/Users?filter=userName%20eq%20%22root%22").await.is(200);
+        assert_eq!(found["Resources"][0]["emails"][0]["value"], "root@example.com");
+        // The last administrator stays, whoever asks.
+        let off = json!([{"op": "replace", "path": "active", "value": false}]);
+        patch(&node, &key, &format!("/Users/{root}"), off).await.fails(403, "");
         // Nor is anybody let in who has no key for this.
         let other = crate::world::key(&node, "other", &["users.users.create"]).await;
         assert_eq!(get(&node, "", "/Users").await.status, 401);
