@@ -18,6 +18,7 @@ pub const ALL: &[fn() -> stoa_kit::Service] = &[
     stoa_orders::service,
     stoa_organizations::service,
     stoa_scheduler::service,
+    stoa_scim::service,
     stoa_secrets::service,
     stoa_tokens::service,
     stoa_users::service,

@@ -13,7 +13,7 @@ use stoa_node::Body;
 use stoa_testkit::{Engine, Node, run_with_ports};
 
 /// What is personal about somebody, wherever it is told: none of it may lie on a disk as it is.
-const CANARIES: [&str; 14] = [
+const CANARIES: [&str; 17] = [
     "canary.mail@example.com",
     "Canary Displayname",
     "sv-canaryl",
@@ -27,6 +27,9 @@ const CANARIES: [&str; 14] = [
     "canary payload",
     "canary number",
     "canary.guest@example.com",
+    "canary subject",
+    "canary.elsewhere@example.com",
+    "canary user name",
     // As JSON writes it: what is on the disk is looked for by the service itself.
     "canaryresult",
 ];
@@ -41,12 +44,14 @@ impl Http for Nowhere {
     }
 }
 
-fn services() -> Vec<Service> {
+pub(crate) fn services() -> Vec<Service> {
     stoa::Catalogue::standard().services(&[]).unwrap()
 }
 
 /// Calls `service.Method` from somewhere.
-async fn ask(node: &Node, caller: &Caller, method: &str, request: Value) -> Result<Value, Error> {
+pub(crate) async fn ask(
+    node: &Node, caller: &Caller, method: &str, request: Value,
+) -> Result<Value, Error> {
     let (service, name) = method.split_once('.').unwrap();
     let title = service[..1].to_uppercase() + &service[1..];
     let path = format!("stoa.{service}.v1.{title}Service/{name}");
@@ -72,7 +77,16 @@ async fn somebody(node: &Node) -> String {
     let login = json!({
         "login": "canary.mail@example.com", "password": PASSWORD, "label": "canary label",
     });
-    ask(node, &node.nobody(), "auth.SignIn", login).await.unwrap();
+    let signed_in = ask(node, &node.nobody(), "auth.SignIn", login).await.unwrap();
+    let provider = json!({"displayName": "Elsewhere", "issuer": "https://accounts.example", "clientId": "stoa"});
+    let provider = ask(node, &node.admin(), "oidc.CreateProvider", provider).await.unwrap();
+    let identity = json!({
+        "signIn": {"providerId": provider["provider"]["id"], "userId": id, "sessionId": signed_in["session"]["id"]},
+        "subject": "canary subject", "email": "canary.elsewhere@example.com",
+    });
+    ask(node, &node.system(), "oidc.FinishSignIn", identity).await.unwrap();
+    let adopted = json!({"userId": id, "userName": "canary user name"});
+    ask(node, &node.admin(), "scim.AdoptPerson", adopted).await.unwrap();
     let totp = json!({"userId": id, "secret": "AAECAwQFBgcICQoLDA0ODxAREhM="});
     ask(node, &node.system(), "auth.StoreTotp", totp).await.unwrap();
     register(node, &id).await;

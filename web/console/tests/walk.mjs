@@ -251,6 +251,7 @@ async function everyMethod(session, stoa) {
     "ServeVault",
     "ServeFga",
     "ServeOauth",
+    "ServeScim",
     "ServeAcme",
     "ServeCrl",
   ];

@@ -65,6 +65,20 @@ pub(crate) const STANDARD: &[Template] = &[
                inte var du, avsluta sessionen och välj ett nytt lösenord.",
     },
     Template {
+        name: "auth.password_removed",
+        locale: "en",
+        subject: "You sign in with another account",
+        text: "You showed with an account elsewhere that the address of your account is yours. Nobody had \
+               shown that before, so the password that somebody had set is not good any more.",
+    },
+    Template {
+        name: "auth.password_removed",
+        locale: "sv",
+        subject: "Du loggar in med ett annat konto",
+        text: "Du visade med ett konto någon annanstans att ditt kontos adress är din. Ingen hade visat det \
+               förut, så lösenordet som någon hade valt gäller inte längre.",
+    },
+    Template {
         name: "auth.factors_changed",
         locale: "en",
         subject: "What your account asks for has changed",

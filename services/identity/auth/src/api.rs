@@ -4,6 +4,7 @@ mod devices;
 mod factors;
 mod keys;
 mod links;
+mod others;
 mod passkeys;
 mod passwords;
 mod proofs;
@@ -83,6 +84,10 @@ pub(crate) fn methods() -> Methods {
         issue_link: links::issue,
         record_link: links::record,
         get_email_verification: links::verification,
+        draft_session: others::draft,
+        open_session: others::open,
+        link_account: others::link,
+        get_ways_in: others::ways_in,
         record_use: sessions::record_use,
         delete_expired,
     };

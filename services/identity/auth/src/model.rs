@@ -36,6 +36,8 @@ pub(crate) const RECOVERY: &str = "recovery";
 pub(crate) const PASSKEY: &str = "passkey";
 /// Of a link that was sent by mail.
 pub(crate) const LINK: &str = "link";
+/// Of an account at another provider.
+pub(crate) const PROVIDER: &str = "provider";
 
 /// How long a ticket or a challenge is good.
 pub(crate) const TICKET_LIFE: Duration = minutes(5);
@@ -49,10 +51,11 @@ pub(crate) const LINK_LIFE: Duration = minutes(15);
 pub(crate) const EMAIL_LIFE: Duration = days(1);
 
 /// Whether somebody proved who they are by the strongest that they have. A link proves who reads their
-/// mail, and a password is not enough where there is a second factor.
+/// mail, and a password or an account elsewhere is not enough where there is a second factor.
 pub(crate) fn is_full(methods: &[String], second_factor: bool) -> bool {
     let has = |method: &str| methods.iter().any(|one| one == method);
-    has(CODE) || has(RECOVERY) || has(PASSKEY) || (!second_factor && has(PASSWORD))
+    let first = has(PASSWORD) || has(PROVIDER);
+    has(CODE) || has(RECOVERY) || has(PASSKEY) || (!second_factor && first)
 }
 
 /// A key ends after so long if nothing else was asked for.

@@ -63,6 +63,13 @@ pub(crate) fn set_password(tx: &mut Tx, user_id: &str, hash: &str) -> Result<()>
     Ok(())
 }
 
+/// Deletes a user's password; false if there was none.
+pub(crate) fn delete_password(tx: &mut Tx, user_id: &str) -> Result<bool> {
+    let deleted =
+        tx.execute("DELETE FROM auth_password WHERE tenant = :tenant AND user_id = $1", user_id)?;
+    Ok(deleted == 1)
+}
+
 /// Lets go of a user who is erased: nobody signs in as them any more, from the next call on.
 pub(crate) fn erase(tx: &mut Tx, user_id: &str) -> Result<()> {
     revoke_sessions(tx, user_id, "")?;

@@ -1,12 +1,16 @@
 //! The contract's functions, by what they are about.
 
+mod assertions;
 mod authorize;
 mod clients;
 mod devices;
 mod grants;
+mod identities;
 mod inspect;
 mod keys;
+mod providers;
 pub(crate) mod sessions;
+mod sign_in;
 mod tokens;
 
 pub(crate) use clients::create_as;
@@ -27,6 +31,17 @@ pub(crate) fn methods() -> Methods {
         list_signing_keys: keys::list,
         list_grants: grants::list,
         revoke_grant: grants::revoke,
+        create_provider: providers::create,
+        get_provider: providers::get,
+        batch_get_providers: providers::batch_get,
+        list_providers: providers::list,
+        update_provider: providers::update,
+        set_provider_secret: providers::set_secret,
+        delete_provider: providers::delete,
+        list_sign_in_providers: providers::shown,
+        link_identity: identities::link,
+        unlink_identity: identities::unlink,
+        list_identities: identities::list,
         serve_oauth: crate::face::serve,
         store_client: clients::store,
         store_client_secret: clients::store_secret,
@@ -35,6 +50,7 @@ pub(crate) fn methods() -> Methods {
         make_signing_key: keys::make,
         prepare_authorization: authorize::prepare,
         authorize: authorize::authorize,
+        spend_assertion: assertions::spend,
         grant_tokens: tokens::grant,
         write_tokens: tokens::write,
         start_device: devices::start,
@@ -46,6 +62,12 @@ pub(crate) fn methods() -> Methods {
         prepare_logout: sessions::prepare_logout,
         send_logout: sessions::send_logout,
         write_logout: sessions::write_logout,
+        start_sign_in: sign_in::start,
+        resume_sign_in: sign_in::resume,
+        write_sign_in: sign_in::write,
+        store_discovered: sign_in::store_discovered,
+        take_sign_in: sign_in::take,
+        finish_sign_in: sign_in::finish,
         end_sessions: sessions::end_expired,
         delete_expired,
     };

@@ -1,6 +1,7 @@
 //! Keys that sign, and what they sign (RFC 7515, 7517, 7519). What attackers send is read and verified by
 //! `jsonwebtoken`; of which algorithm a key is says the key, and never what came.
 
+pub(crate) mod id_token;
 #[cfg(test)]
 mod vectors;
 
@@ -98,6 +99,19 @@ pub(crate) fn verify(
     let key = DecodingKey::from_jwk(&jwk).ok()?;
     let token = jsonwebtoken::decode::<Map<String, Value>>(token, &key, &rules).ok()?;
     (token.header.typ.as_deref() == Some(kind)).then_some(token.claims)
+}
+
+/// Whether these are keys, of which each verifies and none could sign.
+pub(crate) fn are_public_keys(keys: &str) -> bool {
+    let keys: Option<Value> = serde_json::from_str(keys).ok();
+    let all = keys.as_ref().and_then(|keys| keys.get("keys")?.as_array());
+    let is_public = |key: &Value| {
+        let hides =
+            ["d", "p", "q", "dp", "dq", "qi", "k"].iter().any(|part| key.get(part).is_some());
+        let read = serde_json::from_value::<Jwk>(key.clone()).ok();
+        !hides && read.is_some_and(|key| id_token::algorithm_of(&key).is_some())
+    };
+    all.is_some_and(|all| (1..=10).contains(&all.len()) && all.iter().all(is_public))
 }
 
 /// The name of an algorithm.

@@ -7,6 +7,7 @@ mod browser;
 mod discovery;
 mod pages;
 mod programs;
+mod providers;
 mod words;
 
 use serde_json::json;
@@ -52,6 +53,11 @@ async fn route(ctx: &Ctx, http: &HttpRequest) -> Result<HttpResponse> {
             browser::end_session(ctx, &asked, &settings().await?).await
         }
         ("POST", "signed_out") => browser::sign_out(ctx, &asked, &settings().await?).await,
+        ("GET", "sign-in") => providers::start(ctx, &asked, &settings().await?).await,
+        ("GET", path) if path.starts_with(providers::CALLBACK) => {
+            let provider_id = &path[providers::CALLBACK.len()..];
+            providers::come_back(ctx, &asked, &settings().await?, provider_id).await
+        }
         ("GET", "page.css") => Ok(pages::style()),
         ("POST", "token") => programs::token(ctx, &asked).await,
         ("POST", "device_authorization") => programs::device(ctx, &asked, &settings().await?).await,

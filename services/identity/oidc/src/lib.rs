@@ -16,6 +16,9 @@
 //!
 //! **Invariant:** of secrets of clients only hashes are kept; private keys are sealed.
 //!
+//! **Invariant:** whoever comes back from another provider was sent there from here, in the same browser, and
+//! what the provider says of them was signed for this node and this once.
+//!
 //! **Invariant:** who was disabled, signed out or erased is refused from the next question on.
 
 #![forbid(unsafe_code)]
@@ -25,6 +28,7 @@ mod crypto;
 mod face;
 mod model;
 mod store;
+mod upstream;
 
 use stoa_auth_v1::{SessionEnded, SessionsEnded};
 use stoa_kit::{Migration, Service, Start};
@@ -35,8 +39,11 @@ use stoa_users_v1::UserDisabled;
 
 use api::sessions;
 
-const MIGRATIONS: &[Migration] =
-    &[Migration::expand("0001_oidc", include_str!("../migrations/0001_oidc.sql"))];
+const MIGRATIONS: &[Migration] = &[
+    Migration::expand("0001_oidc", include_str!("../migrations/0001_oidc.sql")),
+    Migration::expand("0002_providers", include_str!("../migrations/0002_providers.sql")),
+    Migration::expand("0003_assertions", include_str!("../migrations/0003_assertions.sql")),
+];
 
 /// An authorization server and an OpenID provider.
 pub fn service() -> Service {

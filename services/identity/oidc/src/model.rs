@@ -9,6 +9,8 @@ use stoa_kit::{Error, Micros, Reason as _, Result, View};
 use stoa_oidc_v1::{Client, ClientType, CreateClientRequest, Reason, Settings, SigningAlgorithm};
 use url::{Host, Url};
 
+use crate::crypto;
+
 pub(crate) const CODE: &str = "authorization_code";
 pub(crate) const REFRESH: &str = "refresh_token";
 pub(crate) const CREDENTIALS: &str = "client_credentials";
@@ -30,6 +32,8 @@ pub(crate) const KEYS_KEPT: Duration = Duration::from_secs(60 * 60);
 pub(crate) const TOKEN_LIFE_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 /// How long a device may wait.
 pub(crate) const DEVICE_LIFE: Duration = Duration::from_secs(15 * 60);
+/// How long somebody may be away who was sent to another provider.
+pub(crate) const SIGN_IN_LIFE: Duration = Duration::from_secs(10 * 60);
 /// How often a device is to ask.
 pub(crate) const POLL_SECONDS: i64 = 5;
 /// Questions of a device that lie closer together come too fast. It is less than devices are told, so that
@@ -99,6 +103,7 @@ pub(crate) fn client(request: CreateClientRequest) -> Result<Client> {
         id_token_algorithm: algorithm(request.id_token_algorithm.as_known()).into(),
         first_party: request.first_party,
         introspects_all: request.introspects_all,
+        jwks: request.jwks,
         ..Client::default()
     };
     check(&client)?;
@@ -135,6 +140,11 @@ pub(crate) fn check(client: &Client) -> Result<()> {
         let message = "must be without `client_credentials` for an application that has no secret";
         return Err(Error::field("grant_types", "grant_types.public", message));
     }
+    if !client.jwks.is_empty() && (is_public(client) || !crypto::are_public_keys(&client.jwks)) {
+        let message =
+            "must be public keys of P-256, P-384, Ed25519 or RSA, of a confidential application";
+        return Err(Error::field("jwks", "jwks", message));
+    }
     if is_public(client) && client.introspects_all {
         let message = "is for applications that have a secret";
         return Err(Error::field("introspects_all", "introspects_all.public", message));
@@ -163,12 +173,66 @@ fn may_be_sent_to(address: &str) -> bool {
     bare && safe
 }
 
+/// Refuses what cannot be an issuer: accounts are known by it, and what it says of itself is below it.
+pub(crate) fn check_issuer(issuer: &str) -> Result<()> {
+    let is_one = issuer.starts_with("http") && may_be_sent_to(issuer) && !issuer.contains('?');
+    if is_one && !issuer.ends_with('#') {
+        return Ok(());
+    }
+    let message = "must be an address of https, or of http on the machine itself, without a query";
+    Err(Error::field("issuer", "issuer", message))
+}
+
+/// Whether a provider may have said this of where it is.
+pub(crate) fn may_be_endpoint(address: &str) -> bool {
+    address.starts_with("http") && may_be_sent_to(address)
+}
+
+/// What a provider is asked for.
+pub(crate) fn provider_scopes(asked: Vec<String>) -> Result<Vec<String>> {
+    if asked.is_empty() {
+        return Ok([OPENID, "email", "profile"].map(str::to_owned).into());
+    }
+    match asked.iter().any(|scope| scope == OPENID) {
+        true => Ok(asked),
+        false => Err(Error::field("scopes", "scopes.openid", "must have `openid` among them")),
+    }
+}
+
+/// Whether a browser takes this for a path on this node, and for nothing else.
+pub(crate) fn is_path_of_ours(path: &str) -> bool {
+    let plain = path.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
+    let Ok(home) = Url::parse("https://home.invalid/") else { return false };
+    let same = |url: Url| url.origin() == home.origin();
+    plain && path.starts_with('/') && !path.starts_with("//") && home.join(path).is_ok_and(same)
+}
+
+/// What a new account is called for short, of what it is called elsewhere.
+pub(crate) fn handle(called: &str) -> String {
+    let name = called.split('@').next().unwrap_or_default();
+    let may = |letter: &char| letter.is_ascii_alphanumeric() || "._-".contains(*letter);
+    let name: String = name.chars().filter(may).take(30).collect();
+    match name.trim_matches(|letter: char| !letter.is_ascii_alphanumeric()) {
+        "" => "user".to_owned(),
+        name => name.to_owned(),
+    }
+}
+
+/// The beginning of a text, in so many characters.
+pub(crate) fn shortened(text: &str, most: usize) -> String {
+    text.trim().chars().filter(|letter| !letter.is_control()).take(most).collect()
+}
+
 /// Whether a verifier is what a challenge is the hash of (RFC 7636, `S256`).
 pub(crate) fn fits(verifier: &str, challenge: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
     let well_formed = (43..=128).contains(&verifier.len()) && verifier.bytes().all(allowed);
-    let hash = BASE64.encode(Sha256::digest(verifier));
-    well_formed && equal(hash.as_bytes(), challenge.as_bytes())
+    well_formed && equal(self::challenge(verifier).as_bytes(), challenge.as_bytes())
+}
+
+/// The challenge of a verifier (RFC 7636, `S256`).
+pub(crate) fn challenge(verifier: &str) -> String {
+    BASE64.encode(Sha256::digest(verifier))
 }
 
 /// Whether a text can be a challenge: 256 bits.
@@ -259,6 +323,7 @@ pub(crate) enum Kind {
     Access,
     Refresh,
     Device,
+    SignIn,
 }
 
 impl Kind {
@@ -269,6 +334,7 @@ impl Kind {
             Self::Access => "stoa_oa_",
             Self::Refresh => "stoa_or_",
             Self::Device => "stoa_od_",
+            Self::SignIn => "stoa_of_",
         }
     }
 

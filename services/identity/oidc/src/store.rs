@@ -1,12 +1,15 @@
 //! The rows of clients, families, devices and logins, and who is at a browser.
 
 pub(crate) mod keys;
+pub(crate) mod providers;
 
 use std::time::Duration;
 
 use stoa_auth_v1::{IntrospectTokenRequest, ListSessionsRequest, Session};
 use stoa_kit::{Error, Micros, Reason as _, Result, Tx, View};
-use stoa_oidc_v1::{Client, ClientProof, Device, Family, Grant, Login, Reason, TokenReused};
+use stoa_oidc_v1::{
+    Assertion, Client, ClientProof, Device, Family, Grant, Login, Reason, SignIn, TokenReused,
+};
 use stoa_users_v1::{LookupUserRequest, LookupUserRequestBy, User, UserState};
 
 use crate::model;
@@ -19,8 +22,8 @@ const GUESSES_KEPT: Duration = Duration::from_secs(60 * 60);
 /// A page of sessions.
 const PAGE: i32 = 1_000;
 
-/// The client that an application is, if it proved it: one that has a secret by the secret, and one that has
-/// none by none.
+/// The client that an application is, if it proved it: one that has keys by what it signed, one that has a
+/// secret by the secret, and one that has neither by none.
 pub(crate) fn proven(view: &View, proof: Option<&ClientProof>) -> Result<Client> {
     let wrong = || Reason::InvalidClient.because("no such application, or not with this secret");
     let proof = proof.ok_or_else(wrong)?;
@@ -29,7 +32,9 @@ pub(crate) fn proven(view: &View, proof: Option<&ClientProof>) -> Result<Client>
         &proof.client_id,
     )?;
     let (client, (secret_hash,)) = found.into_iter().next().ok_or_else(wrong)?;
+    let has_keys = !client.jwks.is_empty();
     let good = match model::is_public(&client) {
+        _ if has_keys || proof.signed => has_keys && proof.signed && proof.secret.is_empty(),
         true => proof.secret.is_empty(),
         false => model::equal(&model::hash(&proof.secret), &secret_hash),
     };
@@ -111,13 +116,17 @@ pub(crate) fn next_check(view: &View) -> Result<Option<Micros>> {
 pub(crate) fn next_expiry(view: &View) -> Result<Option<Micros>> {
     let family = view.earliest::<Family>("expire_time")?;
     let device = view.earliest::<Device>("expire_time")?;
-    Ok(family.into_iter().chain(device).min())
+    let sign_in = view.earliest::<SignIn>("expire_time")?;
+    let assertion = view.earliest::<Assertion>("expire_time")?;
+    Ok(family.into_iter().chain(device).chain(sign_in).chain(assertion).min())
 }
 
 /// Deletes what has expired.
 pub(crate) fn delete_expired(tx: &mut Tx) -> Result<()> {
     tx.sweep::<Family>("expire_time")?;
-    tx.sweep::<Device>("expire_time")
+    tx.sweep::<Device>("expire_time")?;
+    tx.sweep::<SignIn>("expire_time")?;
+    tx.sweep::<Assertion>("expire_time")
 }
 
 /// Deletes all that there is of a client.
@@ -127,6 +136,7 @@ pub(crate) fn delete_client(tx: &mut Tx, id: &str) -> Result<()> {
         "DELETE FROM oidc_grant WHERE tenant = :tenant AND client_id = $1",
         "DELETE FROM oidc_device WHERE tenant = :tenant AND client_id = $1",
         "DELETE FROM oidc_login WHERE tenant = :tenant AND client_id = $1",
+        "DELETE FROM oidc_assertion WHERE tenant = :tenant AND client_id = $1",
     ] {
         tx.execute(sql, (id,))?;
     }
@@ -141,8 +151,24 @@ pub(crate) fn erase(tx: &mut Tx, subject: &str) -> Result<()> {
         "DELETE FROM oidc_device WHERE tenant = :tenant AND user_id = $1",
         "DELETE FROM oidc_login WHERE tenant = :tenant AND user_id = $1",
         "DELETE FROM oidc_guess WHERE tenant = :tenant AND user_id = $1",
+        "DELETE FROM oidc_identity WHERE tenant = :tenant AND user_id = $1",
+        "DELETE FROM oidc_sign_in WHERE tenant = :tenant AND user_id = $1",
     ] {
         tx.execute(sql, (subject,))?;
+    }
+    Ok(())
+}
+
+/// Ends what applications have of a user, and with which accounts elsewhere they sign in: the account comes to
+/// somebody whose it was not shown to be before.
+pub(crate) fn end_all(tx: &mut Tx, user_id: &str) -> Result<()> {
+    for sql in [
+        "DELETE FROM oidc_family WHERE tenant = :tenant AND user_id = $1",
+        "DELETE FROM oidc_grant WHERE tenant = :tenant AND user_id = $1",
+        "DELETE FROM oidc_device WHERE tenant = :tenant AND user_id = $1",
+        "DELETE FROM oidc_identity WHERE tenant = :tenant AND user_id = $1",
+    ] {
+        tx.execute(sql, (user_id,))?;
     }
     Ok(())
 }

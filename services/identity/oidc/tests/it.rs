@@ -5,14 +5,20 @@
 #[path = "it/world.rs"]
 mod world;
 
+#[path = "it/assertions.rs"]
+mod assertions;
 #[path = "it/attacks.rs"]
 mod attacks;
 #[path = "it/clients.rs"]
 mod clients;
 #[path = "it/devices.rs"]
 mod devices;
+#[path = "it/elsewhere.rs"]
+mod elsewhere;
 #[path = "it/flow.rs"]
 mod flow;
+#[path = "it/hijacks.rs"]
+mod hijacks;
 #[path = "it/keys.rs"]
 mod keys;
 #[path = "it/logout.rs"]
@@ -21,6 +27,8 @@ mod logout;
 mod outside;
 #[path = "it/race.rs"]
 mod race;
+#[path = "it/relying.rs"]
+mod relying;
 #[path = "it/strange.rs"]
 mod strange;
 

@@ -122,6 +122,14 @@ impl OrganizationsService for Api {
         Ok(InviteMemberResponse { invitation: ctx.call(store).await?.invitation, secret })
     }
 
+    fn put_team(&self, tx: &mut Tx, request: PutTeamRequest) -> Result<PutTeamResponse> {
+        teams::put(tx, request)
+    }
+
+    fn drop_team(&self, tx: &mut Tx, request: DropTeamRequest) -> Result<DropTeamResponse> {
+        teams::drop(tx, request)
+    }
+
     fn store_invitation(
         &self, tx: &mut Tx, request: StoreInvitationRequest,
     ) -> Result<StoreInvitationResponse> {
@@ -334,7 +342,9 @@ fn one_stays(view: &View, organization: &str, user: &str) -> Result<()> {
     }
 }
 
-fn join(tx: &mut Tx, organization_id: String, user_id: String, role: Role) -> Result<Member> {
+pub(crate) fn join(
+    tx: &mut Tx, organization_id: String, user_id: String, role: Role,
+) -> Result<Member> {
     let member = Member { organization_id, user_id, role: role.into(), ..Member::default() };
     let member = store::put_member(tx, member)?;
     let Member { organization_id, user_id, role, .. } = member.clone();

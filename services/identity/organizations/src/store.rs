@@ -97,6 +97,16 @@ pub(crate) fn teams_of(view: &View, organization: &str, user: &str) -> Result<Ve
     Ok(found.into_iter().map(|(id,)| id).collect())
 }
 
+/// Who is in a team.
+pub(crate) fn members_of(view: &View, team: &str) -> Result<Vec<String>> {
+    let found = view.rows::<(String,)>(
+        "SELECT user_id FROM organizations_team_member WHERE tenant = :tenant \
+         AND team_id = $1 ORDER BY user_id",
+        (team,),
+    )?;
+    Ok(found.into_iter().map(|(id,)| id).collect())
+}
+
 /// Deletes a team, and who is in it.
 pub(crate) fn delete_team(tx: &mut Tx, team: &str) -> Result<()> {
     tx.execute(

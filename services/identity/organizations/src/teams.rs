@@ -3,7 +3,7 @@
 use stoa_kit::{Error, Reason as _, Resource as _, Result, Tx, View};
 use stoa_organizations_v1::*;
 
-use crate::api::{is_seen, role, seen};
+use crate::api::{is_seen, join, role, seen};
 use crate::{model, store};
 
 pub(crate) fn create(tx: &mut Tx, request: CreateTeamRequest) -> Result<CreateTeamResponse> {
@@ -79,6 +79,47 @@ pub(crate) fn list_members(
     let list = view.list_all::<TeamMember>("user_id");
     let (members, next_page_token) = list.only("team_id", &request.team_id).page(&request)?;
     Ok(ListTeamMembersResponse { members, next_page_token })
+}
+
+/// Makes a team what another service says that it is.
+pub(crate) fn put(tx: &mut Tx, request: PutTeamRequest) -> Result<PutTeamResponse> {
+    let PutTeamRequest { team_id, organization_id, display_name, user_ids } = request;
+    let team = match &*team_id {
+        "" => {
+            seen(tx, &organization_id)?;
+            let id = tx.new_id("tem");
+            let team = tx.add(Team { id, organization_id, display_name, ..Team::default() })?;
+            let Team { id: team_id, organization_id, .. } = team.clone();
+            tx.emit(&TeamCreated { organization_id, team_id });
+            team
+        }
+        id => {
+            let team = team(tx, id)?;
+            tx.save(Team { display_name, ..team })?
+        }
+    };
+    let before = store::members_of(tx, &team.id)?;
+    for user_id in before.iter().filter(|user_id| !user_ids.contains(user_id)) {
+        leave(tx, team.id.clone(), user_id.clone())?;
+    }
+    for user_id in user_ids.into_iter().filter(|user_id| !before.contains(user_id)) {
+        if tx.get::<Member>((&team.organization_id, &user_id))?.is_none() {
+            join(tx, team.organization_id.clone(), user_id.clone(), Role::Member)?;
+        }
+        tx.emit(&TeamMemberAdded { team_id: team.id.clone(), user_id: user_id.clone() });
+        let (team_id, organization_id) = (team.id.clone(), team.organization_id.clone());
+        tx.add(TeamMember { team_id, user_id, organization_id, ..TeamMember::default() })?;
+    }
+    Ok(PutTeamResponse { team: team.into() })
+}
+
+/// Deletes a team for another service.
+pub(crate) fn drop(tx: &mut Tx, request: DropTeamRequest) -> Result<DropTeamResponse> {
+    if let Some(Team { id: team_id, organization_id, .. }) = tx.get::<Team>(&request.team_id)? {
+        store::delete_team(tx, &team_id)?;
+        tx.emit(&TeamDeleted { organization_id, team_id });
+    }
+    Ok(DropTeamResponse {})
 }
 
 /// Takes somebody who leaves an organization out of its teams.

@@ -1,5 +1,6 @@
 import { connect } from "@stoa/sdk";
 import { AuthService } from "@stoa/sdk/auth";
+import { OidcService } from "@stoa/sdk/oidc";
 import { Button, Failed, Field } from "@stoa/ui";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { type FormEvent, useState } from "react";
@@ -10,6 +11,7 @@ import css from "./door.module.css";
 
 /** Called by whoever is not signed in. */
 const auth = connect({ url: location.origin }).client(AuthService);
+const oidc = connect({ url: location.origin }).client(OidcService);
 
 /** Where nobody is signed in: the first administrator is made, or somebody signs in. */
 export function Door() {
@@ -74,18 +76,47 @@ function SetUp() {
   );
 }
 
+/** What whoever comes from a provider and has a second factor brings behind the `#`, which no log sees. */
+function ticketOf(hash: string): string | undefined {
+  return /^#ticket=(stoa_f_\w+)$/.exec(hash)?.[1];
+}
+
 function SignIn() {
-  const [ticket, setTicket] = useState<string>();
-  if (ticket !== undefined) return <SecondFactor ticket={ticket} />;
+  const [ticket, setTicket] = useState(() => ticketOf(location.hash));
+  if (ticket !== undefined) {
+    const done = () => history.replaceState(null, "", location.pathname + location.search);
+    return <SecondFactor ticket={ticket} done={done} />;
+  }
+  return (
+    <>
+      <Password asked={setTicket} />
+      <Elsewhere />
+    </>
+  );
+}
+
+/** Where else somebody may have an account that they sign in with. */
+function Elsewhere() {
+  const queryFn = () => oidc.listSignInProviders({});
+  const { data } = useQuery({ queryKey: ["signInProviders"], queryFn, retry: false });
+  const to = new URLSearchParams(location.search).get("return") ?? "/";
+  return data?.providers.map(({ providerId, displayName, path }) => (
+    <a key={providerId} href={`${path}&return=${encodeURIComponent(to)}`}>
+      {say.frame.signInWith(displayName)}
+    </a>
+  ));
+}
+
+function Password({ asked }: { asked: (ticket: string | undefined) => void }) {
   return (
     <Asking
       key="password"
       title={say.frame.signIn}
       verb={say.frame.signIn}
       act={async ({ login = "", password = "" }) => {
-        const asked = await signIn(login, password);
-        setTicket(asked);
-        return asked !== undefined;
+        const ticket = await signIn(login, password);
+        asked(ticket);
+        return ticket !== undefined;
       }}
       questions={[
         { name: "login", label: say.frame.login, autoComplete: "username" },

@@ -15,7 +15,7 @@ pub(crate) async fn create_as(
     ctx: &Ctx, request: CreateClientRequest, registered: bool,
 ) -> Result<CreateClientResponse> {
     let client = Client { registered, ..model::client(request)? };
-    let secret = match model::is_public(&client) {
+    let secret = match model::is_public(&client) || !client.jwks.is_empty() {
         true => String::new(),
         false => model::secret(ctx.secret("client")),
     };
@@ -84,6 +84,10 @@ pub(super) fn store_secret(
     let client = tx.load::<Client>(&request.client_id)?;
     if model::is_public(&client) {
         return Err(Reason::InvalidClientMetadata.because("a public application has no secret"));
+    }
+    if !client.jwks.is_empty() {
+        let message = "an application that has keys has no secret";
+        return Err(Reason::InvalidClientMetadata.because(message));
     }
     let client = tx.save_with(client, "secret_hash", (request.secret_hash.as_slice(),))?;
     tx.emit(&ClientSecretRotated { client_id: client.id.clone() });

@@ -1,6 +1,7 @@
 //! What a token is good for, its end, and whose it is.
 
 use serde_json::{Map, Value};
+use stoa_auth_v1::GetEmailVerificationRequest;
 use stoa_kit::{Micros, Reason as _, Result, Tx, View};
 use stoa_oidc_v1::*;
 
@@ -107,6 +108,8 @@ pub(super) fn user_info(view: &View, request: GetUserInfoRequest) -> Result<GetU
     let Some(user) = user else {
         return Err(Reason::InsufficientScope.because("the token is not for `openid`"));
     };
+    let user_id = user.id.clone();
+    let verified = view.call(GetEmailVerificationRequest { user_id })?.verified;
     let mut claims = Map::new();
     let mut say = |name: &str, value: Value| {
         if value != Value::String(String::new()) {
@@ -123,8 +126,7 @@ pub(super) fn user_info(view: &View, request: GetUserInfoRequest) -> Result<GetU
     }
     if has("email") {
         say("email", user.email.into());
-        // Nobody has asked the address yet.
-        say("email_verified", false.into());
+        say("email_verified", verified.into());
     }
     Ok(GetUserInfoResponse { claims: Value::Object(claims).to_string() })
 }

@@ -98,3 +98,56 @@ fn a_token_is_read_by_the_algorithm_of_its_key_and_by_no_other() {
         }
     }
 }
+
+/// RFC 7520, 4, and RFC 8037: of each key we take the algorithm that it is of and no other.
+#[test]
+fn a_key_verifies_as_the_cookbook_says_in_the_algorithm_that_it_is_of() {
+    let cases = include_str!("../../tests/vectors/cookbook.jsonl");
+    let mut seen = Vec::new();
+    for case in cases.lines() {
+        let case: Value = serde_json::from_str(case).unwrap();
+        let (alg, token) = (case["alg"].as_str().unwrap(), case["compact"].as_str().unwrap());
+        let (text, signature) = token.rsplit_once('.').unwrap();
+        let takes = |key: &Value| {
+            let key: Jwk = serde_json::from_value(key.clone()).ok()?;
+            let algorithm = id_token::algorithm_of(&key)?;
+            let named = jsonwebtoken::decode_header(token).ok()?.alg;
+            let public = DecodingKey::from_jwk(&key).unwrap();
+            let good = crypto::verify(signature, text.as_bytes(), &public, algorithm);
+            Some(named == algorithm && good.unwrap_or(false))
+        };
+        let mut said = case["key"].clone();
+        let bare = takes(&said);
+        said["alg"] = alg.into();
+        seen.push((alg.to_owned(), bare, takes(&said)));
+        // By another key of the kind, or of another text, it is none.
+        if bare == Some(true) {
+            let key: Jwk = serde_json::from_value(case["key"].clone()).unwrap();
+            let algorithm = id_token::algorithm_of(&key).unwrap();
+            let public = DecodingKey::from_jwk(&key).unwrap();
+            let other = text.replacen("ey", "fy", 1);
+            let good = crypto::verify(signature, other.as_bytes(), &public, algorithm);
+            assert!(!good.unwrap_or(false), "{alg}");
+        }
+    }
+    let expected = [
+        // A key that does not say what it is of is of the algorithm that all know.
+        ("RS256", Some(true), Some(true)),
+        ("PS384", Some(false), Some(true)),
+        // P-521 is not known here, and a secret is no public key.
+        ("ES512", None, None),
+        ("HS256", None, None),
+        ("EdDSA", Some(true), Some(true)),
+    ];
+    let expected = expected.map(|(alg, bare, said)| (alg.to_owned(), bare, said));
+    assert_eq!(seen, expected);
+}
+
+/// RFC 7636, App. B.
+#[test]
+fn a_challenge_is_what_rfc_7636_says() {
+    let verifier = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
+    let challenge = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
+    assert_eq!(crate::model::challenge(verifier), challenge);
+    assert!(crate::model::fits(verifier, challenge));
+}

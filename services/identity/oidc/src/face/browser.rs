@@ -11,7 +11,7 @@ use super::words::{Asked, Parameters, see, with};
 use crate::model;
 
 /// Where people sign in. It leads back to what stands behind `return`, if that is below `/oauth2/`.
-const SIGN_IN: &str = "/sign-in";
+pub(super) const SIGN_IN: &str = "/sign-in";
 /// By this a request says that whoever it is about was sent to sign in because of it, and when.
 const AFTER: &str = "signed_in_after";
 
@@ -154,13 +154,7 @@ fn sign_in_for(path: &str) -> String {
 
 /// Takes the cookie of a session from a browser.
 fn signed_out(said: HttpResponse, asked: &Asked<'_>, settings: &Settings) -> HttpResponse {
-    let secure = if settings.issuer.starts_with("https:") { "; Secure" } else { "" };
-    let name = asked.cookie_name();
-    with(
-        said,
-        "set-cookie",
-        &format!("{name}=; Path=/; Max-Age=0; HttpOnly; SameSite=Strict{secure}"),
-    )
+    with(said, "set-cookie", &asked.session_cookie("", 0, settings))
 }
 
 fn ask(parameters: &Parameters, prepared: &PrepareAuthorizationResponse) -> HttpResponse {
@@ -191,10 +185,12 @@ fn back(
 }
 
 /// Tells the person what is wrong, where nobody else may be told.
-fn wrong(error: &Error) -> Result<HttpResponse> {
+pub(super) fn wrong(error: &Error) -> Result<HttpResponse> {
     let status = match error.code() {
         Code::InvalidArgument | Code::FailedPrecondition => 400,
         Code::PermissionDenied => 403,
+        Code::NotFound => 404,
+        Code::AlreadyExists => 409,
         Code::ResourceExhausted => 429,
         Code::Unavailable => 503,
         _ => return Err(error.clone()),

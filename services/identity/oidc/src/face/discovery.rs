@@ -11,7 +11,9 @@ use crate::{crypto, model};
 pub(super) fn configuration(settings: &Settings) -> Result<HttpResponse> {
     let issuer = model::issuer(settings)?;
     let at = |name: &str| format!("{issuer}/oauth2/{name}");
-    let secrets = ["client_secret_basic", "client_secret_post"];
+    let proofs = ["client_secret_basic", "client_secret_post", "private_key_jwt"];
+    let with_none = ["client_secret_basic", "client_secret_post", "private_key_jwt", "none"];
+    let signed = ["ES256", "ES384", "EdDSA", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512"];
     let mut body = json!({
         "issuer": issuer,
         "authorization_endpoint": at("authorize"),
@@ -28,9 +30,12 @@ pub(super) fn configuration(settings: &Settings) -> Result<HttpResponse> {
         "grant_types_supported": [model::CODE, model::REFRESH, model::CREDENTIALS, model::DEVICE],
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": ["RS256", "ES256"],
-        "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
-        "introspection_endpoint_auth_methods_supported": secrets,
-        "revocation_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
+        "token_endpoint_auth_methods_supported": with_none,
+        "token_endpoint_auth_signing_alg_values_supported": signed,
+        "introspection_endpoint_auth_methods_supported": proofs,
+        "introspection_endpoint_auth_signing_alg_values_supported": signed,
+        "revocation_endpoint_auth_methods_supported": with_none,
+        "revocation_endpoint_auth_signing_alg_values_supported": signed,
         "code_challenge_methods_supported": ["S256"],
         "prompt_values_supported": ["none", "login", "consent"],
         "claims_supported": [

@@ -9,6 +9,30 @@ use stoa_oidc_v1::*;
 use super::words::{Asked, answer};
 use crate::{api, crypto, model};
 
+/// What an application says of what it signed.
+const ASSERTION: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+
+/// Who an application is, by what it sent: a secret, none, or what it signed (RFC 7523, 2.2).
+async fn proof(ctx: &Ctx, asked: &Asked<'_>) -> Result<ClientProof> {
+    let said = asked.client()?;
+    let form = asked.programs()?;
+    let kind = form.get("client_assertion_type");
+    if kind.is_empty() && form.get("client_assertion").is_empty() {
+        return Ok(said);
+    }
+    if kind != ASSERTION || !said.secret.is_empty() {
+        return Err(
+            Reason::InvalidClient.because("the application proves in two ways, or an unknown one")
+        );
+    }
+    let request = SpendAssertionRequest {
+        assertion: form.text("client_assertion"),
+        client_id: said.client_id,
+    };
+    let client_id = ctx.call(request).await?.client_id;
+    Ok(ClientProof { client_id, signed: true, ..ClientProof::default() })
+}
+
 /// Tokens (RFC 6749, 4.1.3, 4.4, 6; RFC 8628, 3.4).
 pub(super) async fn token(ctx: &Ctx, asked: &Asked<'_>) -> Result<HttpResponse> {
     let form = asked.programs()?;
@@ -16,7 +40,7 @@ pub(super) async fn token(ctx: &Ctx, asked: &Asked<'_>) -> Result<HttpResponse> 
         return Err(Reason::InvalidRequest.because("`grant_type` is missing"));
     }
     let request = GrantTokensRequest {
-        client: asked.client()?.into(),
+        client: proof(ctx, asked).await?.into(),
         grant_type: form.text("grant_type"),
         code: form.text("code"),
         redirect_uri: form.text("redirect_uri"),
@@ -47,7 +71,7 @@ pub(super) async fn token(ctx: &Ctx, asked: &Asked<'_>) -> Result<HttpResponse> 
 pub(super) async fn device(
     ctx: &Ctx, asked: &Asked<'_>, settings: &Settings,
 ) -> Result<HttpResponse> {
-    let (form, client) = (asked.programs()?, asked.client()?);
+    let (form, client) = (asked.programs()?, proof(ctx, asked).await?);
     let user_code = model::user_code(ctx.secret("user code"));
     let scope = form.text("scope");
     let request = StartDeviceRequest { client: client.into(), scope, user_code: user_code.clone() };
@@ -70,7 +94,7 @@ pub(super) async fn device(
 
 /// What a token is good for (RFC 7662).
 pub(super) async fn introspect(ctx: &Ctx, asked: &Asked<'_>) -> Result<HttpResponse> {
-    let (client, token) = (asked.client()?.into(), asked.programs()?.text("token"));
+    let (client, token) = (proof(ctx, asked).await?.into(), asked.programs()?.text("token"));
     let found = ctx.call(IntrospectTokenRequest { client, token }).await?;
     if !found.active {
         return Ok(answer(200, &json!({"active": false})));
@@ -93,7 +117,7 @@ pub(super) async fn introspect(ctx: &Ctx, asked: &Asked<'_>) -> Result<HttpRespo
 
 /// The end of a token (RFC 7009).
 pub(super) async fn revoke(ctx: &Ctx, asked: &Asked<'_>) -> Result<HttpResponse> {
-    let (client, token) = (asked.client()?.into(), asked.programs()?.text("token"));
+    let (client, token) = (proof(ctx, asked).await?.into(), asked.programs()?.text("token"));
     ctx.call(RevokeTokenRequest { client, token }).await?;
     Ok(answer(200, &json!({})))
 }
@@ -121,7 +145,11 @@ pub(super) async fn register(
     let created = async { api::create_as(ctx, registered(&asked)?, true).await };
     let created = created.await.map_err(not_registered)?;
     let client = created.client;
-    let method = if created.secret.is_empty() { "none" } else { "client_secret_basic" };
+    let method = match (client.jwks.is_empty(), created.secret.is_empty()) {
+        (false, _) => "private_key_jwt",
+        (true, true) => "none",
+        (true, false) => "client_secret_basic",
+    };
     let algorithm = model::algorithm(client.id_token_algorithm.as_known());
     let mut body = json!({
         "client_id": client.id,
@@ -172,7 +200,9 @@ fn registered(asked: &Map<String, Value>) -> Result<CreateClientRequest> {
     };
     let r#type = match &*text("token_endpoint_auth_method")? {
         "none" => ClientType::Public,
-        "" | "client_secret_basic" | "client_secret_post" => ClientType::Confidential,
+        "" | "client_secret_basic" | "client_secret_post" | "private_key_jwt" => {
+            ClientType::Confidential
+        }
         _ => return Err(wrong("token_endpoint_auth_method")),
     };
     let id_token_algorithm = match &*text("id_token_signed_response_alg")? {
@@ -187,8 +217,15 @@ fn registered(asked: &Map<String, Value>) -> Result<CreateClientRequest> {
         "" => "An application without a name".to_owned(),
         name => name.to_owned(),
     };
+    let by_keys = text("token_endpoint_auth_method")? == "private_key_jwt";
+    let jwks = match asked.get("jwks") {
+        Some(keys) if by_keys => keys.to_string(),
+        None if !by_keys => String::new(),
+        _ => return Err(wrong("jwks")),
+    };
     let mut request = CreateClientRequest {
         name,
+        jwks,
         r#type: r#type.into(),
         redirect_uris: texts("redirect_uris")?,
         post_logout_redirect_uris: texts("post_logout_redirect_uris")?,

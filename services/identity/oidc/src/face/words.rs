@@ -5,7 +5,7 @@ use base64::prelude::BASE64_STANDARD as BASE64;
 use serde_json::Value;
 use stoa_kit::v1::{HttpHeader, HttpRequest, HttpResponse};
 use stoa_kit::{Reason as _, Result};
-use stoa_oidc_v1::{ClientProof, Reason};
+use stoa_oidc_v1::{ClientProof, Reason, Settings};
 use url::form_urlencoded;
 
 const FORM: &str = "application/x-www-form-urlencoded";
@@ -103,6 +103,7 @@ impl<'a> Asked<'a> {
             "token",
             "access_token",
             "device_code",
+            "client_assertion",
         ];
         if secrets.iter().any(|name| !self.query.get(name).is_empty()) {
             return Err(Reason::InvalidRequest.because("secrets belong into the body"));
@@ -113,8 +114,8 @@ impl<'a> Asked<'a> {
     /// Who a program says that it is, in one way (RFC 6749, 2.3.1).
     pub(super) fn client(&self) -> Result<ClientProof> {
         let form = self.programs()?;
-        let said =
-            ClientProof { client_id: form.text("client_id"), secret: form.text("client_secret") };
+        let (client_id, secret) = (form.text("client_id"), form.text("client_secret"));
+        let said = ClientProof { client_id, secret, signed: false };
         let Some(basic) = scheme(self.header("authorization"), "basic") else {
             return Ok(said);
         };
@@ -131,7 +132,7 @@ impl<'a> Asked<'a> {
         if !said.secret.is_empty() || !(said.client_id.is_empty() || said.client_id == id) {
             return Err(Reason::InvalidRequest.because("the application says twice who it is"));
         }
-        Ok(ClientProof { client_id: id, secret })
+        Ok(ClientProof { client_id: id, secret, signed: false })
     }
 
     /// A bearer token.
@@ -151,16 +152,27 @@ impl<'a> Asked<'a> {
         }
     }
 
+    /// The cookie that makes a browser keep a session, or with an empty text forget it.
+    pub(super) fn session_cookie(&self, token: &str, seconds: u64, settings: &Settings) -> String {
+        let secure = if settings.issuer.starts_with("https:") { "; Secure" } else { "" };
+        let name = self.cookie_name();
+        format!("{name}={token}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}")
+    }
+
     /// The session of a browser; an empty text where it has none.
     pub(super) fn session_token(&self) -> String {
-        let ours = self.cookie_name();
+        self.cookie(&self.cookie_name())
+    }
+
+    /// A cookie; an empty text where there is none.
+    pub(super) fn cookie(&self, wanted: &str) -> String {
         let lines =
             self.http.headers.iter().filter(|header| header.name.eq_ignore_ascii_case("cookie"));
         let mut pairs =
             lines.flat_map(|line| line.value.split(';')).filter_map(|pair| pair.split_once('='));
         pairs
-            .find(|(name, _)| name.trim() == ours)
-            .map(|(_, token)| token.trim().to_owned())
+            .find(|(name, _)| name.trim() == wanted)
+            .map(|(_, value)| value.trim().to_owned())
             .unwrap_or_default()
     }
 

@@ -92,6 +92,27 @@ const registered = await client.dynamicClientRegistration(
 );
 await (await signIn(registered, { scope: "openid" })).tokens();
 
+// One that has a key and no secret.
+const pair = await crypto.subtle.generateKey({ name: "ECDSA", namedCurve: "P-256" }, true, ["sign", "verify"]);
+const { kty, crv, x, y } = await crypto.subtle.exportKey("jwk", pair.publicKey);
+const signs = await client.dynamicClientRegistration(
+  new URL(issuer),
+  {
+    redirect_uris: [BACK],
+    grant_types: ["authorization_code", "refresh_token"],
+    id_token_signed_response_alg: "ES256",
+    token_endpoint_auth_method: "private_key_jwt",
+    jwks: { keys: [{ kty, crv, x, y, kid: "mine", use: "sig", alg: "ES256" }] },
+    [client.clockSkew]: skew,
+  },
+  client.PrivateKeyJwt({ key: pair.privateKey, kid: "mine" }),
+  { execute: [client.allowInsecureRequests] },
+);
+assert.equal(signs.clientMetadata().client_secret, undefined);
+const signed = await (await signIn(signs, { scope: "openid" })).tokens();
+const again = await client.refreshTokenGrant(signs, signed.refresh_token);
+assert.ok((await client.tokenIntrospection(signs, again.access_token)).active);
+
 const last = await (await signIn(config)).tokens();
 const leave = client.buildEndSessionUrl(config, { id_token_hint: last.id_token, post_logout_redirect_uri: LEFT });
 const left = await browse(leave);

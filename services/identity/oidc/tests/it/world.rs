@@ -134,7 +134,10 @@ pub(crate) fn form(pairs: &[(&str, &str)]) -> String {
 pub(crate) async fn send(
     node: &Node, verb: &str, path: &str, headers: &[(&str, &str)], body: String,
 ) -> Answer {
-    let mut request = Request::builder().method(verb).uri(path).header("host", "id.example");
+    let mut request = Request::builder().method(verb).uri(path);
+    if !headers.iter().any(|(name, _)| *name == "host") {
+        request = request.header("host", "id.example");
+    }
     if !body.is_empty() && !headers.iter().any(|(name, _)| *name == "content-type") {
         request = request.header("content-type", "application/x-www-form-urlencoded");
     }

@@ -20,6 +20,7 @@ export const frame = {
   newOne: (what: string) => `New ${what}`,
   commit: (position: string) => `Commit ${position}`,
   signIn: "Sign in",
+  signInWith: (name: string) => `Sign in with ${name}`,
   signOut: "Sign out",
   login: "Handle or e-mail address",
   /** What a session of this browser is called among others. */
