@@ -6,9 +6,10 @@ import { Laptop, Network } from "lucide-react";
 import { stoa } from "../node.js";
 import { Asked, When } from "../pages/shared.js";
 import { say } from "../strings.js";
-import { None, OWN, Remove, Row, Section, useAct } from "./row.js";
+import { None, OWN, Remove, Row, Section, Used, useAct } from "./row.js";
 
 const auth = stoa.client(AuthService);
+const ALL = new Intl.ListFormat(undefined, { type: "conjunction" });
 
 /** Where somebody is signed in, and where from. */
 export function Devices() {
@@ -81,7 +82,7 @@ function One({ session }: { session: Session }) {
   const { id, label, address, current, lastUseTime, methods } = session;
   const ending = useAct(() => auth.revokeSession({ id }));
   const { sessions } = say.own;
-  const by = methods.map((method) => sessions.methods[method] ?? method).join(", ");
+  const by = ALL.format(methods.map((method) => sessions.methods[method] ?? method));
   return (
     <Row
       icon={<Laptop size={16} aria-hidden />}
@@ -93,7 +94,7 @@ function One({ session }: { session: Session }) {
       }
       detail={
         <>
-          {say.own.used} <When time={lastUseTime} />
+          <Used time={lastUseTime} />
           {`, ${sessions.from(address, by)}`}
         </>
       }

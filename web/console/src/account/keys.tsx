@@ -11,7 +11,7 @@ import { stoa } from "../node.js";
 import { Asked, When } from "../pages/shared.js";
 import { say } from "../strings.js";
 import css from "./account.module.css";
-import { None, OWN, Remove, Row, Section } from "./row.js";
+import { None, OWN, Remove, Row, Section, Used } from "./row.js";
 
 const auth = stoa.client(AuthService);
 const DAY_MS = 24 * 60 * 60 * 1000;
@@ -48,7 +48,7 @@ export function Keys() {
                 <>
                   <code>{permissions.join(" ")}</code>
                   {", "}
-                  {lastUseTime ? say.own.used : say.own.unused} <When time={lastUseTime} />
+                  <Used time={lastUseTime} />
                   {`, ${keys.ends}`} <When time={expireTime} />
                 </>
               }
@@ -71,8 +71,12 @@ export function Keys() {
             />
           ) : null}
           {token === undefined ? null : (
-            <Dialog title={keys.made} isDismissable={false} onClose={() => show(undefined)}>
-              <p className={css.lead}>{keys.madeLead}</p>
+            <Dialog
+              title={keys.made}
+              lead={keys.madeLead}
+              isDismissable={false}
+              onClose={() => show(undefined)}
+            >
               <div className={css.secret}>
                 <code>{token}</code>
                 <Copy text={token} label={keys.copy} />

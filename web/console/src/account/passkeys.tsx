@@ -9,7 +9,7 @@ import { stoa } from "../node.js";
 import { When } from "../pages/shared.js";
 import { hasPasskeys, made } from "../passkey.js";
 import { say } from "../strings.js";
-import { None, OWN, Remove, Row, Section, useAct } from "./row.js";
+import { None, OWN, Remove, Row, Section, Used, useAct } from "./row.js";
 
 const auth = stoa.client(AuthService);
 
@@ -48,7 +48,7 @@ export function Passkeys(props: { passkeys: readonly Passkey[]; onAdded: () => v
               <>
                 {passkeys.added} <When time={createTime} />
                 {", "}
-                {lastUseTime ? say.own.used : say.own.unused} <When time={lastUseTime} />
+                <Used time={lastUseTime} />
               </>
             }
           >

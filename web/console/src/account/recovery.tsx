@@ -48,11 +48,13 @@ export function Codes(props: { codes: readonly string[]; of: string; onClose: ()
   const { codes, of, onClose } = props;
   const { recovery } = say.own;
   return (
-    <Dialog title={recovery.title} isDismissable={false} onClose={onClose}>
-      <div data-print>
-        <p className={css.lead}>{recovery.lead(of, location.host)}</p>
-      </div>
-      <ol className={css.codes} aria-label={recovery.name}>
+    <Dialog
+      title={recovery.title}
+      lead={recovery.lead(of, location.host)}
+      isDismissable={false}
+      onClose={onClose}
+    >
+      <ol className={css.codes} aria-label={recovery.name} data-print>
         {codes.map((code) => (
           <li key={code}>
             <code>{code}</code>

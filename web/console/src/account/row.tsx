@@ -1,8 +1,10 @@
+import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { Button, Dialog, Failed } from "@stoa/ui";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { type ReactNode, useId, useState } from "react";
 
 import { failure } from "../node.js";
+import { When } from "../pages/shared.js";
 import { say } from "../strings.js";
 import css from "./account.module.css";
 
@@ -67,6 +69,16 @@ export function Row({ icon, name, detail, error, children }: RowProps) {
   );
 }
 
+/** When something was last used, if ever. */
+export function Used({ time }: { time: Timestamp | undefined }) {
+  if (time === undefined) return say.own.unused;
+  return (
+    <>
+      {say.own.used} <When time={time} />
+    </>
+  );
+}
+
 export function None({ children }: { children: ReactNode }) {
   return <li className={css.none}>{children}</li>;
 }
@@ -91,8 +103,7 @@ export function Remove({ verb, title, lead, act }: RemoveProps) {
         {verb}
       </Button>
       {isAsked ? (
-        <Dialog title={title} onClose={close}>
-          <p className={css.lead}>{lead}</p>
+        <Dialog title={title} lead={lead} onClose={close}>
           {acting.error ? <Failed {...failure(acting.error)} /> : null}
           <div className={css.foot}>
             <Button onClick={close}>{say.own.keep}</Button>

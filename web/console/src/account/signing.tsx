@@ -11,7 +11,6 @@ import { useKnown } from "../known.js";
 import { stoa } from "../node.js";
 import { Asked } from "../pages/shared.js";
 import { say } from "../strings.js";
-import css from "./account.module.css";
 import { Passkeys } from "./passkeys.js";
 import { Codes, Recovery } from "./recovery.js";
 import { OWN, Row, Section, useAct } from "./row.js";
@@ -25,11 +24,12 @@ export function useMe() {
   return useQuery({
     queryKey: [OWN, "me"],
     queryFn: async () => {
-      const { user } = await stoa.client(UsersService).getUser({ id: userId });
-      const [{ totp, passkeys, recoveryCodesLeft, emailVerified }] = await Promise.all([
+      const users = stoa.client(UsersService);
+      const [{ user }, factors] = await Promise.all([
+        users.getUser({ id: userId }),
         auth.listFactors({}),
       ]);
-      return { user, totp, passkeys, recoveryCodesLeft, emailVerified };
+      return { ...factors, user };
     },
   });
 }
@@ -111,8 +111,7 @@ function Password() {
         {password.change}
       </Button>
       {isAsked ? (
-        <Dialog title={password.title} onClose={() => ask(false)}>
-          <p className={css.lead}>{password.detail}</p>
+        <Dialog title={password.title} lead={password.detail} onClose={() => ask(false)}>
           <Asking
             verb={password.verb}
             isFocused

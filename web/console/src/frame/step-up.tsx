@@ -25,8 +25,7 @@ export default function StepUp({ told }: { told: Told }) {
     gcTime: 0,
   });
   return (
-    <Dialog title={say.proof.title} onClose={() => told(false)}>
-      <p>{say.proof.lead}</p>
+    <Dialog title={say.proof.title} lead={say.proof.lead} onClose={() => told(false)}>
       <Asked query={factors} lines={2}>
         {({ totp, passkeys }) => <By hasCodes={totp} hasKeys={passkeys.length > 0} told={told} />}
       </Asked>

@@ -4,11 +4,13 @@ import {
   Check,
   type Column,
   Copy,
+  Dialog,
   Empty,
   Failed,
   Field,
   Item,
   Menu,
+  Meter,
   type Sort,
   State,
   Table,
@@ -62,6 +64,15 @@ export default function Showcase() {
           {(ties) => <input {...ties} disabled defaultValue="not to be changed" />}
         </Field>
       </Part>
+      <Part name="Meter">
+        <Meter label="How good it is" value={0} max={4} word="guessed at once" />
+        <Meter label="How good it is" value={1} max={4} word="guessed soon" />
+        <Meter label="How good it is" value={3} max={4} word="hard to guess" />
+        <Meter label="How good it is" value={4} max={4} word="very hard to guess" />
+      </Part>
+      <Part name="Dialog">
+        <Asking />
+      </Part>
       <Part name="Menu">
         <Choices />
       </Part>
@@ -112,6 +123,26 @@ function Part({ name, children }: { name: string; children: ReactNode }) {
       <h2 id={`part-${name}`}>{name}</h2>
       <div className={css.states}>{children}</div>
     </section>
+  );
+}
+
+function Asking() {
+  const [isOpen, setOpen] = useState(false);
+  return (
+    <>
+      <Button onClick={() => setOpen(true)}>Open</Button>
+      {isOpen ? (
+        <Dialog
+          title="Remove the passkey laptop?"
+          lead="It will not sign in any more."
+          onClose={() => setOpen(false)}
+        >
+          <Button kind="danger" onClick={() => setOpen(false)}>
+            Remove
+          </Button>
+        </Dialog>
+      ) : null}
+    </>
   );
 }
 

@@ -8,6 +8,8 @@ import css from "./dialog.module.css";
 
 interface Props {
   title: string;
+  /** What is asked, or what follows. */
+  lead?: ReactNode;
   onClose: () => void;
   /** Whether it goes when somebody presses beside it; not where something is shown once. */
   isDismissable?: boolean;
@@ -15,7 +17,8 @@ interface Props {
 }
 
 /** Asks for something, or shows something once, before anything else goes on. */
-export function Dialog({ title, onClose, isDismissable = true, children }: Props) {
+export function Dialog(props: Props) {
+  const { title, lead, onClose, isDismissable = true, children } = props;
   return (
     <ModalOverlay
       isOpen
@@ -33,7 +36,10 @@ export function Dialog({ title, onClose, isDismissable = true, children }: Props
               <X size={16} aria-hidden />
             </Button>
           </div>
-          <div className={css.body}>{children}</div>
+          <div className={css.body}>
+            {lead ? <p className={css.lead}>{lead}</p> : null}
+            {children}
+          </div>
         </Within>
       </Modal>
     </ModalOverlay>

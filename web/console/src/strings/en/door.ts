@@ -18,7 +18,7 @@ export const door = {
   secondVerb: "Go on",
   secondCode: "Code",
   secondPasskey: "A password alone is not enough for this account.",
-  codeOrRecovery: "The six digits that your program shows, or a recovery code.",
+  codeOrRecovery: "The six digits that your authenticator app shows, or a recovery code.",
   recoveryCode: "Recovery code",
   recoveryHelp: "Where the passkey is not at hand: one of those that you printed.",
   letters: {
