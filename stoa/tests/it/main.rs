@@ -33,6 +33,7 @@ mod idle;
 mod judged;
 mod keys;
 mod live;
+mod pages;
 mod process;
 mod queries;
 mod readme;
