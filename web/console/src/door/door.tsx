@@ -15,7 +15,11 @@ export default function Door() {
   const queries = useQueryClient();
   const auth = nobody.client(AuthService);
   const setup = useQuery({ queryKey: ["setup"], queryFn: () => auth.getSetup({}), retry: false });
-  const enter = () => queries.resetQueries();
+  const enter = () => {
+    // What was brought is spent.
+    history.replaceState(null, "", location.pathname + location.search);
+    return queries.resetQueries();
+  };
   return (
     <Porch>
       {setup.error ? (
@@ -69,7 +73,6 @@ function SetUp({ enter }: { enter: () => Promise<void> }) {
         const { handle = "", email = "", password = "" } = said;
         const request = { code: said.code ?? linked, handle, email, password };
         await nobody.client(AuthService).setUp(request);
-        history.replaceState(null, "", "/");
         await signIn(handle, password);
         await enter();
       }}

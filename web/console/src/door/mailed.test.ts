@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 
-import { mailed } from "./mailed.js";
+import { mailed, ticketed } from "./mailed.js";
 
 test("a link by mail says what it is for, and nothing else is one", () => {
   expect(mailed("#signIn=stoa_l_main_0a")).toEqual({ kind: "signIn", secret: "stoa_l_main_0a" });
@@ -14,5 +14,12 @@ test("a link by mail says what it is for, and nothing else is one", () => {
     "#other=stoa_l_0",
   ]) {
     expect(mailed(hash)).toBeUndefined();
+  }
+});
+
+test("a ticket may come behind the address, and nothing else is one", () => {
+  expect(ticketed("#ticket=stoa_f_main_0a")).toBe("stoa_f_main_0a");
+  for (const hash of ["", "#ticket=", "#ticket=stoa_s_main_0a", "#signIn=stoa_f_main_0a"]) {
+    expect(ticketed(hash)).toBeUndefined();
   }
 });

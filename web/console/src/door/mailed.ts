@@ -4,6 +4,11 @@ export interface Mailed {
   secret: string;
 }
 
+/** What stands behind the `#` of whoever proved something elsewhere, and has to prove more here. */
+export function ticketed(hash: string): string | undefined {
+  return /^#ticket=(stoa_f_\w+)$/.exec(hash)?.[1];
+}
+
 export function mailed(hash: string): Mailed | undefined {
   const [, kind, secret = ""] = /^#(signIn|newPassword|email)=(stoa_l_\w+)$/.exec(hash) ?? [];
   return kind === undefined ? undefined : { kind: kind as Mailed["kind"], secret };

@@ -8,9 +8,13 @@ import { type Asked, nobody, signIn, signInByPasskey } from "../node.js";
 import { chosen, hasOffers, hasPasskeys, signed } from "../passkey.js";
 import { say } from "../strings.js";
 import css from "./door.module.css";
+import { ticketed } from "./mailed.js";
 import { Others } from "./others.js";
 import { SecondFactor } from "./second.js";
 import { Way } from "./way.js";
+
+/** What may be there where nobody says: each of them is shown, and one will do. */
+const ANY = ["FACTOR_KIND_TOTP", "FACTOR_KIND_PASSKEY", "FACTOR_KIND_RECOVERY_CODE"];
 
 interface Props {
   /** Told that somebody is signed in. */
@@ -23,13 +27,17 @@ type At = "password" | "link" | "reset" | "sent";
 /** Every way in that the node has. None of them tells whether there is such an account. */
 export function SignIn({ enter }: Props) {
   const [at, go] = useState<At>("password");
-  const [asked, setAsked] = useState<Asked>();
+  const [asked, setAsked] = useState<Asked | undefined>(() => {
+    const ticket = ticketed(location.hash);
+    return ticket === undefined ? undefined : { ticket, kinds: ANY };
+  });
   const [login, setLogin] = useState("");
   const proceed = async (more: Asked | undefined) => {
     if (more === undefined) await enter();
     else setAsked(more);
   };
   const back = () => {
+    history.replaceState(null, "", location.pathname + location.search);
     setAsked(undefined);
     go("password");
   };
