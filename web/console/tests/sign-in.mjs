@@ -415,8 +415,8 @@ async function changes(page, device) {
   await page.goto(`${site}/account`);
   await button(page, "Change").click();
   const dialog = page.getByRole("dialog");
-  await dialog.getByLabel("The password as it is").fill(FIRST);
-  await dialog.getByLabel("Another one").fill(SECOND);
+  await dialog.getByLabel("Current password").fill(FIRST);
+  await dialog.getByLabel("New password").fill(SECOND);
   await dialog.getByText("very hard to guess").waitFor();
   await look(page, "password");
   await button(page, "Change the password").click();

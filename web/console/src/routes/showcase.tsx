@@ -16,6 +16,7 @@ import {
   Table,
   Tabs,
   Waiting,
+  type Widths,
 } from "@stoa/ui";
 import Plot from "@stoa/ui/plot";
 import { type ReactNode, useState } from "react";
@@ -193,6 +194,7 @@ const COLUMNS: Column<Line>[] = [
 
 function Rows() {
   const [sort, setSort] = useState<Sort | undefined>({ id: "balance", isDescending: true });
+  const [widths, setWidths] = useState<Widths>();
   const [picked, pick] = useState<ReadonlySet<string>>(new Set(["bank"]));
   return (
     <Table
@@ -206,6 +208,8 @@ function Rows() {
       sort={sort}
       onSort={setSort}
       picks={{ picked, onPick: pick }}
+      widths={widths}
+      onWidths={setWidths}
     />
   );
 }
