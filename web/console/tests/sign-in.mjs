@@ -46,8 +46,8 @@ try {
   // What was to be refused was, and nothing else went wrong.
   const meant = [
     ...refused,
-    /status of 40[13]/,
-    /^40[13]: .*AuthService\/(EnrolTotp|StepUp|ConfirmTotp|Redeem)$/,
+    /status of 40[013]/,
+    /^40[013]: .*AuthService\/(EnrolTotp|StepUp|ConfirmTotp|Redeem|CreateApiKey)$/,
   ];
   wrong.push(...own.filter((what) => !meant.some((one) => one.test(what))));
   await context.close();
@@ -357,7 +357,13 @@ async function keys(page) {
   await button(page, "Create key").click();
   const dialog = page.getByRole("dialog");
   await dialog.getByLabel("Name").fill("nightly");
-  await dialog.getByLabel("What it may").fill("auth.who_am_i");
+  // What is wrong is said where it was asked.
+  const may = dialog.getByLabel("What it may");
+  await may.fill("auth..who_am_i");
+  await dialog.getByRole("button", { name: "Create key" }).click();
+  await page.getByText("request.invalid").waitFor();
+  assert.equal(await may.getAttribute("aria-invalid"), "true");
+  await may.fill("auth.who_am_i");
   await look(page, "key");
   await dialog.getByRole("button", { name: "Create key" }).click();
   await heading(page, "The key").waitFor();

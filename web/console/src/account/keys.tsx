@@ -98,7 +98,7 @@ function Making(props: { onClose: () => void; onMade: (token: string) => void })
   const { permissions: granted } = useKnown();
   const queries = useQueryClient();
   const { keys } = say.own;
-  const create = async ({ name = "", permissions = "", days = "" }: Said) => {
+  const create = async ({ name = "", permissions = "", expire_time: days = "" }: Said) => {
     const { token } = await auth.createApiKey({
       name,
       permissions: permissions.split(/[\s,]+/).filter((pattern) => pattern !== ""),
@@ -113,7 +113,7 @@ function Making(props: { onClose: () => void; onMade: (token: string) => void })
         verb={keys.create}
         isFocused
         act={create}
-        isReady={({ days }) => Number(days) > 0}
+        isReady={({ expire_time: days }) => Number(days) > 0}
         questions={[
           { name: "name", label: keys.name, help: keys.nameHelp, autoComplete: "off" },
           {
@@ -123,7 +123,7 @@ function Making(props: { onClose: () => void; onMade: (token: string) => void })
             autoComplete: "off",
           },
           {
-            name: "days",
+            name: "expire_time",
             label: keys.days,
             value: "30",
             help: keys.daysHelp,

@@ -58,7 +58,8 @@ export function Asking(props: Props) {
     setBusy(false);
   };
   const errorOf = (name: string) => {
-    const violation = wrong?.violations.find(({ path }) => path === name);
+    // Several may be answered at once: `permissions[0]` is at fault where `permissions` was asked.
+    const violation = wrong?.violations.find(({ path }) => path.replace(/\[.*/, "") === name);
     return violation && `${capital(violation.message)}.`;
   };
   return (
