@@ -33,8 +33,8 @@ const SESSION: &str = "/-/session";
 pub const DESCRIPTORS: &str = "/-/descriptors";
 /// A page as any other: what pages are made of, in all its states.
 const PARTS: &str = "/-/parts";
-/// The largest request for a session.
-const SESSION_MAX: usize = 4 << 10;
+/// The largest request for a session: what a passkey signed, and what is said beside it.
+const SESSION_MAX: usize = 20 << 10;
 
 /// Asked by a browser before it knows anything.
 const EVERYBODY: Asked = Asked { method: None, body_max: None };

@@ -5,38 +5,43 @@ use std::time::Duration;
 use http::request::Parts;
 use http::{HeaderValue, Response, StatusCode, header};
 use stoa_auth_v1::{
-    RedeemRequest, RedeemRequestThen, Session, SignInRequest, SignOutRequest,
+    FinishPasskeySignInRequest, RedeemRequest, Session, SignInRequest, SignOutRequest,
     VerifySecondFactorRequest,
 };
 use stoa_contract::{AnyMessage as _, Format, decode};
 use stoa_kit::{Error, Micros, Request, Result};
 use stoa_node::{Body, Content, Visit};
 
-/// Opens a session for whoever sent what `auth.SignIn` asks for, what `auth.VerifySecondFactor` does, or the
-/// secret of a link that signs in. Where a second factor is asked for, the page is told with what, and no
-/// cookie is set.
+/// Opens a session for whoever sent what `auth.SignIn` asks for, or `auth.VerifySecondFactor`,
+/// `auth.FinishPasskeySignIn`, or `auth.Redeem` of a link that signs in: told apart by a field that no other
+/// of them has. Where a second factor is asked for, the page is told with what, and no cookie is set.
 pub(crate) async fn open(visit: &Visit) -> Result<Response<Content>> {
-    if let Ok(request) = decode::<VerifySecondFactorRequest>(&visit.body, Format::Json) {
-        let reply = call(visit, request).await?;
-        return opened(visit, &reply.token, &reply.session);
-    }
-    let (token, session, asked) = match decode::<RedeemRequest>(&visit.body, Format::Json) {
-        Ok(request) if matches!(request.then, Some(RedeemRequestThen::SignIn(_))) => {
-            let reply = call(visit, request).await?;
-            (reply.token, reply.session, reply.second_factor)
-        }
-        _ => {
-            let reply = call(visit, decode::<SignInRequest>(&visit.body, Format::Json)?).await?;
-            (reply.token, reply.session, reply.second_factor)
-        }
+    let fields: Fields = serde_json::from_slice(&visit.body).unwrap_or_default();
+    let has = |name: &str| fields.contains_key(name);
+    let (token, session, asked) = if has("ticket") {
+        let reply = call::<VerifySecondFactorRequest>(visit).await?;
+        (reply.token, reply.session, None)
+    } else if has("passkey") {
+        let reply = call::<FinishPasskeySignInRequest>(visit).await?;
+        (reply.token, reply.session, None)
+    } else if has("signIn") {
+        let reply = call::<RedeemRequest>(visit).await?;
+        (reply.token, reply.session, reply.second_factor.into_option())
+    } else {
+        let reply = call::<SignInRequest>(visit).await?;
+        (reply.token, reply.session, reply.second_factor.into_option())
     };
-    match asked.into_option() {
+    match asked {
         Some(asked) => said(asked.encode(Format::Json)?),
         None => opened(visit, &token, &session),
     }
 }
 
-async fn call<R: Request>(visit: &Visit, request: R) -> Result<R::Reply> {
+type Fields = serde_json::Map<String, serde_json::Value>;
+
+/// Calls the method whose request came.
+async fn call<R: Request>(visit: &Visit) -> Result<R::Reply> {
+    let request = decode::<R>(&visit.body, Format::Json)?;
     let Body::Message(reply) = visit.call(R::METHOD, Box::new(request)).await?.body else {
         return Err(Error::internal("a session came as a stream"));
     };

@@ -144,6 +144,12 @@ fn a_password_sets_no_cookie_where_a_second_factor_is_asked_for() {
         let link = json!({"secret": "stoa_l_main_0", "newPassword": "another horse"}).to_string();
         let request = session("POST", HOME).header("content-type", "application/json");
         assert_eq!(browser.send(request, link).await.status, StatusCode::BAD_REQUEST);
+        // What a passkey signed is as long as this at the most, and is not taken for anything else.
+        let passkey = json!({"passkey": "x".repeat(16_384), "label": "console"}).to_string();
+        let request = session("POST", HOME).header("content-type", "application/json");
+        let refused = browser.send(request, passkey).await;
+        assert_eq!(refused.reason(), "auth.passkey_refused");
+        assert_eq!(refused.header("set-cookie"), "");
     });
 }
 
@@ -253,7 +259,7 @@ fn who_cannot_sign_in_is_told_why() {
         assert_eq!((wrong.status.as_u16(), &*wrong.reason()), (401, "auth.wrong_credentials"));
         assert_eq!(wrong.header("set-cookie"), "");
         assert_ne!(wrong.json()["next"], "");
-        let long = browser.sign_in(session("POST", HOME), &"x".repeat(5_000)).await;
+        let long = browser.sign_in(session("POST", HOME), &"x".repeat(21_000)).await;
         assert_eq!(long.reason(), "request.too_large");
     });
 }

@@ -133,6 +133,17 @@ impl Caller {
         self.subject.strip_prefix("user:")
     }
 
+    /// The user's id.
+    ///
+    /// # Errors
+    /// `auth.no_user` where the caller is not a user.
+    pub fn person(&self) -> Result<&str> {
+        self.user().ok_or_else(|| {
+            Error::new(Code::FailedPrecondition, "auth.no_user", "only a user can do this")
+                .help("Sign in as a user instead of using a key of a service account.")
+        })
+    }
+
     /// Who owns what the caller creates, by their id: a user, or a service account.
     pub fn owner(&self) -> Option<&str> {
         self.user().or_else(|| self.subject.strip_prefix("service:"))

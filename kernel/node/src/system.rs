@@ -126,6 +126,8 @@ pub(crate) fn service(own: &Arc<Own>) -> Service {
         list_personal_tables: subjects::tables,
         export_subject: subjects::export,
         erase_subject: subjects::erase,
+        export_self: subjects::export_self,
+        erase_self: subjects::erase_self,
         annotate: follow::annotate,
         create_tenant: tenants::create,
         get_tenant: tenants::get,

@@ -8,7 +8,7 @@ use stoa_auth_v1::PrepareSetupRequest;
 use stoa_contract::{Format, Message, rpc};
 use tempfile::TempDir;
 
-use crate::process::Node;
+use crate::process::{Node, PASSWORD};
 
 const TOOLS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tools");
 
@@ -137,6 +137,18 @@ fn a_client_of_vault_encrypts_and_signs() {
     let mut python = Command::new(format!("{TOOLS}/venv/bin/python"));
     python.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/vault.py"));
     python.args([&node.url(), &token]);
+    let (ended, said, complaint) = run(python);
+    assert_eq!((ended, &said), (Some(0), &json!("ok\n")), "{complaint}");
+}
+
+#[test]
+fn an_authenticator_app_shows_the_codes_that_are_asked_for() {
+    let directory = TempDir::new().unwrap();
+    let mut node = Node::start(directory.path(), &[]);
+    let token = node.set_up();
+    let mut python = Command::new(format!("{TOOLS}/venv/bin/python"));
+    python.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/totp.py"));
+    python.args([&*node.url(), &*token, PASSWORD]);
     let (ended, said, complaint) = run(python);
     assert_eq!((ended, &said), (Some(0), &json!("ok\n")), "{complaint}");
 }

@@ -20,6 +20,12 @@ fn every_page_of_the_console_is_walked_through() {
 }
 
 #[test]
+fn somebody_signs_in_in_every_way_and_looks_after_their_account() {
+    let directory = TempDir::new().unwrap();
+    walk("sign-in.mjs", &mut Node::start(directory.path(), &[]));
+}
+
+#[test]
 fn somebody_signs_in_to_an_application_of_another_site() {
     let directory = TempDir::new().unwrap();
     walk("elsewhere.mjs", &mut Node::start(directory.path(), &[]));

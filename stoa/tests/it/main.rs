@@ -34,6 +34,7 @@ mod judged;
 mod keys;
 mod live;
 mod openid;
+mod pages;
 mod process;
 mod queries;
 mod readme;

@@ -3,10 +3,14 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { connect, StoaError, watched } from "@stoa/sdk";
 
 import type { Contracts, Method } from "./contracts/load.js";
+import { prove } from "./proof.js";
 import { say } from "./strings.js";
 
 /** The node that these pages come from, called with the session that the browser keeps. */
-export const stoa = connect({ url: location.origin, cookie: true });
+export const stoa = connect({ url: location.origin, cookie: true, stepUp: prove });
+
+/** The same, called by whoever is not signed in. */
+export const nobody = connect({ url: location.origin });
 
 /** What came of a call. */
 export interface Reply {
@@ -66,28 +70,43 @@ export function follow(
   });
 }
 
-/**
- * Opens a session, or gives the ticket that {@link verify} takes where a second factor is asked for. The
- * browser keeps the session's token where no script can read it.
- */
-export async function signIn(login: string, password: string): Promise<string | undefined> {
-  const asked = await session("POST", { login, password, label: say.frame.session });
-  if (asked === undefined && !(await isSignedIn())) throw new Refused(NOT_KEPT);
-  return asked?.ticket;
+/** What is still to be proved behind a password or a link: by which of what there is, and with what. */
+export interface Asked {
+  ticket: string;
+  kinds: readonly string[];
+}
+
+/** Opens a session, or gives what is still to be proved. */
+export function signIn(login: string, password: string): Promise<Asked | undefined> {
+  return enter({ login, password, ...LABEL });
 }
 
 /** Signs in by a link that was sent by mail: as {@link signIn}. */
-export async function signInByLink(secret: string): Promise<string | undefined> {
-  const asked = await session("POST", { secret, signIn: { label: say.frame.session } });
-  if (asked === undefined && !(await isSignedIn())) throw new Refused(NOT_KEPT);
-  return asked?.ticket;
+export function signInByLink(secret: string): Promise<Asked | undefined> {
+  return enter({ secret, signIn: LABEL });
 }
 
-/** Opens the session that a ticket stands for, by a code of a program or by a recovery code. */
-export async function verify(ticket: string, code: string): Promise<void> {
-  const proof = /^[0-9]{6}$/.test(code) ? { code } : { recoveryCode: code };
-  await session("POST", { ticket, ...proof, label: say.frame.session });
-  if (!(await isSignedIn())) throw new Refused(NOT_KEPT);
+/** Signs in by what a passkey signed. */
+export function signInByPasskey(passkey: string): Promise<Asked | undefined> {
+  return enter({ passkey, ...LABEL });
+}
+
+/** Opens the session that a ticket stands for, by a code of a program, a recovery code or a passkey. */
+export function verify(
+  ticket: string,
+  proof: { code: string } | { recoveryCode: string } | { passkey: string },
+): Promise<Asked | undefined> {
+  return enter({ ticket, ...proof, ...LABEL });
+}
+
+/** What a session of this browser is called among others. */
+const LABEL = { label: say.door.session };
+
+/** The browser keeps the session's token where no script can read it. */
+async function enter(body: object): Promise<Asked | undefined> {
+  const asked = await session("POST", body);
+  if (asked === undefined && !(await isSignedIn())) throw new Refused(NOT_KEPT);
+  return asked;
 }
 
 /** A browser keeps a session that is sent in the clear on its own machine only. */
@@ -104,15 +123,12 @@ export async function signOut(): Promise<void> {
   await session("DELETE");
 }
 
-async function session(
-  method: "POST" | "DELETE",
-  body?: object,
-): Promise<{ ticket: string } | undefined> {
+async function session(method: "POST" | "DELETE", body?: object): Promise<Asked | undefined> {
   const headers = { "content-type": "application/json", "stoa-credential": "cookie" };
   const init = body === undefined ? {} : { body: JSON.stringify(body) };
   const answer = await fetch("/-/session", { method, headers, ...init });
   if (!answer.ok) throw new Refused((await answer.json()) as Refusal);
-  return answer.status === 200 ? ((await answer.json()) as { ticket: string }) : undefined;
+  return answer.status === 200 ? ((await answer.json()) as Asked) : undefined;
 }
 
 /** Whether somebody is signed in. */
@@ -146,13 +162,20 @@ class Refused extends Error {
 /** A failure, as pages show it. */
 export interface Failure {
   title: string;
-  reason?: string;
-  next?: string;
+  reason?: string | undefined;
+  next?: string | undefined;
   violations: readonly { path: string; message: string }[];
 }
 
+const UNPROVED = "auth.step_up_required";
+
 /** Puts into words whatever was thrown. */
 export function failure(thrown: unknown): Failure {
+  const known = thrown instanceof Error ? say.failures.passkeys[thrown.name] : undefined;
+  if (known !== undefined) return { ...known, violations: [] };
+  if (thrown instanceof StoaError && thrown.reason === UNPROVED) {
+    return { ...say.failures.unproved, reason: UNPROVED, violations: [] };
+  }
   if (thrown instanceof Refused) {
     const { message, reason, next, violations } = thrown.refusal;
     return { title: sentence(message), reason, next, violations };

@@ -111,6 +111,17 @@ const parts = createRoute({
   component: lazyRouteComponent(() => import("./routes/showcase.js")),
 });
 
+const AccountPage = lazyRouteComponent(() => import("./account/account.js"), "Account");
+
+const account = createRoute({
+  getParentRoute: () => root,
+  path: "/account/{-$part}",
+  component: function Own() {
+    const { part = "sign-in" } = account.useParams();
+    return <AccountPage part={part} />;
+  },
+});
+
 /** Where a page of the node sends whoever has to sign in. */
 const signIn = createRoute({
   getParentRoute: () => root,
@@ -134,6 +145,7 @@ const routes = [
   people,
   commit,
   parts,
+  account,
   signIn,
 ];
 

@@ -9,7 +9,7 @@ const APART = /\/src\/(strings|explore\/(snippets|graphql)|routes\/showcase)|\.t
 /** Attributes and properties that a reader sees, or hears; `name` of an input is none. */
 const TOLD = /^(about|alt|aria-label|breakLabel|help|label|lead|next|placeholder|rule|title)$/;
 /** What has two words and is for machines. */
-const CODE = /^\[data-|px Inter,|^\(prefers-/;
+const CODE = /^\[data-|px Inter,|^\(prefers-|^username webauthn$/;
 
 // biome-ignore lint/suspicious/noExplicitAny: a tree of whatever a parser gives
 type Node = any;

@@ -1,4 +1,6 @@
+import { own } from "./strings/en/account.js";
 import { data } from "./strings/en/data.js";
+import { door, proof } from "./strings/en/door.js";
 import { explore, form } from "./strings/en/explore.js";
 import { failures, frame } from "./strings/en/frame.js";
 import { home } from "./strings/en/home.js";
@@ -10,6 +12,7 @@ const english = {
   books,
   commit,
   data,
+  door,
   events,
   explore,
   failures,
@@ -23,7 +26,9 @@ const english = {
   mailbox,
   node,
   order,
+  own,
   parked,
+  proof,
   stock,
 };
 

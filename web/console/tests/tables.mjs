@@ -45,6 +45,29 @@ export async function tables({ page, url, look, stoa }) {
   await rows.first().waitFor();
   assert.equal(await page.getByRole("columnheader", { name: "location" }).count(), 0);
 
+  // A column is made wider by its edge, with keys or with a pointer, and stays so; the others stay as they were.
+  const wide = async (name) =>
+    (await page.locator(`th[data-column="${name}"]`).boundingBox()).width;
+  const [total, state] = [await wide("total"), await wide("state")];
+  const edge = page.getByRole("separator", { name: "Width of total" });
+  await edge.focus();
+  await page.keyboard.press("ArrowRight");
+  await page.keyboard.press("ArrowRight");
+  assert.equal(Math.round(await wide("total")), Math.round(total) + 32);
+  assert.equal(Math.round(await wide("state")), Math.round(state));
+  const { x, y } = await edge.boundingBox();
+  await page.mouse.move(x + 4, y + 10);
+  await page.mouse.down();
+  await page.mouse.move(x - 56, y + 10, { steps: 3 });
+  await page.mouse.up();
+  assert.equal(Math.round(await wide("total")), Math.round(total) - 28);
+  await page.reload();
+  await rows.first().waitFor();
+  assert.equal(Math.round(await wide("total")), Math.round(total) - 28);
+  await edge.focus();
+  await page.keyboard.press("Home");
+  assert.equal(Math.round(await wide("total")), Math.round(total));
+
   // All rows are taken along, not those alone that were seen.
   const { length } = await everyOrder(stoa);
   await rows.first().focus();

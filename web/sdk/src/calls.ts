@@ -15,6 +15,7 @@ export interface Manner {
   tenant?: string;
   cookie?: boolean;
   attempts?: number;
+  stepUp?: (() => Promise<boolean>) | undefined;
 }
 
 /** The first wait before another attempt; doubled for each later one. */
@@ -32,6 +33,7 @@ export function calls(
     const isOurs = !request.header.has(AUTHORIZATION);
     const reads = request.method.idempotency === Idempotency.NO_SIDE_EFFECTS;
     let isRenewed = false;
+    let isProved = false;
     if (manner.tenant !== undefined && !request.header.has(TENANT)) {
       request.header.set(TENANT, manner.tenant);
     }
@@ -58,6 +60,9 @@ export function calls(
           isRenewed = true;
           // Another call may have brought a new one meanwhile.
           if (memory.token === token) memory.token = undefined;
+        } else if (error.reason === "auth.step_up_required" && manner.stepUp && !isProved) {
+          isProved = true;
+          if (!(await manner.stepUp())) throw error;
         } else {
           // Strangers have no keys: what came of their command is not known.
           if (!reads && !request.header.has(KEY)) throw error;
@@ -110,11 +115,9 @@ function pause(ms: number, signal: AbortSignal): Promise<void> {
 }
 
 /** Whoever asks while an answer is on its way gets that one. */
-export function shared(
-  ask: (() => Promise<string>) | undefined,
-): (() => Promise<string>) | undefined {
+export function shared<T>(ask: (() => Promise<T>) | undefined): (() => Promise<T>) | undefined {
   if (ask === undefined) return undefined;
-  let coming: Promise<string> | undefined;
+  let coming: Promise<T> | undefined;
   return () => {
     coming ??= ask().finally(() => {
       coming = undefined;

@@ -17,6 +17,12 @@ export interface Options {
    */
   renew?: () => Promise<string>;
   /**
+   * Has whoever calls prove again who they are, where a method asks for a proof of a moment ago: asked once by
+   * each call that the node refuses for that. Calls that wait for it share one answer. After `true` a call is
+   * made again, under the same key; after `false` it is refused.
+   */
+  stepUp?: () => Promise<boolean>;
+  /**
    * Call with the session that the browser keeps in a cookie which no script can read: for pages that
    * the node itself serves.
    */
@@ -68,7 +74,7 @@ export function connect(options: Options): Stoa {
     url,
     codec: options.codec ?? binary,
     fetch: options.fetch,
-    intercept: calls(memory, options, renew),
+    intercept: calls(memory, { ...options, stepUp: shared(options.stepUp) }, renew),
   });
   return Object.assign(memory, {
     transport: travelling,

@@ -211,3 +211,41 @@ describe("a token", () => {
     expect(asked[0]?.headers.get("authorization")).toBe("Bearer other");
   });
 });
+
+describe("a proof of a moment ago", () => {
+  const proofless = (): Response =>
+    Response.json(
+      {
+        code: "permission_denied",
+        message: "this takes a proof, of a moment ago, of who you are",
+        // google.rpc.ErrorInfo {reason: "auth.step_up_required"}
+        details: [{ type: "google.rpc.ErrorInfo", value: btoa("\n\x15auth.step_up_required") }],
+      },
+      { status: 403 },
+    );
+
+  test("is asked for once, and what wanted it is made again under its key", async () => {
+    const { asked, fetch } = node(proofless(), proofless(), reply({}));
+    const stepUp = vi.fn(async () => true);
+    const { ledger } = client(fetch, { stepUp });
+    await Promise.all([ledger.createTransfer(transfer), ledger.createTransfer(transfer)]);
+    expect(stepUp).toHaveBeenCalledTimes(1);
+    const keys = asked.map(({ headers }) => headers.get("idempotency-key"));
+    expect(keys).toHaveLength(4);
+    expect(new Set(keys.slice(0, 2))).toEqual(new Set(keys.slice(2)));
+    expect(new Set(keys).size).toBe(2);
+  });
+
+  test("that is not given leaves a call refused, and so does one that is not enough", async () => {
+    for (const [gives, attempts] of [
+      [false, 1],
+      [true, 2],
+    ] as const) {
+      const { asked, fetch } = node(proofless());
+      const stepUp = vi.fn(async () => gives);
+      const error = await thrown(client(fetch, { stepUp }).ledger.createTransfer(transfer));
+      expect(error.reason).toBe("auth.step_up_required");
+      expect([stepUp.mock.calls.length, asked.length]).toEqual([1, attempts]);
+    }
+  });
+});

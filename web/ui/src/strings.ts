@@ -7,4 +7,5 @@ export const say = {
   pickAll: "Pick all rows",
   pick: (row: number) => `Pick row ${row}`,
   retry: "Try again",
+  width: (column: string) => `Width of ${column}`,
 };

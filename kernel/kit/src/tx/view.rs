@@ -157,10 +157,7 @@ impl View<'_> {
     /// # Errors
     /// `auth.no_user` where the caller is not a user.
     pub fn user(&self) -> Result<&str> {
-        self.caller().user().ok_or_else(|| {
-            Error::new(Code::FailedPrecondition, "auth.no_user", "only a user can do this")
-                .help("Sign in as a user instead of using a key of a service account.")
-        })
+        self.caller().person()
     }
 
     /// Asks for a proof, not older than this, of who calls: for what only some requests of a method

@@ -1,6 +1,6 @@
 //! What is kept about a person, and its end.
 
-use stoa_kit::{Result, Tx, View};
+use stoa_kit::{Ctx, Result, Tx, View};
 
 use crate::contract::*;
 
@@ -25,9 +25,30 @@ pub(super) fn export(view: &View, request: ExportSubjectRequest) -> Result<Expor
     Ok(ExportSubjectResponse { rows, next_page_token })
 }
 
+/// No query, though it changes nothing: those are held to no step-up.
+pub(super) async fn export_self(
+    ctx: Ctx, request: ExportSelfRequest,
+) -> Result<ExportSelfResponse> {
+    let ExportSelfRequest { table, page_size, page_token } = request;
+    let subject = ctx.caller().person()?.to_owned();
+    let page = ctx.call(ExportSubjectRequest { subject, table, page_size, page_token }).await?;
+    Ok(ExportSelfResponse { rows: page.rows, next_page_token: page.next_page_token })
+}
+
 pub(super) fn erase(tx: &mut Tx, request: EraseSubjectRequest) -> Result<EraseSubjectResponse> {
-    tx.erase(&request.subject)?;
-    tx.touch("system.subject", &request.subject);
-    tx.emit(&SubjectErased { subject: request.subject });
+    end(tx, request.subject)?;
     Ok(EraseSubjectResponse {})
+}
+
+pub(super) fn erase_self(tx: &mut Tx, _: EraseSelfRequest) -> Result<EraseSelfResponse> {
+    let user = tx.user()?.to_owned();
+    end(tx, user)?;
+    Ok(EraseSelfResponse {})
+}
+
+fn end(tx: &mut Tx, subject: String) -> Result<()> {
+    tx.erase(&subject)?;
+    tx.touch("system.subject", &subject);
+    tx.emit(&SubjectErased { subject });
+    Ok(())
 }

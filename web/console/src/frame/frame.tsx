@@ -1,20 +1,24 @@
 import { Button, Sheet, State } from "@stoa/ui";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { Link, Outlet, useRouterState } from "@tanstack/react-router";
-import { LogOut, Menu, Search } from "lucide-react";
-import { useEffect, useState } from "react";
+import { LogOut, Menu, Search, UserRound } from "lucide-react";
+import { lazy, Suspense, useEffect, useState } from "react";
 
 import { signOut } from "../node.js";
+import { useWaiting } from "../proof.js";
 import { say } from "../strings.js";
 import css from "./frame.module.css";
 import { Navigation } from "./navigation.js";
 import { Palette } from "./palette.js";
+
+const StepUp = lazy(() => import("./step-up.js"));
 
 /** What surrounds every page. */
 export function Frame() {
   const [open, setOpen] = useState<"search" | "places" | undefined>();
   const close = () => setOpen(undefined);
   const leave = useLeave();
+  const told = useWaiting();
   const address = useRouterState({ select: ({ location }) => location.href });
   // biome-ignore lint/correctness/useExhaustiveDependencies: whoever has arrived has chosen
   useEffect(close, [address]);
@@ -55,6 +59,15 @@ export function Frame() {
         </button>
         <div className={css.end}>
           <Health />
+          <Link
+            to="/account/{-$part}"
+            params={{}}
+            className={css.account ?? ""}
+            aria-label={say.frame.account}
+            title={say.frame.account}
+          >
+            <UserRound size={16} aria-hidden />
+          </Link>
           <Button kind="quiet" label={say.frame.signOut} onClick={leave}>
             <LogOut size={16} aria-hidden />
           </Button>
@@ -66,6 +79,11 @@ export function Frame() {
       <main className={css.main}>
         <Outlet />
       </main>
+      {told === undefined ? null : (
+        <Suspense>
+          <StepUp told={told} />
+        </Suspense>
+      )}
       {open === "search" ? <Palette onClose={close} onLeave={leave} /> : null}
       {open === "places" ? (
         <Sheet label={say.frame.places} place="side" onClose={close}>

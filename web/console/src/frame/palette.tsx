@@ -97,13 +97,14 @@ export function Palette({ onClose, onLeave }: { onClose: () => void; onLeave: ()
 }
 
 function targets(known: Known): Target[] {
-  const { home, explore, data, operate, people, kinds } = say.frame;
+  const { home, explore, data, operate, people, account, kinds } = say.frame;
   const places = {
     "/": home,
     "/explore": explore,
     "/data": data,
     "/operate": operate,
     "/people": people,
+    "/account": account,
   };
   return [
     ...Object.entries(places).map(([href, title]) => ({ title, kind: kinds.place, href })),

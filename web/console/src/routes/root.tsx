@@ -1,13 +1,16 @@
 import { Empty, Failed, Waiting } from "@stoa/ui";
 import { type ErrorComponentProps, Link } from "@tanstack/react-router";
-import { useState } from "react";
+import { lazy, Suspense, useState } from "react";
 
-import { Door, Letter, mailed } from "../frame/door.js";
+import { mailed } from "../door/mailed.js";
 import { Frame } from "../frame/frame.js";
 import { Page } from "../frame/page.js";
 import { Knowing } from "../known.js";
 import { failure, isSignedOut } from "../node.js";
 import { say } from "../strings.js";
+
+const Door = lazy(() => import("../door/door.js"));
+const Letter = lazy(() => import("../door/letter.js"));
 
 /** Every page, for whoever is signed in; for others the door, at the same address. Before both comes what a
  * link by mail is for. */
@@ -18,13 +21,23 @@ export function Root() {
       history.replaceState(null, "", location.pathname);
       setLink(undefined);
     };
-    return <Letter link={link} done={done} />;
+    return (
+      <Suspense>
+        <Letter link={link} done={done} />
+      </Suspense>
+    );
   }
   return (
     <Knowing
       waiting={<Waiting lines={6} />}
       failed={(error, retry) =>
-        isSignedOut(error) ? <Door /> : <Failed {...failure(error)} retry={retry} />
+        isSignedOut(error) ? (
+          <Suspense>
+            <Door />
+          </Suspense>
+        ) : (
+          <Failed {...failure(error)} retry={retry} />
+        )
       }
     >
       <Frame />

@@ -4,16 +4,19 @@ import {
   Check,
   type Column,
   Copy,
+  Dialog,
   Empty,
   Failed,
   Field,
   Item,
   Menu,
+  Meter,
   type Sort,
   State,
   Table,
   Tabs,
   Waiting,
+  type Widths,
 } from "@stoa/ui";
 import Plot from "@stoa/ui/plot";
 import { type ReactNode, useState } from "react";
@@ -61,6 +64,15 @@ export default function Showcase() {
         <Field label="closed" isName>
           {(ties) => <input {...ties} disabled defaultValue="not to be changed" />}
         </Field>
+      </Part>
+      <Part name="Meter">
+        <Meter label="How good it is" value={0} max={4} word="guessed at once" />
+        <Meter label="How good it is" value={1} max={4} word="guessed soon" />
+        <Meter label="How good it is" value={3} max={4} word="hard to guess" />
+        <Meter label="How good it is" value={4} max={4} word="very hard to guess" />
+      </Part>
+      <Part name="Dialog">
+        <Asking />
       </Part>
       <Part name="Menu">
         <Choices />
@@ -115,6 +127,26 @@ function Part({ name, children }: { name: string; children: ReactNode }) {
   );
 }
 
+function Asking() {
+  const [isOpen, setOpen] = useState(false);
+  return (
+    <>
+      <Button onClick={() => setOpen(true)}>Open</Button>
+      {isOpen ? (
+        <Dialog
+          title="Remove the passkey laptop?"
+          lead="It will not sign in any more."
+          onClose={() => setOpen(false)}
+        >
+          <Button kind="danger" onClick={() => setOpen(false)}>
+            Remove
+          </Button>
+        </Dialog>
+      ) : null}
+    </>
+  );
+}
+
 function Choices() {
   const [isOn, setOn] = useState(true);
   return (
@@ -162,6 +194,7 @@ const COLUMNS: Column<Line>[] = [
 
 function Rows() {
   const [sort, setSort] = useState<Sort | undefined>({ id: "balance", isDescending: true });
+  const [widths, setWidths] = useState<Widths>();
   const [picked, pick] = useState<ReadonlySet<string>>(new Set(["bank"]));
   return (
     <Table
@@ -175,6 +208,8 @@ function Rows() {
       sort={sort}
       onSort={setSort}
       picks={{ picked, onPick: pick }}
+      widths={widths}
+      onWidths={setWidths}
     />
   );
 }

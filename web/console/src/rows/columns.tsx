@@ -1,5 +1,5 @@
 import { type DescField, type JsonObject, ScalarType } from "@bufbuild/protobuf";
-import { Check, type Column, Menu } from "@stoa/ui";
+import { Check, type Column, Menu, type Widths } from "@stoa/ui";
 import { useMemo, useState } from "react";
 
 import type { Collection } from "../contracts/collections.js";
@@ -12,17 +12,22 @@ const NO_NUMBERS = [ScalarType.BOOL, ScalarType.BYTES, ScalarType.STRING];
 const HIDDEN = ["etag", "metadata", "preferences", "payload", "update_time"];
 /** Where the choice of columns is remembered, for each list. */
 const CHOICES = "stoa.columns";
+/** And how wide they are. */
+const WIDTHS = "stoa.widths";
 
 interface Chosen {
   columns: Column<JsonObject>[];
   /** The menu to choose them by. */
   menu: React.ReactNode;
+  widths: Widths | undefined;
+  setWidths: (widths: Widths | undefined) => void;
 }
 
 /** The columns of a list: those that have something to show, until somebody chooses others. */
 export function useColumns(collection: Collection, things: readonly JsonObject[]): Chosen {
   const list = `${collection.service}/${collection.name}`;
-  const [choice, setChoice] = useState(() => choices()[list]);
+  const [choice, setChoice] = useState(() => remembered<string[]>(CHOICES)[list]);
+  const [widths, setWidths] = useState(() => remembered<Widths>(WIDTHS)[list]);
   const { fields, usual } = useMemo(() => fieldsOf(collection, things), [collection, things]);
   const shown = choice ?? usual;
   const key = shown.join();
@@ -38,7 +43,7 @@ export function useColumns(collection: Collection, things: readonly JsonObject[]
     const next = isOn ? [...shown, name] : shown.filter((known) => known !== name);
     if (next.length === 0) return;
     setChoice(next);
-    localStorage.setItem(CHOICES, JSON.stringify({ ...choices(), [list]: next }));
+    remember(CHOICES, list, next);
   };
   const menu = (
     <Menu title={say.data.columns}>
@@ -54,15 +59,24 @@ export function useColumns(collection: Collection, things: readonly JsonObject[]
       }
     </Menu>
   );
-  return { columns, menu };
+  const widen = (next: Widths | undefined) => {
+    setWidths(next);
+    remember(WIDTHS, list, next);
+  };
+  return { columns, menu, widths, setWidths: widen };
 }
 
-function choices(): { [list: string]: string[] } {
+/** What this browser remembers of lists, by their names. */
+function remembered<T>(what: string): { [list: string]: T } {
   try {
-    return JSON.parse(localStorage.getItem(CHOICES) ?? "{}");
+    return JSON.parse(localStorage.getItem(what) ?? "{}");
   } catch {
     return {};
   }
+}
+
+function remember(what: string, list: string, value: unknown): void {
+  localStorage.setItem(what, JSON.stringify({ ...remembered(what), [list]: value }));
 }
 
 interface Fields {

@@ -58,7 +58,7 @@ export function Rows({ collection, shown, onShow, onOpen }: Props) {
   );
   const { hasNextPage, isFetchingNextPage, fetchNextPage } = page;
   const isWhole = !hasNextPage || things.length >= ALL_MAX;
-  const { columns, menu } = useColumns(collection, things);
+  const { columns, menu, widths, setWidths } = useColumns(collection, things);
   const field = sort && collection.item.fields.find(({ name }) => name === sort.id);
   const rows = useMemo(
     () => (field && isWhole ? sorted(things, field, sort?.isDescending === true) : things),
@@ -141,6 +141,8 @@ export function Rows({ collection, shown, onShow, onOpen }: Props) {
           sort={sort}
           onSort={(sort) => onShow({ ...shown, sort: textOf(sort) })}
           picks={{ picked, onPick: pick }}
+          widths={widths}
+          onWidths={setWidths}
         />
       )}
       {shown.open !== undefined && !page.isPending ? (

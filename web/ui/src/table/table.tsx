@@ -2,6 +2,7 @@ import { useVirtualizer } from "@tanstack/react-virtual";
 import { ArrowDown, ArrowUp } from "lucide-react";
 import { type KeyboardEvent, memo, type ReactNode, useCallback, useEffect, useRef } from "react";
 import { say } from "../strings.js";
+import { Grip, type Widths } from "./grip.js";
 import css from "./table.module.css";
 
 export interface Column<Row> {
@@ -40,6 +41,10 @@ interface Props<Row> {
   /** Asked for another order; where it is absent there is none to choose. */
   onSort?: ((sort: Sort | undefined) => void) | undefined;
   picks?: Picks | undefined;
+  /** How wide somebody wants columns; the others are as they were made. */
+  widths?: Widths | undefined;
+  /** Told how wide columns are to be; where it is absent they stay as they are. */
+  onWidths?: ((widths: Widths | undefined) => void) | undefined;
   className?: string | undefined;
 }
 
@@ -50,7 +55,7 @@ const OVERSCAN = 6;
 
 /** Rows of the same kind, of which only those in sight are there. */
 export function Table<Row>(props: Props<Row>) {
-  const { columns, rows, keyOf, onOpen, onEnd, sort, onSort, picks } = props;
+  const { columns, rows, keyOf, onOpen, onEnd, sort, onSort, picks, widths, onWidths } = props;
   const scroll = useRef<HTMLDivElement>(null);
   const virtual = useVirtualizer({
     count: rows.length,
@@ -65,7 +70,8 @@ export function Table<Row>(props: Props<Row>) {
   }, [last, rows.length, onEnd]);
   const before = items[0]?.start ?? 0;
   const after = virtual.getTotalSize() - (items.at(-1)?.end ?? 0);
-  const width = columns.reduce((sum, column) => sum + column.width, picks ? PICK : 0);
+  const widthOf = ({ id, width }: Column<Row>) => widths?.[id] ?? width;
+  const width = columns.reduce((sum, column) => sum + widthOf(column), picks ? PICK : 0);
   const span = columns.length + (picks ? 1 : 0);
   // What a row calls stays the same, so that rows which stay are not drawn anew.
   const latest = useRef(props);
@@ -87,11 +93,15 @@ export function Table<Row>(props: Props<Row>) {
       tabIndex={0}
       aria-label={props.label}
     >
-      <table className={css.table} style={{ minWidth: width }} aria-rowcount={rows.length + 1}>
+      <table
+        className={css.table}
+        style={widths === undefined ? { minWidth: width } : { width }}
+        aria-rowcount={rows.length + 1}
+      >
         <colgroup>
           {picks ? <col style={{ width: PICK }} /> : null}
           {columns.map((column) => (
-            <col key={column.id} style={{ width: column.width }} />
+            <col key={column.id} style={{ width: widthOf(column) }} />
           ))}
         </colgroup>
         <thead>
@@ -112,6 +122,8 @@ export function Table<Row>(props: Props<Row>) {
                 column={column}
                 sort={sort?.id === column.id ? sort : undefined}
                 onSort={onSort}
+                width={widthOf(column)}
+                onWidths={onWidths}
               />
             ))}
           </tr>
@@ -146,10 +158,12 @@ interface HeadProps<Row> {
   column: Column<Row>;
   sort: Sort | undefined;
   onSort: ((sort: Sort | undefined) => void) | undefined;
+  width: number;
+  onWidths: ((widths: Widths | undefined) => void) | undefined;
 }
 
 /** What a column holds; pressed, rows are sorted by it, the other way round, and not any more. */
-function Head<Row>({ column, sort, onSort }: HeadProps<Row>) {
+function Head<Row>({ column, sort, onSort, width, onWidths }: HeadProps<Row>) {
   const { id, title, align } = column;
   const order = sort === undefined ? "none" : sort.isDescending ? "descending" : "ascending";
   const isNumber = align === "end";
@@ -163,6 +177,7 @@ function Head<Row>({ column, sort, onSort }: HeadProps<Row>) {
   return (
     <th
       scope="col"
+      data-column={id}
       className={isNumber ? css.end : ""}
       aria-sort={onSort && sort ? (order as "ascending" | "descending") : undefined}
     >
@@ -174,6 +189,7 @@ function Head<Row>({ column, sort, onSort }: HeadProps<Row>) {
       ) : (
         title
       )}
+      {onWidths ? <Grip id={id} width={width} onWidths={onWidths} /> : null}
     </th>
   );
 }

@@ -19,43 +19,8 @@ export const frame = {
   kinds: { place: "place", list: "list", action: "action", user: "user", open: "open" },
   newOne: (what: string) => `New ${what}`,
   commit: (position: string) => `Commit ${position}`,
-  signIn: "Sign in",
-  signInWith: (name: string) => `Sign in with ${name}`,
+  account: "Your account",
   signOut: "Sign out",
-  login: "Handle or e-mail address",
-  /** What a session of this browser is called among others. */
-  session: "console",
-  setUp: "Create the administrator",
-  setUpVerb: "Create administrator",
-  setUpLead: "This node is new. Whoever has its code becomes its administrator.",
-  code: "Set-up code",
-  codeHelp: "The node printed it as it started.",
-  secondFactor: "One more step",
-  secondFactorVerb: "Go on",
-  secondFactorCode: "Code",
-  secondFactorHelp: "The six digits that your program shows, or a recovery code.",
-  letters: {
-    signIn: {
-      title: "Sign in",
-      lead: "This link signs in, once.",
-      verb: "Sign in",
-    },
-    newPassword: {
-      title: "Choose another password",
-      lead: "All sessions of yours end with it.",
-      verb: "Set the password",
-    },
-    email: {
-      title: "Your address",
-      lead: "Say that the address which this link was sent to is yours.",
-      verb: "It is mine",
-    },
-  },
-  handle: "Handle",
-  handleHelp: "A short name to sign in with: letters and digits, and . _ - between them.",
-  email: "E-mail address",
-  password: "Password",
-  passwordHelp: "Ten characters or more.",
   ready: "ready",
   notReady: "not ready",
   notReached: "not reached",
@@ -72,6 +37,23 @@ export const failures = {
   notKept: "The browser did not keep the session",
   notKeptNext: "Open the console by HTTPS, or on the node's own machine as localhost.",
   away: "Look whether the node runs, then try again.",
+  unproved: {
+    title: "It was not done: you did not prove who you are.",
+    next: "Do it again, and answer what is asked.",
+  },
+  /** What a browser says that was asked for a passkey, by the name of the error. */
+  passkeys: {
+    AbortError: { title: "No passkey was used.", next: "Try again, or choose another way." },
+    NotAllowedError: { title: "No passkey was used.", next: "Try again, or choose another way." },
+    InvalidStateError: {
+      title: "This device has a passkey of yours already.",
+      next: "Use that one, or another device.",
+    },
+    SecurityError: {
+      title: "Passkeys are not of this address.",
+      next: "Open the console at the address that the setting `passkey_origins` of auth names.",
+    },
+  } as Partial<Record<string, { title: string; next: string }>>,
   withoutAuth: "This node runs without the service `auth`",
   triedAgain: "It is tried again by itself.",
   needs: (permission: string) =>
