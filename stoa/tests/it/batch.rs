@@ -15,7 +15,7 @@ async fn batch(node: &Node, caller: &Caller, key: Option<&str>, calls: Value) ->
     let request = json!({"calls": calls}).to_string();
     let bound = node.inner().registry().find(path)?;
     let request = bound.decode_request(request.as_bytes(), Format::Json)?;
-    let answer = node.dispatch(path, caller, "127.0.0.1", key.map(str::to_owned), request).await?;
+    let answer = node.dispatch(path, caller, "127.0.0.1", key, request).await?;
     let Body::Message(reply) = answer.body else { panic!("it streams") };
     Ok(serde_json::from_slice(&reply.encode(Format::Json)?).unwrap())
 }
