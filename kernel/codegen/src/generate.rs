@@ -21,9 +21,13 @@ pub struct Generated {
 }
 
 /// What contracts may import besides their own files. A node holds these descriptors once.
-const COMMON: [&str; 7] = [
+const COMMON: [&str; 11] = [
     "buf/validate/validate.proto",
     "google/api/annotations.proto",
+    "google/protobuf/any.proto",
+    "google/protobuf/empty.proto",
+    "google/protobuf/struct.proto",
+    "google/protobuf/wrappers.proto",
     "google/rpc/error_details.proto",
     "stoa/v1/content.proto",
     "stoa/v1/http.proto",
