@@ -216,18 +216,7 @@ async fn listen_to(
     let jobs = kept.table("stoa_commit").filter(|row| row[3].starts_with(b"job:"));
     let jobs: BTreeSet<_> = jobs.map(|row| row[1].clone()).collect();
     let asked = kept.table("stoa_key").filter(|row| !jobs.contains(&row[3]));
-    // What the step of an effect is asked to keep may be drawn, as what is signed with a drawn key is.
-    let internal = |method: &[u8]| {
-        let of = |one: &&Method| matches!(one.permission, Permission::Internal);
-        contract.methods.iter().copied().filter(of).any(|one| method.ends_with(one.path.as_bytes()))
-    };
-    let steps = kept.table("stoa_commit").filter(|row| internal(&row[5]));
-    let steps: BTreeSet<_> = steps.map(|row| row[1].clone()).collect();
-    let fingerprint = |row: &[Vec<u8>]| match steps.contains(&row[3]) {
-        true => Vec::new(),
-        false => row[2].clone(),
-    };
-    let keys = asked.map(|row| [row[1].clone(), fingerprint(row)]).collect();
+    let keys = asked.map(|row| [row[1].clone(), row[2].clone()]).collect();
     let mut rows = BTreeMap::new();
     for row in kept.rows {
         *rows.entry(row.table).or_default() += 1;
