@@ -186,14 +186,11 @@ fn rename(tx: &mut Tx, old: &str, new: &str, user: &str, taken: Reason) -> Resul
 /// it than they may: with links by mail, whose the address is, theirs is the account.
 fn may_move(tx: &Tx, user: &User) -> Result<()> {
     let caller = tx.caller();
-    if tx.is_nested() {
-        return Ok(());
-    }
     if store::administers(tx, &user.id)? && !caller.may("*") {
         return Err(Reason::NotYours.because("the address of an administrator"));
     }
     match caller.user() {
-        Some(_) => tx.step_up(model::ADDRESS_STEP_UP),
-        None => Ok(()),
+        Some(_) if !tx.is_nested() => tx.step_up(model::ADDRESS_STEP_UP),
+        _ => Ok(()),
     }
 }

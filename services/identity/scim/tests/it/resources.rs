@@ -112,6 +112,10 @@ both! {
         // The last administrator stays, whoever asks.
         let off = json!([{"op": "replace", "path": "active", "value": false}]);
         patch(&node, &key, &format!("/Users/{root}"), off).await.fails(403, "");
+        // Nor does a directory come to an administrator's account by another address for it.
+        let mut moved = body("root");
+        moved["emails"][0]["value"] = json!("mallory@example.com");
+        send(&node, &key, "PUT", &format!("/Users/{root}"), &[], moved).await.fails(403, "");
         // Nor is anybody let in who has no key for this.
         let other = crate::world::key(&node, "other", &["users.users.create"]).await;
         assert_eq!(get(&node, "", "/Users").await.status, 401);
