@@ -61,7 +61,8 @@ both! {
         let made = batch(&node, &node.admin(), None, bob).await.unwrap();
         let id = &made["replies"][0]["user"]["id"];
         let rename = json!([{"method": "users.UpdateUser", "request": {"id": id, "displayName": "Eve"}}]);
-        let error = batch(&node, &ada, None, rename).await.unwrap_err();
+        let sees_all = node.user_with("usr_ada", &["users.users.read_all"]);
+        let error = batch(&node, &sees_all, None, rename).await.unwrap_err();
         assert_eq!(error.reason(), "users.not_yours", "what a service may do for others is not lent");
         let found = Caller { proof: None, ..node.user_with("usr_ada", &["auth.*"]) };
         let reset = json!([{"method": "auth.ResetFactors", "request": {"userId": "usr_bob"}}]);

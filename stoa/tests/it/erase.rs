@@ -13,7 +13,7 @@ use stoa_node::Body;
 use stoa_testkit::{Engine, Node, run_with_ports};
 
 /// What is personal about somebody, wherever it is told: none of it may lie on a disk as it is.
-const CANARIES: [&str; 17] = [
+const CANARIES: [&str; 18] = [
     "canary.mail@example.com",
     "Canary Displayname",
     "sv-canaryl",
@@ -30,6 +30,7 @@ const CANARIES: [&str; 17] = [
     "canary subject",
     "canary.elsewhere@example.com",
     "canary user name",
+    "canary schedule",
     // As JSON writes it: what is on the disk is looked for by the service itself.
     "canaryresult",
 ];
@@ -141,6 +142,12 @@ async fn tell(node: &Node, id: &Value) {
         "organizationId": engines["organization"]["id"], "email": "canary.guest@example.com",
     });
     ask(node, &host, "organizations.InviteMember", guest).await.unwrap();
+    let planner = node.user_with(id.as_str().unwrap(), &["scheduler.schedules.create"]);
+    let schedule = json!({
+        "name": node.now().0.to_string(), "every": "86400s", "method": "users.GetUser",
+        "request": {"id": "canary schedule"},
+    });
+    ask(node, &planner, "scheduler.CreateSchedule", schedule).await.unwrap();
     let holder = node.user_with(id.as_str().unwrap(), &["idempotence.*"]);
     let key = json!({"scope": "told", "key": node.now().0.to_string(), "fingerprint": "aGFzaA=="});
     let claimed = ask(node, &holder, "idempotence.ClaimKey", key.clone()).await.unwrap();
