@@ -1,4 +1,4 @@
-//! Dependencies nobody uses, and crates that are built in two versions.
+//! Dependencies nobody uses, and crates that are built twice.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -9,17 +9,30 @@ use crate::{Result, metadata, shell};
 /// What a crate of a contract uses in generated code alone.
 const GENERATED: &str = "stoa-kit";
 
+/// What is there for the features that it asks for, and is used by nobody.
+const FEATURES: &str = "kernel/features";
+
+/// Stands on all that a service stands on, alone and in its tests.
+const KERNEL: &str = "stoa-testkit";
+
 /// Crates in several versions because others disagree. The list only shrinks.
 const DUPLICATES: &str = "xtask/duplicates.txt";
 
-/// Fails on a dependency that is unused and on a duplicate that is not listed.
+/// Fails on a dependency that is unused, on a duplicate that is not listed, and on a library that is built anew for
+/// a service alone.
 pub(crate) fn run() -> Result<()> {
     let root = shell::root()?;
     let packages = metadata::packages(&root)?;
     let mut wrong = unused(&root, &packages)?;
     wrong.extend(unused_in_table(&shell::read(&root.join("Cargo.toml"))?, &packages));
     let allowed = shell::read(&root.join(DUPLICATES))?;
-    wrong.extend(duplicates(&tree(&root)?, &allowed));
+    wrong.extend(duplicates(&tree(&root, &["--workspace", "--format", "{p}"])?, &allowed));
+    let built = ["--format", "{p} {f}", "--edges", "normal,build,dev"];
+    let together = tree(&root, &[&["--workspace"], &built[..]].concat())?;
+    wrong.extend(built_apart(
+        &tree(&root, &[&["--package", KERNEL], &built[..]].concat())?,
+        &together,
+    ));
     if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n")) }
 }
 
@@ -37,7 +50,7 @@ fn unused(root: &Path, packages: &[Package]) -> Result<Vec<String>> {
                 Kind::Dev => &tests,
                 Kind::Build => &build,
             };
-            let excused = generated && dependency.name == GENERATED;
+            let excused = package.folder == FEATURES || generated && dependency.name == GENERATED;
             if !used.contains(&dependency.identifier) && !excused {
                 wrong.push(format!("{}: {} is not used", package.folder, dependency.name));
             }
@@ -82,10 +95,21 @@ fn unused_in_table(manifest: &str, packages: &[Package]) -> Vec<String> {
         .collect()
 }
 
-fn tree(root: &Path) -> Result<String> {
+fn tree(root: &Path, what: &[&str]) -> Result<String> {
     let mut cargo = shell::cargo();
-    cargo.current_dir(root).args(["tree", "--workspace", "--prefix", "none", "--format", "{p}"]);
+    cargo.current_dir(root).args(["tree", "--prefix", "none"]).args(what);
     shell::output(&mut cargo)
+}
+
+/// Libraries that a crate alone asks other features of than the whole workspace does: Cargo builds them again.
+fn built_apart(alone: &str, together: &str) -> Vec<String> {
+    // What was printed before is marked so.
+    let libraries = |tree: &str| -> BTreeSet<String> {
+        tree.lines().map(|line| line.trim_end_matches(" (*)").to_owned()).collect()
+    };
+    let (alone, together) = (libraries(alone), libraries(together));
+    let told = |line| format!("{FEATURES}: ask for what the workspace does of {line}");
+    alone.difference(&together).map(told).collect()
 }
 
 fn duplicates(tree: &str, allowed: &str) -> Vec<String> {
@@ -124,6 +148,15 @@ mod tests {
     fn the_list_of_duplicates_only_shrinks() {
         let found = duplicates(TREE, "a nobody knows\nb why not\n");
         assert_eq!(found, ["xtask/duplicates.txt: strike a, it is built once"]);
+    }
+
+    #[test]
+    fn a_library_that_a_crate_alone_is_built_with_anew_is_found() {
+        let together = "a v1.0.0 std\nb v1.0.0 alloc,std";
+        assert_eq!(
+            built_apart("a v1.0.0 std (*)\nb v1.0.0 std\nb v1.0.0 std (*)", together),
+            ["kernel/features: ask for what the workspace does of b v1.0.0 std"]
+        );
     }
 
     #[test]

@@ -7,9 +7,12 @@ use crate::metadata::{Kind, Package};
 use crate::{Result, metadata, shell};
 
 /// The kernel from the bottom: a crate uses only crates before it.
-const KERNEL: [&str; 7] = ["codegen", "macros", "contract", "kit", "store", "node", "testkit"];
+const KERNEL: [&str; 8] =
+    ["features", "codegen", "macros", "contract", "kit", "store", "node", "testkit"];
 /// What writes code: part of no program, and named by nobody but the crate above it.
 const GENERATOR: [&str; 2] = ["codegen", "macros"];
+/// What has libraries built alike: named at the two places where all of them begin.
+const FEATURES: &str = "features";
 
 /// Fails on every arrow that is not allowed.
 pub(crate) fn run() -> Result<()> {
@@ -90,6 +93,8 @@ fn may(from: Layer<'_>, to: Layer<'_>, kind: Kind) -> bool {
     match (from, to, kind) {
         (Kernel("macros"), Kernel("codegen"), Kind::Normal) => true,
         (Kernel("contract"), Kernel("macros"), Kind::Normal) => true,
+        (Kernel("codegen" | "contract"), Kernel(FEATURES), Kind::Normal) => true,
+        (_, Kernel(FEATURES), _) => false,
         (_, Kernel(to), _) if GENERATOR.contains(&to) => false,
         (Root, _, _) => to != Tool,
         (_, _, Kind::Build) | (Tool, _, _) => false,

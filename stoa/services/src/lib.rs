@@ -20,6 +20,7 @@ pub const ALL: &[fn() -> stoa_kit::Service] = &[
     stoa_scheduler::service,
     stoa_scim::service,
     stoa_secrets::service,
+    stoa_sync::service,
     stoa_tokens::service,
     stoa_users::service,
 ];

@@ -34,6 +34,8 @@ pub(crate) const TOKEN_LIFE_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 pub(crate) const DEVICE_LIFE: Duration = Duration::from_secs(15 * 60);
 /// How long somebody may be away who was sent to another provider.
 pub(crate) const SIGN_IN_LIFE: Duration = Duration::from_secs(10 * 60);
+/// How long ago, at most, whoever has a provider believed about addresses proved who they are.
+pub(crate) const TRUST_STEP_UP: Duration = Duration::from_secs(10 * 60);
 /// How often a device is to ask.
 pub(crate) const POLL_SECONDS: i64 = 5;
 /// Questions of a device that lie closer together come too fast. It is less than devices are told, so that

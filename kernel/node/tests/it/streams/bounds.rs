@@ -128,6 +128,7 @@ fn a_stream_is_no_more_in_all_than_its_contract_says() {
             body.frame().await.unwrap().unwrap();
         }
         sender.say(&message);
+        drop(sender);
         let end = messages(&body.collect().await.unwrap().to_bytes()).pop_back().unwrap();
         assert_eq!(reason(&end["error"]), "stream.too_large", "{end}");
         assert_eq!((seen.added.load(SeqCst), seen.given_up.load(SeqCst)), (3, 1));

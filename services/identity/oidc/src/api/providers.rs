@@ -12,6 +12,9 @@ pub(super) fn create(
     tx: &mut Tx, request: CreateProviderRequest,
 ) -> Result<CreateProviderResponse> {
     model::check_issuer(&request.issuer)?;
+    if request.trusts_email {
+        may_trust(tx)?;
+    }
     if store::providers::is_known(tx, &request.issuer)? {
         return Err(Reason::IssuerTaken.because("there is a provider with this issuer"));
     }
@@ -50,7 +53,11 @@ pub(super) fn update(
     tx: &mut Tx, request: UpdateProviderRequest,
 ) -> Result<UpdateProviderResponse> {
     let mut provider = tx.load::<Provider>(&request.id)?;
+    let trusted = provider.trusts_email;
     request.apply(&mut provider)?;
+    if provider.trusts_email && !trusted {
+        may_trust(tx)?;
+    }
     provider.scopes = model::provider_scopes(provider.scopes)?;
     let provider = tx.save(provider)?;
     tx.emit(&ProviderUpdated { provider_id: provider.id.clone() });
@@ -89,4 +96,13 @@ pub(super) fn shown(
         display_name: provider.display_name,
     };
     Ok(ListSignInProvidersResponse { providers: all.into_iter().map(shown).collect() })
+}
+
+/// Refuses to have a provider believed about addresses to whoever found an open session: by way of one of their
+/// own they would come to everybody's account.
+fn may_trust(tx: &Tx) -> Result<()> {
+    match tx.caller().user() {
+        Some(_) => tx.step_up(model::TRUST_STEP_UP),
+        None => Ok(()),
+    }
 }

@@ -227,6 +227,30 @@ both! {
 }
 
 both! {
+    async fn nobody_with_an_open_session_has_a_provider_believed_about_addresses(node: Node) {
+        open(&node).await;
+        let late = stoa_kit::Caller { proof: None, ..node.admin() };
+        let needs_proof = "auth.step_up_required";
+        assert_eq!(node.fails(&late, elsewhere()).await.reason(), needs_proof);
+        // One that comes to no account that is there already is anybody's who may make providers known.
+        let shy = CreateProviderRequest { trusts_email: false, ..elsewhere() };
+        let there = node.call(&late, shy).await.unwrap().provider.into_option().unwrap();
+        let believe = |trusts_email| {
+            let mut change =
+                UpdateProviderRequest { id: there.id.clone(), trusts_email, ..Default::default() };
+            change.update_mask.get_or_insert_default().paths = vec!["trusts_email".into()];
+            change
+        };
+        assert_eq!(node.fails(&late, believe(true)).await.reason(), needs_proof);
+        node.call(&node.admin(), believe(true)).await.unwrap();
+        // To believe it no more is never too late, and a program of theirs has a key that took a proof.
+        node.call(&late, believe(false)).await.unwrap();
+        let program = node.account_with("sva_1", &["oidc.providers.update"]);
+        node.call(&program, believe(true)).await.unwrap();
+    }
+}
+
+both! {
     async fn an_address_leads_nowhere_that_the_provider_did_not_verify_or_is_not_believed_for(node: Node) {
         let there = provider(&node, elsewhere()).await;
         let ada = person(&node, "ada").await;
