@@ -46,6 +46,11 @@ impl<'a> Judge<'a> {
         Self { relations, model, names, user, known, way, steps: None, cut: false }
     }
 
+    /// Whom it decides about.
+    pub(crate) fn user(&self) -> User<'a> {
+        self.user
+    }
+
     /// Keeps the steps of what is decided from now on.
     pub(crate) fn explaining(self) -> Self {
         Self { steps: Some(Vec::new()), ..self }
