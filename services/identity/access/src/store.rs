@@ -37,10 +37,9 @@ pub(crate) fn model(view: &View, kept: &Kept, id: &str) -> Result<Arc<model::Mod
 
 /// The rules about a relation to objects of a type.
 pub(crate) fn rules(view: &View, of: &str, relation: &str) -> Result<Vec<AccessRule>> {
-    let relations = [relation.to_owned(), rules::ANY.to_owned()];
     view.all(
-        "object_type = $1 AND relation = ANY ($2) ORDER BY relation, name LIMIT $3",
-        (of, relations.as_slice(), RULES_MAX as i64),
+        "object_type = $1 AND relation IN ($2, $3) ORDER BY relation, name LIMIT $4",
+        (of, relation, rules::ANY, RULES_MAX as i64),
     )
 }
 
@@ -118,23 +117,57 @@ impl<'a> Relations<'a> {
         !self.without.iter().any(is)
     }
 
-    /// The first of some users who have a relation to an object because that is written.
+    /// The first of one or two users who have a relation to an object because that is written.
     pub(crate) fn has(
-        &self, object: &str, relation: &str, users: &[String],
+        &self, object: &str, relation: &str, users: &[&str],
     ) -> Result<Option<String>> {
-        let fits = |it: &&Relation| {
-            it.object == object && it.relation == relation && users.contains(&it.user)
-        };
-        if let Some(found) = self.context(fits).next() {
-            return Ok(Some(found.user.clone()));
+        let (Some(first), Some(last)) = (users.first(), users.last()) else { return Ok(None) };
+        if let Some(came) = self.came(object, relation, users) {
+            return Ok(Some(came));
         }
         let found = self.view.rows::<(String,)>(
             "SELECT subject FROM access_relation WHERE tenant = :tenant AND object = $1 \
-             AND relation = $2 AND subject = ANY ($3) ORDER BY subject LIMIT $4",
-            (object, relation, users, self.without.len() as i64 + 1),
+             AND relation = $2 AND subject IN ($3, $4) ORDER BY subject LIMIT $5",
+            (object, relation, first, last, self.without.len() as i64 + 1),
+        )?;
+        let mut found = found.into_iter().map(|(user,)| user);
+        Ok(found.find(|user| self.counts(object, relation, user)))
+    }
+
+    /// The same, and where none of them has it, the users who stand for many and have it: looked up at
+    /// once, since most steps of a decision ask for both.
+    pub(crate) fn has_or_many(
+        &self, object: &str, relation: &str, users: &[&str],
+    ) -> Result<(Option<String>, Vec<String>)> {
+        let (Some(first), Some(last)) = (users.first(), users.last()) else {
+            return Ok((None, self.many(object, relation)?));
+        };
+        if let Some(came) = self.came(object, relation, users) {
+            return Ok((Some(came), Vec::new()));
+        }
+        let found = self.view.rows::<(String,)>(
+            "SELECT subject FROM access_relation WHERE tenant = :tenant AND object = $1 \
+             AND relation = $2 AND subject IN ($3, $4) UNION ALL \
+             SELECT subject FROM access_relation WHERE tenant = :tenant AND object = $1 \
+             AND relation = $2 AND many = $5 ORDER BY subject LIMIT $6",
+            (object, relation, first, last, true, STEP_MAX as i64 + 3),
         )?;
         let found = found.into_iter().map(|(user,)| user);
-        Ok(found.into_iter().find(|user| self.counts(object, relation, user)))
+        let found: Vec<String> = found.filter(|user| self.counts(object, relation, user)).collect();
+        if let Some(user) = found.iter().find(|user| users.contains(&&***user)) {
+            return Ok((Some(user.clone()), Vec::new()));
+        }
+        let fits = |it: &&Relation| it.object == object && it.relation == relation;
+        let more = self.context(fits).map(|it| it.user.clone());
+        Ok((None, all(found.into_iter().chain(more).collect())?))
+    }
+
+    /// The first of some users who have a relation to an object by what came with the question.
+    fn came(&self, object: &str, relation: &str, users: &[&str]) -> Option<String> {
+        let fits = |it: &&Relation| {
+            it.object == object && it.relation == relation && users.contains(&&*it.user)
+        };
+        self.context(fits).next().map(|found| found.user.clone())
     }
 
     /// The users who stand for many, and have a relation to an object.
