@@ -13,12 +13,13 @@ use stoa_node::Body;
 use stoa_testkit::{Engine, Node, run_with_ports};
 
 /// What is personal about somebody, wherever it is told: none of it may lie on a disk as it is.
-const CANARIES: [&str; 18] = [
+const CANARIES: [&str; 19] = [
     "canary.mail@example.com",
     "Canary Displayname",
     "sv-canaryl",
     "Canary/Zone_canary",
     "canary preference",
+    "canary choice",
     "canary label",
     "canary key ring",
     "203.0.113.77",
@@ -90,9 +91,18 @@ async fn somebody(node: &Node) -> String {
     ask(node, &node.admin(), "scim.AdoptPerson", adopted).await.unwrap();
     let totp = json!({"userId": id, "secret": "AAECAwQFBgcICQoLDA0ODxAREhM="});
     ask(node, &node.system(), "auth.StoreTotp", totp).await.unwrap();
+    choose(node, &id).await;
     register(node, &id).await;
     tell(node, &id).await;
     id.as_str().unwrap().to_owned()
+}
+
+/// A preference of theirs.
+async fn choose(node: &Node, id: &Value) {
+    let note = json!({"key": "note", "schema": {"type": "string"}, "default": ""});
+    ask(node, &node.admin(), "users.DefinePreference", note).await.unwrap();
+    let chosen = json!({"key": "note", "value": "canary choice"});
+    ask(node, &node.user(id.as_str().unwrap()), "users.SetPreference", chosen).await.unwrap();
 }
 
 /// A passkey of theirs, that some device made.

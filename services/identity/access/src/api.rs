@@ -1,17 +1,41 @@
 //! The contract's functions.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use stoa_access_v1::*;
 use stoa_kit::{Ctx, Reason as _, Result, Tx, View};
 
-use crate::judge::Judge;
-use crate::model::{self, User, malformed, type_of};
-use crate::store::{self, Relations};
-use crate::{fga, language, reach};
+use crate::answer::{self, Change};
+use crate::giving::Writer;
+use crate::kept::Kept;
+use crate::model::type_of;
+use crate::rules::Changed;
+use crate::{compare, fga, language, model, rules, store};
 
 /// Keeps the promises of `stoa.access.v1`.
-pub(crate) struct Api;
+#[derive(Default)]
+pub(crate) struct Api {
+    models: Kept,
+}
+
+impl Api {
+    /// The model to decide by: one that is named, or the newest.
+    fn model(&self, view: &View, id: &str) -> Result<Arc<model::Model>> {
+        store::model(view, &self.models, id)
+    }
+
+    fn write(
+        &self, tx: &mut Tx, request: WriteRelationsRequest, for_client: bool,
+    ) -> Result<WriteRelationsResponse> {
+        let model = self.model(tx, &request.model_id)?;
+        if let Some(writer) = Writer::held(tx, &model, for_client) {
+            request.deletes.iter().try_for_each(|it| writer.may_delete(it))?;
+            request.writes.iter().try_for_each(|it| writer.may_write(it))?;
+        }
+        write_relations(tx, &model, request)
+    }
+}
 
 impl AccessService for Api {
     fn write_model(&self, tx: &mut Tx, request: WriteModelRequest) -> Result<WriteModelResponse> {
@@ -41,32 +65,35 @@ impl AccessService for Api {
     fn write_relations(
         &self, tx: &mut Tx, request: WriteRelationsRequest,
     ) -> Result<WriteRelationsResponse> {
-        let model = store::model(tx, &request.model_id)?;
-        let mut changes = BTreeMap::<String, RelationsChanged>::new();
-        let mut reply = WriteRelationsResponse::default();
-        for relation in request.deletes {
-            if store::delete(tx, &relation)? {
-                reply.deleted += 1;
-                changes.entry(relation.object.clone()).or_default().deleted.push(relation);
-            } else if request.only_there {
-                return Err(
-                    Reason::RelationMissing.because(format!("{} is not there", of(&relation)))
-                );
-            }
-        }
-        for relation in request.writes {
-            model.admits(&relation.object, &relation.relation, &relation.user)?;
-            if store::write(tx, &relation)? {
-                reply.written += 1;
-                changes.entry(relation.object.clone()).or_default().written.push(relation);
-            } else if request.only_new {
-                return Err(Reason::RelationExists.because(format!("{} is there", of(&relation))));
-            }
-        }
-        for (object, change) in changes {
-            tx.emit(&RelationsChanged { object, ..change });
-        }
-        Ok(reply)
+        self.write(tx, request, false)
+    }
+
+    fn write_for_client(
+        &self, tx: &mut Tx, request: WriteForClientRequest,
+    ) -> Result<WriteForClientResponse> {
+        self.write(tx, request.write.into_option().unwrap_or_default(), true)?;
+        Ok(WriteForClientResponse {})
+    }
+
+    fn write_rules(&self, tx: &mut Tx, request: WriteRulesRequest) -> Result<WriteRulesResponse> {
+        let model = self.model(tx, "")?;
+        write_rules(tx, &model, request)
+    }
+
+    fn list_rules(&self, view: &View, request: ListRulesRequest) -> Result<ListRulesResponse> {
+        let list = view.list::<AccessRule>("name").only("object_type", &request.r#type);
+        let (rules, next_page_token) = list.page(&request)?;
+        Ok(ListRulesResponse { rules, next_page_token })
+    }
+
+    fn get_rule(&self, view: &View, request: GetRuleRequest) -> Result<GetRuleResponse> {
+        Ok(GetRuleResponse { rule: view.load::<AccessRule>(&request.name)?.into() })
+    }
+
+    fn batch_get_rules(
+        &self, view: &View, request: BatchGetRulesRequest,
+    ) -> Result<BatchGetRulesResponse> {
+        Ok(BatchGetRulesResponse { rules: view.load_many(&request.ids)? })
     }
 
     fn list_relations(
@@ -87,59 +114,74 @@ impl AccessService for Api {
     }
 
     fn check(&self, view: &View, request: CheckRequest) -> Result<CheckResponse> {
-        let model = store::model(view, &request.model_id)?;
-        Ok(CheckResponse { allowed: decide(view, &model, &request, &[], &[])? })
+        let model = self.model(view, &request.model_id)?;
+        let allowed = answer::check(view, &model, &request, Change::default())?;
+        Ok(CheckResponse { allowed })
     }
 
     fn batch_check(&self, view: &View, request: BatchCheckRequest) -> Result<BatchCheckResponse> {
-        Ok(BatchCheckResponse { decisions: decisions(view, &request.checks)? })
+        Ok(BatchCheckResponse { decisions: decisions(self, view, &request.checks)? })
     }
 
     fn compare(&self, view: &View, request: CompareRequest) -> Result<CompareResponse> {
-        let CompareRequest { definition, writes, deletes, checks } = request;
-        let model = match &*definition {
-            "" => store::model(view, "")?,
-            text => language::read(text).map_err(|wrong| Reason::ModelInvalid.because(wrong))?,
-        };
-        for it in &writes {
-            model.admits(&it.object, &it.relation, &it.user)?;
-        }
-        let mut flips = Vec::new();
-        let before = decisions(view, &checks)?;
-        for (check, before) in checks.into_iter().zip(before) {
-            let after = decision(decide(view, &model, &check, &writes, &deletes));
-            if before != after {
-                let (before, after) = (before.into(), after.into());
-                flips.push(Flip { check: check.into(), before, after });
+        let after = match &*request.definition {
+            "" => self.model(view, "")?,
+            text => {
+                let read = language::read(text);
+                Arc::new(read.map_err(|wrong| Reason::ModelInvalid.because(wrong))?)
             }
+        };
+        for it in &request.writes {
+            after.admits(&it.object, &it.relation, &it.user)?;
         }
-        Ok(CompareResponse { flips })
+        for rule in &request.rule_writes {
+            rules::check(&after, rule)?;
+        }
+        let change = Change {
+            writes: &request.writes,
+            deletes: &request.deletes,
+            rules: Changed { writes: &request.rule_writes, deletes: &request.rule_deletes },
+        };
+        let mut flips = Vec::new();
+        let before = decisions(self, view, &request.checks)?;
+        for (check, before) in request.checks.iter().zip(before) {
+            let then = answer::decision(answer::check(view, &after, check, change));
+            flips.extend((before != then).then(|| compare::flip(check.clone(), before, then)));
+        }
+        if let Some(list) = request.objects.as_option() {
+            let now = self.model(view, &list.model_id)?;
+            let before = answer::objects(view, &now, list, Change::default())?;
+            flips.extend(compare::objects(
+                list,
+                &before,
+                &answer::objects(view, &after, list, change)?,
+            ));
+        }
+        if let Some(list) = request.users.as_option() {
+            let now = self.model(view, &list.model_id)?;
+            let before = answer::users(view, &now, list, Change::default())?;
+            flips.extend(compare::users(
+                list,
+                &before,
+                &answer::users(view, &after, list, change)?,
+            ));
+        }
+        let cut = flips.len() > compare::FLIPS_MAX;
+        flips.truncate(compare::FLIPS_MAX);
+        Ok(CompareResponse { flips, cut })
     }
 
     fn explain(&self, view: &View, request: ExplainRequest) -> Result<ExplainResponse> {
         let check = request.check.into_option().unwrap_or_default();
-        let model = store::model(view, &check.model_id)?;
-        let relations = relations(view, &model, &check.context)?;
-        let user = asked(&model, &check)?;
-        let mut judge = Judge::new(&relations, &model, user).explaining();
-        let allowed = judge.allows(&check.object, &check.relation)?;
-        let cut = judge.cut;
-        Ok(ExplainResponse { allowed, steps: judge.steps(), cut })
+        let model = self.model(view, &check.model_id)?;
+        answer::explain(view, &model, &check)
     }
 
     fn list_objects(
         &self, view: &View, request: ListObjectsRequest,
     ) -> Result<ListObjectsResponse> {
-        let model = store::model(view, &request.model_id)?;
-        model.rule(&request.r#type, &request.relation)?;
-        let user = user_of(&model, &request.user)?;
-        let relations = relations(view, &model, &request.context)?;
-        let asked = (&*request.r#type, &*request.relation);
-        let mut objects = reach::objects(&relations, &model, &user, asked)?;
-        if !model.only_gives(asked.0, asked.1) {
-            let mut judge = Judge::new(&relations, &model, user);
-            objects = kept(objects, |object| judge.allows(object, asked.1))?;
-        }
+        let model = self.model(view, &request.model_id)?;
+        let objects = answer::objects(view, &model, &request, Change::default())?;
         let (objects, next_page_token) = page(view, &request, objects)?;
         Ok(ListObjectsResponse { objects, next_page_token })
     }
@@ -149,97 +191,103 @@ impl AccessService for Api {
     }
 
     fn list_users(&self, view: &View, request: ListUsersRequest) -> Result<ListUsersResponse> {
-        let model = store::model(view, &request.model_id)?;
-        let ListUsersRequest { object, relation, .. } = &request;
-        let of = model::parts(object).ok_or_else(|| malformed("object", object))?.0;
-        model.rule(of, relation)?;
-        let wanted = match request.r#type.split_once('#') {
-            Some((of, relation)) => (of, Some(relation)),
-            None => (&*request.r#type, None),
-        };
-        model.stands_for(&User { of: wanted.0, id: "*", relation: wanted.1 })?;
-        let relations = relations(view, &model, &request.context)?;
-        let mut users = reach::users(&relations, &model, object, relation, wanted)?;
-        if !model.only_gives(of, relation) {
-            users = kept(users, |name| {
-                let user = User::read(name).ok_or_else(|| malformed("user", name))?;
-                Judge::new(&relations, &model, user).allows(object, relation)
-            })?;
-        }
+        let model = self.model(view, &request.model_id)?;
+        let users = answer::users(view, &model, &request, Change::default())?;
         let (users, next_page_token) = page(view, &request, users)?;
         Ok(ListUsersResponse { users, next_page_token })
     }
 }
 
-/// Relations as a question sees them, once those that came with it are known to be some.
-fn relations<'a>(
-    view: &'a View<'a>, model: &model::Model, context: &'a [Relation],
-) -> Result<Relations<'a>> {
-    for it in context {
-        model.admits(&it.object, &it.relation, &it.user)?;
+fn write_relations(
+    tx: &mut Tx, model: &model::Model, request: WriteRelationsRequest,
+) -> Result<WriteRelationsResponse> {
+    let mut changes = BTreeMap::<String, RelationsChanged>::new();
+    let mut reply = WriteRelationsResponse::default();
+    for relation in request.deletes {
+        if store::delete(tx, &relation)? {
+            reply.deleted += 1;
+            changes.entry(relation.object.clone()).or_default().deleted.push(relation);
+        } else if request.only_there {
+            return Err(Reason::RelationMissing.because(format!("{} is not there", of(&relation))));
+        }
     }
-    Ok(Relations::new(view, context))
+    for relation in request.writes {
+        model.admits(&relation.object, &relation.relation, &relation.user)?;
+        if store::write(tx, &relation)? {
+            reply.written += 1;
+            changes.entry(relation.object.clone()).or_default().written.push(relation);
+        } else if request.only_new {
+            return Err(Reason::RelationExists.because(format!("{} is there", of(&relation))));
+        }
+    }
+    for (object, change) in changes {
+        tx.emit(&RelationsChanged { object, ..change });
+    }
+    Ok(reply)
 }
 
-fn user_of<'a>(model: &model::Model, user: &'a str) -> Result<User<'a>> {
-    let read = User::read(user).ok_or_else(|| malformed("user", user))?;
-    model.stands_for(&read)?;
-    Ok(read)
+fn write_rules(
+    tx: &mut Tx, model: &model::Model, request: WriteRulesRequest,
+) -> Result<WriteRulesResponse> {
+    let writer = Writer::held(tx, model, false);
+    let mut before = BTreeMap::new();
+    for name in request.deletes.iter().chain(request.writes.iter().map(|rule| &rule.name)) {
+        before.extend(tx.get::<AccessRule>(name)?.map(|rule| (name.clone(), rule)));
+    }
+    for rule in &request.writes {
+        rules::check(model, rule)?;
+    }
+    if let Some(writer) = writer {
+        // Whatever was denied by those that go, or allowed by those that come.
+        let denied = before.values().filter(|rule| rule.effect == Effect::Deny);
+        let allowed = request.writes.iter().filter(|rule| rule.effect == Effect::Allow);
+        denied.chain(allowed).try_for_each(|rule| writer.may_rule(rule))?;
+    }
+    let (mut changes, mut reply) = (BTreeMap::new(), WriteRulesResponse::default());
+    for name in request.deletes {
+        let Some(rule) = before.remove(&name) else { continue };
+        tx.delete::<AccessRule>(&name)?;
+        tx.touch("access.rule", &name);
+        reply.deleted += 1;
+        change(&mut changes, &rule).deleted.push(name);
+    }
+    for rule in request.writes {
+        let rule = store::put_rule(tx, rule)?;
+        change(&mut changes, &rule).written.push(rule.name.clone());
+        reply.rules.push(rule);
+    }
+    for (_, changed) in changes {
+        tx.emit(&changed);
+    }
+    Ok(reply)
 }
 
-/// The user of a question that can be asked.
-fn asked<'a>(model: &model::Model, check: &'a CheckRequest) -> Result<User<'a>> {
-    model::parts(&check.object).ok_or_else(|| malformed("object", &check.object))?;
-    model.rule(type_of(&check.object), &check.relation)?;
-    user_of(model, &check.user)
-}
-
-fn decide(
-    view: &View, model: &model::Model, check: &CheckRequest, writes: &[Relation],
-    deletes: &[Relation],
-) -> Result<bool> {
-    let user = asked(model, check)?;
-    let relations = relations(view, model, &check.context)?.changed(writes, deletes);
-    Judge::new(&relations, model, user).allows(&check.object, &check.relation)
+/// What is told of the rules about a type.
+fn change<'a>(
+    changes: &'a mut BTreeMap<String, RulesChanged>, rule: &AccessRule,
+) -> &'a mut RulesChanged {
+    let of = type_of(&rule.object).to_owned();
+    let begun = RulesChanged { r#type: of.clone(), ..RulesChanged::default() };
+    changes.entry(of).or_insert(begun)
 }
 
 /// Answers questions, each by its model.
-fn decisions(view: &View, checks: &[CheckRequest]) -> Result<Vec<Decision>> {
-    let mut model = (String::new(), store::model(view, "")?);
+fn decisions(api: &Api, view: &View, checks: &[CheckRequest]) -> Result<Vec<Decision>> {
+    let mut model = (String::new(), api.model(view, "")?);
     let mut decisions = Vec::new();
     for check in checks {
         if model.0 != check.model_id {
-            model = (check.model_id.clone(), store::model(view, &check.model_id)?);
+            model = (check.model_id.clone(), api.model(view, &check.model_id)?);
         }
-        decisions.push(decision(decide(view, &model.1, check, &[], &[])));
+        let answer = answer::check(view, &model.1, check, Change::default());
+        decisions.push(answer::decision(answer));
     }
     Ok(decisions)
-}
-
-/// What is told of an answer, or that there is none.
-fn decision(answer: Result<bool>) -> Decision {
-    match answer {
-        Ok(allowed) => Decision { allowed, reason: String::new() },
-        Err(error) => Decision { allowed: false, reason: error.reason().to_owned() },
-    }
 }
 
 /// A relation as people write it.
 fn of(relation: &Relation) -> String {
     format!("{}#{}@{}", relation.object, relation.relation, relation.user)
-}
-
-/// Those of which something is so.
-fn kept(
-    names: BTreeSet<String>, mut is_so: impl FnMut(&str) -> Result<bool>,
-) -> Result<BTreeSet<String>> {
-    let mut kept = BTreeSet::new();
-    for name in names {
-        if is_so(&name)? {
-            kept.insert(name);
-        }
-    }
-    Ok(kept)
 }
 
 /// A page of names.

@@ -137,14 +137,14 @@ async fn relations(ctx: &Ctx, read: Read) -> Result<Answer> {
 
 async fn write(ctx: &Ctx, write: Write) -> Result<Answer> {
     let (writes, deletes) = (write.writes.unwrap_or_default(), write.deletes.unwrap_or_default());
-    let request = ctx.admit(WriteRelationsRequest {
+    let write = ctx.admit(WriteRelationsRequest {
         only_new: writes.on_duplicate != "ignore",
         only_there: deletes.on_missing != "ignore",
         writes: writes.relations()?,
         deletes: deletes.relations()?,
         model_id: model_id(&write.authorization_model_id)?,
     })?;
-    ctx.call(request).await?;
+    ctx.call(WriteForClientRequest { write: write.into() }).await?;
     Ok((200, json!({})))
 }
 
@@ -216,6 +216,7 @@ fn refuse(error: &Error) -> HttpResponse {
         (Code::NotFound, _) if error.message().contains("store") => (404, "store_id_not_found"),
         (Code::NotFound, _) => (400, "authorization_model_not_found"),
         (Code::Unauthenticated, _) => (401, "unauthenticated"),
+        (_, "access.attribute_missing") => (400, "validation_error"),
         (Code::PermissionDenied, _) => (403, "forbidden"),
         (Code::ResourceExhausted, _) => (429, "rate_limit_exceeded"),
         (Code::InvalidArgument | Code::FailedPrecondition, _) => (400, "validation_error"),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use stoa_access_v1::{Derivation, Reason, Rule as How};
 use stoa_kit::{Error, Reason as _, Result};
 
-use crate::model::{Model, Rule, User, Which, type_of};
+use crate::model::{Kind, Model, Rule, User, Which, type_of};
 use crate::store::{Relations, too_many};
 
 /// Relations that may follow from one another.
@@ -44,6 +44,11 @@ impl<'a> Judge<'a> {
         let names = names(&user);
         let (known, way) = (BTreeMap::new(), Vec::new());
         Self { relations, model, names, user, known, way, steps: None, cut: false }
+    }
+
+    /// Whom it decides about.
+    pub(crate) fn user(&self) -> User<'a> {
+        self.user
     }
 
     /// Keeps the steps of what is decided from now on.
@@ -113,17 +118,13 @@ impl<'a> Judge<'a> {
         };
         let step = self.tell(above, place, how);
         let verdict = match rule {
-            Rule::Written(kinds) => {
-                let having = |kind: &&crate::model::Kind| matches!(kind.which, Which::Having(_));
-                if let Some(user) = self.written(place, kinds)? {
+            Rule::Written(kinds) => match self.written(place, kinds)? {
+                (Some(user), _) => {
                     self.name(step, &user);
                     Verdict::Yes
-                } else if kinds.iter().any(|kind| having(&kind)) {
-                    self.having(place, kinds, step)?
-                } else {
-                    Verdict::No
                 }
-            }
+                (None, many) => self.having(many, kinds, step)?,
+            },
             Rule::Same(other) => self.holds(&place.0, other, step)?,
             Rule::From { relation, through } => self.from(place, relation, through, step)?,
             Rule::Any(rules) => {
@@ -160,26 +161,27 @@ impl<'a> Judge<'a> {
     }
 
     /// The user who is written, if the relation can be given to such a one: this one, or all of the type.
+    /// Where it can be given to those who have a relation to another object, who these are, too.
     fn written(
-        &self, (object, relation): &(String, String), kinds: &[crate::model::Kind],
-    ) -> Result<Option<String>> {
+        &self, (object, relation): &(String, String), kinds: &[Kind],
+    ) -> Result<(Option<String>, Vec<String>)> {
         let fits = |name: &&String| {
             User::read(name).is_some_and(|user| kinds.iter().any(|kind| user.is(kind)))
         };
-        let names: Vec<String> = self.names.iter().filter(fits).cloned().collect();
-        match names.is_empty() {
-            true => Ok(None),
-            false => self.relations.has(object, relation, &names),
+        let names: Vec<&str> = self.names.iter().filter(fits).map(String::as_str).collect();
+        let many = kinds.iter().any(|kind| matches!(kind.which, Which::Having(_)));
+        match (&*names, many) {
+            ([], false) => Ok((None, Vec::new())),
+            ([], true) => Ok((None, self.relations.many(object, relation)?)),
+            (names, false) => Ok((self.relations.has(object, relation, names)?, Vec::new())),
+            (names, true) => self.relations.has_or_many(object, relation, names),
         }
     }
 
     /// Whether the user is among those who have a relation to another object, and to whom it is given.
-    fn having(
-        &mut self, (object, relation): &(String, String), kinds: &[crate::model::Kind],
-        step: Option<usize>,
-    ) -> Result<Verdict> {
+    fn having(&mut self, all: Vec<String>, kinds: &[Kind], step: Option<usize>) -> Result<Verdict> {
         let mut verdict = Verdict::No;
-        for many in self.relations.many(object, relation)? {
+        for many in all {
             let Some(user) = User::read(&many) else { continue };
             let (Some(relation), true) = (user.relation, kinds.iter().any(|kind| user.is(kind)))
             else {

@@ -1,13 +1,22 @@
-//! The rows of models and relations.
+//! The rows of models, relations and rules.
 
-use stoa_access_v1::{Model, Reason, Relation};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use stoa_access_v1::{AccessRule, Model, Reason, Relation};
 use stoa_kit::{Error, Reason as _, Result, Tx, View};
 
-use crate::language;
+use crate::kept::Kept;
 use crate::model::{self, User};
+use crate::reach::LOOKED_MAX;
+use crate::rules;
 
 /// Relations that one step of a decision looks at.
 const STEP_MAX: usize = 10_000;
+/// Rules about objects of a type.
+const RULES_MAX: usize = 500;
+/// No text that begins as another one sorts behind that one and this.
+const LAST: char = '\u{10ffff}';
 
 /// The model that counts, if one was written.
 pub(crate) fn newest(view: &View) -> Result<Option<Model>> {
@@ -18,12 +27,46 @@ pub(crate) fn newest(view: &View) -> Result<Option<Model>> {
 ///
 /// # Errors
 /// `access.no_model`, and `resource.not_found` for one that is named and not there.
-pub(crate) fn model(view: &View, id: &str) -> Result<model::Model> {
+pub(crate) fn model(view: &View, kept: &Kept, id: &str) -> Result<Arc<model::Model>> {
     let written = match id {
         "" => newest(view)?.ok_or_else(|| Reason::NoModel.because("no model was written yet"))?,
         id => view.load::<Model>(id)?,
     };
-    language::read(&written.definition).map_err(Error::internal)
+    kept.read(&view.caller().tenant, &written.id, &written.definition)
+}
+
+/// The rules about a relation to objects of a type.
+pub(crate) fn rules(view: &View, of: &str, relation: &str) -> Result<Vec<AccessRule>> {
+    view.all(
+        "object_type = $1 AND relation IN ($2, $3) ORDER BY relation, name LIMIT $4",
+        (of, relation, rules::ANY, RULES_MAX as i64),
+    )
+}
+
+/// Writes a rule, in the place of one of its name.
+///
+/// # Errors
+/// `access.too_many_rules`.
+pub(crate) fn put_rule(tx: &mut Tx, rule: AccessRule) -> Result<AccessRule> {
+    let of = model::type_of(&rule.object).to_owned();
+    let before = tx.get::<AccessRule>(&rule.name)?;
+    if before.as_ref().is_none_or(|before| model::type_of(&before.object) != of) {
+        let there = tx.rows::<(String,)>(
+            "SELECT name FROM access_rule WHERE tenant = :tenant AND object_type = $1 \
+             ORDER BY name LIMIT $2",
+            (&of, RULES_MAX as i64),
+        )?;
+        if there.len() == RULES_MAX {
+            let message = format!("there are {RULES_MAX} rules about `{of}`");
+            return Err(Reason::TooManyRules.because(message));
+        }
+    }
+    match before {
+        Some(AccessRule { create_time, .. }) => {
+            tx.save(AccessRule { create_time, r#type: of, ..rule })
+        }
+        None => tx.add(AccessRule { r#type: of, ..rule }),
+    }
 }
 
 /// Writes a relation; false if it is there.
@@ -74,23 +117,57 @@ impl<'a> Relations<'a> {
         !self.without.iter().any(is)
     }
 
-    /// The first of some users who have a relation to an object because that is written.
+    /// The first of one or two users who have a relation to an object because that is written.
     pub(crate) fn has(
-        &self, object: &str, relation: &str, users: &[String],
+        &self, object: &str, relation: &str, users: &[&str],
     ) -> Result<Option<String>> {
-        let fits = |it: &&Relation| {
-            it.object == object && it.relation == relation && users.contains(&it.user)
-        };
-        if let Some(found) = self.context(fits).next() {
-            return Ok(Some(found.user.clone()));
+        let (Some(first), Some(last)) = (users.first(), users.last()) else { return Ok(None) };
+        if let Some(came) = self.came(object, relation, users) {
+            return Ok(Some(came));
         }
         let found = self.view.rows::<(String,)>(
             "SELECT subject FROM access_relation WHERE tenant = :tenant AND object = $1 \
-             AND relation = $2 AND subject = ANY ($3) ORDER BY subject LIMIT $4",
-            (object, relation, users, self.without.len() as i64 + 1),
+             AND relation = $2 AND subject IN ($3, $4) ORDER BY subject LIMIT $5",
+            (object, relation, first, last, self.without.len() as i64 + 1),
+        )?;
+        let mut found = found.into_iter().map(|(user,)| user);
+        Ok(found.find(|user| self.counts(object, relation, user)))
+    }
+
+    /// The same, and where none of them has it, the users who stand for many and have it: looked up at
+    /// once, since most steps of a decision ask for both.
+    pub(crate) fn has_or_many(
+        &self, object: &str, relation: &str, users: &[&str],
+    ) -> Result<(Option<String>, Vec<String>)> {
+        let (Some(first), Some(last)) = (users.first(), users.last()) else {
+            return Ok((None, self.many(object, relation)?));
+        };
+        if let Some(came) = self.came(object, relation, users) {
+            return Ok((Some(came), Vec::new()));
+        }
+        let found = self.view.rows::<(String,)>(
+            "SELECT subject FROM access_relation WHERE tenant = :tenant AND object = $1 \
+             AND relation = $2 AND subject IN ($3, $4) UNION ALL \
+             SELECT subject FROM access_relation WHERE tenant = :tenant AND object = $1 \
+             AND relation = $2 AND many = $5 ORDER BY subject LIMIT $6",
+            (object, relation, first, last, true, STEP_MAX as i64 + 3),
         )?;
         let found = found.into_iter().map(|(user,)| user);
-        Ok(found.into_iter().find(|user| self.counts(object, relation, user)))
+        let found: Vec<String> = found.filter(|user| self.counts(object, relation, user)).collect();
+        if let Some(user) = found.iter().find(|user| users.contains(&&***user)) {
+            return Ok((Some(user.clone()), Vec::new()));
+        }
+        let fits = |it: &&Relation| it.object == object && it.relation == relation;
+        let more = self.context(fits).map(|it| it.user.clone());
+        Ok((None, all(found.into_iter().chain(more).collect())?))
+    }
+
+    /// The first of some users who have a relation to an object by what came with the question.
+    fn came(&self, object: &str, relation: &str, users: &[&str]) -> Option<String> {
+        let fits = |it: &&Relation| {
+            it.object == object && it.relation == relation && users.contains(&&*it.user)
+        };
+        self.context(fits).next().map(|found| found.user.clone())
     }
 
     /// The users who stand for many, and have a relation to an object.
@@ -126,7 +203,7 @@ impl<'a> Relations<'a> {
         let mut found = self.view.rows::<(String, String, String)>(
             "SELECT subject, relation, object FROM access_relation WHERE tenant = :tenant \
              AND subject = ANY ($1) ORDER BY subject, relation, object LIMIT $2",
-            (users, crate::reach::LOOKED_MAX as i64 + 1),
+            (users, LOOKED_MAX as i64 + 1),
         )?;
         found.retain(|(user, relation, object)| self.counts(object, relation, user));
         let fits = |it: &&Relation| users.contains(&it.user);
@@ -134,6 +211,62 @@ impl<'a> Relations<'a> {
         found.extend(more.map(|it| (it.user.clone(), it.relation.clone(), it.object.clone())));
         Ok(found)
     }
+}
+
+impl Relations<'_> {
+    /// Whether any of them names an object: as what it is to, or as whom it is given to.
+    pub(crate) fn name_it(&self, object: &str) -> Result<bool> {
+        let names = |it: &&Relation| it.object == object || object_of(&it.user) == object;
+        if self.context(names).next().is_some() {
+            return Ok(true);
+        }
+        let most = self.without.len() as i64 + 1;
+        let mut found = self.view.rows::<(String, String, String)>(
+            "SELECT object, relation, subject FROM access_relation WHERE tenant = :tenant \
+             AND object = $1 ORDER BY relation, subject LIMIT $2",
+            (object, most),
+        )?;
+        for (from, to) in [(object.to_owned(), object.to_owned()), having(object)] {
+            found.extend(self.view.rows::<(String, String, String)>(
+                "SELECT object, relation, subject FROM access_relation WHERE tenant = :tenant \
+                 AND subject >= $1 AND subject <= $2 ORDER BY subject LIMIT $3",
+                (from, to, most),
+            )?);
+        }
+        Ok(found.iter().any(|(object, relation, user)| self.counts(object, relation, user)))
+    }
+
+    /// The objects that any of them names, and that begin with a text.
+    pub(crate) fn beginning_with(&self, begin: &str) -> Result<BTreeSet<String>> {
+        let (end, most) = (format!("{begin}{LAST}"), LOOKED_MAX as i64 + 1);
+        let mut found = self.view.rows::<(String,)>(
+            "SELECT DISTINCT object FROM access_relation WHERE tenant = :tenant \
+             AND object >= $1 AND object < $2 ORDER BY object LIMIT $3",
+            (begin, &end, most),
+        )?;
+        found.extend(self.view.rows::<(String,)>(
+            "SELECT DISTINCT subject FROM access_relation WHERE tenant = :tenant \
+             AND subject >= $1 AND subject < $2 ORDER BY subject LIMIT $3",
+            (begin, &end, most),
+        )?);
+        if found.len() > LOOKED_MAX {
+            return Err(too_many());
+        }
+        let written = found.iter().map(|(name,)| object_of(name));
+        let came = self.context.iter().flat_map(|it| [&*it.object, object_of(&it.user)]);
+        let names = written.chain(came).filter(|name| name.starts_with(begin));
+        Ok(names.filter(|name| !name.ends_with(":*")).map(str::to_owned).collect())
+    }
+}
+
+/// The object of which a user is one, or which it is.
+fn object_of(user: &str) -> &str {
+    user.split('#').next().unwrap_or_default()
+}
+
+/// The first and the last of the users who have a relation to an object.
+fn having(object: &str) -> (String, String) {
+    (format!("{object}#"), format!("{object}#{LAST}"))
 }
 
 fn all<T>(found: Vec<T>) -> Result<Vec<T>> {

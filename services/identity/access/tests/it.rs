@@ -6,6 +6,12 @@
 mod drawn;
 #[path = "it/fga.rs"]
 mod fga;
+#[path = "it/giving.rs"]
+mod giving;
+#[path = "it/ruled.rs"]
+mod ruled;
+#[path = "it/rules.rs"]
+mod rules;
 #[path = "it/vectors.rs"]
 mod vectors;
 
@@ -14,7 +20,13 @@ use stoa_kit::{Code, Result, Service};
 use stoa_testkit::{Node, both};
 
 fn services() -> Vec<Service> {
-    vec![stoa_access::service()]
+    vec![
+        stoa_access::service(),
+        stoa_auth::service(),
+        stoa_notify::service(),
+        stoa_tokens::service(),
+        stoa_users::service(),
+    ]
 }
 
 stoa_testkit::compliance!(stoa_access::service, services);
@@ -206,6 +218,7 @@ both! {
             writes: relations(writes),
             deletes: relations(deletes),
             checks: checks.clone(),
+            ..CompareRequest::default()
         };
         let blocks = GROUPS.replace("member but not blocked", "member but not member");
         for (request, flipped) in [

@@ -13,6 +13,8 @@ use crate::{model, store, teams};
 const MANAGE_ALL: &str = "organizations.organizations.manage_all";
 /// Organizations that are let go of at once where somebody is erased.
 const LEFT_AT_ONCE: i64 = 1_000;
+/// Members of whom `users` is told in one commit.
+const TOLD_AT_ONCE: i64 = 200;
 
 /// Keeps the promises of `stoa.organizations.v1`.
 pub(crate) struct Api;
@@ -120,6 +122,11 @@ impl OrganizationsService for Api {
         let store =
             StoreInvitationRequest { invite: request.into(), secret: secret.clone(), inviter_id };
         Ok(InviteMemberResponse { invitation: ctx.call(store).await?.invitation, secret })
+    }
+
+    fn tell_members(&self, tx: &mut Tx, _: TellMembersRequest) -> Result<TellMembersResponse> {
+        store::tell_untold(tx, TOLD_AT_ONCE)?;
+        Ok(TellMembersResponse {})
     }
 
     fn put_team(&self, tx: &mut Tx, request: PutTeamRequest) -> Result<PutTeamResponse> {
@@ -353,7 +360,7 @@ pub(crate) fn join(
 }
 
 fn leave(tx: &mut Tx, organization_id: String, user_id: String) -> Result<()> {
-    tx.delete::<Member>((&organization_id, &user_id))?;
+    store::drop_member(tx, &organization_id, &user_id)?;
     teams::leave_all(tx, &organization_id, &user_id)?;
     tx.emit(&MemberRemoved { organization_id, user_id });
     Ok(())

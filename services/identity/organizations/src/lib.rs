@@ -20,11 +20,12 @@ mod store;
 mod teams;
 
 use stoa_kit::{Migration, Service};
+use stoa_organizations_v1::TellMembersRequest;
 
-const MIGRATIONS: &[Migration] = &[Migration::expand(
-    "0001_organizations",
-    include_str!("../migrations/0001_organizations.sql"),
-)];
+const MIGRATIONS: &[Migration] = &[
+    Migration::expand("0001_organizations", include_str!("../migrations/0001_organizations.sql")),
+    Migration::expand("0002_told", include_str!("../migrations/0002_told.sql")),
+];
 
 /// People who work together: members, roles, invitations.
 pub fn service() -> Service {
@@ -33,4 +34,5 @@ pub fn service() -> Service {
         .needs(&["tokens", "users"])
         .migrations(MIGRATIONS)
         .erases(api::erase)
+        .due("tell_members", store::next_untold, &TellMembersRequest {})
 }

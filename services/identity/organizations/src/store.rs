@@ -1,7 +1,8 @@
 //! The rows of organizations.
 
-use stoa_kit::{Result, Tx, View};
-use stoa_organizations_v1::{Invitation, Member, Organization, Team};
+use stoa_kit::{Micros, Result, Tx, View};
+use stoa_organizations_v1::{Invitation, Member, Organization, Role, Team};
+use stoa_users_v1::{DropAffiliationsRequest, SetAffiliationRequest};
 
 /// What addresses are known by.
 pub(crate) fn address(view: &View, email: &str) -> Result<[u8; 16]> {
@@ -20,12 +21,55 @@ pub(crate) fn of_member(
     )
 }
 
-/// Makes somebody a member, or gives them another role.
+/// Makes somebody a member, or gives them another role, and tells `users`.
 pub(crate) fn put_member(tx: &mut Tx, member: Member) -> Result<Member> {
+    tell(tx, &member)?;
     match tx.get::<Member>((&member.organization_id, &member.user_id))? {
-        Some(before) => tx.save(Member { role: member.role, ..before }),
-        None => tx.add(member),
+        Some(before) => tx.save_with(Member { role: member.role, ..before }, "told", (true,)),
+        None => tx.add_with(member, "told", (true,)),
     }
+}
+
+/// Lets somebody be a member no longer, and tells `users`.
+pub(crate) fn drop_member(tx: &mut Tx, organization_id: &str, user_id: &str) -> Result<()> {
+    let (organization_id, user_id) = (organization_id.to_owned(), user_id.to_owned());
+    tx.delete::<Member>((&organization_id, &user_id))?;
+    tx.call(SetAffiliationRequest { organization_id, user_id, ..Default::default() })?;
+    Ok(())
+}
+
+/// Tells `users` who belongs to what, which says by it who sees whom.
+fn tell(tx: &mut Tx, member: &Member) -> Result<()> {
+    let Member { organization_id, user_id, role, .. } = member.clone();
+    let administrator = role == Role::Admin || role == Role::Owner;
+    tx.call(SetAffiliationRequest { organization_id, user_id, member: true, administrator })?;
+    Ok(())
+}
+
+/// Whether there are members of whom `users` was not told: those from before it asked.
+pub(crate) fn next_untold(view: &View) -> Result<Option<Micros>> {
+    let untold = view.row::<(Micros,)>(
+        "SELECT create_time FROM organizations_member WHERE tenant = :tenant AND told = $1 \
+         ORDER BY organization_id, user_id LIMIT 1",
+        (false,),
+    )?;
+    Ok(untold.map(|(since,)| since))
+}
+
+/// Tells `users` of some of them.
+pub(crate) fn tell_untold(tx: &mut Tx, most: i64) -> Result<()> {
+    let untold: Vec<Member> =
+        tx.all("told = $1 ORDER BY organization_id, user_id LIMIT $2", (false, most))?;
+    for member in &untold {
+        tell(tx, member)?;
+        tx.execute(
+            "UPDATE organizations_member SET told = $3 WHERE tenant = :tenant \
+             AND organization_id = $1 AND user_id = $2",
+            (&member.organization_id, &member.user_id, true),
+        )?;
+    }
+    tx.again(untold.len() as i64 == most);
+    Ok(())
 }
 
 /// Whether a user is the one owner of an organization.
@@ -129,5 +173,6 @@ pub(crate) fn delete(tx: &mut Tx, organization: &str) -> Result<()> {
         tx.execute(sql, (organization,))?;
     }
     tx.delete::<Organization>(organization)?;
+    tx.call(DropAffiliationsRequest { organization_id: organization.to_owned() })?;
     Ok(())
 }

@@ -2,6 +2,9 @@
 
 #![cfg(test)]
 
+#[path = "it/near.rs"]
+mod near;
+
 use std::time::Duration;
 
 use futures::future::join_all;

@@ -1,19 +1,13 @@
 //! The contract's functions.
 
-use stoa_kit::{Access, Error, Event, Reason as _, Result, Tx, View, Wanted as _};
-use stoa_users_v1::{
-    BatchGetUsersRequest, BatchGetUsersResponse, CreateUserRequest, CreateUserResponse,
-    DisableUserRequest, DisableUserResponse, EnableUserRequest, EnableUserResponse, GetUserRequest,
-    GetUserResponse, ListUsersRequest, ListUsersResponse, LookupUserRequest, LookupUserRequestBy,
-    LookupUserResponse, Reason, SetAdministratorRequest, SetAdministratorResponse,
-    UpdateUserRequest, UpdateUserResponse, User, UserCreated, UserDisabled, UserEnabled, UserState,
-    UsersService,
-};
+use buffa::EnumValue;
+use stoa_kit::{Access, Error, Event, Page, Reason as _, Result, Tx, View, Wanted as _};
+use stoa_users_v1::*;
 
-use crate::{model, store};
+use crate::{model, preferences, store, visibility};
 
 /// Whoever was granted this changes any user.
-const UPDATE_ALL: &str = "users.users.update_all";
+pub(crate) const UPDATE_ALL: &str = "users.users.update_all";
 
 /// The service.
 pub(crate) struct Users;
@@ -40,34 +34,29 @@ impl UsersService for Users {
     }
 
     fn get_user(&self, view: &View, request: GetUserRequest) -> Result<GetUserResponse> {
-        let user = view.load::<User>(&request.id)?;
-        Ok(GetUserResponse { user: user.into() })
+        Ok(GetUserResponse { user: visibility::one(view, &request.id)?.into() })
     }
 
     fn list_users(&self, view: &View, request: ListUsersRequest) -> Result<ListUsersResponse> {
         let page = view.page(&request, 1)?;
         let (from, to) = model::range(&request.handle_prefix);
-        let state = request.state;
+        let (names, state) = ((&*from, &*to), request.state);
         let mut users = match view.access::<User>() {
-            Access::All => store::list(view, (&from, &to), state, page.after(), page.limit())?,
-            Access::Own(id) => {
-                let mut own: Vec<User> = view.get(&id)?.into_iter().collect();
-                own.retain(|user| {
-                    (!state.is_given() || user.state == state)
-                        && model::matches(user, (&from, &to), page.after())
-                });
-                own
-            }
+            Access::All => store::list(view, names, state, page.after(), page.limit())?,
+            Access::Own(own) => others(view, &own, names, state, &page)?,
             Access::Granted(_) | Access::None => Vec::new(),
         };
         let next_page_token = page.cut(&mut users, |user| vec![model::normal(&user.handle)])?;
-        Ok(ListUsersResponse { users, next_page_token })
+        Ok(ListUsersResponse { users: visibility::shown(view, users)?, next_page_token })
     }
 
     fn batch_get_users(
         &self, view: &View, request: BatchGetUsersRequest,
     ) -> Result<BatchGetUsersResponse> {
-        Ok(BatchGetUsersResponse { users: view.load_many(&request.ids)? })
+        let found = store::some(view, &request.ids)?;
+        let shown = visibility::shown(view, found)?;
+        let of = |id: &String| shown.iter().find(|user| user.id == *id).cloned();
+        Ok(BatchGetUsersResponse { users: request.ids.iter().filter_map(of).collect() })
     }
 
     fn update_user(&self, tx: &mut Tx, request: UpdateUserRequest) -> Result<UpdateUserResponse> {
@@ -117,6 +106,74 @@ impl UsersService for Users {
         Ok(SetAdministratorResponse {})
     }
 
+    fn set_visibility(
+        &self, tx: &mut Tx, request: SetVisibilityRequest,
+    ) -> Result<SetVisibilityResponse> {
+        Ok(SetVisibilityResponse { visibility: visibility::set(tx, request)?.into() })
+    }
+
+    fn get_visibility(
+        &self, view: &View, request: GetVisibilityRequest,
+    ) -> Result<GetVisibilityResponse> {
+        Ok(GetVisibilityResponse { visibility: visibility::get(view, &request.user_id)?.into() })
+    }
+
+    fn define_preference(
+        &self, tx: &mut Tx, request: DefinePreferenceRequest,
+    ) -> Result<DefinePreferenceResponse> {
+        preferences::define(tx, request)
+    }
+
+    fn list_preference_definitions(
+        &self, view: &View, request: ListPreferenceDefinitionsRequest,
+    ) -> Result<ListPreferenceDefinitionsResponse> {
+        preferences::list(view, request)
+    }
+
+    fn undefine_preference(
+        &self, tx: &mut Tx, request: UndefinePreferenceRequest,
+    ) -> Result<UndefinePreferenceResponse> {
+        preferences::undefine(tx, &request.key)?;
+        Ok(UndefinePreferenceResponse {})
+    }
+
+    fn set_preference(
+        &self, tx: &mut Tx, request: SetPreferenceRequest,
+    ) -> Result<SetPreferenceResponse> {
+        Ok(SetPreferenceResponse { preference: preferences::set(tx, request)?.into() })
+    }
+
+    fn clear_preference(
+        &self, tx: &mut Tx, request: ClearPreferenceRequest,
+    ) -> Result<ClearPreferenceResponse> {
+        preferences::clear(tx, request)?;
+        Ok(ClearPreferenceResponse {})
+    }
+
+    fn get_preferences(
+        &self, view: &View, request: GetPreferencesRequest,
+    ) -> Result<GetPreferencesResponse> {
+        Ok(GetPreferencesResponse { preferences: preferences::get(view, request)? })
+    }
+
+    fn set_affiliation(
+        &self, tx: &mut Tx, request: SetAffiliationRequest,
+    ) -> Result<SetAffiliationResponse> {
+        let SetAffiliationRequest { user_id, organization_id, member, administrator } = request;
+        match member {
+            true => store::affiliate(tx, &user_id, &organization_id, administrator)?,
+            false => store::part(tx, &user_id, &organization_id)?,
+        }
+        Ok(SetAffiliationResponse {})
+    }
+
+    fn drop_affiliations(
+        &self, tx: &mut Tx, request: DropAffiliationsRequest,
+    ) -> Result<DropAffiliationsResponse> {
+        store::dissolve(tx, &request.organization_id)?;
+        Ok(DropAffiliationsResponse {})
+    }
+
     fn lookup_user(&self, view: &View, request: LookupUserRequest) -> Result<LookupUserResponse> {
         let (id, login) = match request.by {
             Some(LookupUserRequestBy::Id(id)) => (Some(id), String::new()),
@@ -141,8 +198,28 @@ pub(crate) fn erase(tx: &mut Tx, id: &str) -> Result<()> {
     store::release(tx, &model::normal(&user.handle))?;
     store::release(tx, &model::normal(&user.email))?;
     store::dismiss(tx, id)?;
+    store::forget(tx, id)?;
     tx.delete::<User>(id)?;
     Ok(())
+}
+
+/// A page of the caller, and of those who show them their handle.
+fn others(
+    view: &View, own: &str, names: (&str, &str), state: EnumValue<UserState>, page: &Page,
+) -> Result<Vec<User>> {
+    let mut users: Vec<User> = view.get(own)?.into_iter().collect();
+    users.retain(|user| {
+        (!state.is_given() || user.state == state) && model::matches(user, names, page.after())
+    });
+    // What is never shown is not asked for either.
+    if !state.is_given() {
+        users.extend(store::open(view, names, page.after(), page.limit())?);
+        users.extend(store::near(view, own, names, page.after(), page.limit())?);
+    }
+    users.sort_by_cached_key(|user| model::normal(&user.handle));
+    users.dedup_by(|one, other| one.id == other.id);
+    users.truncate(usize::try_from(page.limit()).unwrap_or(usize::MAX));
+    Ok(users)
 }
 
 /// Gives a user another state, and tells of it, unless they have it: for those who were granted the

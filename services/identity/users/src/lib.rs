@@ -6,8 +6,10 @@
 //! **Invariant:** a handle and an e-mail address belong to one user at a time, whatever their
 //! case.
 //!
-//! **Invariant:** a user sees and changes nobody but themselves, unless they were granted
-//! `users.users.read_all` or `users.users.update_all`.
+//! **Invariant:** a user sees of others what these show to them, and changes nobody but themselves, unless
+//! they were granted `users.users.read_all` or `users.users.update_all`.
+//!
+//! **Invariant:** a value that does not fit its schema counts for nothing.
 //!
 //! **Invariant:** once there is an administrator, there is one who is active.
 //!
@@ -17,12 +19,18 @@
 
 mod api;
 mod model;
+mod preferences;
+mod schema;
 mod store;
+mod visibility;
 
 use stoa_kit::{Migration, Service};
 
-const MIGRATIONS: &[Migration] =
-    &[Migration::expand("0001_users", include_str!("../migrations/0001_users.sql"))];
+const MIGRATIONS: &[Migration] = &[
+    Migration::expand("0001_users", include_str!("../migrations/0001_users.sql")),
+    Migration::expand("0002_preferences", include_str!("../migrations/0002_preferences.sql")),
+    Migration::expand("0003_visibility", include_str!("../migrations/0003_visibility.sql")),
+];
 
 /// Accounts of people: unique handles and addresses, profiles, preferences.
 pub fn service() -> Service {

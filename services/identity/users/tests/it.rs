@@ -2,6 +2,11 @@
 
 #![cfg(test)]
 
+#[path = "it/preferences.rs"]
+mod preferences;
+#[path = "it/visibility.rs"]
+mod visibility;
+
 use std::time::Duration;
 
 use futures::future::join_all;

@@ -6,7 +6,7 @@ use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use stoa_access_v1::*;
-use stoa_kit::{Error, Reason as _, Result};
+use stoa_kit::{Error, Reason as _, Result, Struct};
 
 use crate::language;
 use crate::model::{self, Kind, Rule, User, Which};
@@ -136,6 +136,8 @@ pub(super) struct Check {
     #[serde(default)]
     authorization_model_id: String,
     #[serde(default)]
+    context: Option<Struct>,
+    #[serde(default)]
     pub(super) correlation_id: String,
 }
 
@@ -154,6 +156,8 @@ pub(super) struct ListedObjects {
     #[serde(default)]
     contextual_tuples: Option<TupleKeys>,
     #[serde(default)]
+    context: Option<Struct>,
+    #[serde(default)]
     authorization_model_id: String,
 }
 
@@ -164,6 +168,8 @@ pub(super) struct ListedUsers {
     user_filters: Vec<UserFilter>,
     #[serde(default)]
     contextual_tuples: Vec<TupleKey>,
+    #[serde(default)]
+    context: Option<Struct>,
     #[serde(default)]
     authorization_model_id: String,
 }
@@ -347,6 +353,7 @@ impl Check {
             object: object.clone(),
             context: context(self.contextual_tuples.as_ref())?,
             model_id: model_id(if own.is_empty() { model } else { own })?,
+            attributes: self.context.clone().into(),
         })
     }
 }
@@ -360,6 +367,7 @@ impl ListedObjects {
             r#type: self.r#type,
             page_size,
             model_id: model_id(&self.authorization_model_id)?,
+            attributes: self.context.into(),
             ..ListObjectsRequest::default()
         })
     }
@@ -375,6 +383,7 @@ impl ListedUsers {
             context: context.collect::<Result<_>>()?,
             page_size,
             model_id: model_id(&self.authorization_model_id)?,
+            attributes: self.context.into(),
             ..ListUsersRequest::default()
         };
         let each = self.user_filters.into_iter().map(|filter| {

@@ -11,7 +11,7 @@ use stoa_testkit::both;
 use super::{check, model, relations, services};
 
 /// Every kind of rule; what is taken away rests on nothing that it could give.
-const MODEL: &str = "
+pub(super) const MODEL: &str = "
     model
       schema 1.1
     type user
@@ -28,12 +28,12 @@ const MODEL: &str = "
         define viewer: ([user, group#member] or editor or viewer from parent) but not banned
     ";
 const USERS: [&str; 3] = ["user:0", "user:1", "user:2"];
-const GROUPS: [&str; 3] = ["group:0", "group:1", "group:2"];
-const DOCS: [&str; 3] = ["doc:0", "doc:1", "doc:2"];
+pub(super) const GROUPS: [&str; 3] = ["group:0", "group:1", "group:2"];
+pub(super) const DOCS: [&str; 3] = ["doc:0", "doc:1", "doc:2"];
 
-type Fact = (&'static str, &'static str, String);
+pub(super) type Fact = (&'static str, &'static str, String);
 
-fn fact() -> impl Strategy<Value = Fact> {
+pub(super) fn fact() -> impl Strategy<Value = Fact> {
     let one = || prop::sample::select(&USERS[..]).prop_map(str::to_owned);
     let group = || prop::sample::select(&GROUPS[..]);
     let members = move || group().prop_map(|group| format!("{group}#member"));
@@ -50,9 +50,10 @@ fn fact() -> impl Strategy<Value = Fact> {
     ]
 }
 
-/// Everything that follows, of one user.
-fn naive(facts: &[Fact], user: &str) -> BTreeSet<(String, &'static str)> {
-    let mut holds = BTreeSet::<(String, &'static str)>::new();
+/// Everything that follows, of one user, or of those who are members of a group.
+pub(super) fn naive(facts: &[Fact], user: &str) -> BTreeSet<(String, &'static str)> {
+    let itself = user.strip_suffix("#member").map(|group| (group.to_owned(), "member"));
+    let mut holds = BTreeSet::<(String, &'static str)>::from_iter(itself);
     loop {
         let before = holds.len();
         let has = |object: &str, relation: &'static str, holds: &BTreeSet<_>| {
@@ -62,7 +63,7 @@ fn naive(facts: &[Fact], user: &str) -> BTreeSet<(String, &'static str)> {
             facts.iter().any(|(on, by, whom)| {
                 let whom_holds = match whom.strip_suffix("#member") {
                     Some(group) => holds.contains(&(group.to_owned(), "member")),
-                    None => whom == user || whom == "user:*",
+                    None => whom == user || (whom == "user:*" && user.starts_with("user:")),
                 };
                 (*on, *by) == (object, relation) && whom_holds
             })
