@@ -1,0 +1,1 @@
+//! Clients of Confluent's Schema Registry.
