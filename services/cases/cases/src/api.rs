@@ -193,7 +193,7 @@ fn check(
         wrong.extend(reply.violations.iter().map(|one| stoa_kit::Violation {
             path: format!("{}{}", blame(place), one.pointer),
             rule: one.keyword.clone().into(),
-            message: "does not keep this rule of its schema".into(),
+            message: format!("does not keep `{}` of its schema", one.keyword),
         }));
         checked.push(reply);
     }
