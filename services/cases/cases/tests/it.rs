@@ -118,6 +118,7 @@ both! {
         is(append(&node, "c", 3, &["b", "d"]).await, "cases.half_known");
         is(append(&node, "c", 3, &["d", "a"]).await, "cases.half_known");
         is(append(&node, "c", 1, &["b", "c"]).await, "cases.half_known");
+        is(append(&node, "c", 3, &["c", "d"]).await, "cases.half_known");
         is(append(&node, "c", 0, &["b", "a"]).await, "cases.half_known");
         is(append(&node, "c", 0, &["a"]).await, "cases.half_known");
         is(append(&node, "c", 3, &["e", "e"]).await, "cases.event_id_taken");
@@ -188,6 +189,36 @@ both! {
         let list = ListCasesRequest { person: "usr_eve".into(), ..Default::default() };
         let cases = node.call(&ada(&node), list).await.unwrap().cases;
         assert_eq!(cases.iter().map(|case| (&*case.id, case.last_seq)).collect::<Vec<_>>(), [("c", 2)]);
+    }
+
+    async fn each_event_is_told_on_the_bus_without_what_it_says(node: Node) {
+        schema(&node).await;
+        append(&node, "c", 0, &["a", "b"]).await.unwrap();
+        append(&node, "c", 0, &["a", "b"]).await.unwrap();
+        let told = node.events::<EventAppended>().await;
+        let named: Vec<_> = told.iter().map(|one| (&*one.case_id, one.seq, &*one.id)).collect();
+        assert_eq!(named, [("c", 1, "a"), ("c", 2, "b")]);
+        assert_eq!((&*told[0].r#type, &*told[0].schema_id, &*told[0].source), ("noted", "1", "/tests"));
+    }
+
+    async fn of_whoever_is_erased_the_events_stay_in_their_order_and_say_nothing(node: Node) {
+        schema(&node).await;
+        let about = |id: &str, data: Value| PostEventRequest {
+            person: "usr_eve".into(),
+            ..posting("c", id, data)
+        };
+        let data = json!({"amount": 7, "who": {"number": "191212121212"}});
+        node.call(&ada(&node), about("1", data)).await.unwrap();
+        node.call(&ada(&node), about("2", json!({"amount": 8}))).await.unwrap();
+        node.ask(&node.admin(), "EraseSubject", json!({"subject": "usr_eve"})).await.unwrap();
+        let kept = events(&node, "c").await;
+        assert_eq!(kept.iter().map(|event| event.seq).collect::<Vec<_>>(), [1, 2]);
+        assert!(kept.iter().all(|event| event.data.0.is_empty()), "{kept:?}");
+        // Nothing is left that a guess could be compared with.
+        let guess = about("2", json!({"amount": 9}));
+        assert_eq!(node.call(&ada(&node), guess).await.unwrap().seq, 2);
+        assert_eq!(post(&node, "c", "3", json!({"amount": 1})).await.unwrap(), 3);
+        assert!(events(&node, "c").await[2].data.0.is_empty(), "of nobody nothing is kept");
     }
 
     async fn events_are_paged_by_their_sequences(node: Node) {

@@ -14,6 +14,9 @@ use super::draft::{Draft, Kind};
 /// What a schema is known as that says nothing of it.
 const NAMELESS: &str = "json-schema:///";
 
+/// What the places of the schemas in one come to at the most, in bytes: each of them names its own.
+const PLACES_MAX: usize = 4 << 20;
+
 /// A part of a document that has an address of its own.
 pub(crate) struct Resource {
     document: usize,
@@ -48,6 +51,7 @@ pub(crate) struct Documents<'a> {
     pub(crate) resources: Vec<Resource>,
     addresses: BTreeMap<String, usize>,
     roots: BTreeMap<Place, usize>,
+    size: usize,
 }
 
 impl<'a> Documents<'a> {
@@ -58,6 +62,7 @@ impl<'a> Documents<'a> {
             resources: Vec::new(),
             addresses: BTreeMap::new(),
             roots: BTreeMap::new(),
+            size: 0,
         }
     }
 
@@ -90,6 +95,11 @@ impl<'a> Documents<'a> {
         let root = self.resources.len() - 1;
         let mut left = vec![(text, String::new(), root)];
         while let Some((schema, pointer, mut resource)) = left.pop() {
+            self.size += pointer.len();
+            if self.size > PLACES_MAX {
+                let said = "lies under names that are too long for so many schemas".to_owned();
+                return Err(Problem { pointer, said });
+            }
             let Some(object) = schema.as_object() else { continue };
             if let Some(id) = draft.id_of(object) {
                 resource = self.identify(document, &pointer, resource, id, draft)?;

@@ -21,6 +21,18 @@ pub(crate) struct Problem {
     pub(crate) said: String,
 }
 
+/// The longest pointer that is told, in bytes; of a longer one the beginning is.
+const TOLD_MAX: usize = 1_000;
+
+/// A pointer as it is told.
+fn told(mut pointer: String) -> String {
+    if pointer.len() > TOLD_MAX {
+        pointer.truncate(pointer.floor_char_boundary(TOLD_MAX));
+        pointer.push('…');
+    }
+    pointer
+}
+
 impl Problem {
     pub(crate) fn at(pointer: &str, keyword: &str, said: &str) -> Self {
         let pointer = format!("{pointer}/{}", document::escaped(keyword));

@@ -91,6 +91,10 @@ fn what_fans_out_is_given_up_and_what_leads_back_is_refused() {
     let deep = json!({"properties": {"a": {"allOf": [{"$ref": "#"}, {"$ref": "#"}]}}});
     let data = (0..60).fold(json!({}), |inner, _| json!({"a": inner}));
     assert_eq!(compiled(&deep).unwrap().check(&data).err(), Some(TooComplex));
+    let name = "x".repeat(20_000);
+    let many: Vec<Value> = (0..1_000).map(|_| json!({})).collect();
+    let long = json!({"properties": {name: {"anyOf": many}}});
+    assert!(compiled(&long).err().unwrap().said.contains("names that are too long"));
     let circle = json!({"allOf": [{"anyOf": [{"$ref": "#"}]}]});
     assert_eq!(compiled(&circle).err().unwrap().said, "leads back to itself with the same value");
 }

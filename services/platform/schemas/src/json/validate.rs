@@ -8,6 +8,7 @@ use super::compile::Schema;
 use super::document::escaped;
 use super::node::{Id, Node, Secret, Types};
 use super::number::{Decimal, canonical, same};
+use super::told;
 
 /// The most schemas that one value is checked against, each as often as it is.
 pub(crate) const STEPS_MAX: u64 = 500_000;
@@ -167,7 +168,8 @@ impl<'a> Run<'a> {
         if self.quiet == 0 && self.outcome.violations.len() < VIOLATIONS_MAX {
             let slash = if keyword.is_empty() { "" } else { "/" };
             let keyword = format!("{}{slash}{keyword}", node.pointer);
-            self.outcome.violations.push(Violation { pointer: at.pointer(), keyword });
+            let (pointer, keyword) = (told(at.pointer()), told(keyword));
+            self.outcome.violations.push(Violation { pointer, keyword });
         }
         false
     }

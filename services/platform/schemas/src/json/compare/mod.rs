@@ -18,6 +18,7 @@ use super::compile::Schema;
 use super::document::escaped;
 use super::node::{Id, Node, Types};
 use super::number::{Decimal, same};
+use super::told;
 use super::validate::TooComplex;
 use facts::Facts;
 
@@ -59,11 +60,7 @@ pub(crate) fn compare(
     let facts = Facts::of(vec![Part { side: 0, id: old.root }]);
     let found = proof.prove(&facts, Part { side: 1, id: new.root });
     *steps = proof.steps;
-    let mut found = found?;
-    found.sort();
-    found.dedup();
-    found.truncate(DIFFERENCES_MAX);
-    Ok(found)
+    found
 }
 
 /// A schema of one of the two.
@@ -87,7 +84,7 @@ struct Proof<'a> {
 type Found = Result<Vec<Difference>, TooComplex>;
 
 fn one(path: String, rule: &'static str) -> Vec<Difference> {
-    vec![Difference { path, rule }]
+    vec![Difference { path: told(path), rule }]
 }
 
 impl<'a> Proof<'a> {
@@ -126,7 +123,11 @@ impl<'a> Proof<'a> {
         let found = self.directly_or_by_cases(facts, goal);
         self.assumed.pop();
         self.depth -= 1;
-        found
+        let mut found = found?;
+        found.sort();
+        found.dedup();
+        found.truncate(DIFFERENCES_MAX);
+        Ok(found)
     }
 
     /// The same of a part of a value.
