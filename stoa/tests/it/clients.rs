@@ -175,7 +175,7 @@ fn clients_of_the_registry_and_of_cloudevents_are_understood() {
     let token = node.set_up();
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it");
     let python = format!("{TOOLS}/venv/bin/python");
-    for (program, file) in [(&*python, "cloudevents.py"), ("node", "registry.mjs")] {
+    for (program, file) in [(&*python, "cloud_events.py"), ("node", "registry.mjs")] {
         let mut client = Command::new(program);
         client.arg(format!("{folder}/{file}")).args([&node.url(), &token]);
         let (ended, said, complaint) = run(client);

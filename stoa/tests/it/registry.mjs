@@ -10,7 +10,7 @@ const { CloudEvent, HTTP } = require("cloudevents");
 
 const authorization = `Bearer ${token}`;
 const signed = () => ({
-  request: async (next) => (await next()).enhance({ headers: { authorization } }),
+  prepareRequest: async (next) => (await next()).enhance({ headers: { authorization } }),
 });
 const registry = new SchemaRegistry({ host: `${url}/schema-registry`, middlewares: [signed] });
 const schema = JSON.stringify({
