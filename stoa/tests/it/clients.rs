@@ -169,6 +169,21 @@ fn clients_of_openfga_write_models_and_ask() {
 }
 
 #[test]
+fn clients_of_the_registry_and_of_cloudevents_are_understood() {
+    let directory = TempDir::new().unwrap();
+    let mut node = Node::start(directory.path(), &[]);
+    let token = node.set_up();
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it");
+    let python = format!("{TOOLS}/venv/bin/python");
+    for (program, file) in [(&*python, "cloud_events.py"), ("node", "registry.mjs")] {
+        let mut client = Command::new(program);
+        client.arg(format!("{folder}/{file}")).args([&node.url(), &token]);
+        let (ended, said, complaint) = run(client);
+        assert_eq!((ended, &said), (Some(0), &json!("ok\n")), "{file}: {complaint}");
+    }
+}
+
+#[test]
 fn the_typescript_sdk_does_what_it_promises() {
     // Node has WebSockets by itself from 22 on.
     sdk(&["--experimental-websocket"], "");

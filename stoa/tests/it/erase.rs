@@ -32,6 +32,7 @@ const CANARIES: [&str; 19] = [
     "canary.elsewhere@example.com",
     "canary user name",
     "canary schedule",
+    "canary event",
     // As JSON writes it: what is on the disk is looked for by the service itself.
     "canaryresult",
 ];
@@ -165,6 +166,13 @@ async fn tell(node: &Node, id: &Value) {
     done["scope"] = key["scope"].clone();
     done["key"] = key["key"].clone();
     ask(node, &holder, "idempotence.CompleteClaim", done).await.unwrap();
+    let schema = json!({"subject": "canary.noted", "schema": "{\"type\": \"object\"}"});
+    ask(node, &node.admin(), "schemas.RegisterSchema", schema).await.unwrap();
+    let event = json!({
+        "specversion": "1.0", "source": "/tests", "id": node.now().0.to_string(), "type": "canary.noted",
+        "subject": "canary-case", "person": id, "data": {"note": "canary event"},
+    });
+    ask(node, &node.admin(), "cases.PostEvent", event).await.unwrap();
     node.settle().await;
 }
 

@@ -1,0 +1,3 @@
+//! What cases promises: the Rust of `proto/stoa/cases/v1`.
+
+stoa_contract::contract!("cases");
