@@ -254,6 +254,7 @@ async function everyMethod(session, stoa) {
     "ServeScim",
     "ServeAcme",
     "ServeCrl",
+    "ServeRegistry",
   ];
   const forms = methods.filter((name) => !raw.includes(name));
   const count = await links.count();
