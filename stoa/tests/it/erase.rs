@@ -13,7 +13,7 @@ use stoa_node::Body;
 use stoa_testkit::{Engine, Node, run_with_ports};
 
 /// What is personal about somebody, wherever it is told: none of it may lie on a disk as it is.
-const CANARIES: [&str; 19] = [
+const CANARIES: [&str; 20] = [
     "canary.mail@example.com",
     "Canary Displayname",
     "sv-canaryl",
