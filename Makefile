@@ -31,14 +31,14 @@ demo:
 demo-crash:
 	@cargo run --release -p stoa -- demo --crash
 
-# Very many mutated requests a face, from another seed each time. What failed says its seed:
+# Very many mutated requests a face, and questions of access, from another seed each time. What failed says its seed:
 # `make fuzz SEED=7 CASES=1000` runs it again.
 CASES ?= 100000
 SEED ?= $(shell date +%s)
 fuzz: setup
 	STOA_FUZZ_CASES=$(CASES) STOA_FUZZ_SEED=$(SEED) cargo nextest run --no-fail-fast --success-output final \
-		-p stoa -p stoa-node -p stoa-rest -p stoa-graphql -p stoa-mcp -p stoa-live \
-		-E 'test(mutated) | test(nonsense) | test(a_query_and_json) | test(in_pieces) | test(judged)'
+		-p stoa -p stoa-access -p stoa-node -p stoa-rest -p stoa-graphql -p stoa-mcp -p stoa-live \
+		-E 'test(mutated) | test(nonsense) | test(a_query_and_json) | test(in_pieces) | test(judged) | test(all_methods_answer)'
 
 mutants: setup
 	cargo xtask mutants
