@@ -9,8 +9,9 @@ use crate::{Result, metadata, shell};
 /// What a crate of a contract uses in generated code alone.
 const GENERATED: &str = "stoa-kit";
 
-/// What is there for the features that it asks for, and is used by nobody.
+/// What is there for the features that it asks for: it uses nothing, and is used by nobody.
 const FEATURES: &str = "kernel/features";
+const UNIFIED: &str = "stoa-features";
 
 /// Stands on all that a service stands on, alone and in its tests.
 const KERNEL: &str = "stoa-testkit";
@@ -50,7 +51,9 @@ fn unused(root: &Path, packages: &[Package]) -> Result<Vec<String>> {
                 Kind::Dev => &tests,
                 Kind::Build => &build,
             };
-            let excused = package.folder == FEATURES || generated && dependency.name == GENERATED;
+            let excused = package.folder == FEATURES
+                || dependency.name == UNIFIED
+                || generated && dependency.name == GENERATED;
             if !used.contains(&dependency.identifier) && !excused {
                 wrong.push(format!("{}: {} is not used", package.folder, dependency.name));
             }
