@@ -9,6 +9,8 @@ use stoa_sync_v1::{Lease, LeaseState, Lock, Reason};
 pub(crate) const LINE_MAX: i32 = 1_000;
 /// How long a lock or a barrier is remembered that nobody uses.
 pub(crate) const IDLE: Duration = Duration::from_secs(60 * 60);
+/// More than the numbers that one lock draws in a second.
+const A_SECOND: i64 = 1_000_000;
 /// How long a lock is held, if nothing is said.
 const LEASE_SECONDS: i32 = 30;
 /// How long a party waits at a barrier, if nothing is said.
@@ -45,10 +47,11 @@ pub(crate) fn fits(lock: &Lock, permits: i32) -> bool {
     lock.held + permits <= lock.permits
 }
 
-/// A number greater than all before it: commits that see each other are in the order of their time, so that it is
-/// also greater than those of a lock that was forgotten.
+/// A number greater than all before it: it begins with the second in which it is drawn, so that it is also greater
+/// than those of a lock that was forgotten, and than those that a store drew since it was backed up.
 pub(crate) fn next_number(last: i64, now: Micros) -> i64 {
-    now.0.max(last + 1)
+    let second = now.0 - now.0 % A_SECOND;
+    second.max(last + 1)
 }
 
 pub(crate) fn lost() -> Error {

@@ -237,6 +237,9 @@ both! {
             is_lost(outcome);
         }
         assert_eq!(eve.lease(&held).await, None);
+        let several = BatchGetLeasesRequest { ids: vec![held.id.clone()] };
+        let shown = async |caller| node.call(caller, several.clone()).await.unwrap().leases.len();
+        assert_eq!((shown(&eve.caller).await, shown(&one.caller).await), (0, 1));
         // Who operates may take it away.
         other.release(&held).await.unwrap();
         is_lost(one.renew(&held).await);
